@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make demo` runs the main job, `make test` passes the tests: both set up what they need.
+
+PYTHON ?= python3
+VENV ?= .venv
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+export PYTHON VENV
+# An environment of the caller must not change what is installed or imported here.
+unexport PYTHONPATH PYTHONHOME
+
+BIN = $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench lint types docs clean venv
+
+help:  ## list the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-6s %s\n", $$1, $$2}' Makefile
+
+demo:  ## install the package and run systests/demo on this machine
+	@.ci/prepare run
+	@$(BIN)/ducktape systests/demo --cluster ducktape.cluster.localhost.LocalhostCluster
+	@printf '\nThe report: %s\n' "$$(cd results/latest && pwd -P)/report.html"
+
+test:  ## everything that .ci/run runs
+	@.ci/prepare test
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench:  ## compare with the published release, in turn
+	@.ci/prepare run
+	@$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
+
+lint:  ## style alone
+	@.ci/prepare test
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types:  ## types alone
+	@.ci/prepare test
+	@$(BIN)/mypy --strict ducktape tests
+
+docs:  ## build the documentation into docs/_build/html
+	@.ci/prepare test
+	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@printf 'The documentation: %s\n' "$(CURDIR)/docs/_build/html/index.html"
+
+venv:  ## the virtual environment alone
+	@.ci/prepare test
+
+clean:  ## remove everything that the other targets made, environments included
+	rm -rf $(VENV) .bench build dist *.egg-info docs/_build results .ducktape/metadata
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measurements of this checkout beside the published release, from outside: whole commands, nothing imported."""

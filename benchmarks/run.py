@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`make bench`: the same work with this checkout and with the published release, in turn, and what came out of it."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import environments
+from benchmarks.measure import CommandFailed, Sample, run
+from benchmarks.suites import write_no_op
+from benchmarks.table import Row, as_json, render, targets
+
+LOCALHOST = ["--cluster", "ducktape.cluster.localhost.LocalhostCluster"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    """A command line that both programs understand.
+
+    Attributes:
+        name: as the table shows it.
+        tests: how many no-op tests its file holds, 0 for none.
+        options: after the path of the file.
+        with_peer: whether the published release does it too.
+    """
+
+    name: str
+    tests: int
+    options: Sequence[str]
+    with_peer: bool = True
+
+
+def workloads(*, quick: bool) -> list[Workload]:
+    """Return what is measured; ``quick`` is a smoke test of a few seconds per program."""
+    start = [Workload("--version", 0, ["--version"])]
+    if quick:
+        return [*start, Workload("5 no-op tests", 5, LOCALHOST)]
+    start.append(Workload("--collect-only, 2000 tests", 2000, ["--collect-only"]))
+    parallel = [*LOCALHOST, "--max-parallel", "4"]
+    counts = [50, 200, 400]
+    return [
+        *start,
+        *(Workload(f"{count} no-op tests", count, LOCALHOST) for count in counts),
+        *(Workload(f"{count} no-op tests, 4 at a time", count, parallel) for count in counts),
+        Workload("2000 no-op tests", 2000, LOCALHOST, with_peer=False),
+        Workload("2000 no-op tests, 4 at a time", 2000, parallel, with_peer=False),
+    ]
+
+
+def measure(workload: Workload, programs: dict[str, Path], rounds: int) -> Row:
+    """Run a workload ``rounds`` times with each program, in turn, so that a busy minute of the machine hits both."""
+    samples: dict[str, list[Sample]] = {"ours": [], "peer": []}
+    for number in range(1, rounds + 1):
+        for who, program in programs.items():
+            if who == "peer" and not workload.with_peer:
+                continue
+            # A directory of its own: nothing grows from run to run, and no configuration of the caller is found.
+            with tempfile.TemporaryDirectory(prefix="bench-") as name:
+                directory = Path(name)
+                files = [str(write_no_op(directory, workload.tests))] if workload.tests else []
+                sample = run([str(program), *files, *workload.options], directory)
+            samples[who].append(sample)
+            print(f"{workload.name} ({who}, {number}/{rounds}): {sample.seconds:.3f} s", file=sys.stderr, flush=True)
+    return Row(workload.name, samples["ours"], samples["peer"])
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(prog="benchmarks.run", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a smoke test: two small workloads, one round")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each program does each workload")
+    parser.add_argument("--json", metavar="FILE", help="write every sample there too")
+    parser.add_argument("--only", choices=["ours", "peer"], help="measure one program alone")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print the tables and return the exit code: 1 if a command failed or a target was missed."""
+    options = parse(arguments)
+    programs = {
+        who: install()
+        for who, install in (("ours", environments.ours), ("peer", environments.peer))
+        if options.only in (None, who)
+    }
+    rounds = 1 if options.quick else max(1, options.rounds)
+    try:
+        rows = [measure(workload, programs, rounds) for workload in workloads(quick=options.quick)]
+    except CommandFailed as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    judged = [] if options.quick else targets({row.name: row for row in rows})
+    print(render(rows, judged))
+    if options.json:
+        Path(options.json).write_text(json.dumps(as_json(rows, judged), indent=2) + "\n", encoding="utf-8")
+    return 1 if any(target.met is False for target in judged) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nodes and those who own them.
+
+The clusters that come with the framework can be imported from here. They are loaded at that moment only, so that a
+module of node arithmetic does not bring SSH along.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__all__ = ["JsonCluster", "LocalhostCluster", "VagrantCluster"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f"{__name__}.{name.removesuffix('Cluster').lower()}")
+    return getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

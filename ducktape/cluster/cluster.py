@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every provider of nodes can do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NoReturn
+
+from ducktape.cluster.cluster_node import ClusterNode
+from ducktape.cluster.cluster_spec import ClusterSpec
+
+__all__ = ["Cluster", "ClusterNode", "ClusterSpec"]
+
+
+class Cluster:
+    """Owns nodes and lends them out.
+
+    A provider derives from this class, calls this constructor and writes ``do_alloc``, ``free_single``,
+    ``available`` and ``used``. None of this is safe for use from several threads at once. A cluster of no nodes is
+    false.
+
+    Attributes:
+        max_used_nodes: the greatest number of nodes that were in use at the same time.
+    """
+
+    def __init__(self) -> None:
+        self.max_used_nodes = 0
+
+    def __len__(self) -> int:
+        return self.available().size() + self.used().size()
+
+    def alloc(self, cluster_spec: ClusterSpec) -> list[ClusterNode]:
+        """Take nodes into use.
+
+        Args:
+            cluster_spec: the required nodes.
+
+        Returns:
+            The nodes, to be given back with ``free``.
+
+        Raises:
+            InsufficientResourcesError: there are not enough free ones.
+        """
+        allocated = self.do_alloc(cluster_spec)
+        self.max_used_nodes = max(self.max_used_nodes, len(self.used()))
+        return allocated
+
+    def do_alloc(self, cluster_spec: ClusterSpec) -> list[ClusterNode]:
+        """Take nodes into use, for ``alloc``, which keeps count; written by each provider."""
+        self._not_written("do_alloc")
+
+    def free(self, nodes: Iterable[ClusterNode] | ClusterNode) -> None:
+        """Give nodes back in order.
+
+        Args:
+            nodes: several nodes or one. If one cannot be given back, those after it stay in use.
+
+        Raises:
+            NodeNotPresentError: one is not in use.
+        """
+        if not isinstance(nodes, Iterable):
+            self.free_single(nodes)
+            return
+        # A copy, because the caller may have passed the very collection that loses the nodes
+        for node in list(nodes):
+            self.free_single(node)
+
+    def free_single(self, node: ClusterNode) -> None:
+        """Give one node back; written by each provider."""
+        self._not_written("free_single")
+
+    def available(self) -> ClusterSpec:
+        """Return what is free now; written by each provider, and asked for often."""
+        self._not_written("available")
+
+    def used(self) -> ClusterSpec:
+        """Return what is in use now; written by each provider, and asked for often."""
+        self._not_written("used")
+
+    def all(self) -> ClusterSpec:
+        """Return what is free or in use."""
+        return self.available() + self.used()
+
+    def num_available_nodes(self) -> int:
+        """Return the number of free nodes."""
+        return self.available().size()
+
+    def max_used(self) -> int:
+        """Return the greatest number of nodes that were in use at the same time."""
+        return self.max_used_nodes
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Cluster):
+            return NotImplemented
+        return vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        # Equality looks at attributes that change with every allocation, so nothing of them may go in here
+        return hash(Cluster)
+
+    def _not_written(self, method: str) -> NoReturn:
+        raise NotImplementedError(f"{type(self).__name__} does not implement {method}(), which every cluster must")

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files and whole trees between the driver and a machine."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import shlex
+import stat
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ducktape.cluster.ssh_failures import is_ssh_failure
+
+if TYPE_CHECKING:
+    from ducktape.cluster.transport import FileAttributes, Files
+
+FILE = "file"
+DIRECTORY = "directory"
+
+_PIECE = 1024 * 1024
+_DIRECTORY_MODE = 0o755
+
+
+class CopyError(OSError):
+    """Several files of a tree could not be copied; the others were.
+
+    Attributes:
+        errors: pairs of path and error.
+    """
+
+    def __init__(self, errors: list[tuple[str, OSError]]) -> None:
+        super().__init__(errors)
+        self.errors = errors
+
+    def __str__(self) -> str:
+        shown = "; ".join(f"{path}: {error}" for path, error in self.errors[:5])
+        return f"{len(self.errors)} files could not be copied: {shown}{'; ...' if len(self.errors) > 5 else ''}"
+
+
+class Tree(Protocol):
+    """A place that files are copied from or to. Kinds are ``FILE``, ``DIRECTORY`` or ``None`` for everything else."""
+
+    def kind(self, path: str) -> str | None:
+        """What a path leads to; ``None`` also when it leads nowhere."""
+
+    def children(self, path: str) -> Iterable[tuple[str, str | None]]:
+        """Names and kinds in a directory."""
+
+    def make_directory(self, path: str) -> None:
+        """Create one directory."""
+
+
+class RemoteTree(Tree, Protocol):
+    """A machine's place."""
+
+    def get(self, path: str, local_path: str) -> None:
+        """Copy a file's content to the driver."""
+
+    def put(self, local_path: str, path: str) -> None:
+        """Copy a driver's file's content here."""
+
+
+def _kind_of(mode: int | None) -> str | None:
+    if mode is None:
+        return None
+    if stat.S_ISREG(mode):
+        return FILE
+    return DIRECTORY if stat.S_ISDIR(mode) else None
+
+
+class DriverTree:
+    """The driver's own file system."""
+
+    def kind(self, path: str) -> str | None:
+        """What a path leads to."""
+        try:
+            return _kind_of(os.stat(path).st_mode)
+        except OSError:
+            return None
+
+    def children(self, path: str) -> list[tuple[str, str | None]]:
+        """Names and kinds in a directory."""
+        return [(name, self._child(path, name)) for name in os.listdir(path)]
+
+    def make_directory(self, path: str) -> None:
+        """Create one directory."""
+        os.mkdir(path)
+
+    def _child(self, path: str, name: str) -> str | None:
+        child = os.path.join(path, name)
+        kind = self.kind(child)
+        if kind == DIRECTORY and os.path.islink(child) and _leads_back(os.path.realpath(child), os.path.realpath(path)):
+            return None
+        return kind
+
+
+class FilesTree:
+    """The files of a transport. One question per directory, and one per symbolic link in it."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+
+    def kind(self, path: str) -> str | None:
+        """What a path leads to."""
+        try:
+            return _kind_of(self._files.stat(path).st_mode)
+        except OSError as error:
+            if is_ssh_failure(error):
+                raise
+            return None
+
+    def children(self, path: str) -> list[tuple[str, str | None]]:
+        """Names and kinds in a directory."""
+        return [(entry.filename, self._child(path, entry)) for entry in self._files.listdir_attr(path)]
+
+    def make_directory(self, path: str) -> None:
+        """Create one directory."""
+        self._files.mkdir(path, _DIRECTORY_MODE)
+
+    def get(self, path: str, local_path: str) -> None:
+        """Copy a file's content to the driver."""
+        self._files.get(path, local_path)
+
+    def put(self, local_path: str, path: str) -> None:
+        """Copy a driver's file's content here."""
+        self._files.put(local_path, path)
+
+    def _child(self, path: str, entry: FileAttributes) -> str | None:
+        child = posixpath.join(path, entry.filename)
+        if entry.st_mode is not None and not stat.S_ISLNK(entry.st_mode):
+            return _kind_of(entry.st_mode)
+        kind = self.kind(child)
+        if kind == DIRECTORY and _leads_back(self._files.normalize(child), self._files.normalize(path)):
+            return None
+        return kind
+
+
+class VerbsTree:
+    """The verbs of an account that has its own idea of some of them.
+
+    Args:
+        account: with ``isdir``, ``isfile``, ``open``, ``mkdir``.
+        list_names: gives the names in a directory.
+    """
+
+    def __init__(self, account: Any, list_names: Callable[[str], Iterable[str]]) -> None:
+        self._account = account
+        self._list_names = list_names
+
+    def kind(self, path: str) -> str | None:
+        """What a path leads to."""
+        if self._account.isfile(path):
+            return FILE
+        return DIRECTORY if self._account.isdir(path) else None
+
+    def children(self, path: str) -> list[tuple[str, str | None]]:
+        """Names and kinds in a directory."""
+        return [(name, self.kind(posixpath.join(path, name))) for name in self._list_names(path)]
+
+    def make_directory(self, path: str) -> None:
+        """Create one directory."""
+        self._account.mkdir(path)
+
+    def get(self, path: str, local_path: str) -> None:
+        """Copy a file's content to the driver."""
+        with self._account.open(path, "rb") as source, open(local_path, "wb") as target:
+            while piece := source.read(_PIECE):
+                target.write(piece.encode() if isinstance(piece, str) else piece)
+
+    def put(self, local_path: str, path: str) -> None:
+        """Copy a driver's file's content here."""
+        with open(local_path, "rb") as source, self._account.open(path, "wb") as target:
+            while piece := source.read(_PIECE):
+                target.write(piece)
+
+
+def find_names(ssh_output: Callable[..., bytes], path: str) -> list[str]:
+    """The names in a directory, by a command, for accounts without SFTP."""
+    listing = ssh_output(f"find {shlex.quote(path.rstrip('/') + '/')} -mindepth 1 -maxdepth 1 -print0")
+    return [posixpath.basename(name.decode()) for name in listing.split(b"\0") if name]
+
+
+def _leads_back(target: str, directory: str) -> bool:
+    """Whether a link leads to the directory it is in, or to one above: following it would never end."""
+    return f"{directory}/".startswith(f"{target.rstrip('/')}/")
+
+
+def re_anchor_basename(path: str, directory: str) -> str:
+    """The path of the same name in another directory; one slash at the end of ``path`` does not count."""
+    return os.path.join(directory, os.path.basename(path.removesuffix("/")))
+
+
+def copy_from(source: RemoteTree, src: str, dest: str) -> None:
+    """Copy a file or a tree to the driver. What does not exist is not copied.
+
+    Raises:
+        OSError: something could not be copied; everything else was.
+    """
+    _copy(source, DriverTree(), src, dest, source.get)
+
+
+def copy_to(target: RemoteTree, src: str, dest: str) -> None:
+    """Copy a file or a tree of the driver. What does not exist is not copied.
+
+    Raises:
+        OSError: something could not be copied; everything else was.
+    """
+    _copy(DriverTree(), target, src, dest, target.put)
+
+
+def _copy(source: Tree, target: Tree, src: str, dest: str, copy_file: Callable[[str, str], None]) -> None:
+    kind = source.kind(src)
+    if kind is None:
+        return
+    if target.kind(dest) == DIRECTORY:
+        dest = re_anchor_basename(src, dest)
+    errors: list[tuple[str, OSError]] = []
+    _copy_entry(source, target, (src, kind, dest), copy_file, errors)
+    if len(errors) == 1:
+        raise errors[0][1]
+    if errors:
+        raise CopyError(errors)
+
+
+def _copy_entry(
+    source: Tree,
+    target: Tree,
+    entry: tuple[str, str | None, str],
+    copy_file: Callable[[str, str], None],
+    errors: list[tuple[str, OSError]],
+) -> None:
+    src, kind, dest = entry
+    try:
+        if kind == FILE:
+            copy_file(src, dest)
+        if kind != DIRECTORY:
+            return
+        # Listed before the target exists: it may be inside.
+        children = list(source.children(src))
+        _ensure_directory(target, dest)
+    except OSError as error:
+        # One unreadable file costs itself only. A lost connection costs the rest, and silently trying on would last.
+        if is_ssh_failure(error):
+            raise
+        errors.append((src, error))
+        return
+    for name, child_kind in children:
+        child = (posixpath.join(src, name), child_kind, posixpath.join(dest, name))
+        _copy_entry(source, target, child, copy_file, errors)
+
+
+def _ensure_directory(target: Tree, path: str) -> None:
+    try:
+        target.make_directory(path)
+    except OSError as error:
+        # Collecting a directory a second time merges into what is there.
+        if is_ssh_failure(error) or target.kind(path) != DIRECTORY:
+            raise

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A cluster that needs nothing: many pseudo-nodes, all of them this machine."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+from ducktape.cluster.cluster import Cluster
+from ducktape.cluster.cluster_node import ClusterNode
+from ducktape.cluster.cluster_spec import ClusterSpec
+from ducktape.cluster.consts import LINUX
+from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
+from ducktape.cluster.local import LocalTransport
+from ducktape.cluster.node_container import InsufficientResourcesError, NodeContainer, NodeNotPresentError
+from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig
+
+
+class LocalhostNode(ClusterNode):
+    """A pseudo-node, whose account is created when it is asked for.
+
+    Args:
+        index: position in the cluster, which makes the name.
+        make_account: creates the account of a position.
+    """
+
+    def __init__(self, index: int, make_account: Callable[[int], LinuxRemoteAccount]) -> None:
+        self._index = index
+        self._make_account = make_account
+
+    @cached_property
+    def account(self) -> LinuxRemoteAccount:  # type: ignore[override]  # a plain attribute in the base class
+        """The account."""
+        return self._make_account(self._index)
+
+    @property
+    def operating_system(self) -> str | None:
+        """Always Linux."""
+        return LINUX
+
+    @property
+    def node_type(self) -> str | None:
+        """No label, unless one was assigned."""
+        own: str | None = self.__dict__.get("node_type")
+        return own
+
+    @node_type.setter
+    def node_type(self, value: str | None) -> None:
+        self.__dict__["node_type"] = value
+
+    def close(self) -> None:
+        """Close the account if there is one."""
+        if "account" in self.__dict__:
+            self.account.close()
+
+
+class LocalAccounts:
+    """Creates the accounts of one cluster, which share a transport: each then collects what any of them left behind.
+
+    Args:
+        ssh_exception_checks: passed to each account.
+    """
+
+    def __init__(self, ssh_exception_checks: list[Callable[..., Any]] | None) -> None:
+        self._ssh_exception_checks = ssh_exception_checks
+        self._transport = LocalTransport()
+
+    def __call__(self, index: int) -> LinuxRemoteAccount:
+        config = RemoteAccountSSHConfig(host=f"localhost{index}", hostname="localhost", port=22)
+        account = LinuxRemoteAccount(
+            config, externally_routable_ip="localhost", ssh_exception_checks=self._ssh_exception_checks
+        )
+        account.transport = self._transport
+        return account
+
+
+class LocalhostCluster(Cluster):
+    """Lends out pseudo-nodes on this machine; their commands are local processes.
+
+    Args:
+        *args: ignored.
+        **kwargs: ``num_nodes``: how many, 1000 if not given; ``ssh_exception_checks``: passed to each account;
+            everything else is ignored.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+        self._make_account = LocalAccounts(kwargs.get("ssh_exception_checks"))
+        # Positions become nodes when they are first used: a run needs a handful of a thousand.
+        self._free: deque[int | LocalhostNode] = deque(range(kwargs.get("num_nodes", 1000)))
+        self._in_use: dict[int, LocalhostNode] = {}
+
+    def do_alloc(self, cluster_spec: ClusterSpec) -> list[ClusterNode]:
+        """Take the nodes that have been free for the longest time."""
+        reason = self.available().nodes.attempt_remove_spec(cluster_spec)
+        if reason:
+            raise InsufficientResourcesError(reason)
+        nodes = [self._node(self._free.popleft()) for _ in range(cluster_spec.size())]
+        for node in nodes:
+            self._in_use[node._index] = node
+        return list(nodes)
+
+    def free_single(self, node: ClusterNode) -> None:
+        """Put a node behind the free ones and close its account."""
+        if not isinstance(node, LocalhostNode) or self._in_use.get(node._index) is not node:
+            raise NodeNotPresentError(f"{node} is not in use")
+        del self._in_use[node._index]
+        self._free.append(node)
+        node.close()
+
+    def available(self) -> ClusterSpec:
+        """Return what is free now."""
+        return ClusterSpec.simple_linux(len(self._free))
+
+    def used(self) -> ClusterSpec:
+        """Return what is in use now."""
+        return ClusterSpec.simple_linux(len(self._in_use))
+
+    def __len__(self) -> int:
+        return len(self._free) + len(self._in_use)
+
+    @property
+    def _available_nodes(self) -> NodeContainer:
+        """The free nodes, for suites that look at them."""
+        for position, item in enumerate(self._free):
+            self._free[position] = self._node(item)
+        return NodeContainer(self._free)
+
+    @property
+    def _in_use_nodes(self) -> NodeContainer:
+        """The nodes in use, for suites that look at them."""
+        return NodeContainer(self._in_use.values())
+
+    def _node(self, item: int | LocalhostNode) -> LocalhostNode:
+        return LocalhostNode(item, self._make_account) if isinstance(item, int) else item

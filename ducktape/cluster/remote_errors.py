@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes wrong on a remote machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ducktape.errors import DucktapeError
+
+_SHOWN_COMMAND = 200
+
+
+class RemoteAccountError(DucktapeError):
+    """Something went wrong on a machine.
+
+    Args:
+        account: the account, of which only the text is kept.
+        msg: what went wrong.
+
+    Attributes:
+        account_str: ``user@host``.
+        msg: as given.
+    """
+
+    def __init__(self, account: Any, msg: Any) -> None:
+        self.account_str = str(account)
+        self.msg = msg
+        # The text instead of the account: arguments are shown in reports and travel between processes.
+        super().__init__(self.account_str, msg)
+
+    def __str__(self) -> str:
+        return f"{self.account_str}: {self.msg}"
+
+
+class RemoteCommandError(RemoteAccountError):
+    """A command ended with a status other than 0.
+
+    Args:
+        account: the account, of which only the text is kept.
+        cmd: the command.
+        exit_status: its status; -1 when a signal ended it.
+        msg: its error output, as bytes if it came over SSH; empty when that was merged into the output.
+
+    Attributes:
+        account_str: ``user@host``.
+        cmd: as given.
+        exit_status: as given.
+        msg: as given.
+    """
+
+    def __init__(self, account: Any, cmd: str, exit_status: int, msg: Any) -> None:
+        super().__init__(account, msg)
+        self.cmd = cmd
+        self.exit_status = exit_status
+        self.args = (self.account_str, cmd, exit_status, msg)
+
+    def __str__(self) -> str:
+        text = f"{self.account_str}: Command '{self.cmd}' returned non-zero exit status {self.exit_status}."
+        if self.exit_status == -1:
+            text += " A signal ended it."
+        if self.msg:
+            text += f" Remote error message: {self.msg}"
+        return text
+
+    def __repr__(self) -> str:
+        command = self.cmd if len(str(self.cmd)) <= _SHOWN_COMMAND else f"{self.cmd[:_SHOWN_COMMAND]}..."
+        return f"{type(self).__name__}({self.account_str!r}, {command!r}, {self.exit_status!r})"

@@ -1,0 +1,493 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One machine, with the verbs that users know.
+
+What runs the commands and moves the bytes is the account's transport: SSH, unless another is set.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import stat
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ducktape.cluster import copying
+from ducktape.cluster.log_monitor import LogMonitor
+from ducktape.cluster.output import OutputFile, SSHOutputIter
+from ducktape.cluster.process_verbs import ProcessVerbs
+from ducktape.cluster.remote_errors import RemoteAccountError, RemoteCommandError
+from ducktape.cluster.ssh import KEEPALIVE_SEC, IgnoreMissingHostKeyPolicy, SshTransport
+from ducktape.cluster.ssh_config import RemoteAccountSSHConfig
+from ducktape.cluster.ssh_failures import check_ssh, is_ssh_failure, run_ssh_checks
+from ducktape.cluster.transport import Transport, framework_commands, innermost
+from ducktape.utils.http_utils import HttpMixin
+from ducktape.utils.util import wait_until
+
+if TYPE_CHECKING:
+    from ducktape.cluster.transport import Stdin
+
+__all__ = [
+    "SSH_KEEPALIVE_INTERVAL_SEC",
+    "IgnoreMissingHostKeyPolicy",
+    "LogMonitor",
+    "RemoteAccount",
+    "RemoteAccountError",
+    "RemoteAccountSSHConfig",
+    "RemoteCommandError",
+    "SSHOutputIter",
+    "check_ssh",
+]
+
+SSH_KEEPALIVE_INTERVAL_SEC = KEEPALIVE_SEC
+
+_FILE_VERBS = ("open", "isdir", "isfile", "exists", "mkdir", "create_file")
+
+
+class RemoteAccount(ProcessVerbs, HttpMixin):
+    """A login on a machine: runs commands, moves files, waits for logs and services.
+
+    Nothing is connected before the first operation. Any number of threads may use one account. Two accounts are equal
+    when they are configured alike.
+
+    Args:
+        ssh_config: where and as whom to log in.
+        externally_routable_ip: an address by which others reach the machine.
+        node_type: label of the kind of machine.
+        logger: of the test that uses the account; without one, the logger of this module is used.
+        ssh_exception_checks: functions of the exception and the account, called upon failures of SSH.
+
+    Attributes:
+        os: the operating system; subclasses set it.
+    """
+
+    # The layer of node arithmetic recognises accounts by this, without importing them.
+    _is_remote_account = True
+
+    _DEFAULT_PERMISSIONS = 0o755
+
+    os: str | None = None
+
+    def __init__(
+        self,
+        ssh_config: RemoteAccountSSHConfig,
+        externally_routable_ip: str | None = None,
+        node_type: str | None = None,
+        logger: logging.Logger | None = None,
+        ssh_exception_checks: list[Callable[..., Any]] | None = None,
+    ) -> None:
+        # Releases without node types had the logger in third place.
+        if isinstance(node_type, (logging.Logger, logging.LoggerAdapter)):
+            node_type, logger = None, node_type  # type: ignore[unreachable]
+        self.ssh_config = ssh_config
+        self.externally_routable_ip = externally_routable_ip
+        self.node_type = node_type
+        self.hostname: str = ssh_config.host or ssh_config.hostname
+        self.user: str | None = ssh_config.user
+        self.ssh_hostname: str = ssh_config.hostname
+        self._logger: Any = logger
+        self._custom_ssh_exception_checks: list[Callable[..., Any]] = list(ssh_exception_checks or ())
+        self._assigned_transport: Transport | None = None
+        self._own_transport = self._make_own_transport()
+
+    def _make_own_transport(self) -> SshTransport:
+        # A subclass that brings its own clients gets every verb working over those.
+        return SshTransport(
+            self.ssh_config,
+            client_source=partial(getattr, self, "ssh_client") if _overrides(self, "ssh_client") else None,
+            sftp_source=partial(getattr, self, "sftp_client") if _overrides(self, "sftp_client") else None,
+            log=partial(self._log, logging.DEBUG),
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy starts unconnected: connections do not travel.
+        return {name: value for name, value in self.__dict__.items() if name != "_own_transport"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._own_transport = self._make_own_transport()
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.hostname}" if self.user else self.hostname
+
+    def __repr__(self) -> str:
+        hidden = ("_own_transport", "_assigned_transport", "_logger")
+        shown = {name: value for name, value in self.__dict__.items() if name not in hidden}
+        return f"{type(self).__name__}({shown})"
+
+    def _configuration(self) -> tuple[Any, ...]:
+        return (
+            self.ssh_config,
+            self.externally_routable_ip,
+            self.node_type,
+            self.os,
+            self._custom_ssh_exception_checks,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, RemoteAccount) or type(self) is not type(other):
+            return NotImplemented
+        return self._configuration() == other._configuration()
+
+    def __hash__(self) -> int:
+        # Only what stays as it is: the address is assigned later.
+        return hash((type(self), self.hostname, self.ssh_hostname))
+
+    @property
+    def operating_system(self) -> str | None:
+        """The operating system, ``"linux"`` or ``"windows"``."""
+        return self.os
+
+    @property
+    def logger(self) -> Any:
+        """The logger of the test that uses the account, else the one of this module."""
+        return self._logger if self._logger is not None else logging.getLogger(__name__)
+
+    @logger.setter
+    def logger(self, logger: Any) -> None:
+        self._logger = logger
+
+    def _log(self, level: int, msg: Any, *args: Any, **kwargs: Any) -> None:
+        prefix = f"{self}: "
+        self.logger.log(level, (prefix.replace("%", "%%") if args else prefix) + str(msg), *args, **kwargs)
+
+    @property
+    def transport(self) -> Transport:
+        """What runs commands and moves bytes. May be set, for example to a wrapper around the present one."""
+        return self._assigned_transport or self._own_transport
+
+    @transport.setter
+    def transport(self, transport: Transport) -> None:
+        self._assigned_transport = None if transport is self._own_transport else transport
+
+    @property
+    def is_local(self) -> bool:
+        """Whether commands are processes of this machine."""
+        return self.transport.is_local
+
+    def _connection(self) -> SshTransport:
+        heart = innermost(self.transport)
+        if not isinstance(heart, SshTransport):
+            raise RemoteAccountError(self, f"has no SSH connection, because it works through a {type(heart).__name__}")
+        return heart
+
+    @property
+    @check_ssh
+    def ssh_client(self) -> Any:
+        """A live ``paramiko.SSHClient``; connects if there is none.
+
+        Raises:
+            RemoteAccountError: the account does not use SSH.
+        """
+        return self._connection().client
+
+    @property
+    @check_ssh
+    def sftp_client(self) -> Any:
+        """A live ``paramiko.SFTPClient``; connects if there is none.
+
+        Raises:
+            RemoteAccountError: the account does not use SSH.
+        """
+        return self._connection().sftp
+
+    @property
+    def _ssh_client(self) -> Any:
+        return self._own_transport.current_client
+
+    @_ssh_client.setter
+    def _ssh_client(self, client: Any) -> None:
+        self._own_transport.current_client = client
+
+    @property
+    def _sftp_client(self) -> Any:
+        return self._own_transport.current_sftp
+
+    @_sftp_client.setter
+    def _sftp_client(self, client: Any) -> None:
+        self._own_transport.current_sftp = client
+
+    def available(self) -> bool:
+        """Whether the machine may be given to a test. Subclasses may look; they must be quick and not raise."""
+        return True
+
+    def close(self) -> None:
+        """Close connections. A later operation connects again."""
+        self._own_transport.close()
+        if self._assigned_transport is not None:
+            self._assigned_transport.close()
+
+    @check_ssh
+    def ssh(self, cmd: str, allow_fail: bool = False, timeout_sec: float | None = None, *, stdin: Stdin = None) -> int:
+        """Run a command and wait for its end; its output is thrown away.
+
+        Args:
+            cmd: text for the login shell, passed on unchanged.
+            allow_fail: return a status other than 0 instead of raising.
+            timeout_sec: longest silence in seconds; ``None`` is without limit.
+            stdin: text, bytes or a file, sent and closed; without it the command's input stays open and silent.
+
+        Returns:
+            The exit status; -1 when a signal ended the command.
+
+        Raises:
+            RemoteCommandError: the status is not 0.
+            TimeoutError: (builtin) the command stayed silent for too long.
+        """
+        self._log(logging.DEBUG, f"Running ssh command: {cmd}")
+        done = self.transport.run(cmd, stdin=stdin, timeout=timeout_sec, keep_stdout=False)
+        self._judge(cmd, done.exit_status, done.stderr, allow_fail=allow_fail)
+        return done.exit_status
+
+    @check_ssh
+    def ssh_output(
+        self,
+        cmd: str,
+        allow_fail: bool = False,
+        combine_stderr: bool = True,
+        timeout_sec: float | None = None,
+        *,
+        stdin: Stdin = None,
+    ) -> bytes:
+        """Run a command, wait for its end and return its output.
+
+        Args:
+            cmd: text for the login shell, passed on unchanged.
+            allow_fail: return also when the status is not 0.
+            combine_stderr: let the output contain the error output.
+            timeout_sec: longest silence in seconds; ``None`` is without limit.
+            stdin: text, bytes or a file, sent and closed; without it the command's input stays open and silent.
+
+        Raises:
+            RemoteCommandError: the status is not 0.
+            TimeoutError: (builtin) the command stayed silent for too long.
+        """
+        self._log(logging.DEBUG, f"Running ssh command: {cmd}")
+        done = self.transport.run(cmd, stdin=stdin, merge_stderr=combine_stderr, timeout=timeout_sec)
+        self._judge(cmd, done.exit_status, done.stderr, allow_fail=allow_fail)
+        self._log(logging.DEBUG, "Returning ssh command output:\n%r", done.stdout)
+        return done.stdout
+
+    @check_ssh
+    def ssh_capture(
+        self,
+        cmd: str,
+        allow_fail: bool = False,
+        callback: Callable[[str], Any] | None = None,
+        combine_stderr: bool = True,
+        timeout_sec: float | None = None,
+        *,
+        stdin: Stdin = None,
+    ) -> SSHOutputIter:
+        """Start a command and return an iterator over its lines, at once.
+
+        The command runs whether or not anybody iterates. Its status is looked at only when all lines were taken.
+
+        Args:
+            cmd: text for the login shell, passed on unchanged.
+            allow_fail: end the iteration quietly when the status is not 0.
+            callback: applied to each line, newline included; its results are iterated instead.
+            combine_stderr: let the lines contain the error output.
+            timeout_sec: longest wait for a line in seconds; ``None`` is without limit.
+            stdin: text, bytes or a file, sent and closed; without it the command's input stays open and silent.
+
+        Returns:
+            Lines of text with their newlines. Taking one may raise ``RemoteCommandError`` at the end, or the builtin
+            ``TimeoutError``.
+        """
+        self._log(logging.DEBUG, f"Running ssh command: {cmd}")
+        stream = self.transport.stream(cmd, stdin=stdin, merge_stderr=combine_stderr, timeout=timeout_sec)
+        output = OutputFile(
+            stream,
+            callback=callback,
+            finish=partial(self._judge, cmd, allow_fail=allow_fail),
+            examine=partial(run_ssh_checks, self),
+        )
+        return SSHOutputIter(output.lines, output)
+
+    def _judge(self, cmd: str, status: int, errors: bytes, *, allow_fail: bool) -> None:
+        if status == 0:
+            return
+        if not allow_fail:
+            raise RemoteCommandError(self, cmd, status, errors)
+        self._log(logging.DEBUG, f"Running ssh command '{cmd}' exited with status {status} and message: {errors!r}")
+
+    def exists(self, path: str) -> bool:
+        """Whether there is something at a path, a dangling link included."""
+        return self._mode(path, follow=False) is not None
+
+    def isfile(self, path: str) -> bool:
+        """Whether a path leads to a regular file."""
+        return stat.S_ISREG(self._mode(path) or 0)
+
+    def isdir(self, path: str) -> bool:
+        """Whether a path leads to a directory."""
+        return stat.S_ISDIR(self._mode(path) or 0)
+
+    def islink(self, path: str) -> bool:
+        """Whether a path is a symbolic link."""
+        return stat.S_ISLNK(self._mode(path, follow=False) or 0)
+
+    @check_ssh
+    def _mode(self, path: str, *, follow: bool = True) -> int | None:
+        """Type and permissions of a file, ``None`` if there is none. Failures of SSH are no answer: they raise."""
+        try:
+            files = self.transport.files
+            attributes = files.stat(path) if follow else files.lstat(path)
+        except OSError as error:
+            if is_ssh_failure(error):
+                raise
+            return None
+        return attributes.st_mode or 0
+
+    @check_ssh
+    def open(self, path: str, mode: str = "r") -> Any:
+        """Open a file; its ``read`` gives bytes in every mode, its ``write`` takes text or bytes.
+
+        Raises:
+            FileNotFoundError: it is not there.
+        """
+        return self.transport.files.open(path, mode)
+
+    @check_ssh
+    def create_file(self, path: str, contents: str | bytes) -> None:
+        """Write a file, replacing what it contained.
+
+        Raises:
+            FileNotFoundError: its directory is not there.
+        """
+        with self.open(path, "w") as file:
+            file.write(contents)
+
+    @check_ssh
+    def mkdir(self, path: str, mode: int = _DEFAULT_PERMISSIONS) -> None:
+        """Create one directory; the machine's umask applies.
+
+        Raises:
+            OSError: it exists, or its parent does not.
+        """
+        self.transport.files.mkdir(path, mode)
+
+    def mkdirs(self, path: str, mode: int = _DEFAULT_PERMISSIONS) -> None:
+        """Create a directory with its parents; an existing one is fine.
+
+        Args:
+            path: expanded by the shell.
+            mode: permissions of the last directory.
+        """
+        with framework_commands():
+            self.ssh(f"mkdir -p {path} && chmod {mode:o} {path}")
+
+    def remove(self, path: str, allow_fail: bool = False) -> None:
+        """Remove files and trees.
+
+        Args:
+            path: expanded by the shell; several words are several paths.
+            allow_fail: be silent about what is not there.
+        """
+        with framework_commands():
+            self.ssh(f"rm -{'rf' if allow_fail else 'r'} {path}", allow_fail)
+
+    @check_ssh
+    def copy_from(self, src: str, dest: str) -> None:
+        """Copy a file or a tree from the machine to the driver; links are followed.
+
+        Args:
+            src: what does not exist is silently not copied.
+            dest: an existing directory is copied into.
+
+        Raises:
+            OSError: something could not be copied; everything else was.
+        """
+        copying.copy_from(self._tree(), src, dest)
+
+    @check_ssh
+    def copy_to(self, src: str, dest: str) -> None:
+        """Copy a file or a tree from the driver to the machine; links are followed.
+
+        Args:
+            src: what does not exist is silently not copied.
+            dest: an existing directory is copied into.
+
+        Raises:
+            OSError: something could not be copied; everything else was.
+        """
+        copying.copy_to(self._tree(), src, dest)
+
+    def copy_between(self, src: str, dest: str, dest_node: Any) -> None:
+        """Copy a file or a tree from this machine to another node's, through the driver."""
+        with tempfile.TemporaryDirectory() as directory:
+            self.copy_from(src, directory)
+            dest_node.account.copy_to(self._re_anchor_basename(src, directory), dest)
+
+    def scp_from(self, src: str, dest: str, recursive: bool = False) -> None:
+        """Deprecated name of ``copy_from``."""
+        warnings.warn("scp_from is deprecated: use copy_from", DeprecationWarning, stacklevel=2)
+        self.copy_from(src, dest)
+
+    def scp_to(self, src: str, dest: str, recursive: bool = False) -> None:
+        """Deprecated name of ``copy_to``."""
+        warnings.warn("scp_to is deprecated: use copy_to", DeprecationWarning, stacklevel=2)
+        self.copy_to(src, dest)
+
+    def _re_anchor_basename(self, path: str, directory: str) -> str:
+        return copying.re_anchor_basename(path, directory)
+
+    def _tree(self) -> copying.RemoteTree:
+        if not any(_overrides(self, verb) for verb in _FILE_VERBS):
+            return copying.FilesTree(self.transport.files)
+        if _overrides(self, "sftp_client") or not _overrides(self, "ssh_output"):
+            return copying.VerbsTree(self, lambda path: self.sftp_client.listdir(path))
+        return copying.VerbsTree(self, partial(copying.find_names, self.ssh_output))
+
+    @contextlib.contextmanager
+    def monitor_log(self, log: str) -> Iterator[LogMonitor]:
+        """A monitor that ignores what the log contains now; a log that does not exist yet is fine.
+
+        Args:
+            log: expanded by the shell.
+        """
+        try:
+            with framework_commands():
+                offset = int(self.ssh_output(f"wc -c {log}").split()[0])
+        except (RemoteCommandError, ValueError, IndexError):
+            offset = 0
+        yield LogMonitor(self, log, offset)
+
+    def wait_for_http_service(self, port: int | str, headers: Any, timeout: float = 20, path: str = "/") -> None:
+        """Block until a service on the machine answers a GET request.
+
+        Args:
+            port: at the externally routable address.
+            headers: of the request.
+            timeout: seconds.
+            path: of the URL.
+
+        Raises:
+            TimeoutError: the framework's.
+        """
+        url = f"http://{self.externally_routable_ip}:{port}{path}"
+        wait_until(
+            lambda: self._can_ping_url(url, headers),
+            timeout_sec=timeout,
+            backoff_sec=0.25,
+            err_msg=f"Timed out trying to contact service on {url}. Either the service failed to start, "
+            "or there is a problem with the url.",
+        )
+
+    def _can_ping_url(self, url: str, headers: Any) -> bool:
+        try:
+            with self.http_request(url, "GET", "", headers, timeout=0.75):
+                return True
+        except Exception:  # no answer yet, in whatever way
+            return False
+
+
+def _overrides(account: RemoteAccount, name: str) -> bool:
+    """Whether an account has its own idea of a member."""
+    return name in account.__dict__ or getattr(type(account), name) is not getattr(RemoteAccount, name)

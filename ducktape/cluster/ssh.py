@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands and files over SSH: one connection per account, many channels on it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ducktape.cluster.sftp import SftpFiles
+from ducktape.cluster.ssh_failures import connecting
+from ducktape.cluster.ssh_stream import SshStream
+from ducktape.cluster.transport import Stdin, Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import paramiko
+
+KEEPALIVE_SEC = 30
+MAX_CHANNELS = 8
+# As long as the SSH library waits for a channel when nobody says otherwise.
+CHANNEL_TIMEOUT_SEC = 3600.0
+
+
+class SshSettings(Protocol):
+    """Where and as whom to log in; :class:`RemoteAccountSSHConfig` is one."""
+
+    host: str | None
+    hostname: str
+    user: str | None
+    port: int
+    password: str | None
+    identityfile: str | None
+    connecttimeout: float | None
+
+
+class IgnoreMissingHostKeyPolicy:
+    """Accepts every host key silently: test machines come and go under the same names."""
+
+    def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
+        """Accept the key."""
+
+
+def _say_nothing(message: str) -> None:
+    """The log of a transport that nobody listens to."""
+
+
+class SshTransport(Transport):
+    """Runs commands and moves files over one SSH connection, opened at first use and whenever it is found dead.
+
+    :param settings: where to log in
+    :param client_source: gives a live client of somebody else instead of an own connection
+    :param sftp_source: gives a live SFTP client of somebody else
+    :param log: takes debug messages
+    :param max_channels: commands at once; further ones wait for a free channel
+    """
+
+    def __init__(
+        self,
+        settings: SshSettings,
+        *,
+        client_source: Callable[[], Any] | None = None,
+        sftp_source: Callable[[], Any] | None = None,
+        log: Callable[[str], None] = _say_nothing,
+        max_channels: int = MAX_CHANNELS,
+    ) -> None:
+        self.settings = settings
+        self.max_channels = max_channels
+        self._client_source = client_source
+        self._sftp_source = sftp_source
+        self._say = log
+        self._reset()
+
+    def _reset(self) -> None:
+        self._lock = threading.RLock()
+        self._slots = threading.Condition(self._lock)
+        self.current_client: Any = None
+        self.current_sftp: Any = None
+        self._opening = 0
+        # Held strongly on purpose: a channel that the garbage collector finds is closed on whatever thread that runs,
+        # possibly the library's own while it holds the channel's lock, which freezes the whole connection.
+        self._channels: list[Any] = []
+        self._abandoned: deque[Any] = deque()
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = ("settings", "max_channels", "_client_source", "_sftp_source", "_say")
+        return {name: self.__dict__[name] for name in kept}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._reset()
+
+    @property
+    def client(self) -> Any:
+        """A live paramiko client of the own connection; connects when there is none."""
+        with self._lock:
+            client = self.current_client
+            if client is not None and self._answers(client):
+                return client
+            return self._connect()
+
+    @property
+    def sftp(self) -> Any:
+        """A live SFTP client of the own connection; opened once, and anew when found dead."""
+        with self._lock:
+            client = self._live_client()
+            sftp = self.current_sftp
+            if sftp is not None and not _is_dead(sftp):
+                return sftp
+            if sftp is not None:
+                sftp.close()
+            self.current_sftp = None
+            self.current_sftp = self._open_sftp(client)
+            return self.current_sftp
+
+    @property
+    def files(self) -> SftpFiles:
+        """The machine's files over SFTP."""
+        return SftpFiles(self._live_sftp)
+
+    def stream(
+        self, command: str, *, stdin: Stdin = None, merge_stderr: bool = False, timeout: float | None = None
+    ) -> SshStream:
+        """Start a command on a channel of its own; see :meth:`Transport.stream`.
+
+        Waits for a free channel first, at most the timeout (an hour when there is none).
+        """
+        channel = self._open_channel(timeout)
+        try:
+            channel.set_combine_stderr(merge_stderr)
+            channel.exec_command(command)
+            return SshStream(channel, command, stdin=stdin, timeout=timeout, release=self._release, bury=self._abandon)
+        except EOFError as error:
+            self._release(channel)
+            raise self._lost(error) from error
+        except BaseException:
+            self._release(channel)
+            raise
+
+    def close(self) -> None:
+        """Close the own connection with everything on it."""
+        with self._lock:
+            self._bury()
+            for channel in self._channels:
+                channel.close()
+            self._channels = []
+            self._drop_client()
+            self._slots.notify_all()
+
+    def _lost(self, error: Exception) -> Exception:
+        import paramiko
+
+        return paramiko.SSHException(f"the SSH connection to {self.settings.hostname} was lost: {error}")
+
+    def _live_client(self) -> Any:
+        return self.client if self._client_source is None else self._client_source()
+
+    def _live_sftp(self) -> Any:
+        return self.sftp if self._sftp_source is None else self._sftp_source()
+
+    def _answers(self, client: Any) -> bool:
+        transport = client.get_transport()
+        if transport is None or not transport.is_active():
+            return False
+        try:
+            transport.send_ignore()
+        except Exception as error:  # whatever the library raises here means: not usable
+            self._say(f"exception getting ssh_client (creating new client): {error}")
+            return False
+        return True
+
+    def _connect(self) -> Any:
+        import paramiko
+
+        self._say(f"ssh_config: {self.settings}")
+        client = paramiko.SSHClient()
+        client.set_missing_host_key_policy(IgnoreMissingHostKeyPolicy())  # type: ignore[arg-type]  # duck-typed
+        settings = self.settings
+        try:
+            with connecting():
+                client.connect(
+                    hostname=settings.hostname,
+                    port=settings.port,
+                    username=settings.user,
+                    password=settings.password,
+                    key_filename=settings.identityfile,
+                    look_for_keys=False,
+                    timeout=settings.connecttimeout,
+                    transport_factory=_prompt_transport,
+                )
+                transport = client.get_transport()
+                assert transport is not None
+                transport.set_keepalive(KEEPALIVE_SEC)
+        except BaseException:
+            client.close()
+            raise
+        self._drop_client()
+        self.current_client = client
+        return client
+
+    def _drop_client(self) -> None:
+        sftp, self.current_sftp = self.current_sftp, None
+        client, self.current_client = self.current_client, None
+        for held in (sftp, client):
+            if held is not None:
+                held.close()
+
+    def _open_sftp(self, client: Any) -> Any:
+        import paramiko
+
+        if self._client_source is not None:
+            return client.open_sftp()
+        from ducktape.cluster.sftp_session import open_session
+
+        try:
+            return open_session(client.get_transport())
+        except (paramiko.SSHException, EOFError) as error:
+            raise paramiko.SSHException(f"{self.settings.hostname} offers no SFTP session: {error}") from error
+
+    def _open_channel(self, timeout: float | None) -> Any:
+        client = self._live_client()
+        self._take_slot(timeout)
+        channel = None
+        try:
+            channel = self._new_channel(client, timeout)
+            return channel
+        finally:
+            with self._slots:
+                self._opening -= 1
+                if channel is not None:
+                    self._channels.append(channel)
+
+    def _new_channel(self, client: Any, timeout: float | None) -> Any:
+        try:
+            return _open_session(client.get_transport(), timeout)
+        except Exception:
+            transport = client.get_transport()
+            if transport is not None and transport.is_active():
+                raise
+        # The connection died unnoticed an instant ago. No command was sent yet, so a new connection changes nothing.
+        return _open_session(self._live_client().get_transport(), timeout)
+
+    def _take_slot(self, timeout: float | None) -> None:
+        patience = CHANNEL_TIMEOUT_SEC if timeout is None else timeout
+        deadline = time.monotonic() + patience
+        with self._slots:
+            while self._busy() >= self.max_channels:
+                if time.monotonic() >= deadline:
+                    raise TimeoutError(f"all {self.max_channels} channels to {self.settings.hostname} stayed in use")
+                # Ends of commands and abandoned outputs arrive without a notice to this condition.
+                self._slots.wait(0.02)
+            self._opening += 1
+
+    def _busy(self) -> int:
+        self._bury()
+        self._channels = [channel for channel in self._channels if not channel.closed]
+        return len(self._channels) + self._opening
+
+    def _release(self, channel: Any) -> None:
+        with self._slots:
+            channel.close()
+            self._channels = [other for other in self._channels if other is not channel]
+            self._slots.notify()
+
+    def _abandon(self, channel: Any) -> None:
+        # Called by the garbage collector: takes no lock, sends nothing. The next command closes the channel.
+        self._abandoned.append(channel)
+
+    def _bury(self) -> None:
+        while self._abandoned:
+            self._release(self._abandoned.popleft())
+
+
+def _open_session(transport: Any, timeout: float | None) -> Any:
+    """A new channel.
+
+    :raises TimeoutError: (builtin) when the server does not answer in time
+    """
+    import paramiko
+
+    if transport is None:
+        raise paramiko.SSHException("the SSH connection is closed")
+    begin = time.monotonic()
+    try:
+        if timeout is None:
+            return transport.open_session()
+        return transport.open_session(timeout=timeout)
+    except EOFError as error:
+        raise paramiko.SSHException("the SSH connection was lost while a channel was being opened") from error
+    except paramiko.SSHException as error:
+        if timeout is None or time.monotonic() - begin < timeout:
+            raise
+        raise TimeoutError(f"no channel within {timeout} seconds: {error}") from error
+
+
+def _is_dead(sftp: Any) -> bool:
+    channel = sftp.get_channel()
+    return channel is None or bool(channel.closed)
+
+
+def _prompt_transport(sock: Any, **kwargs: Any) -> paramiko.Transport:
+    """A transport on a socket that sends small packets at once: waiting for acknowledgements costs 40 ms a command."""
+    import paramiko
+
+    if isinstance(sock, socket.socket):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return paramiko.Transport(sock, **kwargs)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What counts as a failure of SSH itself, and the checks that users have run upon one."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import logging
+import socket
+import sys
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+_CHECKED = "_ducktape_ssh_checks_ran"
+_WHILE_CONNECTING = "_ducktape_while_connecting"
+
+_NETWORK_ERRORS = frozenset(
+    {
+        errno.EHOSTUNREACH,
+        errno.EHOSTDOWN,
+        errno.ENETUNREACH,
+        errno.ENETDOWN,
+        errno.ENETRESET,
+        errno.ENOTCONN,
+        errno.EADDRNOTAVAIL,
+    }
+)
+
+_checking: ContextVar[bool] = ContextVar("ducktape_ssh_checks_running", default=False)
+
+
+def is_ssh_failure(error: BaseException) -> bool:
+    """Whether an error tells of the connection, the login or silence, rather than of a file or a command."""
+    if getattr(error, _WHILE_CONNECTING, False):
+        return True
+    if isinstance(error, (ConnectionError, TimeoutError, socket.gaierror, socket.herror)):
+        return True
+    # Not imported here: an exception of a library that nobody imported cannot exist.
+    paramiko = sys.modules.get("paramiko")
+    if paramiko is not None:
+        kinds = (paramiko.SSHException, paramiko.ssh_exception.NoValidConnectionsError)
+        if isinstance(error, kinds):
+            return True
+    return isinstance(error, OSError) and error.errno in _NETWORK_ERRORS
+
+
+@contextlib.contextmanager
+def connecting() -> Iterator[None]:
+    """Errors from this block are SSH failures whatever their type: a missing key file is no absent remote file."""
+    try:
+        yield
+    except Exception as error:
+        _mark(error, _WHILE_CONNECTING)
+        raise
+
+
+def check_ssh(method: F) -> F:
+    """Decorate a method of an account: an SSH failure in it runs the account's ``ssh_exception_checks``, once.
+
+    The original error is raised afterwards, unless a check raises its own.
+    """
+
+    @functools.wraps(method)
+    def checked(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(self, *args, **kwargs)
+        except Exception as error:
+            run_ssh_checks(self, error)
+            raise
+
+    return cast("F", checked)
+
+
+def run_ssh_checks(account: Any, error: Exception) -> None:
+    """Run the account's checks upon an SSH failure, unless they ran for this very error before.
+
+    :raises Exception: whatever a check raises; later checks are not called then
+    """
+    checks = account._custom_ssh_exception_checks
+    # A check may itself use the account, whose failure then must not start the checks again.
+    if not checks or _checking.get() or getattr(error, _CHECKED, False) or not is_ssh_failure(error):
+        return
+    _mark(error, _CHECKED)
+    account._log(logging.DEBUG, "caught ssh error", exc_info=error)
+    account._log(logging.DEBUG, "starting ssh checks:")
+    account._log(logging.DEBUG, "\n".join(repr(check) for check in checks))
+    token = _checking.set(True)
+    try:
+        for check in checks:
+            check(error, account)
+    except Exception as own:
+        _mark(own, _CHECKED)
+        raise
+    finally:
+        _checking.reset(token)
+
+
+def _mark(error: Exception, name: str) -> None:
+    # An exception type with slots cannot be marked; the only harm is a second run of the checks.
+    with contextlib.suppress(AttributeError):
+        setattr(error, name, True)

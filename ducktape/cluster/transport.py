@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What runs a command on a machine and moves its bytes: five verbs, and the parts that every implementation shares.
+
+An account has the verbs that users know; a transport is what they stand on. Implementations are composed, never
+inherited from each other: a wrapper delegates to the transport inside it and changes one thing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, Protocol, Union
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+Stdin = Union[str, bytes, IO[bytes], IO[str], None]
+
+KEPT_STDERR = 32 * 1024
+
+_framework_command: ContextVar[bool] = ContextVar("ducktape_framework_command", default=False)
+
+
+@contextlib.contextmanager
+def framework_commands() -> Iterator[None]:
+    """Mark the commands started in this block as the framework's own.
+
+    Wrappers that change what users' commands do (an environment, tracing) leave marked commands alone.
+    """
+    token = _framework_command.set(True)
+    try:
+        yield
+    finally:
+        _framework_command.reset(token)
+
+
+def is_framework_command() -> bool:
+    """Whether the caller runs inside :func:`framework_commands`."""
+    return _framework_command.get()
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What is left of a command that ended.
+
+    :ivar command: the command as it was given
+    :ivar exit_status: its exit status; -1 when a signal ended it
+    :ivar stdout: its output (empty when it was not kept)
+    :ivar stderr: its error output, shortened in the middle when long; empty when merged into stdout
+    """
+
+    command: str
+    exit_status: int
+    stdout: bytes
+    stderr: bytes
+
+
+class CommandStream(Protocol):
+    """One started command."""
+
+    def read(self) -> bytes:
+        """The next piece of stdout, ``b""`` at its end.
+
+        Blocks at most the set timeout, then raises the builtin ``TimeoutError``; nothing is lost by that, the next
+        call goes on. Error output is drained meanwhile. The end comes when stdout *and* stderr are closed.
+        """
+
+    def gettimeout(self) -> float | None:
+        """Seconds that one call may block; ``None`` is without limit."""
+
+    def settimeout(self, timeout: float | None) -> None:
+        """Set the seconds that one call may block; 0 only takes what has arrived."""
+
+    def exit_status(self) -> int:
+        """The status, -1 for death by a signal. To be asked after the end of output; blocks at most the timeout."""
+
+    def stderr(self) -> bytes:
+        """What came on stderr so far when it is not merged, shortened in the middle when long."""
+
+    def close(self) -> None:
+        """Release every descriptor or channel. May be called repeatedly; does not end the command."""
+
+
+class FileAttributes(Protocol):
+    """Attributes of a file, shaped as paramiko's; ``None`` where a server does not tell."""
+
+    filename: str
+    st_mode: int | None
+    st_size: int | None
+
+
+class Files(Protocol):
+    """The file system of a machine. Relative paths start at the home directory; ``~`` means nothing here.
+
+    Absent files raise ``FileNotFoundError``, other refusals ``OSError``.
+    """
+
+    def lstat(self, path: str) -> FileAttributes:
+        """Attributes of the path itself."""
+
+    def stat(self, path: str) -> FileAttributes:
+        """Attributes of what the path leads to."""
+
+    def listdir_attr(self, path: str) -> Sequence[FileAttributes]:
+        """Entries of a directory with the attributes of the entries themselves (links not followed)."""
+
+    def normalize(self, path: str) -> str:
+        """The absolute path without links."""
+
+    def open(self, path: str, mode: str = "r") -> Any:
+        """A file object whose ``read`` gives bytes in every mode and whose ``write`` takes text or bytes."""
+
+    def mkdir(self, path: str, mode: int = 0o777) -> None:
+        """Create one directory."""
+
+    def get(self, path: str, local_path: str) -> None:
+        """Copy a file's content to a file of the driver."""
+
+    def put(self, local_path: str, path: str) -> None:
+        """Copy a driver's file's content to a file here."""
+
+
+class Transport(ABC):
+    """Runs commands on one machine and reaches its files."""
+
+    is_local: bool = False
+
+    @abstractmethod
+    def stream(
+        self, command: str, *, stdin: Stdin = None, merge_stderr: bool = False, timeout: float | None = None
+    ) -> CommandStream:
+        """Start a command in the login user's shell and return at once.
+
+        :param command: text for the shell, passed on unchanged
+        :param stdin: sent and closed; ``None`` leaves the command's input open and silent
+        :param merge_stderr: let error output appear in stdout, in the order of writing
+        :param timeout: seconds that starting and each later call may block; ``None`` is without limit
+        """
+
+    @property
+    @abstractmethod
+    def files(self) -> Files:
+        """The machine's file system."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release what is held; a later use starts anew."""
+
+    def run(
+        self,
+        command: str,
+        *,
+        stdin: Stdin = None,
+        merge_stderr: bool = False,
+        timeout: float | None = None,
+        keep_stdout: bool = True,
+    ) -> Completed:
+        """Run a command to its end.
+
+        :param timeout: longest silence in seconds, not the total time
+        :param keep_stdout: ``False`` throws the output away as it arrives
+        :raises TimeoutError: (builtin) when nothing arrives for that long
+        """
+        stream = self.stream(command, stdin=stdin, merge_stderr=merge_stderr, timeout=timeout)
+        try:
+            pieces = []
+            for piece in _pieces(stream):
+                if keep_stdout:
+                    pieces.append(piece)
+            status = stream.exit_status()
+            return Completed(command, status, b"".join(pieces), stream.stderr())
+        finally:
+            stream.close()
+
+
+def _pieces(stream: CommandStream) -> Iterator[bytes]:
+    """The whole output; a command that only talks on stderr is not silent."""
+    heard = b""
+    while True:
+        try:
+            piece = stream.read()
+        except TimeoutError:
+            if stream.stderr() == heard:
+                raise
+            heard = stream.stderr()
+            continue
+        if not piece:
+            return
+        yield piece
+
+
+class TransportWrapper(Transport):
+    """Base of wrappers: delegates everything to the transport inside.
+
+    :param inner: the wrapped transport, afterwards the attribute of that name
+    """
+
+    def __init__(self, inner: Transport) -> None:
+        self.inner = inner
+
+    @property
+    def is_local(self) -> bool:  # type: ignore[override]  # a wrapper is where its inside is
+        """Whether the wrapped transport is local."""
+        return self.inner.is_local
+
+    def stream(
+        self, command: str, *, stdin: Stdin = None, merge_stderr: bool = False, timeout: float | None = None
+    ) -> CommandStream:
+        """Start the command on the wrapped transport."""
+        return self.inner.stream(command, stdin=stdin, merge_stderr=merge_stderr, timeout=timeout)
+
+    @property
+    def files(self) -> Files:
+        """The files of the wrapped transport."""
+        return self.inner.files
+
+    def close(self) -> None:
+        """Close the wrapped transport."""
+        self.inner.close()
+
+
+def innermost(transport: Transport) -> Transport:
+    """The transport at the heart of all wrappers."""
+    while isinstance(transport, TransportWrapper):
+        transport = transport.inner
+    return transport
+
+
+class BoundedBytes:
+    """Keeps the first and the last bytes of a stream, and counts what it drops in between."""
+
+    def __init__(self, *, head: int = KEPT_STDERR, tail: int = KEPT_STDERR) -> None:
+        self._head_room = head
+        self._tail_room = tail
+        self._head = bytearray()
+        self._tail = bytearray()
+        self._dropped = 0
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes."""
+        room = self._head_room - len(self._head)
+        if room > 0:
+            self._head += data[:room]
+            data = data[room:]
+        self._tail += data
+        excess = len(self._tail) - self._tail_room
+        if excess > 0:
+            del self._tail[:excess]
+            self._dropped += excess
+
+    def value(self) -> bytes:
+        """Everything, or both ends with the number of missing bytes between them."""
+        gap = b"\n[... %d bytes left out ...]\n" % self._dropped if self._dropped else b""
+        return bytes(self._head) + gap + bytes(self._tail)
+
+
+class LineSplitter:
+    """Turns pieces of UTF-8 output into lines, newline included; keeps an unfinished line until it is finished."""
+
+    def __init__(self) -> None:
+        self._unfinished: list[bytes] = []
+
+    def feed(self, data: bytes) -> Iterator[str]:
+        """The lines that this piece completes. The piece is taken in at once, not when the lines are iterated."""
+        complete, newline, rest = data.rpartition(b"\n")
+        if not newline:
+            self._unfinished.append(data)
+            return iter(())
+        block = b"".join([*self._unfinished, complete, newline])
+        self._unfinished = [rest] if rest else []
+        return self._lines(block)
+
+    def rest(self) -> str:
+        """The last line when it lacks its newline, else ``""``."""
+        block = b"".join(self._unfinished)
+        self._unfinished = []
+        return block.decode()
+
+    @staticmethod
+    def _lines(block: bytes) -> Iterator[str]:
+        try:
+            text = block.decode()
+        except UnicodeDecodeError:
+            # The good lines before the bad one still belong to the caller, so these are decoded one by one.
+            return (f"{line.decode()}\n" for line in block[:-1].split(b"\n"))
+        return iter([f"{line}\n" for line in text[:-1].split("\n")])
+
+
+def stdin_chunks(stdin: str | bytes | IO[bytes] | IO[str], *, size: int = 256 * 1024) -> Iterator[bytes]:
+    """The bytes of a ``stdin`` argument, piece by piece."""
+    if isinstance(stdin, str):
+        stdin = stdin.encode()
+    if isinstance(stdin, (bytes, bytearray, memoryview)):
+        for start in range(0, len(stdin), size):
+            yield bytes(stdin[start : start + size])
+        return
+    while piece := stdin.read(size):
+        yield piece.encode() if isinstance(piece, str) else piece

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Windows machine: SSH for most things, WinRM on EC2 machines that Vagrant created."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import os
+from typing import Any
+
+from ducktape.cluster.consts import WINDOWS
+from ducktape.cluster.remoteaccount import RemoteAccount, RemoteCommandError
+
+
+class WindowsRemoteAccount(RemoteAccount):
+    """A login on a Windows machine; see ``RemoteAccount``."""
+
+    WINRM_USERNAME = "Administrator"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.os = WINDOWS
+        self._winrm_client: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_winrm_client": None}
+
+    def fetch_externally_routable_ip(self, is_aws: Any = None) -> str:
+        """The address that SSH uses."""
+        return self.ssh_config.hostname
+
+    @property
+    def winrm_client(self) -> Any:
+        """The WinRM session, opened at first use with the password that EC2 gave the machine."""
+        if self._winrm_client is None:
+            self._winrm_client = self._open_winrm()
+        return self._winrm_client
+
+    def run_winrm_command(self, cmd: str, allow_fail: bool = False) -> int:
+        """Run a command through WinRM and wait for its end.
+
+        Args:
+            cmd: the command line.
+            allow_fail: return a status other than 0 instead of raising.
+
+        Returns:
+            The status.
+
+        Raises:
+            RemoteCommandError: the status is not 0.
+        """
+        self._log(logging.DEBUG, f"Running winrm command: {cmd}")
+        response = self.winrm_client.run_cmd(cmd)
+        if response.status_code != 0 and not allow_fail:
+            raise RemoteCommandError(self, cmd, response.status_code, response.std_err)
+        status: int = response.status_code
+        return status
+
+    def _open_winrm(self) -> Any:
+        # The libraries for the cloud and for WinRM are heavy, and hardly any run has a Windows machine.
+        import winrm
+
+        password = self._decrypt(self._encrypted_password(self._instance_id()))
+        return winrm.Session(self.ssh_config.hostname, auth=(self.WINRM_USERNAME, password))
+
+    def _instance_id(self) -> str:
+        path = os.path.join(os.getcwd(), ".vagrant", "machines", str(self.ssh_config.host), "aws", "id")
+        try:
+            with open(path, encoding="utf-8") as file:
+                instance_id = file.read().strip()
+        except OSError:
+            instance_id = ""
+        if not instance_id:
+            raise Exception(f"Could not extract EC2 instance ID from local file: {path}")
+        self._log(logging.INFO, f"Found EC2 instance id: {instance_id}")
+        return instance_id
+
+    def _encrypted_password(self, instance_id: str) -> str:
+        import boto3
+        import botocore.exceptions
+
+        try:
+            data = boto3.client("ec2").get_password_data(InstanceId=instance_id)
+        except botocore.exceptions.ClientError as error:
+            if "InvalidInstanceID.NotFound" not in str(error):
+                raise
+            raise Exception(
+                f"EC2 does not know the instance {instance_id}. Is the region of the AWS configuration the right one?"
+            ) from error
+        password: str = data["PasswordData"]
+        return password
+
+    def _decrypt(self, encrypted: str) -> str:
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+        path = self.ssh_config.identityfile
+        if path is None:
+            raise Exception(f"{self}: no identityfile, so the Windows password cannot be decrypted")
+        self._log(logging.INFO, f"Decrypting the Windows password with the private key {path}")
+        with open(path, "rb") as file:
+            text = file.read()
+        is_openssh = b"BEGIN OPENSSH PRIVATE KEY" in text
+        load = serialization.load_ssh_private_key if is_openssh else serialization.load_pem_private_key
+        key = load(text, password=None)
+        if not isinstance(key, rsa.RSAPrivateKey):
+            raise Exception(f"{self}: {path} is no RSA key, so the Windows password cannot be decrypted")
+        return key.decrypt(base64.b64decode(encrypted), padding.PKCS1v15()).decode()

@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One run, from the command line to the exit code."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import os
+import random
+import sys
+import traceback
+from typing import Any, NoReturn
+
+from ducktape.command_line.defaults import ConsoleDefaults
+from ducktape.command_line.parse_args import parse_args
+from ducktape.tests.loader import LoaderException, NoTestsError, TestLoader
+from ducktape.tests.loggermaker import close_logger
+from ducktape.tests.reporter import write_session_reports
+from ducktape.tests.result import TestResult, TestResults
+from ducktape.tests.runner import TestRunner
+from ducktape.tests.session import SessionContext, SessionLoggerMaker, generate_results_dir, generate_session_id
+from ducktape.tests.signals import StopRequests
+from ducktape.tests.test_context import TestContext
+from ducktape.utils.local_filesystem_utils import mkdir_p
+from ducktape.utils.persistence import PDict
+from ducktape.utils.util import load_function
+
+_TRACEBACK_LIMIT = 16
+_SESSION_ATTEMPTS = 100
+
+
+def main() -> None:
+    """Run the program with the arguments of this process; ends it with exit code 1 when anything failed."""
+    args = _options(sys.argv[1:])
+    session_context = _start_session(args)
+    logger = SessionLoggerMaker(session_context).logger
+    try:
+        _log_configuration(logger, args)
+        loader, tests = _load_tests(session_context, logger, args)
+        logger.info("Discovered %d tests to run", len(tests))
+        if args["collect_only"] or args["collect_num_nodes"]:
+            _show_collection(loader, tests, args)
+            return
+        tests = _sample(tests, args["sample"])
+        _give_cluster(tests, cluster := _make_cluster(args))
+        with StopRequests() as stop_requests:
+            results = _run(cluster, session_context, logger, loader, tests, args, stop_requests)
+            succeeded = _report(results, session_context, logger, args, expected=len(tests))
+    finally:
+        close_logger(logger)
+    if not succeeded:
+        sys.exit(1)
+
+
+def _give_up(message: str, *, error: bool = True) -> NoReturn:
+    """End the program because of something that the user can mend."""
+    print(message, file=sys.stderr if error else sys.stdout)
+    sys.exit(1)
+
+
+# --- options
+
+
+def _options(argv: list[str]) -> dict[str, Any]:
+    try:
+        args = parse_args(argv)
+    except OSError as error:
+        _give_up(f"Cannot read the configuration file {error.filename}: {error.strerror}")
+    if args["parameters"]:
+        try:
+            args["parameters"] = json.loads(args["parameters"])
+        except ValueError as error:
+            _give_up(f"parameters are not valid json: {error}", error=False)
+        if not isinstance(args["parameters"], dict):
+            _give_up(f"parameters are not a JSON object but {json.dumps(args['parameters'])}", error=False)
+    try:
+        args["globals"] = get_user_defined_globals(args["globals"])
+    except ValueError as error:
+        _give_up(str(error))
+    if args["repeat"] < 1:
+        _give_up(f"--repeat must be at least 1, not {args['repeat']}")
+    if not 0 <= args["subset"] < max(args["subsets"], 1):
+        _give_up(f"--subset must be in the range [0, subsets-1], here [0, {args['subsets'] - 1}], not {args['subset']}")
+    return args
+
+
+def get_user_defined_globals(globals_str: str | None) -> PDict:
+    """Return the values that all tests can read.
+
+    Args:
+        globals_str: JSON object, or path of a file that holds one; ``None`` for no values.
+
+    Raises:
+        ValueError: it is neither, or the JSON is not an object.
+    """
+    if globals_str is None:
+        return PDict()
+    place = ""
+    if os.path.isfile(globals_str):
+        place = f" in {globals_str}"
+        with open(globals_str, encoding="utf-8") as file:
+            values = json.load(file)
+    else:
+        try:
+            values = json.loads(globals_str)
+        except ValueError as error:
+            raise ValueError(
+                f"{error}\nglobals parameter {globals_str} is neither valid JSON nor a valid path to a JSON file."
+            ) from error
+    if not isinstance(values, dict):
+        raise ValueError(
+            f"Globals{place} must be a JSON object. Instead found {values}, which parsed to {type(values)}"
+        )
+    return PDict(values)
+
+
+# --- session
+
+
+def _start_session(args: dict[str, Any]) -> SessionContext:
+    mkdir_p(ConsoleDefaults.METADATA_DIR)
+    session_id, results_dir = _claim_results_directory(args["results_root"])
+    return SessionContext(session_id=session_id, results_dir=results_dir, **args)
+
+
+def _claim_results_directory(results_root: str) -> tuple[str, str]:
+    """Number the session and make its directory; a number whose directory is there belongs to somebody else."""
+    for attempt in range(_SESSION_ATTEMPTS):
+        session_id = generate_session_id(ConsoleDefaults.SESSION_ID_FILE)
+        results_dir = generate_results_dir(results_root, session_id)
+        try:
+            setup_results_directory(results_dir)
+        except FileExistsError as error:
+            if attempt == _SESSION_ATTEMPTS - 1:
+                _give_up(str(error))
+        except OSError as error:
+            _give_up(f"Cannot make the results directory {results_dir}: {error.strerror}")
+        else:
+            return session_id, results_dir
+    raise AssertionError("unreachable")
+
+
+def setup_results_directory(new_results_dir: str) -> None:
+    """Make the directory of a session.
+
+    Args:
+        new_results_dir: path that must not exist; parents are made as needed.
+
+    Raises:
+        FileExistsError: it exists.
+    """
+    try:
+        os.makedirs(new_results_dir)
+    except FileExistsError:
+        raise FileExistsError(
+            f"A file or directory at {new_results_dir} already exists. Exiting without overwriting."
+        ) from None
+
+
+def update_latest_symlink(results_root: str, new_results_dir: str) -> None:
+    """Let ``latest`` point to a session; a real file or directory of that name is left alone with a warning.
+
+    Args:
+        results_root: directory of all sessions.
+        new_results_dir: directory of the session.
+    """
+    latest = os.path.join(results_root, "latest")
+    if os.path.lexists(latest) and not os.path.islink(latest):
+        logging.getLogger(__name__).warning("%s is not a symbolic link: left alone, it does not name this run", latest)
+        return
+    # Made aside and renamed, so that the name is never missing. Relative, so that the results can be moved.
+    target = os.path.relpath(os.path.realpath(new_results_dir), os.path.realpath(results_root))
+    beside = f"{latest}.{os.getpid()}"
+    os.symlink(target, beside)
+    os.replace(beside, latest)
+
+
+def _log_configuration(logger: logging.Logger, args: dict[str, Any]) -> None:
+    for key, value in args.items():
+        logger.debug("Configuration: %s=%s", key, value)
+
+
+# --- tests
+
+
+def _load_tests(
+    session_context: SessionContext, logger: logging.Logger, args: dict[str, Any]
+) -> tuple[TestLoader, list[TestContext]]:
+    try:
+        loader = TestLoader(
+            session_context,
+            logger,
+            repeat=args["repeat"],
+            injected_args=args["parameters"],
+            subset=args["subset"],
+            subsets=args["subsets"],
+            historical_report=args["historical_report"],
+        )
+        return loader, loader.load(args["test_path"], excluded_test_symbols=args["exclude"])
+    except NoTestsError as error:
+        if args["allow_empty_tests_list"] or loader.import_failures:
+            return loader, []
+        _give_up(f"Failed while trying to discover tests: {error}", error=False)
+    except LoaderException as error:
+        _give_up(f"Failed while trying to discover tests: {error}", error=False)
+
+
+def _show_collection(loader: TestLoader, tests: list[TestContext], args: dict[str, Any]) -> None:
+    if args["collect_only"]:
+        print(f"Collected {len(tests)} tests:")
+        for test in tests:
+            print(f"    {test}")
+    else:
+        print(sum(test.expected_num_nodes for test in tests))
+    for failure in loader.import_failures:
+        print(f"{failure.file} could not be imported: {failure.summary}", file=sys.stderr)
+
+
+def _sample(tests: list[TestContext], size: int | None) -> list[TestContext]:
+    if not size:
+        return tests
+    print(f"Running a sample of {size} tests")
+    if size > len(tests):
+        print(f"sample size {size} greater than number of tests {len(tests)}; running all tests")
+        return tests
+    try:
+        return random.sample(tests, size)
+    except ValueError as error:
+        print(f"invalid sample size ({error}), running all tests")
+        return tests
+
+
+# --- cluster
+
+
+def _make_cluster(args: dict[str, Any]) -> Any:
+    try:
+        module_name, _, class_name = args["cluster"].rpartition(".")
+        keywords: dict[str, Any] = {"cluster_file": args["cluster_file"]}
+        if args["ssh_checker_function"]:
+            keywords["ssh_exception_checks"] = [load_function(path) for path in args["ssh_checker_function"]]
+        return getattr(importlib.import_module(module_name), class_name)(**keywords)
+    except Exception as error:
+        _give_up(f"Failed to load cluster:  {type(error)}\n{traceback.format_exc(limit=_TRACEBACK_LIMIT)}", error=False)
+
+
+def _give_cluster(tests: list[TestContext], cluster: Any) -> None:
+    for test in tests:
+        test.cluster = cluster
+
+
+# --- run and reports
+
+
+def _run(
+    cluster: Any,
+    session_context: SessionContext,
+    logger: logging.Logger,
+    loader: TestLoader,
+    tests: list[TestContext],
+    args: dict[str, Any],
+    stop_requests: StopRequests,
+) -> TestResults:
+    if args["deflake"] < 1:
+        logger.warning("specified number of deflake runs specified to be less than 1, running without deflake.")
+    expected = len(tests) + len(loader.import_failures)
+    runner = TestRunner(
+        cluster,
+        session_context,
+        logger,
+        tests,
+        max(1, args["deflake"]),
+        report=lambda results: _write_reports(results, expected, logger, partial=True),
+        stop_requests=stop_requests,
+    )
+    results = runner.run_all_tests()
+    for index, failure in enumerate(loader.import_failures, start=runner.test_counter + 1):
+        results.append(
+            TestResult.from_import_failure(failure.module, failure.file, failure.summary, index, session_context)
+        )
+    return results
+
+
+def _report(
+    results: TestResults, session_context: SessionContext, logger: logging.Logger, args: dict[str, Any], *, expected: int
+) -> bool:
+    """Write all reports and return whether everything went well."""
+    imports = sum(1 for result in results if result.reason == "import")
+    complete = _write_reports(results, expected + imports, logger, partial=False)
+    update_latest_symlink(args["results_root"], session_context.results_dir)
+    run = len(results) - imports
+    if run < expected:
+        logger.warning("All tests were NOT run. Expected %d tests, only %d were run.", expected, run)
+        return False
+    return complete and results.get_aggregate_success()
+
+
+def _write_reports(results: TestResults, expected: int, logger: logging.Logger, *, partial: bool) -> bool:
+    failures = write_session_reports(results, expected, partial=partial)
+    for name, error in failures:
+        logger.error("Could not write %s: %s", name, "".join(traceback.format_exception(error)))
+    return not failures

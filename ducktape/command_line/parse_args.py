@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The options of the program: from its arguments, the user's file and the project's file, the nearest one winning."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from ducktape.command_line.config_file import split_config_line
+from ducktape.command_line.defaults import ConsoleDefaults
+from ducktape.utils.util import ducktape_version
+
+# Abbreviations that suites use must stay unambiguous, whatever options are added.
+_NEWER_OPTIONS = ("--ignore-import-errors", "--allow-empty-tests-list")
+
+
+def create_ducktape_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line; has no side effects."""
+    return _build_parser(None)
+
+
+def _build_parser(argument_default: Any) -> argparse.ArgumentParser:
+    """Build the parser; with ``argparse.SUPPRESS`` it reports only what is really there."""
+    parser = argparse.ArgumentParser(
+        description="Discover and run your tests",
+        epilog="A flag that a configuration file turns on is turned off again by its opposite, such as --no-debug.",
+    )
+    for add in (_add_selection, _add_session, _add_cluster, _add_running):
+        add(parser)
+    if argument_default is not None:
+        for action in _settable_actions(parser):
+            action.default = argument_default
+    return parser
+
+
+def _settable_actions(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    return [action for action in parser._actions if action.dest != "help"]
+
+
+def _add_selection(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "test_path",
+        metavar="test_path",
+        type=str,
+        nargs="*",
+        default=[os.getcwd()],
+        help="What to run: directories, files, globs, path::Class.method@{json}, or test suite files ending in .yml. "
+        "The current directory if there is nothing.",
+    )
+    parser.add_argument(
+        "--exclude",
+        type=str,
+        nargs="*",
+        default=None,
+        help="Tests to leave out, written like those to run; suite files cannot be given here.",
+    )
+    parser.add_argument("--collect-only", action="store_true", help="List the tests and run nothing.")
+    parser.add_argument(
+        "--collect-num-nodes", action="store_true", help="Print how many nodes the tests ask for and run nothing."
+    )
+    parser.add_argument(
+        "--parameters", action="store", help="JSON object of arguments for every test, in place of its own ones."
+    )
+    parser.add_argument("--repeat", action="store", type=int, default=1, help="Run everything so many times.")
+    parser.add_argument("--subsets", action="store", type=int, default=1, help="Number of parts to divide the tests into.")
+    parser.add_argument("--subset", action="store", type=int, default=0, help="Which part to run, counted from 0.")
+    parser.add_argument(
+        "--historical-report",
+        action="store",
+        type=str,
+        help="URL or path of an earlier report.json, to make parts that take the same time.",
+    )
+    parser.add_argument("--sample", action="store", type=int, help="Run a random choice of so many tests.")
+    parser.add_argument(
+        "--ignore-import-errors",
+        action="store_true",
+        help="Only log test files that cannot be imported, instead of reporting each as a failure.",
+    )
+    parser.add_argument(
+        "--allow-empty-tests-list",
+        action="store_true",
+        default=bool(os.environ.get("DUCKTAPE_ALLOW_EMPTY_TESTS_LIST")),
+        help="Having nothing to run is not an error.",
+    )
+
+
+def _add_session(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--debug", action="store_true", help="Show DEBUG lines on the console.")
+    parser.add_argument(
+        "--config-file",
+        action="store",
+        default=ConsoleDefaults.USER_CONFIG_FILE,
+        help="Your own file of options; read after the project's .ducktape/config.",
+    )
+    parser.add_argument("--compress", action="store_true", help="Compress service logs before they are copied.")
+    parser.add_argument(
+        "--results-root",
+        action="store",
+        default=ConsoleDefaults.RESULTS_ROOT_DIRECTORY,
+        help="Directory that gets a new directory for every run.",
+    )
+    parser.add_argument(
+        "--nested-result-dirs",
+        action="store_true",
+        help="Give every argument of a test a directory level of its own in the results.",
+    )
+    parser.add_argument("--version", action="store_true", help="Print the version.")
+    parser.add_argument(
+        "--globals",
+        action="store",
+        help="JSON object, or path of a file with one, that all tests can read as test_context.globals.",
+    )
+    parser.add_argument(
+        "--enable-jvm-logs", action="store_true", help="Collect logs of every JVM that services start."
+    )
+
+
+def _add_cluster(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cluster",
+        action="store",
+        default=ConsoleDefaults.CLUSTER_TYPE,
+        help="Class of the cluster, with its module.",
+    )
+    parser.add_argument("--default-num-nodes", action="store", type=int, help="Accepted, without effect.")
+    parser.add_argument("--cluster-file", action="store", default=None, help="File that describes the cluster.")
+    parser.add_argument(
+        "--skip-nodes-allocation",
+        action="store_true",
+        help="Services do not take nodes from the cluster unless they ask for it.",
+    )
+    parser.add_argument(
+        "--fail-bad-cluster-utilization",
+        action="store_true",
+        help="Fail a test that uses fewer nodes than it was given.",
+    )
+    parser.add_argument(
+        "--fail-greedy-tests", action="store_true", help="Fail tests that do not say how many nodes they need."
+    )
+    parser.add_argument("--ignore-node-type", action="store_true", help="Take any node where a type is asked for.")
+    parser.add_argument(
+        "--ssh-checker-function",
+        action="store",
+        type=str,
+        nargs="+",
+        help="Functions, with their modules, that are called when an SSH connection fails.",
+    )
+
+
+def _add_running(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--exit-first", action="store_true", help="Start no further test after a failure.")
+    parser.add_argument(
+        "--no-teardown", action="store_true", help="Leave tests and services as they are at their end."
+    )
+    parser.add_argument("--max-parallel", action="store", type=int, default=1, help="Most tests at the same time.")
+    parser.add_argument(
+        "--test-runner-timeout",
+        action="store",
+        type=int,
+        default=1800000,
+        help="Milliseconds after which a test that does and logs nothing is ended.",
+    )
+    parser.add_argument(
+        "--deflake", action="store", type=int, default=1, help="Most runs of a test while it keeps failing."
+    )
+
+
+def get_user_config_file(args: list[str]) -> str:
+    """Return the path of the user's own file of options.
+
+    Args:
+        args: the command line.
+    """
+    parsed = create_ducktape_parser().parse_args(_unabbreviated(args))
+    return os.path.expanduser(str(parsed.config_file))
+
+
+def config_file_to_args_list(config_file: str | None) -> list[str]:
+    """Return what stands in a file of options, as a command line.
+
+    Args:
+        config_file: path of an existing file. Options are written as on the command line, any number on a line. Quotes
+            work as in a shell, JSON may be written plainly, ``#`` begins a comment.
+
+    Raises:
+        RuntimeError: no path was given.
+    """
+    if config_file is None:
+        raise RuntimeError("config_file is None")
+    with open(config_file, encoding="utf-8") as file:
+        return [token for line in file for token in split_config_line(line)]
+
+
+def parse_non_default_args(parser: argparse.ArgumentParser, defaults: dict[str, Any], args: list[str]) -> dict[str, Any]:
+    """Parse arguments and return those that differ from the defaults.
+
+    Args:
+        parser: of the command line.
+        defaults: value of every option that is not given.
+        args: a command line.
+    """
+    parsed = vars(parser.parse_args(args))
+    return {key: value for key, value in parsed.items() if key not in defaults or value != defaults[key]}
+
+
+def parse_args(args: list[str]) -> dict[str, Any]:
+    """Return the value of every option: the command line wins over the user's file, that over the project's.
+
+    Args:
+        args: the command line. An empty one prints help and ends the program, like ``--help`` and ``--version``.
+
+    Raises:
+        SystemExit: there is nothing to run, or an option is wrong.
+    """
+    parser = create_ducktape_parser()
+    if not args:
+        parser.print_help()
+        sys.exit(0)
+    user_config_file = os.path.expanduser(_present(args).get("config_file", ConsoleDefaults.USER_CONFIG_FILE))
+    values = {action.dest: action.default for action in _settable_actions(parser)}
+    for config_file in (ConsoleDefaults.PROJECT_CONFIG_FILE, user_config_file):
+        if os.path.exists(config_file):
+            values.update(_present(config_file_to_args_list(config_file)))
+    values.update(_present(args))
+    if values["version"]:
+        print(ducktape_version())
+        sys.exit(0)
+    return values
+
+
+def _present(args: list[str]) -> dict[str, Any]:
+    """Return the options that really stand in a command line, whatever their values."""
+    parser = _build_parser(argparse.SUPPRESS)
+    _add_opposites(parser, args)
+    present = vars(parser.parse_args(_unabbreviated(args)))
+    if not present.get("test_path", True):
+        del present["test_path"]
+    return present
+
+
+def _add_opposites(parser: argparse.ArgumentParser, args: list[str]) -> None:
+    """Accept ``--no-debug`` and its like; only where one is used, so that they do not spoil abbreviations."""
+    for action in _settable_actions(parser):
+        for name in action.option_strings:
+            opposite = f"--no-{name.removeprefix('--')}"
+            if action.const is True and opposite in args:
+                parser.add_argument(opposite, dest=action.dest, action="store_false", default=argparse.SUPPRESS)
+
+
+def _unabbreviated(args: list[str]) -> list[str]:
+    """Spell out abbreviations that newer options would make ambiguous."""
+    names = [name for action in create_ducktape_parser()._actions for name in action.option_strings]
+    classic = [name for name in names if name not in _NEWER_OPTIONS]
+
+    def spell_out(token: str) -> str:
+        option, equals, value = token.partition("=")
+        meant = [name for name in classic if name.startswith(option)]
+        if len(option) < 3 or not option.startswith("--") or option in names or len(meant) != 1:
+            return token
+        return meant[0] + equals + value
+
+    return [spell_out(token) for token in args]

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The root of the errors, and the map of all of them.
+
+Each error is defined where it is raised; this is the whole tree::
+
+    RuntimeError
+     └─ DucktapeError                                  ducktape.errors
+         ├─ TimeoutError                               ducktape.errors (waiting was in vain)
+         └─ RemoteAccountError                         ducktape.cluster.remoteaccount
+             └─ RemoteCommandError                     ducktape.cluster.remoteaccount
+    Exception
+     ├─ NodeNotPresentError                            ducktape.cluster.node_container
+     ├─ InsufficientResourcesError                     ducktape.cluster.node_container
+     │   └─ InsufficientHealthyNodesError              ducktape.cluster.node_container
+     └─ LoaderException                                ducktape.tests.loader
+
+The second group stays outside ``DucktapeError``: suites tell lack of nodes and failed discovery apart from failures
+on a node by catching ``RuntimeError`` for the latter only.
+
+``TimeoutError`` has nothing to do with the builtin of the same name, which a connection raises when it stays silent.
+Code that wants both has to name both.
+"""
+
+from __future__ import annotations
+
+
+class DucktapeError(RuntimeError):
+    """Something that the framework did, or was asked to do, went wrong."""
+
+
+class TimeoutError(DucktapeError):  # noqa: A001  # the name is public API
+    """A condition did not come true in time."""

@@ -1,0 +1,364 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Marks: what decorators leave on a function, and what becomes of its tests because of it.
+
+Marks are kept in the function's ``__dict__``, as a list ``marks`` and a set ``mark_names``. Decorators of users copy
+these two from the function that they wrap, sometimes by reference, so their names and types are fixed.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar, overload
+
+from ducktape.errors import DucktapeError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Mark:
+    """One thing that a decorator says about a test; subclasses override :attr:`name` and :meth:`apply`."""
+
+    # None is what marks without arguments compare by
+    injected_args: dict[str, Any] | None = None
+
+    @staticmethod
+    def mark(fun: Any, mark: Mark) -> None:
+        """Attach a mark to a function.
+
+        Args:
+            fun: the function; it gets the attributes ``marks`` and ``mark_names``.
+            mark: applied after all marks that the function has already.
+        """
+        own = vars(fun)
+        if "marks" not in own:
+            fun.marks = []
+        if "mark_names" not in own:
+            # The list alone may have been copied from a wrapped function
+            fun.mark_names = {each.name for each in fun.marks}
+        fun.marks.append(mark)
+        fun.mark_names.add(mark.name)
+
+    @staticmethod
+    def marked(f: Any, mark: Mark) -> bool:
+        """Return whether a function carries a mark of the same name; ``False`` for ``None``."""
+        return f is not None and mark.name in _mark_names(f)
+
+    @staticmethod
+    def clear_marks(f: Any) -> None:
+        """Remove every mark of a function."""
+        for attribute in ("marks", "mark_names"):
+            if attribute in vars(f):
+                delattr(f, attribute)
+
+    @property
+    def name(self) -> str:
+        """What marks of this kind are recognised by."""
+        return "MARK"
+
+    def apply(self, seed_context: Any, context_list: list[Any]) -> list[Any]:
+        """Return the tests that there are after this mark.
+
+        Args:
+            seed_context: context of the method without arguments, to be copied.
+            context_list: the tests that the decorators below have made.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say what it does to tests: override apply()")
+
+    def __eq__(self, other: object) -> bool:
+        if not (isinstance(other, type(self)) or isinstance(self, type(other))):
+            return False
+        assert isinstance(other, Mark)  # nothing else is of a compatible type but object itself, which no mark equals
+        return self.name == other.name and self.injected_args == other.injected_args
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.injected_args})"
+
+
+class Parametrize(Mark):
+    """One test with the given arguments."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.injected_args: dict[str, Any] = kwargs
+
+    @property
+    def name(self) -> str:
+        return "PARAMETRIZE"
+
+    def apply(self, seed_context: Any, context_list: list[Any]) -> list[Any]:
+        context_list.insert(0, _with_arguments(seed_context, dict(self.injected_args)))
+        return context_list
+
+
+class Matrix(Mark):
+    """One test for each combination of the given values.
+
+    Args:
+        **kwargs: for each argument an iterable of values.
+
+    Raises:
+        DucktapeError: a value is not iterable.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.injected_args: dict[str, Any] = _materialised("matrix", kwargs)
+
+    @property
+    def name(self) -> str:
+        return "MATRIX"
+
+    def apply(self, seed_context: Any, context_list: list[Any]) -> list[Any]:
+        combinations = cartesian_product_dict(self.injected_args)
+        if not combinations:
+            # A test that vanishes because a list happens to be empty would not be missed by anybody
+            context_list.insert(0, seed_context.copy(ignore=True))
+            return context_list
+        context_list[:0] = [_with_arguments(seed_context, arguments) for arguments in reversed(combinations)]
+        return context_list
+
+
+class Defaults(Mark):
+    """Values for the arguments that the parametrizations below do not give.
+
+    Args:
+        **kwargs: for each argument an iterable of values.
+
+    Raises:
+        DucktapeError: a value is not iterable.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.injected_args: dict[str, Any] = _materialised("defaults", kwargs)
+
+    @property
+    def name(self) -> str:
+        return "DEFAULTS"
+
+    def apply(self, seed_context: Any, context_list: list[Any]) -> list[Any]:
+        if not context_list:
+            return Matrix(**self.injected_args).apply(seed_context, context_list)
+        completed = [new for context in context_list for new in self._complete(seed_context, context)]
+        completed.reverse()
+        return completed
+
+    def _complete(self, seed_context: Any, context: Any) -> list[Any]:
+        given = context.injected_args
+        if given is None:  # stands for a matrix over nothing: there are no arguments to complete
+            return [context]
+        missing = {key: values for key, values in self.injected_args.items() if key not in given}
+        if not missing:
+            return [context]
+        combinations = cartesian_product_dict(missing)
+        if not combinations:
+            context.ignore = True
+            return [context]
+        return [
+            _with_arguments(
+                seed_context,
+                {**combination, **given},
+                cluster_use_metadata=context.cluster_use_metadata,
+                ignore=context.ignore,
+            )
+            for combination in combinations
+        ]
+
+
+class Ignore(Mark):
+    """Skips the test whose arguments are exactly the given ones."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.injected_args: dict[str, Any] | None = kwargs
+
+    @property
+    def name(self) -> str:
+        return "IGNORE"
+
+    def apply(self, seed_context: Any, context_list: list[Any]) -> list[Any]:
+        assert context_list, "ignore annotation is not being applied to any test cases"
+        for context in context_list:
+            context.ignore = context.ignore or self._applies_to(context)
+        return context_list
+
+    def _applies_to(self, context: Any) -> bool:
+        return bool(self.injected_args == context.injected_args)
+
+
+class IgnoreAll(Ignore):
+    """Skips every test that the decorators below have made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.injected_args = None
+
+    def _applies_to(self, context: Any) -> bool:
+        return True
+
+
+class Env(Mark):
+    """Skips every test below unless all environment variables have the given values when the decorator runs."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.injected_args: dict[str, Any] = kwargs
+        # The environment stands on the left: the values may bring a comparison of their own
+        self.should_ignore = any(os.environ.get(key) != value for key, value in kwargs.items())
+
+    @property
+    def name(self) -> str:
+        return "ENV"
+
+    def apply(self, seed_context: Any, context_list: list[Any]) -> list[Any]:
+        for context in context_list:
+            context.ignore = context.ignore or self.should_ignore
+        return context_list
+
+
+def parametrized(f: Any) -> bool:
+    """Return whether a function has arguments to inject: ``@parametrize``, ``@matrix`` or ``@defaults``."""
+    return f is not None and not _PARAMETRIZING.isdisjoint(_mark_names(f))
+
+
+def ignored(f: Any) -> bool:
+    """Return whether a function carries ``@ignore``."""
+    return Mark.marked(f, IGNORE)
+
+
+def is_env(f: Any) -> bool:
+    """Return whether a function carries ``@env``."""
+    return Mark.marked(f, ENV)
+
+
+def parametrize(**kwargs: Any) -> Callable[[F], F]:
+    """Run a test with the given arguments; each further ``@parametrize`` adds a test.
+
+    Args:
+        **kwargs: arguments of the method.
+    """
+    return _decorator(Parametrize(**kwargs))
+
+
+def matrix(**kwargs: Any) -> Callable[[F], F]:
+    """Run a test with each combination of the given values.
+
+    Args:
+        **kwargs: for each argument of the method an iterable of values. If one is empty there is one ignored test.
+
+    Raises:
+        DucktapeError: a value is not iterable.
+    """
+    return _decorator(Matrix(**kwargs))
+
+
+def defaults(**kwargs: Any) -> Callable[[F], F]:
+    """Give values for those arguments that the decorators below leave open.
+
+    Args:
+        **kwargs: for each argument of the method an iterable of values.
+
+    Raises:
+        DucktapeError: a value is not iterable.
+    """
+    return _decorator(Defaults(**kwargs))
+
+
+@overload
+def ignore(function: F, /) -> F: ...
+@overload
+def ignore(reason: str, /, **kwargs: Any) -> Callable[[F], F]: ...
+@overload
+def ignore(first: object, second: object, /, *more: object, **kwargs: Any) -> Callable[[F], F]: ...
+@overload
+def ignore(**kwargs: Any) -> Callable[[F], F]: ...
+def ignore(*args: Any, **kwargs: Any) -> Any:
+    """Skip all tests that the decorators below have made, or only the one with exactly the given arguments.
+
+    Args:
+        *args: the function itself when written without parentheses; anything else is a remark without effect.
+        **kwargs: arguments of the parametrization to skip; none means all.
+    """
+    if len(args) == 1 and not kwargs and callable(args[0]):
+        Mark.mark(args[0], IgnoreAll())
+        return args[0]
+    return _decorator(Ignore(**kwargs) if kwargs else IgnoreAll())
+
+
+def env(**kwargs: Any) -> Callable[[F], F]:
+    """Skip all tests below unless every environment variable has the given value.
+
+    Args:
+        **kwargs: values by name of the variable.
+    """
+    return _decorator(Env(**kwargs))
+
+
+def cartesian_product_dict(d: Mapping[str, Iterable[Any]]) -> list[dict[str, Any]]:
+    """Return every combination of the values, the last key varying fastest.
+
+    Args:
+        d: an iterable of values for each key.
+    """
+    return [dict(zip(d, values, strict=True)) for values in itertools.product(*d.values())]
+
+
+def _decorator(mark: Mark) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        Mark.mark(function, mark)
+        return function
+
+    return decorate
+
+
+def _mark_names(f: Any) -> Iterable[str]:
+    names: Iterable[str] | None = getattr(f, "mark_names", None)
+    return {mark.name for mark in getattr(f, "marks", ())} if names is None else names
+
+
+def _is_parametrize_mark(m: Mark) -> bool:
+    """Return whether a mark makes tests; marks of users may take the name of a built-in one."""
+    return m.name in _PARAMETRIZING
+
+
+def _inject(*args: Any, **kwargs: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a factory of functions that are called with the given arguments in addition."""
+
+    def injector(f: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(f)
+        def wrapper(*call_args: Any, **call_kwargs: Any) -> Any:
+            return f(*args, *call_args, **{**kwargs, **call_kwargs})
+
+        vars(wrapper).update(args=args, kwargs=kwargs, function=f)
+        return wrapper
+
+    return injector
+
+
+def _with_arguments(seed_context: Any, arguments: dict[str, Any], **attributes: Any) -> Any:
+    function = _inject(**arguments)(seed_context.function)
+    return seed_context.copy(function=function, injected_args=arguments, **attributes)
+
+
+def _materialised(decorator: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Check that all values are iterable, and keep what an iterator can give only once."""
+    kept = {}
+    for key, value in values.items():
+        try:
+            iterator = iter(value)
+        except TypeError:
+            raise DucktapeError(
+                f"Expected all values in @{decorator} decorator to be iterable: {key}={value!r} is not"
+            ) from None
+        kept[key] = list(iterator) if iterator is value else value
+    return kept
+
+
+PARAMETRIZED = Parametrize()
+MATRIX = Matrix()
+DEFAULTS = Defaults()
+IGNORE = Ignore()
+ENV = Env()
+
+_PARAMETRIZING = frozenset({PARAMETRIZED.name, MATRIX.name, DEFAULTS.name})

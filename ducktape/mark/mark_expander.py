@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From one marked method to its tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ducktape.mark._mark import Parametrize, _is_parametrize_mark, parametrized
+from ducktape.tests.test_context import TestContext
+
+
+class MarkedFunctionExpander:
+    """Makes the tests of one method, as its marks say.
+
+    Args:
+        session_context: handed to the tests, whatever it is.
+        module: dotted name of the module.
+        cls: the test class.
+        function: the method.
+        file: path of the module.
+        cluster: handed to the tests.
+    """
+
+    def __init__(
+        self,
+        session_context: Any = None,
+        module: str | None = None,
+        cls: Any = None,
+        function: Any = None,
+        file: str | None = None,
+        cluster: Any = None,
+    ) -> None:
+        self.seed_context = TestContext(
+            session_context=session_context, module=module, cls=cls, function=function, file=file, cluster=cluster
+        )
+        self.context_list: list[Any] = [] if parametrized(function) else [self.seed_context]
+
+    def expand(self, test_parameters: Mapping[str, Any] | None = None) -> list[Any]:
+        """Return the tests, the last decorator applied first.
+
+        Args:
+            test_parameters: arguments of the only test there is going to be; the parametrizations of the method do not
+                count then.
+
+        Raises:
+            AssertionError: a mark has nothing below it to apply to.
+        """
+        marks = getattr(self.seed_context.function, "marks", [])
+        if test_parameters is not None:
+            marks = [mark for mark in marks if not _is_parametrize_mark(mark)]
+            self.context_list = Parametrize(**test_parameters).apply(self.seed_context, [])
+        for mark in marks:
+            self.context_list = mark.apply(self.seed_context, self.context_list)
+        return self.context_list

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Services whose work on each node is done by a thread of the test."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from typing import Any
+
+from ducktape.cluster.cluster_spec import ClusterSpec
+from ducktape.errors import TimeoutError
+from ducktape.services.service import Service
+
+
+class BackgroundThreadService(Service):
+    """A service that runs ``_worker(idx, node)``, which the subclass defines, in one daemon thread per node.
+
+    What a worker raises shows when the service is waited for or stopped; ``stop_node`` has to make workers end.
+
+    Attributes:
+        worker_threads: position of the node, from 1, to its latest thread.
+        worker_errors: name of a thread to the traceback that ended it.
+        lock: guards the two; re-entrant.
+
+    Args:
+        context: as for :class:`Service`.
+        num_nodes: as for :class:`Service`.
+        cluster_spec: as for :class:`Service`.
+    """
+
+    def __init__(
+        self,
+        context: Any,
+        num_nodes: int | None = None,
+        cluster_spec: ClusterSpec | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        self.worker_threads: dict[int, threading.Thread] = {}
+        self.worker_errors: dict[str, str] = {}
+        self.lock: Any = threading.RLock()
+        super().__init__(context, num_nodes, cluster_spec, *args, **kwargs)
+
+    @property
+    def errors(self) -> Any:
+        """All failures of workers as one text, empty if there are none; or what a subclass has assigned."""
+        return self.__dict__["errors"] if "errors" in self.__dict__ else self._failures()
+
+    @errors.setter
+    def errors(self, value: Any) -> None:
+        self.__dict__["errors"] = value
+
+    @property
+    def error(self) -> Any:
+        """All failures of workers as one text, under the name that the summary of a test looks for."""
+        return self.__dict__["error"] if "error" in self.__dict__ else self._failures()
+
+    @error.setter
+    def error(self, value: Any) -> None:
+        self.__dict__["error"] = value
+
+    def _failures(self) -> str:
+        # No method takes the lock while it holds it: a subclass may have put a lock that is not re-entrant in its place
+        with self.lock:
+            failures = dict(self.worker_errors)
+        return "\n".join(f"{name}: {text}" for name, text in failures.items())
+
+    def _protected_worker(self, idx: int, node: Any) -> None:
+        """Run the worker of one node and remember what it raises; the body of its thread."""
+        try:
+            self._worker(idx, node)
+        except BaseException:
+            text = traceback.format_exc()
+            self.logger.info("Worker thread of %s failed: %s", self.service_id, text)
+            with self.lock:
+                self.worker_errors[threading.current_thread().name] = text
+            raise
+
+    def _worker(self, idx: int, node: Any) -> None:
+        """Do the work of one node; has to be defined by the subclass.
+
+        Args:
+            idx: position of the node, from 1.
+            node: one of ``nodes``.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say what its threads do: define _worker(idx, node)")
+
+    def start_node(self, node: Any, **kwargs: Any) -> None:
+        """Start the thread of one node and return at once; an earlier failure of this node is forgotten.
+
+        Args:
+            node: one of ``nodes``.
+            **kwargs: those of :meth:`start`; of no meaning here.
+
+        Raises:
+            RuntimeError: the node's previous thread is still running.
+        """
+        idx = self.idx(node)
+        worker = threading.Thread(
+            name=f"{self.service_id}-worker-{idx}", target=self._protected_worker, args=(idx, node), daemon=True
+        )
+        with self.lock:
+            previous = self.worker_threads.get(idx)
+            if previous is not None and previous.is_alive():
+                raise RuntimeError("Cannot restart node since previous thread is still alive")
+            if previous is not None:
+                self.worker_errors.pop(previous.name, None)
+            self.worker_threads[idx] = worker
+        self.logger.info("Running %s node %d on %s", self.service_id, idx, node.account.hostname)
+        worker.start()
+
+    def wait_node(self, node: Any, timeout_sec: float | None = 600) -> bool:
+        """Wait for the thread of one node.
+
+        Args:
+            node: one of ``nodes``.
+            timeout_sec: seconds; ``None`` waits for ever.
+
+        Returns:
+            Whether it has finished; a node that was never started has.
+        """
+        idx = self.idx(node)
+        with self.lock:
+            worker = self.worker_threads.get(idx)
+        if worker is None:
+            self.logger.debug("%s: the node was not started, so there is nothing to wait for", self.who_am_i(node))
+            return True
+        worker.join(timeout_sec)
+        return not worker.is_alive()
+
+    def wait(self, timeout_sec: float = 600) -> None:
+        """Wait until all workers have ended.
+
+        Args:
+            timeout_sec: seconds for all workers together.
+
+        Raises:
+            TimeoutError: some worker goes on; the text also shows those that have failed.
+            Exception: a worker has failed.
+        """
+        try:
+            super().wait(timeout_sec)
+        except TimeoutError as timeout:
+            failures = self._failures()
+            if not failures:
+                raise
+            raise TimeoutError(f"{timeout}\nThese workers have failed meanwhile:\n{failures}") from timeout
+        self._propagate_exceptions()
+
+    def stop(self, **kwargs: Any) -> None:
+        """Stop every node; threads are neither waited for nor killed.
+
+        Args:
+            **kwargs: given to ``stop_node``.
+
+        Raises:
+            Exception: a worker has failed.
+        """
+        alive = self._alive()
+        if alive:
+            self.logger.debug("%s: called stop while these worker threads are alive: %s", self.service_id, alive)
+            self.logger.debug("%s: stop_node has to make them end, nothing else does", self.service_id)
+        super().stop(**kwargs)
+        self._propagate_exceptions()
+
+    def _alive(self) -> list[str]:
+        with self.lock:
+            workers = list(self.worker_threads.values())
+        return [worker.name for worker in workers if worker.is_alive()]
+
+    def _propagate_exceptions(self) -> None:
+        """Raise if any worker has failed.
+
+        Raises:
+            Exception: with ``errors`` as its text.
+        """
+        failures = self._failures()
+        if failures:
+            raise Exception(self.errors or failures)

@@ -1,0 +1,441 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The class that every service derives from: software under test, or a tool, on a group of nodes."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ducktape.cluster.cluster_spec import ClusterSpec
+from ducktape.errors import DucktapeError, TimeoutError
+from ducktape.services.allocation import request_nodes, session_says, take_over_accounts
+from ducktape.services.node_work import run_on_nodes
+from ducktape.template import TemplateRenderer
+
+
+class MissingHookError(DucktapeError, NotImplementedError):
+    """A service was asked for something that its class has not defined."""
+
+
+class ServiceIdFactory:
+    """Names services by class, position and identity."""
+
+    def generate_service_id(self, service: Any) -> str:
+        """Return ``<class>-<order>-<identity>``.
+
+        Args:
+            service: the service to name.
+        """
+        return f"{type(service).__name__}-{service._order}-{id(service)}"
+
+
+class MultiRunServiceIdFactory(ServiceIdFactory):
+    """Names services of one of several runs of the same test.
+
+    Args:
+        run_number: comes first in every id.
+    """
+
+    def __init__(self, run_number: int = 1) -> None:
+        self.run_number = run_number
+
+    def generate_service_id(self, service: Any) -> str:
+        """Return ``<run>-<class>-<order>-<identity>``.
+
+        Args:
+            service: the service to name.
+        """
+        return f"{self.run_number}-{super().generate_service_id(service)}"
+
+
+service_id_factory = ServiceIdFactory()
+
+
+class Service(TemplateRenderer):
+    """Base of every service; gets its nodes when it is constructed and is known to its test from then on.
+
+    Subclasses define :meth:`start_node`, :meth:`stop_node`, :meth:`clean_node` and, if something ends by itself,
+    :meth:`wait_node`. ``stop_node`` and ``clean_node`` are also called before the first start and have to bear a node
+    on which nothing ever ran.
+
+    Attributes:
+        logs: what to collect after a test, as ``{name: {"path": <on the node>, "collect_default": <bool>}}``.
+        parallel_nodes: whether start, stop and clean work on all nodes of this service side by side, each node in a
+            thread of its own, rather than node by node.
+
+    Args:
+        context: has ``cluster``, ``logger`` and ``services``; in a test it is the ``TestContext``.
+        num_nodes: how many Linux nodes of any type; or else
+        cluster_spec: which nodes.
+        skip_nodes_allocation: keyword; leave it to the subclass to call :meth:`allocate_nodes` or to set ``nodes``.
+            Without it the session's option of that name decides.
+
+    Raises:
+        RuntimeError: neither or both of the sizes are given, or the cluster cannot serve.
+        InsufficientResourcesError: the cluster has too few nodes.
+    """
+
+    logs: dict[str, dict[str, Any]] = {}
+    parallel_nodes: bool = False
+    _registered_order: int | None = None
+
+    def __init__(
+        self,
+        context: Any,
+        num_nodes: int | None = None,
+        cluster_spec: ClusterSpec | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        skip = kwargs.pop("skip_nodes_allocation", None)
+        super().__init__(*args, **kwargs)
+        self._init_time = time.time()
+        self._start_time: float = -1
+        self._start_duration_seconds: float = -1
+        self._stop_time: float = -1
+        self._stop_duration_seconds: float = -1
+        self._clean_time: float = -1
+        self._initialized = False
+        self._local_scratch_dir: str | None = None
+        self.service_id_factory: ServiceIdFactory = service_id_factory
+        self.cluster_spec = self.setup_cluster_spec(num_nodes=num_nodes, cluster_spec=cluster_spec)
+        self.context = context
+        self.nodes: list[Any] = []
+        self.skip_nodes_allocation = session_says(context, "skip_nodes_allocation") if skip is None else skip
+        if not self.skip_nodes_allocation:
+            self.allocate_nodes()
+        # Reports name the nodes long after they have been given back
+        self._nodes_formerly_allocated = [str(node.account) for node in self.nodes]
+        # The registry forgets its services at the end of a test, and the id must still be that of the log directory
+        self._registered_order = self._order
+        self.context.services.append(self)
+        self._initialized = True
+
+    def __repr__(self) -> str:
+        hostnames = [node.account.hostname for node in self.nodes]
+        return f"<{self.who_am_i()}: num_nodes: {self.num_nodes}, nodes: {hostnames}>"
+
+    # ---- identity
+
+    @property
+    def _order(self) -> int:
+        """Position among the services of exactly this class, from 0."""
+        if self._registered_order is not None:
+            return self._registered_order
+        services = getattr(getattr(self, "context", None), "services", None)
+        if not isinstance(services, Iterable):
+            return 0
+        return sum(1 for service in services if type(service) is type(self) and service is not self)
+
+    @property
+    def service_id(self) -> str:
+        """Name of this service in log lines, threads, reports and the results directory."""
+        return self.service_id_factory.generate_service_id(self)
+
+    def who_am_i(self, node: Any = None) -> str:
+        """Return the service's id, or a text that names one of its nodes.
+
+        Args:
+            node: a node of this service, or ``None``.
+        """
+        if node is None:
+            return self.service_id
+        return f"{self.service_id} node {self.idx(node)} on {node.account.hostname}"
+
+    @property
+    def logger(self) -> Any:
+        """The log of the test."""
+        return self.context.logger
+
+    @property
+    def cluster(self) -> Any:
+        """Where the nodes come from."""
+        return self.context.cluster
+
+    @property
+    def local_scratch_dir(self) -> str:
+        """A temporary directory of this service on the driver, made at first use and removed by :meth:`close`."""
+        if self._local_scratch_dir is None:
+            self._local_scratch_dir = tempfile.mkdtemp()
+        return self._local_scratch_dir
+
+    def close(self) -> None:
+        """Remove the scratch directory; twice is fine."""
+        directory, self._local_scratch_dir = self._local_scratch_dir, None
+        if directory is not None:
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what reports say of a service; times are Unix seconds, -1 for what did not happen."""
+        return {
+            "cls_name": type(self).__name__,
+            "module_name": type(self).__module__,
+            "lifecycle": {
+                "init_time": self._init_time,
+                "start_time": self._start_time,
+                "start_duration_seconds": self._start_duration_seconds,
+                "stop_time": self._stop_time,
+                "stop_duration_seconds": self._stop_duration_seconds,
+                "clean_time": self._clean_time,
+            },
+            "service_id": self.service_id,
+            "nodes": self._nodes_formerly_allocated,
+        }
+
+    # ---- nodes
+
+    @staticmethod
+    def setup_cluster_spec(num_nodes: int | None = None, cluster_spec: ClusterSpec | None = None) -> ClusterSpec:
+        """Return the nodes that a service asks for.
+
+        Args:
+            num_nodes: how many Linux nodes of any type; or else
+            cluster_spec: which nodes.
+
+        Raises:
+            RuntimeError: neither or both are given.
+        """
+        if num_nodes is None and cluster_spec is None:
+            raise RuntimeError("You must set either num_nodes or cluster_spec.")
+        if num_nodes is not None and cluster_spec is not None:
+            raise RuntimeError("You must set only one of (num_nodes, cluster_spec)")
+        if cluster_spec is not None:
+            return cluster_spec
+        assert num_nodes is not None
+        return ClusterSpec.simple_linux(num_nodes)
+
+    @property
+    def num_nodes(self) -> int:
+        """How many nodes the service has now."""
+        return len(self.nodes)
+
+    @property
+    def allocated(self) -> bool:
+        """Whether the service has nodes now."""
+        return len(self.nodes) > 0
+
+    def get_node(self, idx: int) -> Any:
+        """Return a node by its position.
+
+        Args:
+            idx: counts from 1.
+
+        Raises:
+            IndexError: there are fewer nodes.
+        """
+        return self.nodes[idx - 1]
+
+    def idx(self, node: Any) -> int:
+        """Return the position of a node, counted from 1, or -1 if it is not one of this service.
+
+        Args:
+            node: any node.
+        """
+        return next((position for position, member in enumerate(self.nodes, 1) if member == node), -1)
+
+    def allocate_nodes(self) -> None:
+        """Take the nodes of ``cluster_spec`` from the cluster and let their accounts write to this service's log.
+
+        Raises:
+            RuntimeError: the service has nodes already, the cluster cannot serve, or an account is still in use.
+            InsufficientResourcesError: the cluster has too few nodes.
+        """
+        if self.allocated:
+            raise Exception("Requesting nodes for a service that has already been allocated nodes.")
+        self.logger.debug("Requesting nodes from the cluster: %s", self.cluster_spec)
+        nodes = request_nodes(self)
+        take_over_accounts(self, nodes)
+        self.nodes = nodes
+        self.logger.debug("Successfully allocated %d nodes to %s", len(self.nodes), self.who_am_i())
+
+    def free(self) -> None:
+        """Give all nodes back, the last one first; :meth:`allocate_nodes` may be called again afterwards."""
+        while self.nodes:
+            self.logger.info("%s: freeing node", self.who_am_i(self.nodes[-1]))
+            node = self.nodes.pop()
+            node.account.logger = None
+            self.cluster.free(node)
+
+    def for_nodes(self, fn: Callable[[Any], Any], *, try_all: bool = False) -> list[Any]:
+        """Call ``fn(node)`` for each node: node by node, or side by side with ``parallel_nodes``.
+
+        Args:
+            fn: what to do on one node.
+            try_all: a failure on one node does not keep the others from their turn, as in stop and clean.
+
+        Returns:
+            What ``fn`` returned, in the order of the nodes.
+
+        Raises:
+            BaseException: the first failure in the order of the nodes; further ones are logged.
+        """
+        return run_on_nodes(
+            list(self.nodes), fn, self._log_further_error, side_by_side=self.parallel_nodes, try_all=try_all
+        )
+
+    def _log_further_error(self, node: Any, error: BaseException) -> None:
+        self.logger.warning("%s: one more node failed: %r", self.who_am_i(node), error)
+
+    # ---- life
+
+    def start(self, **kwargs: Any) -> None:
+        """Stop and clean every node, whatever comes of it, and then start every node; blocks until all are started.
+
+        Args:
+            **kwargs: given to :meth:`start_node` as they are; ``clean=False`` leaves out the cleaning.
+        """
+        self.logger.info("%s: starting service", self.service_id)
+        if self._start_time < 0:
+            self._start_time = time.time()
+        self.logger.debug("%s: killing processes and attempting to clean up before starting", self.service_id)
+        self.for_nodes(lambda node: self._prepare_node(node, clean=bool(kwargs.get("clean", True))))
+        self.for_nodes(lambda node: self._start_one(node, kwargs))
+        if self._start_duration_seconds < 0:
+            self._start_duration_seconds = time.time() - self._start_time
+
+    def _prepare_node(self, node: Any, *, clean: bool) -> None:
+        """Remove what earlier tests may have left; errors of a node on which nothing ran mean nothing."""
+        try:
+            self.stop_node(node)
+        except Exception as error:
+            self.logger.debug("%s: nothing to stop before the start: %r", self.who_am_i(node), error)
+        if not clean:
+            self.logger.debug("%s: skip cleaning node", self.who_am_i(node))
+            return
+        try:
+            self.clean_node(node)
+        except Exception as error:
+            self.logger.debug("%s: nothing to clean before the start: %r", self.who_am_i(node), error)
+
+    def _start_one(self, node: Any, kwargs: dict[str, Any]) -> None:
+        self.logger.debug("%s: starting node", self.who_am_i(node))
+        self.start_node(node, **kwargs)
+
+    def start_node(self, node: Any, **kwargs: Any) -> None:
+        """Start the service on one node; does nothing unless overridden.
+
+        Args:
+            node: one of ``nodes``.
+            **kwargs: those of :meth:`start`.
+        """
+
+    def wait(self, timeout_sec: float = 600) -> None:
+        """Wait until every node has finished by itself.
+
+        Args:
+            timeout_sec: seconds for all nodes together.
+
+        Raises:
+            TimeoutError: some node has not finished in time.
+            MissingHookError: the service has nodes, but its class does not say how to wait for one.
+        """
+        deadline = time.monotonic() + timeout_sec
+        unfinished = []
+        for node in list(self.nodes):
+            remaining = deadline - time.monotonic()
+            if remaining > 0:
+                self.logger.debug("%s: waiting for node", self.who_am_i(node))
+                if self.wait_node(node, remaining):
+                    continue
+            unfinished.append(self.who_am_i(node))
+        if unfinished:
+            raise TimeoutError(
+                f"Timed out waiting {timeout_sec} seconds for service nodes to finish. "
+                f"These nodes are still alive: {unfinished}"
+            )
+
+    def wait_node(self, node: Any, timeout_sec: float | None = None) -> Any:
+        """Wait until one node has finished by itself; has to be defined by the subclass.
+
+        Args:
+            node: one of ``nodes``.
+            timeout_sec: seconds.
+
+        Returns:
+            Something true if it has finished.
+
+        Raises:
+            MissingHookError: unless overridden.
+        """
+        raise MissingHookError(
+            f"{type(self).__name__} does not say how to wait for a node: define "
+            "wait_node(self, node, timeout_sec=None), which returns True once the node has finished"
+        )
+
+    def stop(self, **kwargs: Any) -> None:
+        """Stop every node; a node that fails does not keep the others from being stopped.
+
+        Args:
+            **kwargs: given to :meth:`stop_node`.
+
+        Raises:
+            BaseException: the first failure; further ones are logged.
+        """
+        self._stop_time = time.time()
+        self.logger.info("%s: stopping service", self.service_id)
+        self.for_nodes(lambda node: self._stop_one(node, kwargs), try_all=True)
+        self._stop_duration_seconds = time.time() - self._stop_time
+
+    def _stop_one(self, node: Any, kwargs: dict[str, Any]) -> None:
+        self.logger.info("%s: stopping node", self.who_am_i(node))
+        self.stop_node(node, **kwargs)
+
+    def stop_node(self, node: Any, **kwargs: Any) -> None:
+        """Stop the service on one node; does nothing unless overridden.
+
+        Args:
+            node: one of ``nodes``.
+            **kwargs: those of :meth:`stop`.
+        """
+
+    def clean(self, **kwargs: Any) -> None:
+        """Remove what the service left on its nodes; a node that fails does not keep the others from being cleaned.
+
+        Args:
+            **kwargs: given to :meth:`clean_node`.
+
+        Raises:
+            BaseException: the first failure; further ones are logged.
+        """
+        self._clean_time = time.time()
+        self.logger.info("%s: cleaning service", self.service_id)
+        self.for_nodes(lambda node: self._clean_one(node, kwargs), try_all=True)
+
+    def _clean_one(self, node: Any, kwargs: dict[str, Any]) -> None:
+        self.logger.info("%s: cleaning node", self.who_am_i(node))
+        self.clean_node(node, **kwargs)
+
+    def clean_node(self, node: Any, **kwargs: Any) -> None:
+        """Remove what the service left on one node; only says so unless overridden.
+
+        Args:
+            node: one of ``nodes``.
+            **kwargs: those of :meth:`clean`.
+        """
+        self.logger.warning(
+            "%s: clean_node has not been overriden. This may be fine if the service leaves no persistent state.",
+            self.service_id,
+        )
+
+    def run(self) -> None:
+        """Start, wait until all nodes have finished, and stop."""
+        self.start()
+        self.wait()
+        self.stop()
+
+    @staticmethod
+    def run_parallel(*services: Service) -> None:
+        """Start all services, then wait for all, then stop all.
+
+        Args:
+            *services: in the order in which they are started, waited for and stopped.
+        """
+        for service in services:
+            service.start()
+        for service in services:
+            service.wait()
+        for service in services:
+            service.stop()

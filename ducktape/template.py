@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Configuration files from templates."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ducktape.utils.deferred import Deferred, DeferringDict
+
+if TYPE_CHECKING:
+    import jinja2
+
+
+class TemplateRenderer:
+    """Gives services and tests templates that see the attributes of the object that renders them.
+
+    A template sees the attributes of the class, those of the instance, and the keywords of the call, where the later
+    ones win. Properties are read when a template uses them. Unknown names are rendered as nothing.
+
+    Attributes:
+        template_loader: where files are looked for, made at the first ``render``. A class that sets it also sets
+            ``template_env``.
+        template_env: the Jinja2 environment of ``render``.
+    """
+
+    template_loader: jinja2.BaseLoader
+    template_env: jinja2.Environment
+
+    def render_template(self, template: Any, **kwargs: Any) -> str:
+        """Render a text.
+
+        Args:
+            template: the text, compiled with Jinja2's default settings, or an object with a method ``render``.
+            **kwargs: further variables.
+
+        Returns:
+            The rendered text.
+
+        Raises:
+            TypeError: ``template`` is something else.
+            jinja2.TemplateError: the text is no template, or an attribute of an unknown name was used.
+        """
+        # The engine takes longer to import than everything that most suites need before their first template
+        from ducktape.utils import template_engine
+
+        if isinstance(template, str):
+            template = template_engine.compile_text(template)
+        if not hasattr(template, "render"):
+            raise TypeError(f"Expected a text or an object with a method render, not {type(template).__name__}")
+        variables = DeferringDict(self._get_ctx())
+        variables.update(kwargs)
+        return template_engine.render(template, variables)
+
+    def render(self, path: str, **kwargs: Any) -> str:
+        """Render a file.
+
+        The file is looked for in the directory ``templates`` beside the module of the object's class, then in that of
+        the class's package, then likewise for its base classes.
+
+        Args:
+            path: relative to such a directory, with ``/`` between its parts.
+            **kwargs: further variables.
+
+        Returns:
+            The rendered text.
+
+        Raises:
+            jinja2.TemplateNotFound: there is no such file.
+            OSError: there is no place to look for it.
+        """
+        if not hasattr(self, "template_loader"):
+            from ducktape.utils import template_engine
+
+            # Beside this class lie templates of the framework, which are not meant for users
+            classes = [cls for cls in type(self).__mro__ if cls not in (TemplateRenderer, object)]
+            self.template_loader = template_engine.loader_for(classes, self._package_search_path)
+            self.template_env = template_engine.environment_for_files(self.template_loader)
+        return self.render_template(self.template_env.get_template(path), **kwargs)
+
+    def _get_ctx(self) -> dict[str, Any]:
+        cls = type(self)
+        variables = DeferringDict()
+        for name in dir(cls):
+            try:
+                value = getattr(cls, name)
+            except AttributeError:  # descriptors of user code may exist on instances only
+                continue
+            variables[name] = Deferred(self, name) if isinstance(value, (property, cached_property)) else value
+        variables.update(vars(self))
+        return variables
+
+    @staticmethod
+    def _package_search_path(module_name: str) -> tuple[str, str]:
+        """Return the package of a module and the directory of its templates within that package."""
+        parts = module_name.split(".")
+        return parts[0], "/".join([*parts[1:-1], "templates"])

@@ -1,0 +1,358 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A test's own process: how it is started, heard, and ended.
+
+Each child leads a session and process group of its own, adopts its orphaned descendants, asks for SIGTERM when the
+driver dies, and talks to the driver through one pipe. The driver learns of its death from the kernel, never from the
+end of the pipe, which a grandchild may hold open.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import faulthandler
+import gc
+import multiprocessing
+import multiprocessing.context
+import multiprocessing.process
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from typing import Any, cast
+
+from ducktape.tests.abnormal_end import Cause
+from ducktape.tests.discovery import import_test_module
+from ducktape.tests.event import Finished, Message, Outcome, decode, encode
+from ducktape.tests.expansion import bind
+from ducktape.tests.lifecycle import describe_exception
+from ducktape.tests.runner_client import RunnerClient, RunSettings
+from ducktape.tests.status import FAIL
+from ducktape.tests.test_context import TestContext
+from ducktape.utils.processes import adopt_orphans, end_with_parent, signal_group
+
+START_METHOD_VARIABLE = "DUCKTAPE_START_METHOD"
+STACKS_FILE = "stacks.txt"
+# Only tests that write this on purpose are disturbed; SIGUSR1 is what people use first
+_STACKS_SIGNAL = signal.SIGUSR2
+_HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_READ_SIZE = 1 << 16
+
+
+def start_method() -> str:
+    """Return how children are started: ``fork`` on Linux, else ``spawn``, or what the environment says.
+
+    Forking costs milliseconds and hands over the imported test modules. Elsewhere system libraries do not survive it.
+    """
+    default = "fork" if sys.platform.startswith("linux") else "spawn"
+    return os.environ.get(START_METHOD_VARIABLE, default)
+
+
+@dataclasses.dataclass
+class TestRequest:
+    """All that a child needs to run one test.
+
+    A child that was forked finds the context in memory. Any other one gets the description of a context whose code it
+    imports itself; arguments, marks and cluster are those of the driver either way.
+
+    Args:
+        context: the test.
+        cluster: the nodes that it may use.
+        settings: its number and how it is to be run.
+    """
+
+    __test__ = False
+
+    context: TestContext
+    cluster: Any
+    settings: RunSettings
+
+    def __getstate__(self) -> dict[str, Any]:
+        context = self.context
+        fields = ["session_context", "module", "file", "injected_args", "ignore", "cluster_use_metadata"]
+        return {
+            "cluster": self.cluster,
+            "settings": self.settings,
+            "function_name": context.function_name,
+            "cls_name": context.cls_name,
+            "fields": {name: getattr(context, name) for name in fields},
+            "disambiguator": context.disambiguator,
+        }
+
+    def loaded(self) -> TestContext:
+        """Return the context, with its class and method imported if this process does not have them yet.
+
+        Raises:
+            Exception: whatever importing the test's module raises.
+        """
+        if "context" not in vars(self):
+            self.context = self._import_context()
+        self.context.cluster = self.cluster
+        return self.context
+
+    def _import_context(self) -> TestContext:
+        state = vars(self)
+        fields = state["fields"]
+        cls = getattr(import_test_module(fields["file"]).module, state["cls_name"])
+        function = bind(_method(cls, state["function_name"]), fields["injected_args"])
+        context = TestContext(cls=cls, function=function, **fields)
+        context.disambiguator = state["disambiguator"]
+        return context
+
+
+def _method(cls: type, function_name: str) -> Any:
+    """Find a test method by its own name, which need not be that of the attribute."""
+    candidates = (getattr(cls, name) for name in [function_name, *dir(cls)] if hasattr(cls, name))
+    return next(each for each in candidates if getattr(each, "__name__", None) == function_name)
+
+
+class RunningChild:
+    """The driver's record of one child: its process, its pipe, its nodes, and when it was last heard.
+
+    Args:
+        request: what the child is to do.
+        nodes: the nodes that it holds.
+        method: how the process is started.
+
+    Raises:
+        Exception: whatever pickling the request raises, where the start method needs that.
+    """
+
+    def __init__(self, request: TestRequest, nodes: list[Any], method: str) -> None:
+        context = multiprocessing.get_context(method)
+        self.test_context = request.context
+        self.test_index = request.settings.test_index
+        self.nodes = nodes
+        self.start_time = time.time()
+        self.last_heard = time.monotonic()
+        self.cause_of_end: Cause | None = None
+        self.deadline: float | None = None
+        reader, writer = context.Pipe(duplex=False)
+        self._reader = reader
+        self._buffer = bytearray()
+        # A fork server is the parent of what it forks, and outlives the driver by itself only for a moment
+        parent = None if method == "forkserver" else os.getpid()
+        self.process: multiprocessing.process.BaseProcess = cast(Any, context).Process(
+            target=_main, args=(request, writer, parent), name=f"Process-{self.test_index}"
+        )
+        try:
+            # A signal that arrives before the child has its handlers waits until it has them
+            with _signals_held_back():
+                self.process.start()
+        except BaseException:
+            reader.close()
+            raise
+        finally:
+            writer.close()
+        os.set_blocking(reader.fileno(), False)
+        self._pidfd = _open_pidfd(self.process.pid)
+        self._exit_code: int | None = None
+        self._keep_leftovers = bool(getattr(request.context.session_context, "no_teardown", False))
+
+    @property
+    def pid(self) -> int:
+        """Process id of the child, which is its process group too."""
+        pid = self.process.pid
+        assert pid is not None  # started in the constructor
+        return pid
+
+    def waitables(self) -> Iterator[int]:
+        """Yield the descriptors that become readable when there is news: the pipe while it is open, and death."""
+        if not self._reader.closed:
+            yield self._reader.fileno()
+        yield self._pidfd if self._pidfd is not None else self.process.sentinel
+
+    def is_dead(self) -> bool:
+        """Return whether the process has ended; collects its exit code, and ends what is left of its group."""
+        if self._exit_code is None and _is_unreaped(self.pid):
+            # Until somebody collects the exit code the number of the group cannot belong to anything else.
+            self._end_group()
+        if self._exit_code is None:
+            self._exit_code = self.process.exitcode
+        return self._exit_code is not None
+
+    def _end_group(self) -> None:
+        if self._keep_leftovers:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    @property
+    def exit_code(self) -> int | None:
+        """Exit code of a dead child, negative for a signal; ``None`` while it lives."""
+        return self._exit_code
+
+    def messages(self) -> Iterator[Message]:
+        """Yield what the child has sent since; never blocks.
+
+        Raises:
+            ValueError: the child sent something else than a message.
+        """
+        self._read_pipe()
+        while (end := self._buffer.find(b"\n")) >= 0:
+            line = bytes(self._buffer[:end])
+            del self._buffer[: end + 1]
+            self.last_heard = time.monotonic()
+            yield decode(line)
+
+    def _read_pipe(self) -> None:
+        while not self._reader.closed:
+            try:
+                chunk = os.read(self._reader.fileno(), _READ_SIZE)
+            except BlockingIOError:
+                return
+            if not chunk:
+                self._reader.close()
+                return
+            self._buffer += chunk
+
+    def interrupt(self) -> None:
+        """Pass a Ctrl-C on to the test and to the programs that it started."""
+        self.signal(signal.SIGINT)
+
+    def terminate(self) -> None:
+        """Ask the test to end, tear down and report."""
+        os.kill(self.pid, signal.SIGTERM)
+        os.kill(self.pid, signal.SIGCONT)  # a stopped process would sleep over the request
+
+    def signal(self, sig: signal.Signals) -> None:
+        """Send a signal to the process and its group."""
+        if not self.is_dead():
+            signal_group(self.pid, sig)
+
+    def dump_stacks(self) -> None:
+        """Make the child write the stacks of all its threads to a file beside its logs, whatever it is doing."""
+        if not self.is_dead():
+            os.kill(self.pid, signal.SIGCONT)
+            os.kill(self.pid, _STACKS_SIGNAL)
+
+    def stacks(self) -> str:
+        """Return the stacks that the child wrote when it was asked for them, or when it crashed."""
+        path = os.path.join(TestContext.results_dir(self.test_context, self.test_index), STACKS_FILE)
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                return file.read()
+        except OSError:
+            return ""
+
+    def close(self) -> None:
+        """Release what the driver holds of a dead child."""
+        self._reader.close()
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+            self._pidfd = None
+        self.process.close()
+
+
+def _is_unreaped(pid: int) -> bool:
+    """Return whether a process has ended and its exit code is still to be collected, as far as this can be known."""
+    if not hasattr(os, "waitid"):
+        return False
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return False  # the child of a fork server
+
+
+@contextlib.contextmanager
+def _signals_held_back() -> Iterator[None]:
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+
+
+def _open_pidfd(pid: int | None) -> int | None:
+    """Return a descriptor that becomes readable when a process ends, where the system has such a thing."""
+    if pid is None or not hasattr(os, "pidfd_open"):
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
+
+
+class _Mouth:
+    """The child's end of the pipe: whole lines, from any thread of this very process, never raising."""
+
+    def __init__(self, writer: Connection) -> None:
+        self._writer = writer
+        self._lock = threading.RLock()
+        self._busy = False
+        self._pid = os.getpid()
+
+    def send(self, message: Message) -> None:
+        if os.getpid() != self._pid:
+            return  # a fork of the test is not the test
+        with self._lock:
+            if self._busy:
+                # A signal handler interrupted this very thread in the middle of a line; only signs of life and log
+                # lines come from there, and they can be missed.
+                return
+            self._busy = True
+            try:
+                self._write(encode(message))
+            except OSError:
+                self._writer.close()  # the driver is gone: the rest of the test happens in silence
+            finally:
+                self._busy = False
+
+    def _write(self, line: bytes) -> None:
+        if self._writer.closed:
+            return
+        view = memoryview(line)
+        while view:
+            view = view[os.write(self._writer.fileno(), view) :]
+
+
+def _main(request: TestRequest, writer: Connection, parent: int | None) -> None:
+    """Be the process of a test, from its first moment to its last."""
+    signal.set_wakeup_fd(-1)
+    _restore_signals()
+    os.setsid()
+    adopt_orphans()
+    end_with_parent(signal.SIGTERM)
+    if parent not in (None, os.getppid()):
+        return  # the driver died before its death could be signalled
+    gc.freeze()  # what the driver made is not garbage of this process, and looking at it would copy its pages
+    mouth = _Mouth(writer)
+    try:
+        client = RunnerClient(request.loaded(), request.settings, mouth.send)
+    except Exception as error:
+        mouth.send(Finished(_not_even_loaded(error)))
+        return
+    signal.signal(signal.SIGINT, client.on_sigint)
+    signal.signal(signal.SIGTERM, client.on_sigterm)
+    os.register_at_fork(after_in_child=_restore_signals)  # what the test forks is not torn down, it just ends
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED_SIGNALS)
+    with _stacks_on_demand(os.path.join(client.results_dir, STACKS_FILE)):
+        client.run()
+
+
+def _restore_signals() -> None:
+    for sig in _HANDLED_SIGNALS:
+        signal.signal(sig, signal.SIG_DFL)
+
+
+def _not_even_loaded(error: Exception) -> Outcome:
+    now = time.time()
+    return Outcome(str(FAIL), describe_exception(error), None, now, now, 0, [], "error")
+
+
+@contextlib.contextmanager
+def _stacks_on_demand(path: str) -> Iterator[None]:
+    """Write the stacks of all threads to a file on request or in a crash; the file stays only if there is something."""
+    with open(path, "w", encoding="utf-8") as stacks:
+        faulthandler.enable(stacks)
+        faulthandler.register(_STACKS_SIGNAL, file=stacks, all_threads=True)
+        try:
+            yield
+        finally:
+            faulthandler.unregister(_STACKS_SIGNAL)
+            faulthandler.disable()
+    if os.path.getsize(path) == 0:
+        os.remove(path)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From test methods and their marks to test contexts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from ducktape.mark._mark import _inject
+from ducktape.mark.mark_expander import MarkedFunctionExpander
+from ducktape.tests.discovery import MarkedMethod, ModuleAndFile, find_methods
+from ducktape.tests.selection import argument_key
+from ducktape.tests.symbols import LoaderException, TestSymbol
+from ducktape.tests.test_context import TestContext
+
+
+def bind(function: Any, injected_args: Mapping[str, Any] | None) -> Any:
+    """Return a method that needs nothing but its instance.
+
+    Args:
+        function: the method.
+        injected_args: its arguments; ``None`` for a test without parametrization.
+    """
+    return function if injected_args is None else _inject(**injected_args)(function)
+
+
+class _Origin(NamedTuple):
+    """Where the contexts of one method come from; sorts the same way in every run."""
+
+    file: str
+    module: str
+    position: int
+    method: str
+    line: int
+
+
+class _Expanded(NamedTuple):
+    contexts: list[TestContext]
+    by_arguments: dict[Hashable, list[TestContext]]
+
+
+class Expansion:
+    """Makes the contexts of methods, those of one method once however often it is asked for.
+
+    Args:
+        session_context: handed to every context.
+        cluster: handed to every context.
+        injected_args: replaces all parametrizations if not ``None``.
+        function_pattern: what the names of test methods look like.
+    """
+
+    def __init__(
+        self,
+        session_context: Any,
+        cluster: Any,
+        injected_args: Mapping[str, Any] | None,
+        function_pattern: str,
+    ) -> None:
+        self._session_context = session_context
+        self._cluster = cluster
+        self._injected_args = injected_args
+        self._function_pattern = function_pattern
+        self._expanded: dict[tuple[_Origin, int, int], _Expanded] = {}
+
+    def contexts(self, source: ModuleAndFile, symbol: TestSymbol) -> list[TestContext]:
+        """Return the tests of one module that a symbol names.
+
+        Args:
+            source: the module.
+            symbol: its class, method and arguments count; its path does not.
+
+        Raises:
+            LoaderException: a mark is in a place where it applies to nothing.
+        """
+        methods = find_methods(source.module, self._function_pattern, symbol.cls_name, symbol.method_name)
+        expanded = [self._expand(source, method) for method in methods]
+        if symbol.injected_args is None:
+            return [context for each in expanded for context in each.contexts]
+        return [context for each in expanded for context in _with_arguments(each, symbol.injected_args)]
+
+    def siblings(self, contexts: Iterable[TestContext]) -> list[TestContext]:
+        """Return all tests of the methods that some tests come from, in an order that does not depend on the asking."""
+        wanted = {id(context) for context in contexts}
+        touched = [
+            (origin, expanded.contexts)
+            for (origin, _, _), expanded in self._expanded.items()
+            if any(id(context) in wanted for context in expanded.contexts)
+        ]
+        touched.sort(key=lambda pair: pair[0])
+        return [context for _, expanded_contexts in touched for context in expanded_contexts]
+
+    def _expand(self, source: ModuleAndFile, method: MarkedMethod) -> _Expanded:
+        name, function = source.module.__name__, method.function
+        line = function.__code__.co_firstlineno
+        origin = _Origin(os.path.realpath(source.file), name, method.position, function.__name__, line)
+        key = (origin, id(method.cls), id(function))
+        if key not in self._expanded:
+            self._expanded[key] = _Expanded(self._expand_marks(source, method), {})
+        return self._expanded[key]
+
+    def _expand_marks(self, source: ModuleAndFile, method: MarkedMethod) -> list[TestContext]:
+        cls, function = method.cls, method.function
+        expander = MarkedFunctionExpander(
+            self._session_context, source.module.__name__, cls, function, source.file, self._cluster
+        )
+        try:
+            return expander.expand(self._injected_args)
+        except AssertionError as e:
+            test = f"{source.module.__name__}.{cls.__name__}.{function.__name__}"
+            raise LoaderException(f"{test} in {source.file}: {e} (marks apply to the decorators below them)") from e
+
+
+def _with_arguments(expanded: _Expanded, wanted: dict[str, Any] | list[Any]) -> list[TestContext]:
+    index = expanded.by_arguments
+    if not index:
+        for context in expanded.contexts:
+            index.setdefault(argument_key(context.injected_args), []).append(context)
+    keys = [argument_key(each) for each in (wanted if isinstance(wanted, list) else [wanted])]
+    return [context for key in dict.fromkeys(keys) for context in index.get(key, ())]

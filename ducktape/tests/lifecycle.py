@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One attempt at a test: construct, set up, run, tear down, stop, collect logs, clean, free.
+
+This is the one place where what user code raises becomes an outcome. Errors of the test itself decide its status;
+errors of everything after it are logged and never do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import inspect
+import logging
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ducktape.json_serializable import jsonable, unserializable_part
+from ducktape.services.service import ServiceIdFactory
+from ducktape.tests.status import FAIL, PASS, TestStatus
+from ducktape.tests.test import Test
+from ducktape.tests.test_context import TestContext
+
+Log = Callable[[int, str], None]
+
+
+class InterruptGate:
+    """Lets an interrupt through to user code, and to user code alone.
+
+    A signal that arrives while the framework itself is busy (a half-written message, a step between two others) is
+    remembered instead, and stops whatever would have started afterwards. A process that user code forked ends where it
+    would leave user code: it must not report, tear down or free anything a second time.
+
+    Attributes:
+        requested: whether an interrupt has arrived.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._open = False
+        self._pid = os.getpid()
+
+    def interrupt(self) -> None:
+        """Note an interrupt; called by signal handlers.
+
+        Raises:
+            KeyboardInterrupt: user code is running.
+        """
+        self.requested = True
+        if self._open:
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def user_code(self, *, unless_requested: bool = False) -> Iterator[None]:
+        """Let interrupts raise for the length of a block.
+
+        Args:
+            unless_requested: do not even enter the block after an interrupt, but raise at once.
+        """
+        if unless_requested and self.requested:
+            raise KeyboardInterrupt
+        self._open = True
+        try:
+            yield
+        finally:
+            self._open = False
+            if os.getpid() != self._pid:
+                os._exit(0 if sys.exc_info()[0] is None else 1)
+
+_TRACEBACK_LIMIT = 16
+
+
+@dataclasses.dataclass
+class Attempt:
+    """What one attempt at a test came to.
+
+    Attributes:
+        status: ``PASS`` or ``FAIL``.
+        summary: lines for people; empty if there is nothing to say.
+        data: what the test returned.
+        services: JSON form of the services of this attempt.
+        reason: why it failed.
+    """
+
+    status: TestStatus = dataclasses.field(default_factory=lambda: FAIL)  # a status has no hash: not a plain default
+    summary: list[str] = dataclasses.field(default_factory=list)
+    data: Any = None
+    start_time: float = -1
+    services: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    reason: str | None = None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the user or the driver wanted it to end."""
+        return self.reason == "interrupted"
+
+
+def describe_exception(error: BaseException) -> str:
+    """Return the text of a failure: the exception in one line, then its traceback; never raises, never empty."""
+    try:
+        headline = repr(error)
+    except Exception as second:
+        headline = f"{type(error).__name__} (its text cannot be shown: its repr raised {type(second).__name__})"
+    try:
+        frames = "".join(traceback.format_exception(type(error), error, error.__traceback__, limit=_TRACEBACK_LIMIT))
+    except Exception as second:
+        frames = f"(no traceback: formatting it raised {type(second).__name__})"
+    return f"{headline}\n{frames}"
+
+
+def failure_reason(error: BaseException) -> str:
+    """Return why a test failed, as the one word that reports show."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    return "assertion" if isinstance(error, AssertionError) else "error"
+
+
+class TestRun:
+    """One run of one test, on a fresh instance with a fresh registry of services.
+
+    Args:
+        context: the test, with its cluster and index.
+        log: writes a line to the log of the test and to that of the session.
+        gate: lets interrupts through to user code.
+    """
+
+    __test__ = False
+
+    def __init__(self, context: TestContext, log: Log, gate: InterruptGate) -> None:
+        self._context = context
+        self._log = log
+        self._gate = gate
+        self._test: Test | None = None
+        self._attempt = Attempt(start_time=time.time())
+
+    def run(self, id_factory: ServiceIdFactory | None = None) -> Attempt:
+        """Go through all phases; blocks until everything is over.
+
+        Args:
+            id_factory: names the services from the end of the test on, for their log directories and reports.
+        """
+        context = self._context
+        context.renew_services()
+        self._decide()
+        services = list(context.services)
+        if id_factory is not None:
+            for service in services:
+                service.service_id_factory = id_factory
+        self._clear_up()
+        self._describe_services(services)
+        self._free(services)
+        thread_names = "\n".join(thread.name for thread in threading.enumerate())
+        self._log(logging.DEBUG, f"Threads after {context.test_id} finished: {thread_names}")
+        return self._attempt
+
+    def _decide(self) -> None:
+        """Do what decides the status: make the test, set it up, run it."""
+        context = self._context
+        try:
+            os.makedirs(TestContext.results_dir(context, context.test_index), exist_ok=True)
+            with self._gate.user_code(unless_requested=True):
+                self._test = context.cls(context)
+            self._log(logging.INFO, "Setting up...")
+            with self._gate.user_code(unless_requested=True):
+                self._test.setup()
+            self._log(logging.INFO, "Running...")
+            with self._gate.user_code(unless_requested=True):
+                data = context.function(self._test)
+        except BaseException as error:
+            self._fail(describe_exception(error), failure_reason(error))
+            return
+        problem = _problem_with_data(data)
+        if problem is not None:
+            self._fail(problem, "error")
+            return
+        self._attempt.status = PASS
+        self._attempt.data = data
+
+    def _fail(self, summary: str, reason: str) -> None:
+        self._attempt.summary = summary.split("\n")
+        self._attempt.reason = reason
+
+    def _clear_up(self) -> None:
+        """Tear down, stop, collect logs and clean; every step is tried whatever the others raise."""
+        context = self._context
+        no_teardown = getattr(context.session_context, "no_teardown", False)
+        self._log(logging.INFO, "Tearing down...")
+        if self._test is None:
+            self._log(logging.WARNING, f"{context.test_id} failed to instantiate")
+        if not no_teardown:
+            if self._test is not None:
+                self._guarded("Error running teardown method", self._test.teardown)
+            self._guarded("Error stopping services", context.services.stop_all)
+        self._log(logging.DEBUG, "Copying logs from services...")
+        collector = self._instance()
+        self._guarded("Error copying service logs", lambda: collector.copy_service_logs(self._attempt.status))
+        if not no_teardown:
+            self._log(logging.DEBUG, "Cleaning up services...")
+            self._guarded("Error cleaning services", context.services.clean_all)
+        self._guarded("Error asking services for their errors", self._add_service_errors)
+
+    def _instance(self) -> Test:
+        # A constructor that failed may have made services all the same: a bare test collects for them and frees them.
+        return self._test if self._test is not None else Test(self._context)
+
+    def _add_service_errors(self) -> None:
+        errors = self._context.services.errors()
+        if errors:
+            self._attempt.summary.extend(["", "", *errors.split("\n")])
+
+    def _describe_services(self, services: list[Any]) -> None:
+        for service in services:
+
+            def describe(service: Any = service) -> None:
+                self._attempt.services.append(jsonable(service.to_json()))
+
+            self._guarded("Error describing a service", describe)
+
+    def _free(self, services: list[Any]) -> None:
+        self._log(logging.DEBUG, "Freeing nodes...")
+        self._guarded("Error freeing nodes", self._instance().free_nodes)
+        for service in services:
+            self._guarded("Error closing a service", service.close)
+
+    def _guarded(self, what: str, step: Callable[[], object]) -> None:
+        try:
+            with self._gate.user_code():
+                step()
+        except BaseException as error:
+            self._log(logging.WARNING, f"{what}: {describe_exception(error)}")
+
+
+def _problem_with_data(data: Any) -> str | None:
+    """Say in one line why what a test returned cannot be its data."""
+    if inspect.isgenerator(data) or inspect.isasyncgen(data):
+        return "The test contains 'yield', so calling it made a generator and ran nothing of it: take the yield out"
+    if inspect.iscoroutine(data):
+        data.close()
+        return "The test is an async function, so calling it ran nothing of it: make it a plain function"
+    problem = unserializable_part(data)
+    if problem is None:
+        return None
+    return f"The test returned data that cannot be written as JSON: {problem}"

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes and prints what the pure renderers of ``ducktape.tests.reports`` make of results."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from ducktape.tests.reports import json_report, text
+from ducktape.tests.reports.text import DEFAULT_SEPARATOR_WIDTH, format_time
+from ducktape.tests.result import TestResult, TestResults
+from ducktape.utils.files import write_atomically
+
+__all__ = [
+    "DEFAULT_SEPARATOR_WIDTH",
+    "FailedTestSymbolReporter",
+    "HTMLSummaryReporter",
+    "JSONReporter",
+    "JUnitReporter",
+    "SimpleFileSummaryReporter",
+    "SimpleStdoutSummaryReporter",
+    "SimpleSummaryReporter",
+    "SingleResultFileReporter",
+    "SingleResultReporter",
+    "SummaryReporter",
+    "format_time",
+    "write_session_reports",
+]
+
+
+class SingleResultReporter:
+    """Reports one result as text.
+
+    Args:
+        result: the result.
+    """
+
+    def __init__(self, result: TestResult) -> None:
+        self.result = result
+        self.width = DEFAULT_SEPARATOR_WIDTH
+
+    def result_string(self) -> str:
+        """Return the block of the result."""
+        return text.result_text(self.result)
+
+    def report_string(self) -> str:
+        """Return the block of the result below a line of ``width`` characters."""
+        return text.result_report(self.result, self.width)
+
+    def report(self) -> None:
+        """Publish the report; subclasses say where."""
+        raise NotImplementedError(f"{type(self).__name__} does not say where to report: write its method report()")
+
+
+class SingleResultFileReporter(SingleResultReporter):
+    """Writes ``report.txt`` into the directory of the test."""
+
+    def report(self) -> None:
+        """Write the file."""
+        _write(self.result.results_dir, "report.txt", self.report_string())
+
+
+class SummaryReporter:
+    """Reports the results of a session.
+
+    Args:
+        results: the results.
+    """
+
+    def __init__(self, results: TestResults) -> None:
+        self.results = results
+        self.width = DEFAULT_SEPARATOR_WIDTH
+
+    def report(self) -> None:
+        """Publish the report; subclasses say how and where."""
+        raise NotImplementedError(f"{type(self).__name__} does not say where to report: write its method report()")
+
+    def _write(self, name: str, content: str) -> None:
+        _write(self.results.session_context.results_dir, name, content)
+
+
+class SimpleSummaryReporter(SummaryReporter):
+    """Reports the results of a session as text."""
+
+    def header_string(self) -> str:
+        """Return the totals."""
+        return text.session_header(self.results, self.width)
+
+    def report_string(self) -> str:
+        """Return the totals and the block of every result."""
+        return text.session_report(self.results, self.width)
+
+
+class SimpleFileSummaryReporter(SimpleSummaryReporter):
+    """Writes ``report.txt`` into the directory of the session."""
+
+    def report(self) -> None:
+        """Write the file."""
+        self._write("report.txt", self.report_string())
+
+
+class SimpleStdoutSummaryReporter(SimpleSummaryReporter):
+    """Prints the text report, as wide as the terminal.
+
+    Args:
+        results: the results.
+    """
+
+    def __init__(self, results: TestResults) -> None:
+        super().__init__(results)
+        self.width = _terminal_width()
+
+    def report(self) -> None:
+        """Print the report."""
+        _print(self.report_string())
+
+
+class JSONReporter(SummaryReporter):
+    """Writes ``report.json`` into the directory of the session."""
+
+    def report_string(self) -> str:
+        """Return the content of the file."""
+        return json_report.render(self.results)
+
+    def report(self) -> None:
+        """Write the file."""
+        self._write("report.json", self.report_string())
+
+
+class JUnitReporter(SummaryReporter):
+    """Writes ``report.xml`` into the directory of the session."""
+
+    def report_string(self) -> str:
+        """Return the content of the file."""
+        from ducktape.tests.reports import junit
+
+        return junit.render(self.results)
+
+    def report(self) -> None:
+        """Write the file."""
+        self._write("report.xml", self.report_string())
+
+
+class HTMLSummaryReporter(SummaryReporter):
+    """Writes ``report.html`` and ``report.css`` into the directory of the session.
+
+    Args:
+        results: the results.
+        expected_test_count: how many tests were to run; by default as many as there are results.
+    """
+
+    def __init__(self, results: TestResults, expected_test_count: int | None = None) -> None:
+        super().__init__(results)
+        self.expected_test_count = expected_test_count
+
+    def report_string(self) -> str:
+        """Return the content of ``report.html``."""
+        from ducktape.tests.reports import html
+
+        return html.render(self.results, self.expected_test_count)
+
+    def report(self) -> None:
+        """Write both files."""
+        from ducktape.tests.reports import html
+
+        self._write("report.css", html.style_sheet())
+        self._write("report.html", self.report_string())
+
+
+class FailedTestSymbolReporter(SummaryReporter):
+    """Tells how to run the failed tests again: writes ``rerun-failed.yml`` and prints the symbols.
+
+    Args:
+        results: the results.
+    """
+
+    def __init__(self, results: TestResults) -> None:
+        super().__init__(results)
+        self.working_dir = Path.cwd().absolute()
+        self.width = _terminal_width()
+
+    def to_symbol(self, result: TestResult) -> str:
+        """Return the symbol of one test, with its path as seen from ``working_dir``."""
+        from ducktape.tests.reports import rerun
+
+        return rerun.symbol(result, str(self.working_dir))
+
+    def report_string(self) -> str:
+        """Return what is printed."""
+        from ducktape.tests.reports import rerun
+
+        suite_file = os.path.join(self.results.session_context.results_dir, "rerun-failed.yml")
+        return rerun.console(self.results, str(self.working_dir), suite_file, self.width)
+
+    def report(self) -> None:
+        """Write the file and print the symbols, unless nothing failed."""
+        if self.results.get_aggregate_success():
+            return
+        from ducktape.tests.reports import rerun
+
+        self._write("rerun-failed.yml", rerun.suite(self.results, self.results.session_context.results_dir))
+        _print(self.report_string())
+
+
+def write_session_reports(
+    results: TestResults, expected_test_count: int | None, *, partial: bool
+) -> list[tuple[str, Exception]]:
+    """Write the reports of a session; one that fails does not keep the others from being written.
+
+    Args:
+        results: the results so far.
+        expected_test_count: how many tests were to run.
+        partial: whether the session goes on: then only the files are written, without a word on the console.
+
+    Returns:
+        The name of every report that could not be made, and why.
+    """
+    if partial:
+        results = results.so_far()
+    makers: list[Callable[[TestResults], SummaryReporter]] = [
+        SimpleFileSummaryReporter,
+        functools.partial(HTMLSummaryReporter, expected_test_count=expected_test_count),
+        JSONReporter,
+        JUnitReporter,
+    ]
+    if not partial:
+        makers = [SimpleStdoutSummaryReporter, *makers, FailedTestSymbolReporter]
+    failures: list[tuple[str, Exception]] = []
+    for make in makers:
+        try:
+            make(results).report()
+        except Exception as error:  # one reporter among many
+            failures.append((_name(make), error))
+    return failures
+
+
+def _name(maker: Callable[[TestResults], SummaryReporter]) -> str:
+    made = maker.func if isinstance(maker, functools.partial) else maker
+    return made.__name__
+
+
+def _write(directory: str, name: str, content: str) -> None:
+    write_atomically(os.path.join(directory, name), content)
+
+
+def _print(content: str) -> None:
+    # The terminal may know fewer characters than what the tests put into their results
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(content.encode(encoding, errors="backslashreplace").decode(encoding), flush=True)
+
+
+def _terminal_width() -> int:
+    return shutil.get_terminal_size((80, 24)).columns

@@ -1,0 +1,463 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The driver: one thread that starts tests while nodes are free, and waits for news of those that run."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from ducktape.cluster.finite_subcluster import FiniteSubcluster
+from ducktape.cluster.node_container import InsufficientResourcesError
+from ducktape.command_line.defaults import ConsoleDefaults
+from ducktape.tests.abnormal_end import Cause, cause_of_death, ended, failed
+from ducktape.tests.child_process import RunningChild, TestRequest, start_method
+from ducktape.tests.event import Finished, Log, Message, Outcome
+from ducktape.tests.lifecycle import describe_exception
+from ducktape.tests.partial_reports import PartialReports
+from ducktape.tests.result import TestResult, TestResults
+from ducktape.tests.runner_client import RunSettings, result_of
+from ducktape.tests.scheduler import TestScheduler
+from ducktape.tests.signals import StopRequests
+from ducktape.tests.status import FAIL
+from ducktape.tests.test_context import TestContext
+from ducktape.utils.processes import adopt_orphans, child_pids, end_processes
+from ducktape.utils.terminal_size import get_terminal_size
+
+DEFAULT_MP_JOIN_TIMEOUT = 30
+DEFAULT_TIMEOUT_EXCEPTION_JOIN_TIMEOUT = 300
+_DEFAULT_SILENCE_LIMIT_MS = 1_800_000
+_SECONDS_BETWEEN_LOOKS = 1.0  # for nodes that come back, and where the system cannot wait for a death
+_ALLOCATION_ATTEMPTS = 5
+
+
+class TestKey(NamedTuple):
+    """Names one run of a test within a session."""
+
+    test_id: str
+    test_index: int
+
+
+class TestRunner:
+    """Runs tests, each in a process of its own, and gathers their results.
+
+    Args:
+        cluster: owns the nodes.
+        session_context: options of the session.
+        session_logger: log of the session.
+        tests: contexts of the tests.
+        deflake_num: most attempts at a test that keeps failing.
+        min_port, max_port: without effect, since no port is opened any more.
+        finish_join_timeout: seconds that a process may take to end after it has reported.
+        timeout_exception_join_timeout: seconds that a test may take to tear down after it was told to end.
+        report: writes reports of the results so far; called now and then.
+        stop_requests: an entered :class:`StopRequests`; without it the runner handles signals while it runs.
+    """
+
+    __test__ = False
+
+    def __init__(
+        self,
+        cluster: Any,
+        session_context: Any,
+        session_logger: logging.Logger,
+        tests: Iterable[TestContext],
+        deflake_num: int,
+        min_port: int = ConsoleDefaults.TEST_DRIVER_MIN_PORT,
+        max_port: int = ConsoleDefaults.TEST_DRIVER_MAX_PORT,
+        finish_join_timeout: float = DEFAULT_MP_JOIN_TIMEOUT,
+        timeout_exception_join_timeout: float = DEFAULT_TIMEOUT_EXCEPTION_JOIN_TIMEOUT,
+        *,
+        report: Callable[[TestResults], object] | None = None,
+        stop_requests: StopRequests | None = None,
+    ) -> None:
+        self.cluster = cluster
+        self.session_context = session_context
+        self.deflake_num = deflake_num
+        self.finish_join_timeout = finish_join_timeout
+        self.timeout_exception_join_timeout = timeout_exception_join_timeout
+        self.stop_testing = False
+        self.scheduler = TestScheduler(tests, cluster)
+        self.total_tests = len(self.scheduler)
+        self.test_counter = 0
+        self.test_schedule_log: list[TestKey] = []
+        self.client_report: dict[TestKey, dict[str, Any]] = {}
+        self.results = TestResults(session_context, cluster, client_status=self.client_report)
+        self.active_tests: dict[TestKey, RunningChild] = {}
+        self._ending: dict[TestKey, RunningChild] = {}  # have reported, or are told to end, and still exist
+        self._logger = session_logger
+        self._partial_reports = PartialReports(report)
+        self._stop_requests = stop_requests
+        self._interrupts_obeyed = 0
+        self._abort_reason: str | None = None
+        self._look_again_at = 0.0
+        self._failed_allocations = 0
+        timeout_ms = session_context.test_runner_timeout
+        self._silence_limit_sec = (_DEFAULT_SILENCE_LIMIT_MS if timeout_ms is None else timeout_ms) / 1000
+
+    # --- the loop
+
+    def run_all_tests(self) -> TestResults:
+        """Run everything; blocks until the last process is gone.
+
+        Returns:
+            The results so far when a request to stop came, otherwise all of them.
+        """
+        if self._stop_requests is None:
+            with StopRequests() as requests:
+                return self._run(requests)
+        return self._run(self._stop_requests)
+
+    def _run(self, requests: StopRequests) -> TestResults:
+        self.results.start_time = time.time()
+        adopt_orphans()
+        self._own_children = child_pids()
+        self._report_unschedulable(self.scheduler.filter_unschedulable_tests())
+        self._log(logging.INFO, f"starting test run with session id {self.session_context.session_id}...")
+        self._log(logging.INFO, f"running {len(self.scheduler)} tests...")
+        while True:
+            self._obey(requests)
+            self._trigger_tests()
+            if not self.active_tests and not self._ending and not self._may_trigger():
+                break
+            self._wait(requests)
+            self._take_news()
+            self._enforce_deadlines()
+            self._partial_reports.write(self.results)
+        self.results.stop_time = time.time()
+        return self.results
+
+    def _wait(self, requests: StopRequests) -> None:
+        """Sleep until there is news, a signal, or a deadline."""
+        poller = select.poll()
+        poller.register(requests.fileno(), select.POLLIN)
+        for child in self._children():
+            for descriptor in child.waitables():
+                poller.register(descriptor, select.POLLIN)
+        now = time.monotonic()
+        deadlines = [self._deadline(child) for child in self._children()] + [now + _SECONDS_BETWEEN_LOOKS]
+        if self._may_trigger():
+            deadlines.append(self._look_again_at)
+        poller.poll(max(0, (min(deadlines) - now) * 1000 + 1))
+        requests.clear()
+
+    def _children(self) -> list[RunningChild]:
+        return [*self.active_tests.values(), *self._ending.values()]
+
+    # --- starting tests
+
+    def _may_trigger(self) -> bool:
+        return not self.stop_testing and len(self.scheduler) > 0 and self._has_slot()
+
+    def _has_slot(self) -> bool:
+        return len(self.active_tests) < int(self.session_context.max_parallel)
+
+    def _trigger_tests(self) -> None:
+        while self._may_trigger() and time.monotonic() >= self._look_again_at:
+            test_context = self.scheduler.peek()
+            if test_context is not None:
+                self._run_single_test(test_context)
+                continue
+            if not self.active_tests:
+                self.stop_testing = True  # nothing runs that could give nodes back
+                return
+            self._look_again_at = time.monotonic() + _SECONDS_BETWEEN_LOOKS
+
+    def _run_single_test(self, test_context: TestContext) -> None:
+        nodes = self._allocate(test_context)
+        if nodes is None:
+            return
+        self.scheduler.remove(test_context)
+        key = self._next_key(test_context)
+        if self.session_context.max_parallel > 1 and not self.active_tests and not self.cluster.num_available_nodes():
+            self._log(
+                logging.WARNING,
+                f"Test {test_context.test_id} is using entire cluster. "
+                "It's possible this test has no associated cluster metadata.",
+            )
+        self._log(logging.INFO, f"Triggering test {key.test_index} of {self.total_tests}...")
+        settings = RunSettings(
+            key.test_index, self.deflake_num, bool(self.session_context.fail_bad_cluster_utilization)
+        )
+        start_time = time.time()
+        try:
+            child = RunningChild(TestRequest(test_context, FiniteSubcluster(nodes), settings), nodes, start_method())
+        except Exception as error:
+            self._free(nodes)
+            summary = f"The process of the test could not be started: {describe_exception(error)}"
+            self._fail(test_context, key, Cause(summary, "error"), start_time=start_time, nodes=len(nodes))
+            return
+        self.active_tests[key] = child
+        self.client_report[key] = {
+            "status": "RUNNING",
+            "pid": child.pid,
+            "name": child.process.name,
+            "runner_start_time": child.start_time,
+        }
+
+    def _next_key(self, test_context: TestContext) -> TestKey:
+        self.test_counter += 1
+        key = TestKey(test_context.test_id, self.test_counter)
+        self.test_schedule_log.append(key)
+        return key
+
+    def _allocate(self, test_context: TestContext) -> list[Any] | None:
+        """Return nodes for a test; ``None`` if it has to wait or cannot run at all."""
+        try:
+            nodes: list[Any] = self.cluster.alloc(test_context.expected_cluster_spec)
+        except InsufficientResourcesError as error:
+            self._log(
+                logging.INFO,
+                f"Couldn't schedule test context {test_context!r} but we'll keep trying: {describe_exception(error)}",
+            )
+            self._postpone(test_context, error)
+            return None
+        except Exception as error:
+            self.scheduler.remove(test_context)
+            summary = f"Test not run: the cluster could not give it nodes: {describe_exception(error)}"
+            self._fail(test_context, self._next_key(test_context), Cause(summary, "infrastructure"))
+            return None
+        self._failed_allocations = 0
+        return nodes
+
+    def _postpone(self, test_context: TestContext, error: Exception) -> None:
+        """Let a test wait for nodes that were free by the book and not to be had.
+
+        The cluster may have put them aside, and then some tests will never fit. A cluster that keeps promising what it
+        does not give must not keep the run for ever.
+        """
+        self._failed_allocations += 1
+        self._look_again_at = time.monotonic() + min(0.1 * 2**self._failed_allocations, 5)
+        self._report_unschedulable(self.scheduler.filter_unschedulable_tests())
+        if self.active_tests or self._failed_allocations < _ALLOCATION_ATTEMPTS:
+            return
+        if any(waiting is test_context for waiting in self.scheduler):
+            self._failed_allocations = 0
+            self.scheduler.remove(test_context)
+            summary = f"Test not run: the cluster did not give it nodes in {_ALLOCATION_ATTEMPTS} attempts: {error}"
+            self._fail(test_context, self._next_key(test_context), Cause(summary, "infrastructure"))
+
+    # --- news of the children
+
+    def _take_news(self) -> None:
+        for key, child in [*self.active_tests.items(), *self._ending.items()]:
+            # Asked first: what a dead child has sent is all in the pipe then.
+            dead = child.is_dead()
+            try:
+                for message in child.messages():
+                    self._handle(key, child, message)
+            except ValueError as error:
+                self._log(logging.ERROR, f"{key.test_id}: {error}")
+                child.cause_of_end = Cause(f"Test process sent something that is not a message: {error}", "crash")
+                child.signal(signal.SIGKILL)
+            if dead:
+                self._bury(key, child)
+
+    def _handle(self, key: TestKey, child: RunningChild, message: Message) -> None:
+        self._log(logging.DEBUG, str(message))
+        if isinstance(message, Log):
+            self._log(message.level, message.message)
+        elif isinstance(message, Finished) and key in self.active_tests:
+            self._finish(key, child, message.outcome)
+
+    def _finish(self, key: TestKey, child: RunningChild, outcome: Outcome) -> None:
+        """Take the result that a test reports; its process may still need a moment to end."""
+        if child.cause_of_end is not None:
+            outcome = ended(child.cause_of_end, outcome, evidence=child.stacks())
+        self._conclude(key, child, outcome, "FINISHED")
+        if self.session_context.max_parallel == 1 and len(self.scheduler) > 0 and not self.stop_testing:
+            self._log(logging.INFO, "~" * int(2 * get_terminal_size()[0] / 3))
+
+    def _conclude(self, key: TestKey, child: RunningChild, outcome: Outcome, status: str) -> None:
+        """Record what became of a test, and give its nodes back."""
+        del self.active_tests[key]
+        self._ending[key] = child
+        child.deadline = time.monotonic() + self.finish_join_timeout
+        self.client_report[key]["status"] = status
+        result = result_of(child.test_context, key.test_index, outcome, nodes_allocated=len(child.nodes))
+        self._append(result, write=child.cause_of_end is not None)
+        self._free(child.nodes)
+        self._look_again_at = 0.0
+
+    def _bury(self, key: TestKey, child: RunningChild) -> None:
+        """Take leave of a dead child, of whatever it left running, and of its test if that has no result yet."""
+        self.client_report[key].update(exitcode=child.exit_code, runner_end_time=time.time())
+        if key in self.active_tests:
+            child.cause_of_end = child.cause_of_end or cause_of_death(child.exit_code)
+            self._log(logging.ERROR, f"{key.test_id}: {child.cause_of_end.text}")
+            outcome = failed(
+                child.cause_of_end,
+                child.start_time,
+                time.time(),
+                nodes_used=len(child.nodes),
+                evidence=child.stacks(),
+            )
+            self._conclude(key, child, outcome, "TERMINATED")
+        del self._ending[key]
+        child.close()
+        self._end_orphans()
+
+    def _end_orphans(self) -> None:
+        """End what dead children left running; it became this process's, in sessions that are not."""
+        if self.session_context.no_teardown:
+            return
+        known = self._own_children | {child.pid for child in self._children()}
+
+        def orphans() -> list[int]:
+            return [pid for pid in child_pids() - known if _session_of(pid) not in (None, os.getsid(0))]
+
+        if not orphans():
+            return
+        for process in end_processes(orphans, grace_sec=0):
+            self._log(logging.WARNING, f"process {process} outlived its test and was killed")
+
+    # --- deadlines and requests to stop
+
+    def _deadline(self, child: RunningChild) -> float:
+        if child.deadline is not None:
+            return child.deadline
+        return child.last_heard + self._silence_limit_sec
+
+    def _enforce_deadlines(self) -> None:
+        now = time.monotonic()
+        for key, child in self._ending.items():
+            if now >= self._deadline(child) and not child.is_dead():
+                self._log(
+                    logging.ERROR,
+                    f"after waiting {self.finish_join_timeout}s, process {child.process.name} failed to complete.  "
+                    "Terminating...",
+                )
+                child.signal(signal.SIGKILL)
+                child.deadline = now + self.finish_join_timeout
+        for key, child in list(self.active_tests.items()):
+            if now < self._deadline(child) or child.is_dead():
+                continue
+            if child.deadline is None:
+                self._end_silent(key, child)
+            else:
+                self._log(
+                    logging.WARNING,
+                    f"Process {child.process.name} did not respond to SIGTERM, escalating to SIGKILL",
+                )
+                child.signal(signal.SIGKILL)
+                child.deadline = now + self.finish_join_timeout
+
+    def _end_silent(self, key: TestKey, child: RunningChild) -> None:
+        reason = f"TimeoutError: nothing was heard of the test for {self._silence_limit_sec:g} seconds"
+        self._log(logging.ERROR, f"{key.test_id}: Test aborted: {reason}")
+        child.dump_stacks()
+        self._terminate(child, Cause(f"Test aborted: {reason}", "timeout"))
+
+    def _terminate(self, child: RunningChild, cause: Cause) -> None:
+        """Tell a test to end and to tear down, within limits."""
+        self._log(logging.INFO, f"Sending SIGTERM to process {child.process.name} for graceful shutdown")
+        child.cause_of_end = cause
+        child.deadline = time.monotonic() + self.timeout_exception_join_timeout
+        child.terminate()
+
+    def _obey(self, requests: StopRequests) -> None:
+        """Act on signals that have arrived since the last look."""
+        if requests.terminated is not None and self._abort_reason is None:
+            self._abort(f"the run received {requests.terminated.name}")
+        while self._interrupts_obeyed < requests.interrupts:
+            self._interrupts_obeyed += 1
+            if self._interrupts_obeyed == 1:
+                self._interrupt()
+            else:
+                self._kill_all()
+
+    def _interrupt(self) -> None:
+        self._log(
+            logging.INFO,
+            "Received KeyboardInterrupt. Now waiting for currently running tests to finish...",
+        )
+        self.stop_testing = True
+        for child in self.active_tests.values():
+            child.interrupt()
+
+    def _kill_all(self) -> None:
+        self._log(logging.WARNING, "Received KeyboardInterrupt again: ending at once, without teardown")
+        self.stop_testing = True
+        for child in self._children():
+            child.cause_of_end = child.cause_of_end or Cause("Test aborted: KeyboardInterrupt", "interrupted")
+            child.signal(signal.SIGKILL)
+
+    def _abort(self, reason: str) -> None:
+        """End the run in an orderly way: running tests tear down, waiting ones are reported as not run."""
+        self._abort_reason = reason
+        self.stop_testing = True
+        if self.active_tests:
+            self._log(logging.ERROR, f"Marking {len(self.active_tests)} active tests as failed: {reason}")
+        for key, child in self.active_tests.items():
+            self._log(logging.ERROR, f"{key.test_id}: Test aborted: {reason}")
+            self._terminate(child, Cause(f"Test aborted: {reason}", "interrupted"))
+        remaining = self.scheduler.drain_remaining_tests()
+        if remaining:
+            self._log(logging.ERROR, f"Marking {len(remaining)} remaining tests as failed: {reason}")
+        for test_context in remaining:
+            cause = Cause(f"Test not run: {reason}", "interrupted")
+            self._fail(test_context, self._next_key(test_context), cause)
+
+    # --- results
+
+    def _report_unschedulable(self, unschedulable: list[TestContext]) -> None:
+        if not unschedulable:
+            return
+        self._log(
+            logging.ERROR,
+            f"There are {len(unschedulable)} tests which cannot be run due to insufficient cluster resources",
+        )
+        nodes = self.cluster.all().nodes
+        for test_context in unschedulable:
+            detail = nodes.attempt_remove_spec(test_context.expected_cluster_spec)
+            summary = (
+                f"Test {test_context.test_id} requires more resources than are available in the whole cluster. {detail}"
+            )
+            self._fail(test_context, self._next_key(test_context), Cause(summary, "unschedulable"))
+
+    def _fail(
+        self,
+        test_context: TestContext,
+        key: TestKey,
+        cause: Cause,
+        *,
+        start_time: float | None = None,
+        nodes: int | None = None,
+    ) -> None:
+        """Record the failure of a test that has no process of its own."""
+        self._log(logging.ERROR, cause.text if key.test_id in cause.text else f"{key.test_id}: {cause.text}")
+        now = time.time()
+        outcome = failed(cause, now if start_time is None else start_time, now)
+        allocated = test_context.expected_num_nodes if nodes is None else nodes
+        self._append(result_of(test_context, key.test_index, outcome, nodes_allocated=allocated), write=True)
+
+    def _append(self, result: TestResult, *, write: bool) -> None:
+        """Add a result; its files are written here if the test could not write them, or wrote something else."""
+        if write:
+            try:
+                result.report()
+            except Exception as error:
+                self._log(logging.ERROR, f"Error writing the report of {result.test_id}: {describe_exception(error)}")
+        self.results.append(result)
+        if result.test_status == FAIL and self.session_context.exit_first:
+            self.stop_testing = True
+
+    def _free(self, nodes: list[Any]) -> None:
+        try:
+            self.cluster.free(nodes)
+        except Exception as error:
+            self._log(logging.ERROR, f"Error giving nodes back to the cluster: {describe_exception(error)}")
+
+    def _log(self, log_level: int, msg: str) -> None:
+        self._logger.log(log_level, msg)
+
+
+def _session_of(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return None

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One invocation of the program: its number, its directory, its options and its log."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import fcntl
+import logging
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ducktape.command_line.defaults import ConsoleDefaults
+from ducktape.tests.loggermaker import LoggerMaker, add_handlers
+from ducktape.utils.files import write_atomically
+
+logger = logging.getLogger(__name__)
+
+_SESSION_ID = re.compile(r"(\d{4}-\d{2}-\d{2})--(\d{3,})")
+
+
+class SessionContext:
+    """The options of one session, as tests and reports see them.
+
+    Args:
+        **kwargs: ``session_id`` and ``results_dir`` are required; the options of the command line are optional;
+            unknown keywords are ignored.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.session_id: str = kwargs["session_id"]
+        self.results_dir: str = os.path.abspath(kwargs["results_dir"])
+        self.debug: bool = kwargs.get("debug", False)
+        self.compress: bool = kwargs.get("compress", False)
+        self.nested_result_dirs: bool = kwargs.get("nested_result_dirs", False)
+        self.exit_first: bool = kwargs.get("exit_first", False)
+        self.no_teardown: bool = kwargs.get("no_teardown", False)
+        self.max_parallel: int = kwargs.get("max_parallel", 1)
+        self.default_expected_num_nodes: int | None = kwargs.get("default_num_nodes")
+        self.fail_bad_cluster_utilization: bool | None = kwargs.get("fail_bad_cluster_utilization")
+        self.fail_greedy_tests: bool = kwargs.get("fail_greedy_tests", False)
+        self.ignore_node_type: bool = kwargs.get("ignore_node_type", False)
+        self.test_runner_timeout: int | None = kwargs.get("test_runner_timeout")
+        self.enable_jvm_logs: bool = kwargs.get("enable_jvm_logs", False)
+        self._globals: Any = kwargs.get("globals")
+        # Newer than the documented content of report.json, and of no use to its readers
+        self._unreported = {
+            "skip_nodes_allocation": kwargs.get("skip_nodes_allocation", False),
+            "ignore_import_errors": kwargs.get("ignore_import_errors", False),
+        }
+
+    @property
+    def globals(self) -> Any:
+        """What the user passed as ``--globals``, or ``None``."""
+        return self._globals
+
+    @property
+    def skip_nodes_allocation(self) -> bool:
+        """Whether services leave allocation to their own code unless they say otherwise."""
+        return bool(self._unreported["skip_nodes_allocation"])
+
+    @property
+    def ignore_import_errors(self) -> bool:
+        """Whether a test file that cannot be imported is only logged."""
+        return bool(self._unreported["ignore_import_errors"])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the documented attributes, as report.json shows them."""
+        return {key: value for key, value in vars(self).items() if key != "_unreported"}
+
+
+class SessionLoggerMaker(LoggerMaker):
+    """Makes the logger of a session: ``session_log.info``, ``session_log.debug`` and the console.
+
+    Args:
+        session_context: gives the name, the directory and the verbosity.
+    """
+
+    def __init__(self, session_context: SessionContext) -> None:
+        super().__init__(f"{session_context.session_id}.session_logger")
+        self.log_dir = session_context.results_dir
+        self.debug = session_context.debug
+
+    def configure_logger(self) -> None:
+        """Add the three handlers unless they are there."""
+        if self.configured:
+            return
+        console_level = logging.DEBUG if self.debug else logging.INFO
+        session_logger = logging.getLogger(self.logger_name)
+        add_handlers(
+            session_logger, self.log_dir, "session_log", ConsoleDefaults.SESSION_LOG_FORMATTER, console_level
+        )
+
+
+def generate_session_id(session_id_file: str) -> str:
+    """Count one session further and remember it.
+
+    The number starts anew every day. A file that holds something else is started afresh with a warning. Two programs
+    that do this at the same moment get different numbers.
+
+    Args:
+        session_id_file: keeps the last session id; made when it does not exist.
+
+    Returns:
+        ``YYYY-MM-DD--NNN`` with the local date.
+    """
+    with _locked(session_id_file):
+        today = datetime.date.today().isoformat()
+        session_id = f"{today}--{_last_number(session_id_file, today) + 1:03d}"
+        write_atomically(session_id_file, session_id)
+    return session_id
+
+
+def _last_number(session_id_file: str, today: str) -> int:
+    if not os.path.isfile(session_id_file):
+        return 0
+    with open(session_id_file, encoding="utf-8", errors="replace") as file:
+        previous = file.read().strip()
+    match = _SESSION_ID.fullmatch(previous)
+    if match is None:
+        logger.warning("%s does not hold a session id but %r: counting from 1 again", session_id_file, previous[:80])
+        return 0
+    return int(match[2]) if match[1] == today else 0
+
+
+@contextlib.contextmanager
+def _locked(path: str) -> Iterator[None]:
+    """Exclude other processes of this machine while ``path`` is read and rewritten."""
+    # The directory is locked rather than a file beside it: nothing is left behind, and the lock dies with its holder.
+    directory = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(directory)
+
+
+def generate_results_dir(results_root: str, session_id: str) -> str:
+    """Return the absolute directory of a session below the results root."""
+    return os.path.join(os.path.abspath(results_root), session_id)
+

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Signals that ask the driver to stop, as flags and a descriptor that wakes up its one thread."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+
+class StopRequests:
+    """Counts requests to stop for the length of a ``with`` block, in place of being interrupted by them.
+
+    Only a program's main thread receives signals; in any other thread the block changes nothing.
+
+    Attributes:
+        interrupts: how often SIGINT arrived.
+        terminated: the signal that asks for an orderly end (SIGTERM, or SIGHUP from a closed terminal), once it arrived.
+    """
+
+    def __init__(self) -> None:
+        self.interrupts = 0
+        self.terminated: signal.Signals | None = None
+        self._undo = contextlib.ExitStack()
+        self._reader, self._writer = os.pipe()
+        for end in (self._reader, self._writer):
+            os.set_blocking(end, False)
+
+    def __enter__(self) -> StopRequests:
+        if threading.current_thread() is not threading.main_thread():
+            return self
+        previous_fd = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        self._undo.callback(signal.set_wakeup_fd, previous_fd)
+        self._handle(signal.SIGINT, self._on_interrupt)
+        for sig in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(sig) is not signal.SIG_IGN:  # nohup: the user wants it to live on
+                self._handle(sig, self._on_terminate)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._undo.close()
+        os.close(self._reader)
+        os.close(self._writer)
+
+    def _handle(self, sig: signal.Signals, handler: Any) -> None:
+        self._undo.callback(signal.signal, sig, signal.signal(sig, handler))
+
+    def _on_interrupt(self, _signum: int, _frame: FrameType | None) -> None:
+        self.interrupts += 1
+
+    def _on_terminate(self, signum: int, _frame: FrameType | None) -> None:
+        self.terminated = signal.Signals(signum)
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable after a signal."""
+        return self._reader
+
+    def clear(self) -> None:
+        """Make the descriptor unreadable again."""
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._reader, 512):
+                continue

@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a test knows about itself: its code, its arguments, its cluster, its services, its log and its directory."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import logging
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from typing import Any
+
+from ducktape.cluster.cluster_spec import ClusterSpec
+from ducktape.command_line.defaults import ConsoleDefaults
+from ducktape.mark.consts import CLUSTER_NODE_TYPE_KEYWORD, CLUSTER_SIZE_KEYWORD, CLUSTER_SPEC_KEYWORD
+from ducktape.services.service_registry import ServiceRegistry
+from ducktape.tests.loggermaker import LoggerMaker, add_handlers, close_logger
+from ducktape.utils.persistence import PDict
+
+_LONGEST_PATH_COMPONENT = 255  # bytes, on every file system in use
+
+
+def _escape_pathname(s: str) -> str:
+    """Turn any text into one harmless path component; words, ``.``, ``-``, ``=`` and ``_`` stay."""
+    s = re.sub(r"\s+", "", s)
+    s = re.sub(r"[^.\-=\w]+", ".", s)
+    s = re.sub(r"\.+", ".", s)
+    return s.removeprefix(".").removesuffix(".")
+
+
+def _path_component(name: str) -> str:
+    """Shorten a name that no file system would take, always to the same text."""
+    encoded = name.encode()
+    if len(encoded) <= _LONGEST_PATH_COMPONENT:
+        return name
+    digest = hashlib.sha256(encoded).hexdigest()[:16]
+    kept = encoded[: _LONGEST_PATH_COMPONENT - len(digest) - 1].decode(errors="ignore")
+    return f"{kept}-{digest}"
+
+
+class TestLoggerMaker(LoggerMaker):
+    """Makes the logger of a test: ``test_log.info``, ``test_log.debug`` and the console.
+
+    Args:
+        logger_name: name of the logger.
+        log_dir: directory of the two files, made when needed.
+        debug: show DEBUG lines on the console; otherwise WARNING and above.
+    """
+
+    __test__ = False
+
+    def __init__(self, logger_name: str, log_dir: str, debug: bool) -> None:
+        super().__init__(logger_name)
+        self.log_dir = log_dir
+        self.debug = debug
+
+    def configure_logger(self) -> None:
+        """Make the directory and add the three handlers unless they are there."""
+        if self.configured:
+            return
+        os.makedirs(self.log_dir, exist_ok=True)
+        console_level = logging.DEBUG if self.debug else logging.WARNING
+        test_logger = logging.getLogger(self.logger_name)
+        add_handlers(test_logger, self.log_dir, "test_log", ConsoleDefaults.TEST_LOG_FORMATTER, console_level)
+
+
+def test_logger(logger_name: str, log_dir: str, debug: bool) -> logging.Logger:
+    """Return the configured logger of a test.
+
+    Args:
+        logger_name: name of the logger.
+        log_dir: directory of its files.
+        debug: show DEBUG lines on the console.
+    """
+    return TestLoggerMaker(logger_name, log_dir, debug).logger
+
+
+test_logger.__test__ = False  # type: ignore[attr-defined]
+
+
+class TestContext:
+    """Everything that surrounds one test method with one set of arguments.
+
+    Args:
+        **kwargs: ``session_context``, ``cluster``, ``module``, ``file``, ``cls``, ``function``, ``injected_args``,
+            ``ignore``, ``cluster_use_metadata``; all optional, unknown keywords are ignored. Without a session context
+            everything that would need one takes a neutral default.
+    """
+
+    __test__ = False
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.session_context: Any = kwargs.get("session_context")
+        self.cluster: Any = kwargs.get("cluster")
+        self.module: str | None = kwargs.get("module")
+        self.test_suite_name: str | None = kwargs.get("test_suite_name")
+        file = kwargs.get("file")
+        self.file: str | None = None if file is None else os.path.abspath(file)
+        self.cls: Any = kwargs.get("cls")
+        self.function: Any = kwargs.get("function")
+        self.injected_args: Any = kwargs.get("injected_args")
+        self.ignore: bool = kwargs.get("ignore", False)
+        # Tells apart tests whose names come out the same; set by the loader
+        self.disambiguator: str = ""
+        self.cluster_use_metadata: dict[str, Any] = copy.copy(kwargs.get("cluster_use_metadata") or {})
+        self.services: ServiceRegistry = self._new_registry()
+        self.test_index: int | None = None
+        self.log_collect: dict[Any, bool] = {}
+        self._logger: logging.Logger | None = None
+        self._local_scratch_dir: str | None = None
+
+    def _new_registry(self) -> ServiceRegistry:
+        return ServiceRegistry(enable_jvm_logs=bool(getattr(self.session_context, "enable_jvm_logs", False)))
+
+    def __repr__(self) -> str:
+        return (
+            f"<module={self.module}, cls={self.cls_name}, function={self.function_name}, "
+            f"injected_args={self.injected_args}, file={self.file}, ignore={self.ignore}, "
+            f"cluster_spec={self.expected_cluster_spec}>"
+        )
+
+    def copy(self, **kwargs: Any) -> TestContext:
+        """Return a fresh context of the same test, with the given attributes changed.
+
+        Args:
+            **kwargs: attributes to set on the copy. Services, collected logs, index and logger start anew.
+        """
+        duplicate = type(self).__new__(type(self))
+        TestContext.__init__(
+            duplicate,
+            session_context=self.session_context,
+            cluster=self.cluster,
+            module=self.module,
+            test_suite_name=self.test_suite_name,
+            file=self.file,
+            cls=self.cls,
+            function=self.function,
+            injected_args=self.injected_args,
+            ignore=self.ignore,
+            cluster_use_metadata=self.cluster_use_metadata,
+        )
+        for name in vars(self).keys() - vars(duplicate).keys():
+            setattr(duplicate, name, vars(self)[name])  # what a user's subclass added
+        for name, value in kwargs.items():
+            setattr(duplicate, name, value)
+        return duplicate
+
+    @property
+    def local_scratch_dir(self) -> str:
+        """A temporary directory of this test on the driver, made at first use and removed by :meth:`close`."""
+        if self._local_scratch_dir is None:
+            self._local_scratch_dir = tempfile.mkdtemp()
+        return self._local_scratch_dir
+
+    @property
+    def test_metadata(self) -> dict[str, Any]:
+        """What finds this test again: directory, file, class, method and arguments."""
+        directory, file_name = os.path.split(self.file or "")
+        return {
+            "directory": directory,
+            "file_name": file_name,
+            "cls_name": self.cls_name,
+            "method_name": self.function_name,
+            "injected_args": self.injected_args,
+        }
+
+    @staticmethod
+    def logger_name(test_context: TestContext, test_index: int | None) -> str:
+        """Return the name of a test's logger."""
+        if test_index is None:
+            return test_context.test_id
+        return f"{test_context.test_id}-{test_index}"
+
+    @staticmethod
+    def results_dir(test_context: TestContext, test_index: int | None) -> str:
+        """Return the directory of a test's results.
+
+        Args:
+            test_context: the test.
+            test_index: number of the run within the session; ``None`` leaves the last level out.
+        """
+        session_context = test_context.session_context
+        parts = [getattr(session_context, "results_dir", os.path.abspath(ConsoleDefaults.RESULTS_ROOT_DIRECTORY))]
+        if test_context.cls is not None:
+            parts.append(test_context.cls.__name__)
+        if test_context.function is not None:
+            parts.append(test_context.function.__name__)
+        parts.extend(_argument_directories(test_context))
+        if test_index is not None:
+            parts.append(str(test_index))
+        return os.path.join(*parts)
+
+    @property
+    def expected_num_nodes(self) -> int:
+        """How many nodes the test is going to be given."""
+        spec = self.expected_cluster_spec
+        return spec.size() if spec is not None else 0
+
+    @property
+    def expected_cluster_spec(self) -> ClusterSpec | None:
+        """The nodes that the test is going to be given; ``None`` if it does not say and would have to."""
+        ignore_node_type = bool(getattr(self.session_context, "ignore_node_type", False))
+        metadata = self.cluster_use_metadata or {}
+        cluster_spec = metadata.get(CLUSTER_SPEC_KEYWORD)
+        if cluster_spec is not None:
+            return cluster_spec.without_node_types() if ignore_node_type else cluster_spec  # type: ignore[no-any-return]
+        num_nodes = metadata.get(CLUSTER_SIZE_KEYWORD)
+        if num_nodes is not None:
+            node_type = None if ignore_node_type else metadata.get(CLUSTER_NODE_TYPE_KEYWORD)
+            return ClusterSpec.simple_linux(num_nodes, node_type)
+        if not self.cluster:  # a cluster without nodes counts as none
+            return ClusterSpec.empty()
+        if getattr(self.session_context, "fail_greedy_tests", False):
+            return None
+        return self.cluster.all()  # type: ignore[no-any-return]
+
+    @property
+    def globals(self) -> Any:
+        """What the user passed as ``--globals``."""
+        return PDict() if self.session_context is None else self.session_context.globals
+
+    @property
+    def module_name(self) -> str:
+        """Dotted name of the module, or an empty text."""
+        return "" if self.module is None else self.module
+
+    @property
+    def cls_name(self) -> str:
+        """Name of the class, or an empty text."""
+        return "" if self.cls is None else str(self.cls.__name__)
+
+    @property
+    def function_name(self) -> str:
+        """Name of the method, or an empty text."""
+        return "" if self.function is None else str(self.function.__name__)
+
+    @property
+    def description(self) -> str:
+        """The docstring of the method, or else of the class, or else an empty text."""
+        if self.function is not None and self.function.__doc__:
+            return str(self.function.__doc__)
+        if self.cls is not None and self.cls.__doc__ is not None:
+            return str(self.cls.__doc__)
+        return ""
+
+    @property
+    def injected_args_name(self) -> str:
+        """The arguments as a path component, in the order in which they were injected."""
+        if self.injected_args is None:
+            return ""
+        return _escape_pathname(".".join(f"{key}={value}" for key, value in self.injected_args.items()))
+
+    @property
+    def test_id(self) -> str:
+        """What names the test in logs and reports."""
+        return self.test_name
+
+    @property
+    def test_name(self) -> str:
+        """Module, class, method and arguments, joined by dots."""
+        parts = [self.module_name, self.cls_name, self.function_name, self.injected_args_name]
+        return ".".join(part for part in parts if part) + self.disambiguator
+
+    @property
+    def logger(self) -> logging.Logger:
+        """The log of this test; its directory is made at first use."""
+        if self._logger is None:
+            self._logger = test_logger(
+                TestContext.logger_name(self, self.test_index),
+                TestContext.results_dir(self, self.test_index),
+                bool(getattr(self.session_context, "debug", False)),
+            )
+        return self._logger
+
+    def renew_services(self) -> None:
+        """Start another attempt of the test: no services yet, no choice of logs."""
+        self.services = self._new_registry()
+        self.log_collect = {}
+
+    def close(self) -> None:
+        """Release what the test holds on the driver: services, scratch directory and log files; twice is fine."""
+        if hasattr(self, "services"):
+            for service in self.services:
+                service.close()
+            # A closed context may live as long as the run does; its services must not
+            del self.services
+        if self._local_scratch_dir is not None:
+            shutil.rmtree(self._local_scratch_dir, ignore_errors=True)
+            self._local_scratch_dir = None
+        close_logger(self._logger)
+
+
+def _argument_directories(test_context: TestContext) -> list[str]:
+    """The levels of the results tree that tell one parametrization from another."""
+    arguments: Mapping[str, Any] | None = test_context.injected_args
+    if arguments is None:
+        return []
+    if getattr(test_context.session_context, "nested_result_dirs", False):
+        return [_path_component(_escape_pathname(f"{key}={arguments[key]}")) for key in sorted(arguments)]
+    name = test_context.injected_args_name
+    return [_path_component(name)] if name else []

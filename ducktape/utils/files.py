@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that are never seen half-written."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+
+
+def write_atomically(path: str | os.PathLike[str], data: str | bytes) -> None:
+    """Replace the content of a file in one step.
+
+    Readers see the old content or the new one. An existing file keeps its permissions, a symbolic link stays a link
+    and its target is replaced. After a failure the old file is as it was.
+
+    Args:
+        path: the file, in an existing directory.
+        data: the whole content; text is written as UTF-8 with its line ends unchanged, and what UTF-8 cannot express
+            (lone surrogates) is written as an escape sequence.
+
+    Raises:
+        OSError: the directory is missing or not writable, or the disk is full.
+    """
+    content = data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data
+    target = os.path.realpath(path)
+    # A short name of its own: the target's name may already have the greatest length that is allowed
+    temporary = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.tmp")
+    try:
+        with os.fdopen(_create(temporary, like=target), "wb") as file:
+            file.write(content)
+        os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def _create(path: str, *, like: str) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    try:
+        mode = stat.S_IMODE(os.stat(like).st_mode)
+    except FileNotFoundError:
+        return os.open(path, flags, 0o666)
+    # Private until the mode is that of the old file: what is replaced may hold passwords
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        os.chmod(path, mode)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor

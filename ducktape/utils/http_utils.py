@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HTTP requests from the machine that runs the tests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
+
+_HAS_SCHEME = re.compile(r"https?://", re.IGNORECASE)
+_SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key"})
+
+
+class HttpMixin:
+    """Gives a class the method ``http_request``, which logs to ``self.logger`` if there is one."""
+
+    def http_request(
+        self,
+        url: str,
+        method: str,
+        data: Any = "",
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> HTTPResponse:
+        """Send one request and return the answer, which the caller closes (``with`` does).
+
+        Args:
+            url: the address; without ``http://`` or ``https://`` in front it is taken as ``http://``.
+            method: ``GET``, ``POST`` or any other name.
+            data: the body: text (sent as UTF-8), bytes, or what the standard library takes; empty means none.
+            headers: names and values; in the log, those that carry credentials are masked.
+            timeout: seconds that connecting and each read may block; ``None`` means no limit.
+
+        Returns:
+            The response object of the standard library.
+
+        Raises:
+            urllib.error.HTTPError: the server answered with an error status.
+            urllib.error.URLError: there was no answer.
+        """
+        # Here, because every account has this method while hardly any uses it, and HTTP brings TLS and e-mail along
+        from urllib.request import Request, urlopen
+
+        if not _HAS_SCHEME.match(url):
+            url = f"http://{url}"
+        sent_headers = dict(headers or {})
+        logger = getattr(self, "logger", None)
+        if logger is not None:
+            logger.debug(
+                "Sending http request. Url: %s, Data: %s, Headers: %s", url, data, _without_secrets(sent_headers)
+            )
+        body = data.encode("utf-8") if isinstance(data, str) else data
+        request = Request(url, data=body or None, headers=sent_headers, method=method)
+        response: HTTPResponse = urlopen(request, timeout=timeout)
+        return response
+
+
+def _without_secrets(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: "***" if name.lower() in _SECRET_HEADERS else value for name, value in headers.items()}

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is needed of the template engine; import this module only when something is rendered."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PackageLoader, Template, TemplateNotFound
+from jinja2.runtime import Context
+
+from ducktape.utils.deferred import resolved
+
+
+class _ReadsDeferred:
+    """Mixed into the engine's lookup of variables."""
+
+    def resolve_or_missing(self, key: str) -> Any:
+        return resolved(super().resolve_or_missing(key))  # type: ignore[misc]
+
+
+def environment_for_files(loader: BaseLoader) -> Environment:
+    """Return the settings for templates that are files: lines with only a block leave no empty lines behind."""
+    return Environment(loader=loader, trim_blocks=True, lstrip_blocks=True)
+
+
+def compile_text(text: str) -> Template:
+    """Compile a template with the engine's default settings."""
+    return _default_environment().from_string(text)
+
+
+def render(template: Any, variables: dict[str, Any]) -> str:
+    """Render a template; deferred variables are read if it, or a template that it includes, uses them.
+
+    Args:
+        template: a compiled template, or anything else with a method ``render`` that takes a dict.
+        variables: names and values.
+    """
+    if isinstance(template, Template):
+        environment = template.environment
+        stock: Any = environment.context_class
+        if not issubclass(stock, _ReadsDeferred):
+            environment.context_class = _reading_deferred(stock)
+    text: str = template.render(variables)
+    return text
+
+
+def loader_for(classes: Sequence[type], package_search_path: Callable[[str], tuple[str, str]]) -> BaseLoader:
+    """Return a loader that looks where one class after the other lives.
+
+    Args:
+        classes: the class whose templates are wanted, then its bases.
+        package_search_path: turns a module's name into a package and a directory within.
+
+    Raises:
+        OSError: neither the class nor a base has a file or package of its own.
+    """
+    loaders: list[BaseLoader] = []
+    for cls in classes:
+        # Only of the class itself is it worth telling that it has no such directory
+        loaders.extend(_loaders_of(cls, *package_search_path(cls.__module__), even_if_absent=cls is classes[0]))
+    if not loaders:
+        wanted = f"{classes[0].__module__}.{classes[0].__qualname__}"
+        raise OSError(
+            f"No place to look for the templates of {wanted}: its module has neither a file nor an importable package "
+            "with a directory 'templates'"
+        )
+    return _Search(loaders)
+
+
+class _Search(ChoiceLoader):
+    """Tries several places, and names them all when a template is in none."""
+
+    def load(self, environment: Environment, name: str, globals: MutableMapping[str, Any] | None = None) -> Template:
+        try:
+            return super().load(environment, name, globals)
+        except TemplateNotFound as error:
+            if error.name != name:
+                raise
+            places = dict.fromkeys(place for loader in self.loaders for place in _places(loader))
+            raise TemplateNotFound(name, f"'{name}' not found in: {', '.join(places)}") from None
+
+
+@functools.cache
+def _default_environment() -> Environment:
+    return Environment()
+
+
+@functools.cache
+def _reading_deferred(context_class: Any) -> type[Context]:
+    return type(f"Deferring{context_class.__name__}", (_ReadsDeferred, context_class), {})
+
+
+def _loaders_of(cls: type, package: str, path: str, *, even_if_absent: bool) -> Iterator[BaseLoader]:
+    try:
+        directory = os.path.join(os.path.dirname(os.path.abspath(inspect.getfile(cls))), "templates")
+    except (TypeError, OSError):  # typed in at a prompt, or built into the interpreter
+        directory = ""
+    if directory and (even_if_absent or os.path.isdir(directory)):
+        yield FileSystemLoader(directory)
+    try:
+        if find_spec(package) is not None:
+            yield PackageLoader(package, path)
+    except (ImportError, ValueError):  # not a package that can be found, or one without this directory
+        return
+
+
+def _places(loader: BaseLoader) -> Iterator[str]:
+    if isinstance(loader, FileSystemLoader):
+        yield from map(str, loader.searchpath)
+    if isinstance(loader, PackageLoader):
+        yield f"{loader.package_path} of package {loader.package_name}"

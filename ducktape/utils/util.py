@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Small helpers, waiting above all."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ducktape import __version__
+from ducktape.errors import TimeoutError
+
+__all__ = ["TimeoutError", "ducktape_version", "load_function", "package_is_installed", "wait_until"]
+
+
+def wait_until(
+    condition: Callable[[], Any],
+    timeout_sec: float,
+    backoff_sec: float = 0.1,
+    err_msg: Any = "",
+    retry_on_exc: bool = False,
+) -> None:
+    """Block until a condition holds.
+
+    The limit is looked at before each attempt: an attempt that runs is never interrupted, and its success counts
+    however late it comes.
+
+    Args:
+        condition: called without arguments; something true means success.
+        timeout_sec: seconds after which no further attempt is made; with zero or less there is none at all.
+        backoff_sec: seconds between the end of one attempt and the next.
+        err_msg: what the error says, or a function without arguments that returns it, called only when needed.
+        retry_on_exc: whether an ``Exception`` in the condition counts as "not yet" instead of propagating.
+
+    Raises:
+        TimeoutError: the framework's, caused by the exception of the last attempt if that one raised.
+    """
+    deadline = time.monotonic() + timeout_sec
+    last_exception: Exception | None = None
+    while time.monotonic() < deadline:
+        last_exception = None
+        try:
+            if condition():
+                return
+        except Exception as error:
+            if not retry_on_exc:
+                raise
+            last_exception = error
+        time.sleep(backoff_sec)
+    raise TimeoutError(err_msg() if callable(err_msg) else err_msg) from last_exception
+
+
+def package_is_installed(package_name: str) -> bool:
+    """Tell whether a package can be imported, by importing it."""
+    try:
+        importlib.import_module(package_name)
+    except Exception:  # an installed package that breaks at import is of no more use than an absent one
+        return False
+    return True
+
+
+def ducktape_version() -> str:
+    """Return the version of this framework."""
+    return __version__
+
+
+def load_function(func_module_path: str) -> Callable[..., Any]:
+    """Import something callable by its dotted name.
+
+    Args:
+        func_module_path: ``package.module.function``; a class will do as well.
+
+    Returns:
+        The function or class.
+
+    Raises:
+        ModuleNotFoundError: there is no such module.
+        ValueError: the name has no module in front.
+        Exception: the module has no such attribute, or it cannot be called.
+    """
+    module_name, _, function_name = func_module_path.rpartition(".")
+    if not module_name or not function_name:
+        raise ValueError(f"'{func_module_path}' names no function in a module: write it as package.module.function")
+    module = importlib.import_module(module_name)
+    try:
+        function = getattr(module, function_name)
+    except AttributeError:
+        raise Exception(
+            f"Function could not be loaded from the module path {func_module_path}, verify that it is '.' seperated"
+        ) from None
+    if not callable(function):
+        raise Exception(f"Function {function_name} from module {module_name} is not callable")
+    loaded: Callable[..., Any] = function
+    return loaded

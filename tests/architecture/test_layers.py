@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Imports point down or sideways, never up, and never in a circle."""
+
+from __future__ import annotations
+
+import ast
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.floors import FLOORS, FRONT_DOORS, ROOT_MODULE, floor_of
+from tests.architecture.sources import PACKAGE, ROOT, imports, modules, tree
+
+ROOMS = {name: path for name, path in modules().items() if name != ROOT_MODULE and name not in FRONT_DOORS}
+
+
+def _upward(module: str, path: Path) -> list[str]:
+    here = floor_of(module)
+    found = []
+    for line, target in imports(module, path, frozenset(modules())):
+        there = floor_of(target)
+        if target in ROOMS and here is not None and there is not None and there > here:
+            found.append(f"{path.relative_to(ROOT)}:{line}: floor {here} imports {target} from floor {there}")
+    return found
+
+
+def _graph() -> dict[str, set[str]]:
+    known = frozenset(modules())
+    return {name: {t for _, t in imports(name, path, known) if t != name} for name, path in modules().items()}
+
+
+def test_the_package_is_where_the_tests_look_for_it() -> None:
+    assert modules()["ducktape"] == PACKAGE / "__init__.py"
+
+
+@pytest.mark.parametrize("module", sorted(ROOMS))
+def test_every_module_lives_on_a_floor(module: str) -> None:
+    assert floor_of(module) is not None, f"{module} is on no floor: give it one in tests/architecture/floors.py"
+
+
+@pytest.mark.parametrize("module", sorted(ROOMS))
+def test_imports_point_down_or_sideways(module: str) -> None:
+    assert _upward(module, ROOMS[module]) == []
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    try:
+        TopologicalSorter(_graph()).prepare()
+    except CycleError as error:
+        pytest.fail("a circle of imports: " + " -> ".join(reversed(error.args[1])))
+
+
+@pytest.mark.parametrize("module", sorted(ROOMS))
+def test_modules_import_from_the_defining_module_rather_than_from_a_front_door(module: str) -> None:
+    used = [
+        f"{ROOMS[module].relative_to(ROOT)}:{line}: {target}"
+        for line, target in imports(module, ROOMS[module], frozenset(modules()))
+        if target in FRONT_DOORS
+    ]
+    assert used == []
+
+
+def test_the_root_of_the_package_imports_nothing_of_the_house() -> None:
+    assert list(imports(ROOT_MODULE, modules()[ROOT_MODULE], frozenset(modules()))) == []
+
+
+def test_nothing_below_the_command_line_imports_it() -> None:
+    wrong = {
+        f"{name} imports {target}"
+        for name, path in ROOMS.items()
+        if floor_of(name) != 8
+        for _, target in imports(name, path, frozenset(modules()))
+        if floor_of(target) == 8
+    }
+    assert wrong == set()
+
+
+@pytest.mark.parametrize("module", sorted(modules()))
+def test_imports_are_absolute(module: str) -> None:
+    relative = [
+        node.lineno for node in ast.walk(tree(modules()[module])) if isinstance(node, ast.ImportFrom) and node.level > 0
+    ]
+    assert relative == []
+
+
+# The machinery of these tests, tried on small files: a rule that cannot fail protects nothing.
+
+KNOWN = frozenset({"ducktape", "ducktape.errors", "ducktape.cluster", "ducktape.cluster.json", "ducktape.tests.runner"})
+
+
+def _imported(tmp_path: Path, text: str, module: str = "ducktape.cluster.sample") -> list[tuple[int, str]]:
+    path = tmp_path / "sample.py"
+    path.write_text(text, encoding="utf-8")
+    return sorted(imports(module, path, KNOWN))
+
+
+def test_an_import_inside_a_function_counts(tmp_path: Path) -> None:
+    assert _imported(tmp_path, "def f():\n    from ducktape.tests.runner import TestRunner\n") == [
+        (2, "ducktape.tests.runner")
+    ]
+
+
+def test_an_import_for_type_checkers_only_counts(tmp_path: Path) -> None:
+    text = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import ducktape.tests.runner\n"
+    assert _imported(tmp_path, text) == [(3, "ducktape.tests.runner")]
+
+
+def test_a_module_imported_from_its_package_counts_as_the_module(tmp_path: Path) -> None:
+    assert _imported(tmp_path, "from ducktape.cluster import json\nfrom ducktape import errors\n") == [
+        (1, "ducktape.cluster.json"),
+        (2, "ducktape.errors"),
+    ]
+
+
+def test_a_relative_import_is_resolved(tmp_path: Path) -> None:
+    assert _imported(tmp_path, "from .json import JsonCluster\nfrom .. import errors\n") == [
+        (1, "ducktape.cluster.json"),
+        (2, "ducktape.errors"),
+    ]
+
+
+def test_foreign_modules_do_not_count(tmp_path: Path) -> None:
+    assert _imported(tmp_path, "import json\nimport paramiko.client\nfrom collections import abc\n") == []
+
+
+@pytest.mark.parametrize(
+    ("module", "floor"),
+    [
+        ("ducktape.errors", 0),
+        ("ducktape.utils.util", 0),
+        ("ducktape.command_line.defaults", 0),
+        ("ducktape.cluster.node_spec", 1),
+        ("ducktape.cluster.linux_remoteaccount", 2),
+        ("ducktape.cluster.vagrant", 3),
+        ("ducktape.mark._mark", 4),
+        ("ducktape.services.service", 4),
+        ("ducktape.tests.test", 5),
+        ("ducktape.tests.reports.text", 5),
+        ("ducktape.mark.mark_expander", 6),
+        ("ducktape.tests.runner", 6),
+        ("ducktape.tests.reports.html", 7),
+        ("ducktape.command_line.main", 8),
+        ("ducktape.__main__", 8),
+        ("ducktape.tests.a_room_that_nobody_planned", None),
+    ],
+)
+def test_floors_are_those_of_the_table(module: str, floor: int | None) -> None:
+    assert floor_of(module) == floor
+
+
+def test_the_page_on_the_architecture_shows_the_same_floors() -> None:
+    page = (ROOT / "docs" / "architecture.rst").read_text(encoding="utf-8")
+    shown = {name for line in page.splitlines() for name in line.split("``")[1::2]}
+    covered_by_a_star = {"utils", "jvm_logging.*"}
+    patterns = {pattern for _, patterns in FLOORS for pattern in patterns} - covered_by_a_star
+    assert patterns - shown == set()

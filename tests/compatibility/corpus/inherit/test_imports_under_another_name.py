@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from inherit.base_for_all import ReadyLeafTest as SomethingElse
+
+Again = SomethingElse

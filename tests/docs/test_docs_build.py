@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The documentation builds without a warning and describes the program that there is."""
+
+from __future__ import annotations
+
+import html
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ducktape.command_line.parse_args import create_ducktape_parser
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the documentation, warnings being errors, and return the folder of its pages."""
+    target = tmp_path_factory.mktemp("docs")
+    pages = target / "html"
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
+    completed = subprocess.run(
+        [*command, "-d", str(target / "doctrees"), str(ROOT / "docs"), str(pages)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert completed.returncode == 0, completed.stderr
+    return pages
+
+
+def _text(page: Path) -> str:
+    return html.unescape(re.sub(r"<[^>]+>", "", page.read_text(encoding="utf-8")))
+
+
+def test_every_page_is_reached_from_the_front_page(pages: Path) -> None:
+    front = (pages / "index.html").read_text(encoding="utf-8")
+    sources = {path.stem for path in (ROOT / "docs").glob("*.rst")} - {"index"}
+    assert {name for name in sources if f'href="{name}.html"' not in front} == set()
+
+
+def test_every_option_of_the_program_is_described(pages: Path) -> None:
+    reference = (pages / "running_tests.html").read_text(encoding="utf-8")
+    options = [name for action in create_ducktape_parser()._actions for name in action.option_strings]
+    missing = [name for name in options if f'id="cmdoption-ducktape-{name.lstrip("-")}"' not in reference]
+    assert missing == []
+
+
+def test_the_text_of_the_reference_is_that_of_the_program(pages: Path) -> None:
+    reference = " ".join(_text(pages / "running_tests.html").split())
+    for action in create_ducktape_parser()._actions:
+        first_words = " ".join((action.help or "").replace("%%", "%").split()[:4])
+        if "%(" not in first_words:
+            assert first_words in reference
+
+
+def test_the_pages_mention_no_option_that_does_not_exist() -> None:
+    known = {name for action in create_ducktape_parser()._actions for name in action.option_strings}
+    mentioned = {
+        (path.name, option)
+        for path in [*(ROOT / "docs").glob("*.rst"), ROOT / "README.md"]
+        for option in re.findall(r"ducktape[^\n`]* (--[a-z][a-z-]*)", path.read_text(encoding="utf-8"))
+    }
+    assert {pair for pair in mentioned if pair[1] not in known} == set()

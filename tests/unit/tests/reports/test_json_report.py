@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from ducktape.tests.reports import json_report
+from tests.unit.tests.reports.samples import check_golden, demo_results
+
+
+def test_the_report_of_a_session_is_as_agreed() -> None:
+    check_golden("report.json", json_report.render(demo_results()))
+
+
+def test_the_report_reads_back_as_the_results() -> None:
+    results = demo_results()
+    assert json.loads(json_report.render(results)) == results.to_json()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        [],
+        "",
+        None,
+        True,
+        {"b": [], "a": {}, "c": [1, [2, {"x": None}]]},
+        {"numbers": [0, -1, 1.5, 1e300, 1e-7, 10**30, True, False]},
+        {"text": ["\u00e9 \U0001f986 \udc80 \u2028 \x00\n", 'q"\\'], "\u00e9": 1},
+        {"odd": [float("inf"), float("-inf"), float("nan")]},
+    ],
+)
+def test_the_indented_form_is_that_of_the_standard_library(value: Any) -> None:
+    assert json_report.indented(value) == json.dumps(value, indent=2, sort_keys=True)
+
+
+def test_thousands_of_results_are_rendered_at_once() -> None:
+    results = demo_results()
+    for _ in range(250):
+        for result in list(demo_results()):
+            results.append(result)
+    started = time.process_time()
+    json_report.render(results)
+    assert len(results) == 2008
+    # Some 0.05 s; the margin is for slow and busy machines
+    assert time.process_time() - started < 1

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ducktape.tests import reporter
+from ducktape.tests.reports import json_report, text
+from ducktape.tests.result import FAIL, TestResults
+from tests.unit.tests.reports.samples import PROJECT, Cluster, demo_results, result, session
+
+FILES = ["report.css", "report.html", "report.json", "report.txt", "report.xml"]
+
+
+def test_a_single_result_is_reported_as_text() -> None:
+    one = reporter.SingleResultReporter(result(status=FAIL, summary="oh"))
+    assert one.result_string() == text.result_text(one.result)
+    assert one.report_string() == f"{'=' * 100}\n{one.result_string()}"
+    one.width = 3
+    assert one.report_string().split("\n")[0] == "==="
+
+
+def test_a_single_result_is_reported_in_its_directory(tmp_path: Path) -> None:
+    one = result(of=session(tmp_path))
+    os.makedirs(one.results_dir)
+    reporter.SingleResultFileReporter(one).report()
+    assert Path(one.results_dir, "report.txt").read_text() == text.result_report(one)
+
+
+@pytest.mark.parametrize("kind", [reporter.SummaryReporter, reporter.SimpleSummaryReporter])
+def test_a_reporter_that_does_not_say_where_to_report_is_told_so(kind: type[reporter.SummaryReporter]) -> None:
+    with pytest.raises(NotImplementedError, match=f"{kind.__name__} does not say where to report"):
+        kind(demo_results()).report()
+
+
+def test_every_reporter_writes_its_file(tmp_path: Path) -> None:
+    results = demo_results(tmp_path)
+    reporter.SimpleFileSummaryReporter(results).report()
+    written = (tmp_path / "report.txt").read_text(encoding="utf-8")
+    assert written.startswith(reporter.SimpleSummaryReporter(results).header_string())
+    reporter.JSONReporter(results).report()
+    assert (tmp_path / "report.json").read_text() == json_report.render(results)
+    reporter.JUnitReporter(results).report()
+    assert (tmp_path / "report.xml").read_text() == reporter.JUnitReporter(results).report_string()
+    reporter.HTMLSummaryReporter(results, 9).report()
+    assert "<td>9</td><td>8</td>" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert ".pass { background-color: #6c6; }" in (tmp_path / "report.css").read_text()
+    assert sorted(os.listdir(tmp_path)) == FILES
+
+
+def test_the_expected_count_of_the_page_may_be_missing() -> None:
+    assert "<td>8</td><td>8</td>" in reporter.HTMLSummaryReporter(demo_results()).report_string()
+
+
+def test_the_console_summary_is_as_wide_as_the_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "33")
+    reporter.SimpleStdoutSummaryReporter(demo_results()).report()
+    lines = capsys.readouterr().out.split("\n")
+    assert (lines[0], lines[1], lines[-2:]) == ("=" * 33, "SESSION REPORT (ALL TESTS)", ["-" * 33, ""])
+
+
+def test_a_terminal_of_few_characters_gets_the_others_spelled_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    reporter.SimpleStdoutSummaryReporter(demo_results()).report()
+    assert rb"\x1b" not in raw.getvalue()
+    assert rb"\U0001f986 \udc80 \u2028" in raw.getvalue()
+
+
+def test_failed_tests_are_printed_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = demo_results(tmp_path)
+    failed = reporter.FailedTestSymbolReporter(results)
+    failed.working_dir = Path(PROJECT)
+    failed.report()
+    printed = capsys.readouterr().out
+    assert f"\nTest suite to rerun failed tests: {tmp_path}/rerun-failed.yml\n" in printed
+    assert "\n'demo_tests/test_demo.py::DemoTest.test_fail' 'demo_tests/test_demo.py::DemoTest.test_matrix@{" in printed
+    [entries] = yaml.safe_load((tmp_path / "rerun-failed.yml").read_text()).values()
+    paths = [os.path.normpath(tmp_path / entry.partition("::")[0]) for entry in entries]
+    assert paths == [f"{PROJECT}/demo_tests/test_demo.py"] * 3 + [f"{PROJECT}/demo_tests/test_broken.py"]
+
+
+def test_symbols_start_in_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    failed = reporter.FailedTestSymbolReporter(demo_results())
+    assert failed.working_dir == tmp_path
+    it = result("test_matrix", injected_args={"x": 1}, file=str(tmp_path / "a" / "test_b.py"))
+    assert failed.to_symbol(it) == 'a/test_b.py::DemoTest.test_matrix@{"x":1}'
+
+
+def test_without_failures_there_is_nothing_to_run_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = TestResults(session(tmp_path), Cluster())
+    results.append(result())
+    reporter.FailedTestSymbolReporter(results).report()
+    assert capsys.readouterr().out == ""
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_running_session_writes_its_files_in_silence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = demo_results(tmp_path)
+    results.start_time, results.stop_time = time.time() - 5, -1
+    assert reporter.write_session_reports(results, 9, partial=True) == []
+    assert sorted(os.listdir(tmp_path)) == FILES
+    assert capsys.readouterr().out == ""
+    assert results.stop_time == -1
+    written = json.loads((tmp_path / "report.json").read_text())
+    assert 5 <= written["run_time_seconds"] < 60
+    assert written["stop_time"] == written["start_time"] + written["run_time_seconds"]
+
+
+def test_a_finished_session_writes_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert reporter.write_session_reports(demo_results(tmp_path), 9, partial=False) == []
+    assert sorted(os.listdir(tmp_path)) == sorted([*FILES, "rerun-failed.yml"])
+    printed = capsys.readouterr().out
+    assert 0 < printed.index("SESSION REPORT (ALL TESTS)") < printed.index("FAILED TEST SYMBOLS")
+
+
+def test_a_session_without_any_test_has_all_its_reports(tmp_path: Path) -> None:
+    assert reporter.write_session_reports(TestResults(session(tmp_path), None), 0, partial=False) == []
+    assert sorted(os.listdir(tmp_path)) == FILES
+
+
+def test_a_report_that_fails_leaves_the_others_alone(tmp_path: Path) -> None:
+    (tmp_path / "report.json").mkdir()
+    (tmp_path / "report.css").mkdir()
+    failures = reporter.write_session_reports(demo_results(tmp_path), 9, partial=False)
+    assert [(name, type(error)) for name, error in failures] == [
+        ("HTMLSummaryReporter", IsADirectoryError),
+        ("JSONReporter", IsADirectoryError),
+    ]
+    assert {"report.txt", "report.xml", "rerun-failed.yml"} < set(os.listdir(tmp_path))
+
+
+def test_the_names_of_the_older_releases_are_here() -> None:
+    assert reporter.DEFAULT_SEPARATOR_WIDTH == 100
+    assert reporter.format_time(61.5) == "1 minute 1.500 seconds"
