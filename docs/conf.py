@@ -19,10 +19,16 @@ release = version = ducktape.__version__
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "option_reference"]
 exclude_patterns = ["_build", "_ext"]
 html_theme = "alabaster"
-html_theme_options = {"description": ducktape.__doc__ or "", "page_width": "1100px", "fixed_sidebar": True}
+html_theme_options = {"description": ducktape.__doc__ or "", "page_width": "1040px", "body_max_width": "none"}
 html_show_sourcelink = False
 
-autodoc_default_options = {"members": True, "member-order": "bysource", "show-inheritance": True}
+autodoc_default_options = {
+    "members": True,
+    "member-order": "bysource",
+    "show-inheritance": True,
+    # A name with several import paths is described once, where it is defined.
+    "ignore-module-all": True,
+}
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 napoleon_numpy_docstring = False

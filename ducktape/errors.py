@@ -6,13 +6,17 @@ Each error is defined where it is raised; this is the whole tree::
     RuntimeError
      └─ DucktapeError                                  ducktape.errors
          ├─ TimeoutError                               ducktape.errors (waiting was in vain)
-         └─ RemoteAccountError                         ducktape.cluster.remoteaccount
-             └─ RemoteCommandError                     ducktape.cluster.remoteaccount
+         ├─ MissingHookError                           ducktape.services.service (a NotImplementedError too)
+         └─ RemoteAccountError                         ducktape.cluster.remote_errors
+             └─ RemoteCommandError                     ducktape.cluster.remote_errors
     Exception
      ├─ NodeNotPresentError                            ducktape.cluster.node_container
      ├─ InsufficientResourcesError                     ducktape.cluster.node_container
      │   └─ InsufficientHealthyNodesError              ducktape.cluster.node_container
-     └─ LoaderException                                ducktape.tests.loader
+     ├─ LoaderException                                ducktape.tests.symbols
+     │   └─ NoTestsError                               ducktape.tests.symbols
+     └─ OSError
+         └─ CopyError                                  ducktape.cluster.copying
 
 The second group stays outside ``DucktapeError``: suites tell lack of nodes and failed discovery apart from failures
 on a node by catching ``RuntimeError`` for the latter only.

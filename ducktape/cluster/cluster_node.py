@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 class ClusterNode:
     """A machine as a cluster hands it out; compares by identity and accepts any attribute.
 
-    :param account: the account that reaches the machine (anything with ``hostname`` and ``operating_system``)
-    :param kwargs: become attributes of the node
+    Args:
+        account: the account that reaches the machine (anything with ``hostname`` and ``operating_system``)
+        kwargs: become attributes of the node
     """
 
     account: RemoteAccount

@@ -42,7 +42,8 @@ def _attributes(filename: str, status: os.stat_result) -> LocalAttributes:
 class LocalFiles:
     """A :class:`ducktape.cluster.transport.Files` over this machine.
 
-    :param home: where relative paths start
+    Args:
+        home: where relative paths start
     """
 
     def __init__(self, home: str) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 
 import contextlib
 import stat
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from ducktape.cluster.transport import FileAttributes
-
-T = TypeVar("T")
 
 # The largest piece that every SFTP server takes in one request.
 _PIECE = 32 * 1024
@@ -22,7 +20,8 @@ _REQUESTS_AHEAD = 128
 class SftpFiles:
     """A :class:`ducktape.cluster.transport.Files` over paramiko's SFTP client.
 
-    :param session: gives a live client, every time it is asked
+    Args:
+        session: gives a live client, every time it is asked
     """
 
     def __init__(self, session: Callable[[], Any]) -> None:
@@ -30,19 +29,23 @@ class SftpFiles:
 
     def lstat(self, path: str) -> FileAttributes:
         """Attributes of the path itself."""
-        return self._ask(lambda sftp: sftp.lstat(path))
+        attributes: FileAttributes = self._ask(lambda sftp: sftp.lstat(path))
+        return attributes
 
     def stat(self, path: str) -> FileAttributes:
         """Attributes of what the path leads to."""
-        return self._ask(lambda sftp: sftp.stat(path))
+        attributes: FileAttributes = self._ask(lambda sftp: sftp.stat(path))
+        return attributes
 
     def listdir_attr(self, path: str) -> Sequence[FileAttributes]:
         """Entries of a directory, in one round trip or few."""
-        return self._ask(lambda sftp: sftp.listdir_attr(path))
+        entries: Sequence[FileAttributes] = self._ask(lambda sftp: sftp.listdir_attr(path))
+        return entries
 
     def normalize(self, path: str) -> str:
         """The absolute path without links."""
-        return self._ask(lambda sftp: sftp.normalize(path))
+        absolute: str = self._ask(lambda sftp: sftp.normalize(path))
+        return absolute
 
     def open(self, path: str, mode: str = "r") -> Any:
         """Paramiko's file object."""
@@ -60,7 +63,7 @@ class SftpFiles:
         """Copy a driver's file here, without waiting for each piece to be acknowledged."""
         self._ask(lambda sftp: _put(sftp, local_path, path))
 
-    def _ask(self, question: Callable[[Any], T]) -> T:
+    def _ask(self, question: Callable[[Any], Any]) -> Any:
         sftp = self._session()
         try:
             return question(sftp)

@@ -23,6 +23,7 @@ KEEPALIVE_SEC = 30
 MAX_CHANNELS = 8
 # As long as the SSH library waits for a channel when nobody says otherwise.
 CHANNEL_TIMEOUT_SEC = 3600.0
+_JOIN_SEC = 10.0
 
 
 class SshSettings(Protocol):
@@ -51,11 +52,12 @@ def _say_nothing(message: str) -> None:
 class SshTransport(Transport):
     """Runs commands and moves files over one SSH connection, opened at first use and whenever it is found dead.
 
-    :param settings: where to log in
-    :param client_source: gives a live client of somebody else instead of an own connection
-    :param sftp_source: gives a live SFTP client of somebody else
-    :param log: takes debug messages
-    :param max_channels: commands at once; further ones wait for a free channel
+    Args:
+        settings: where to log in
+        client_source: gives a live client of somebody else instead of an own connection
+        sftp_source: gives a live SFTP client of somebody else
+        log: takes debug messages
+        max_channels: commands at once; further ones wait for a free channel
     """
 
     def __init__(
@@ -204,9 +206,15 @@ class SshTransport(Transport):
     def _drop_client(self) -> None:
         sftp, self.current_sftp = self.current_sftp, None
         client, self.current_client = self.current_client, None
-        for held in (sftp, client):
-            if held is not None:
-                held.close()
+        if sftp is not None:
+            sftp.close()
+        if client is None:
+            return
+        transport = client.get_transport()
+        client.close()
+        if isinstance(transport, threading.Thread) and transport is not threading.current_thread():
+            # Its thread is gone before the account counts as closed; the time is a bound, not an expectation.
+            transport.join(_JOIN_SEC)
 
     def _open_sftp(self, client: Any) -> Any:
         import paramiko
@@ -277,7 +285,8 @@ class SshTransport(Transport):
 def _open_session(transport: Any, timeout: float | None) -> Any:
     """A new channel.
 
-    :raises TimeoutError: (builtin) when the server does not answer in time
+    Raises:
+        TimeoutError: (builtin) when the server does not answer in time
     """
     import paramiko
 

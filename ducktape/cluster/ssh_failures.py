@@ -80,7 +80,8 @@ def check_ssh(method: F) -> F:
 def run_ssh_checks(account: Any, error: Exception) -> None:
     """Run the account's checks upon an SSH failure, unless they ran for this very error before.
 
-    :raises Exception: whatever a check raises; later checks are not called then
+    Raises:
+        Exception: whatever a check raises; later checks are not called then
     """
     checks = account._custom_ssh_exception_checks
     # A check may itself use the account, whose failure then must not start the checks again.

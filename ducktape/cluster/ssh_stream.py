@@ -37,8 +37,9 @@ class SshStream:
     Both streams are drained in the caller's thread. A dropped stream is handed to ``bury``: the garbage collector may
     run on any thread and inside any lock, where closing a channel can freeze the connection.
 
-    :param release: closes the channel and frees its slot
-    :param bury: remembers the channel for a later close, without taking a lock
+    Args:
+        release: closes the channel and frees its slot
+        bury: remembers the channel for a later close, without taking a lock
     """
 
     _channel: Any = None
@@ -106,7 +107,8 @@ class SshStream:
     def exit_status(self) -> int:
         """The status of the command; see :meth:`CommandStream.exit_status`.
 
-        :raises paramiko.SSHException: when the connection ended before the status came
+        Raises:
+            paramiko.SSHException: when the connection ended before the status came
         """
         if self._status is not None:
             return self._status

@@ -45,10 +45,11 @@ def is_framework_command() -> bool:
 class Completed:
     """What is left of a command that ended.
 
-    :ivar command: the command as it was given
-    :ivar exit_status: its exit status; -1 when a signal ended it
-    :ivar stdout: its output (empty when it was not kept)
-    :ivar stderr: its error output, shortened in the middle when long; empty when merged into stdout
+    Attributes:
+        command: the command as it was given
+        exit_status: its exit status; -1 when a signal ended it
+        stdout: its output (empty when it was not kept)
+        stderr: its error output, shortened in the middle when long; empty when merged into stdout
     """
 
     command: str
@@ -133,10 +134,11 @@ class Transport(ABC):
     ) -> CommandStream:
         """Start a command in the login user's shell and return at once.
 
-        :param command: text for the shell, passed on unchanged
-        :param stdin: sent and closed; ``None`` leaves the command's input open and silent
-        :param merge_stderr: let error output appear in stdout, in the order of writing
-        :param timeout: seconds that starting and each later call may block; ``None`` is without limit
+        Args:
+            command: text for the shell, passed on unchanged
+            stdin: sent and closed; ``None`` leaves the command's input open and silent
+            merge_stderr: let error output appear in stdout, as it arrives
+            timeout: seconds that starting and each later call may block; ``None`` is without limit
         """
 
     @property
@@ -159,9 +161,12 @@ class Transport(ABC):
     ) -> Completed:
         """Run a command to its end.
 
-        :param timeout: longest silence in seconds, not the total time
-        :param keep_stdout: ``False`` throws the output away as it arrives
-        :raises TimeoutError: (builtin) when nothing arrives for that long
+        Args:
+            timeout: longest silence in seconds, not the total time
+            keep_stdout: ``False`` throws the output away as it arrives
+
+        Raises:
+            TimeoutError: (builtin) when nothing arrives for that long
         """
         stream = self.stream(command, stdin=stdin, merge_stderr=merge_stderr, timeout=timeout)
         try:
@@ -194,7 +199,8 @@ def _pieces(stream: CommandStream) -> Iterator[bytes]:
 class TransportWrapper(Transport):
     """Base of wrappers: delegates everything to the transport inside.
 
-    :param inner: the wrapped transport, afterwards the attribute of that name
+    Args:
+        inner: the wrapped transport, afterwards the attribute of that name
     """
 
     def __init__(self, inner: Transport) -> None:

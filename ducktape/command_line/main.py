@@ -283,7 +283,12 @@ def _run(
 
 
 def _report(
-    results: TestResults, session_context: SessionContext, logger: logging.Logger, args: dict[str, Any], *, expected: int
+    results: TestResults,
+    session_context: SessionContext,
+    logger: logging.Logger,
+    args: dict[str, Any],
+    *,
+    expected: int,
 ) -> bool:
     """Write all reports and return whether everything went well."""
     imports = sum(1 for result in results if result.reason == "import")

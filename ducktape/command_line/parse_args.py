@@ -64,7 +64,9 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         "--parameters", action="store", help="JSON object of arguments for every test, in place of its own ones."
     )
     parser.add_argument("--repeat", action="store", type=int, default=1, help="Run everything so many times.")
-    parser.add_argument("--subsets", action="store", type=int, default=1, help="Number of parts to divide the tests into.")
+    parser.add_argument(
+        "--subsets", action="store", type=int, default=1, help="Number of parts to divide the tests into."
+    )
     parser.add_argument("--subset", action="store", type=int, default=0, help="Which part to run, counted from 0.")
     parser.add_argument(
         "--historical-report",
@@ -112,9 +114,7 @@ def _add_session(parser: argparse.ArgumentParser) -> None:
         action="store",
         help="JSON object, or path of a file with one, that all tests can read as test_context.globals.",
     )
-    parser.add_argument(
-        "--enable-jvm-logs", action="store_true", help="Collect logs of every JVM that services start."
-    )
+    parser.add_argument("--enable-jvm-logs", action="store_true", help="Collect logs of every JVM that services start.")
 
 
 def _add_cluster(parser: argparse.ArgumentParser) -> None:
@@ -151,9 +151,7 @@ def _add_cluster(parser: argparse.ArgumentParser) -> None:
 
 def _add_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--exit-first", action="store_true", help="Start no further test after a failure.")
-    parser.add_argument(
-        "--no-teardown", action="store_true", help="Leave tests and services as they are at their end."
-    )
+    parser.add_argument("--no-teardown", action="store_true", help="Leave tests and services as they are at their end.")
     parser.add_argument("--max-parallel", action="store", type=int, default=1, help="Most tests at the same time.")
     parser.add_argument(
         "--test-runner-timeout",
@@ -193,7 +191,9 @@ def config_file_to_args_list(config_file: str | None) -> list[str]:
         return [token for line in file for token in split_config_line(line)]
 
 
-def parse_non_default_args(parser: argparse.ArgumentParser, defaults: dict[str, Any], args: list[str]) -> dict[str, Any]:
+def parse_non_default_args(
+    parser: argparse.ArgumentParser, defaults: dict[str, Any], args: list[str]
+) -> dict[str, Any]:
     """Parse arguments and return those that differ from the defaults.
 
     Args:

@@ -68,9 +68,10 @@ class Mark:
         raise NotImplementedError(f"{type(self).__name__} does not say what it does to tests: override apply()")
 
     def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mark):
+            return NotImplemented
         if not (isinstance(other, type(self)) or isinstance(self, type(other))):
             return False
-        assert isinstance(other, Mark)  # nothing else is of a compatible type but object itself, which no mark equals
         return self.name == other.name and self.injected_args == other.injected_args
 
     def __hash__(self) -> int:

@@ -44,7 +44,7 @@ class BackgroundThreadService(Service):
     @property
     def errors(self) -> Any:
         """All failures of workers as one text, empty if there are none; or what a subclass has assigned."""
-        return self.__dict__["errors"] if "errors" in self.__dict__ else self._failures()
+        return self.__dict__["errors"] if "errors" in self.__dict__ else _failures_of(self)
 
     @errors.setter
     def errors(self, value: Any) -> None:
@@ -53,17 +53,11 @@ class BackgroundThreadService(Service):
     @property
     def error(self) -> Any:
         """All failures of workers as one text, under the name that the summary of a test looks for."""
-        return self.__dict__["error"] if "error" in self.__dict__ else self._failures()
+        return self.__dict__["error"] if "error" in self.__dict__ else _failures_of(self)
 
     @error.setter
     def error(self, value: Any) -> None:
         self.__dict__["error"] = value
-
-    def _failures(self) -> str:
-        # No method takes the lock while it holds it: a subclass may have put a lock that is not re-entrant in its place
-        with self.lock:
-            failures = dict(self.worker_errors)
-        return "\n".join(f"{name}: {text}" for name, text in failures.items())
 
     def _protected_worker(self, idx: int, node: Any) -> None:
         """Run the worker of one node and remember what it raises; the body of its thread."""
@@ -83,7 +77,13 @@ class BackgroundThreadService(Service):
             idx: position of the node, from 1.
             node: one of ``nodes``.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not say what its threads do: define _worker(idx, node)")
+        # A mix-in may bring it from behind this class
+        worker = getattr(super(), "_worker", None)
+        if worker is None:
+            raise NotImplementedError(
+                f"{type(self).__name__} does not say what its threads do: define _worker(self, idx, node)"
+            )
+        worker(idx, node)
 
     def start_node(self, node: Any, **kwargs: Any) -> None:
         """Start the thread of one node and return at once; an earlier failure of this node is forgotten.
@@ -141,7 +141,7 @@ class BackgroundThreadService(Service):
         try:
             super().wait(timeout_sec)
         except TimeoutError as timeout:
-            failures = self._failures()
+            failures = _failures_of(self)
             if not failures:
                 raise
             raise TimeoutError(f"{timeout}\nThese workers have failed meanwhile:\n{failures}") from timeout
@@ -156,17 +156,12 @@ class BackgroundThreadService(Service):
         Raises:
             Exception: a worker has failed.
         """
-        alive = self._alive()
+        alive = _alive_workers_of(self)
         if alive:
             self.logger.debug("%s: called stop while these worker threads are alive: %s", self.service_id, alive)
             self.logger.debug("%s: stop_node has to make them end, nothing else does", self.service_id)
         super().stop(**kwargs)
         self._propagate_exceptions()
-
-    def _alive(self) -> list[str]:
-        with self.lock:
-            workers = list(self.worker_threads.values())
-        return [worker.name for worker in workers if worker.is_alive()]
 
     def _propagate_exceptions(self) -> None:
         """Raise if any worker has failed.
@@ -174,6 +169,22 @@ class BackgroundThreadService(Service):
         Raises:
             Exception: with ``errors`` as its text.
         """
-        failures = self._failures()
+        failures = _failures_of(self)
         if failures:
             raise Exception(self.errors or failures)
+
+
+# Functions rather than methods: the names of the methods belong to the subclasses, of which there are many already.
+
+
+def _failures_of(service: BackgroundThreadService) -> str:
+    # Nobody takes the lock while holding it: a subclass may have put a lock that is not re-entrant in its place
+    with service.lock:
+        failures = dict(service.worker_errors)
+    return "\n".join(f"{name}: {text}" for name, text in failures.items())
+
+
+def _alive_workers_of(service: BackgroundThreadService) -> list[str]:
+    with service.lock:
+        workers = list(service.worker_threads.values())
+    return [worker.name for worker in workers if worker.is_alive()]

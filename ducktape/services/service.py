@@ -272,12 +272,7 @@ class Service(TemplateRenderer):
         Raises:
             BaseException: the first failure in the order of the nodes; further ones are logged.
         """
-        return run_on_nodes(
-            list(self.nodes), fn, self._log_further_error, side_by_side=self.parallel_nodes, try_all=try_all
-        )
-
-    def _log_further_error(self, node: Any, error: BaseException) -> None:
-        self.logger.warning("%s: one more node failed: %r", self.who_am_i(node), error)
+        return _on_each_node(self, fn, try_all=try_all)
 
     # ---- life
 
@@ -291,28 +286,11 @@ class Service(TemplateRenderer):
         if self._start_time < 0:
             self._start_time = time.time()
         self.logger.debug("%s: killing processes and attempting to clean up before starting", self.service_id)
-        self.for_nodes(lambda node: self._prepare_node(node, clean=bool(kwargs.get("clean", True))))
-        self.for_nodes(lambda node: self._start_one(node, kwargs))
+        clean = bool(kwargs.get("clean", True))
+        _on_each_node(self, lambda node: _prepare(self, node, clean=clean), try_all=False)
+        _on_each_node(self, lambda node: _start(self, node, kwargs), try_all=False)
         if self._start_duration_seconds < 0:
             self._start_duration_seconds = time.time() - self._start_time
-
-    def _prepare_node(self, node: Any, *, clean: bool) -> None:
-        """Remove what earlier tests may have left; errors of a node on which nothing ran mean nothing."""
-        try:
-            self.stop_node(node)
-        except Exception as error:
-            self.logger.debug("%s: nothing to stop before the start: %r", self.who_am_i(node), error)
-        if not clean:
-            self.logger.debug("%s: skip cleaning node", self.who_am_i(node))
-            return
-        try:
-            self.clean_node(node)
-        except Exception as error:
-            self.logger.debug("%s: nothing to clean before the start: %r", self.who_am_i(node), error)
-
-    def _start_one(self, node: Any, kwargs: dict[str, Any]) -> None:
-        self.logger.debug("%s: starting node", self.who_am_i(node))
-        self.start_node(node, **kwargs)
 
     def start_node(self, node: Any, **kwargs: Any) -> None:
         """Start the service on one node; does nothing unless overridden.
@@ -376,12 +354,8 @@ class Service(TemplateRenderer):
         """
         self._stop_time = time.time()
         self.logger.info("%s: stopping service", self.service_id)
-        self.for_nodes(lambda node: self._stop_one(node, kwargs), try_all=True)
+        _on_each_node(self, lambda node: _stop(self, node, kwargs), try_all=True)
         self._stop_duration_seconds = time.time() - self._stop_time
-
-    def _stop_one(self, node: Any, kwargs: dict[str, Any]) -> None:
-        self.logger.info("%s: stopping node", self.who_am_i(node))
-        self.stop_node(node, **kwargs)
 
     def stop_node(self, node: Any, **kwargs: Any) -> None:
         """Stop the service on one node; does nothing unless overridden.
@@ -402,11 +376,7 @@ class Service(TemplateRenderer):
         """
         self._clean_time = time.time()
         self.logger.info("%s: cleaning service", self.service_id)
-        self.for_nodes(lambda node: self._clean_one(node, kwargs), try_all=True)
-
-    def _clean_one(self, node: Any, kwargs: dict[str, Any]) -> None:
-        self.logger.info("%s: cleaning node", self.who_am_i(node))
-        self.clean_node(node, **kwargs)
+        _on_each_node(self, lambda node: _clean(self, node, kwargs), try_all=True)
 
     def clean_node(self, node: Any, **kwargs: Any) -> None:
         """Remove what the service left on one node; only says so unless overridden.
@@ -439,3 +409,44 @@ class Service(TemplateRenderer):
             service.wait()
         for service in services:
             service.stop()
+
+
+# Functions rather than methods: the names of the methods belong to the subclasses, of which there are many already.
+
+
+def _on_each_node(service: Service, work: Callable[[Any], Any], *, try_all: bool) -> list[Any]:
+    def note(node: Any, error: BaseException) -> None:
+        service.logger.warning("%s: one more node failed: %r", service.who_am_i(node), error)
+
+    side_by_side = service.parallel_nodes is True
+    return run_on_nodes(list(service.nodes), work, note, side_by_side=side_by_side, try_all=try_all)
+
+
+def _prepare(service: Service, node: Any, *, clean: bool) -> None:
+    """Remove what earlier tests may have left; errors of a node on which nothing ran mean nothing."""
+    try:
+        service.stop_node(node)
+    except Exception as error:
+        service.logger.debug("%s: nothing to stop before the start: %r", service.who_am_i(node), error)
+    if not clean:
+        service.logger.debug("%s: skip cleaning node", service.who_am_i(node))
+        return
+    try:
+        service.clean_node(node)
+    except Exception as error:
+        service.logger.debug("%s: nothing to clean before the start: %r", service.who_am_i(node), error)
+
+
+def _start(service: Service, node: Any, kwargs: dict[str, Any]) -> None:
+    service.logger.debug("%s: starting node", service.who_am_i(node))
+    service.start_node(node, **kwargs)
+
+
+def _stop(service: Service, node: Any, kwargs: dict[str, Any]) -> None:
+    service.logger.info("%s: stopping node", service.who_am_i(node))
+    service.stop_node(node, **kwargs)
+
+
+def _clean(service: Service, node: Any, kwargs: dict[str, Any]) -> None:
+    service.logger.info("%s: cleaning node", service.who_am_i(node))
+    service.clean_node(node, **kwargs)

@@ -21,6 +21,7 @@ class ServiceRegistry:
         # By identity: services may define equality, and may be unhashable for it
         self._services: dict[int, Any] = {}
         self._nodes: dict[int, list[str]] = {}
+        self._ever_registered: list[Any] = []
         self.jvm_logger: JVMLogger | None = JVMLogger() if enable_jvm_logs else None
 
     def __contains__(self, service: object) -> bool:
@@ -41,7 +42,13 @@ class ServiceRegistry:
         if self.jvm_logger is not None:
             self.jvm_logger.enable_for_service(service)
         self._services[id(service)] = service
+        self._ever_registered.append(service)
         self._nodes[id(service)] = [str(node.account) for node in service.nodes]
+
+    @property
+    def ever_registered(self) -> list[Any]:
+        """All services in the order of registration, those that were freed and forgotten included."""
+        return list(self._ever_registered)
 
     def to_json(self) -> list[Any]:
         """Return what reports say of the services that are registered now."""
@@ -83,7 +90,7 @@ class ServiceRegistry:
     def errors(self) -> str:
         """Return the texts of all services that have something in their attribute ``error``, or an empty text."""
         failed = [service for service in self if getattr(service, "error", None)]
-        return "".join(f"{service.who_am_i()}: {service.error}" for service in failed)
+        return "\n\n".join(f"{service.who_am_i()}: {service.error}" for service in failed)
 
 
 def _try_each(services: Iterable[Any], activity: str, action: Callable[[Any], object]) -> None:
@@ -91,10 +98,17 @@ def _try_each(services: Iterable[Any], activity: str, action: Callable[[Any], ob
     interrupt: KeyboardInterrupt | None = None
     for service in services:
         try:
-            action(service)
-        except BaseException as error:
-            if isinstance(error, KeyboardInterrupt):
-                interrupt = error
-            service.logger.warning("Error %s service %s: %s", activity, service, error)
+            _try(service, activity, action)
+        except KeyboardInterrupt as error:
+            interrupt = error
     if interrupt is not None:
         raise interrupt
+
+
+def _try(service: Any, activity: str, action: Callable[[Any], object]) -> None:
+    try:
+        action(service)
+    except BaseException as error:
+        service.logger.warning("Error %s service %s: %s", activity, service, error)
+        if isinstance(error, KeyboardInterrupt):
+            raise

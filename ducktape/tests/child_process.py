@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import faulthandler
 import gc
 import multiprocessing
 import multiprocessing.context
@@ -29,16 +28,12 @@ from ducktape.tests.discovery import import_test_module
 from ducktape.tests.event import Finished, Message, Outcome, decode, encode
 from ducktape.tests.expansion import bind
 from ducktape.tests.lifecycle import describe_exception
-from ducktape.tests.runner_client import RunnerClient, RunSettings
+from ducktape.tests.runner_client import HANDLED_SIGNALS, STACKS_FILE, STACKS_SIGNAL, RunSettings, run_client
 from ducktape.tests.status import FAIL
 from ducktape.tests.test_context import TestContext
 from ducktape.utils.processes import adopt_orphans, end_with_parent, signal_group
 
 START_METHOD_VARIABLE = "DUCKTAPE_START_METHOD"
-STACKS_FILE = "stacks.txt"
-# Only tests that write this on purpose are disturbed; SIGUSR1 is what people use first
-_STACKS_SIGNAL = signal.SIGUSR2
-_HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _READ_SIZE = 1 << 16
 
 
@@ -129,6 +124,7 @@ class RunningChild:
         self.start_time = time.time()
         self.last_heard = time.monotonic()
         self.cause_of_end: Cause | None = None
+        self.told_to_end_at: float | None = None
         self.deadline: float | None = None
         reader, writer = context.Pipe(duplex=False)
         self._reader = reader
@@ -150,6 +146,7 @@ class RunningChild:
         os.set_blocking(reader.fileno(), False)
         self._pidfd = _open_pidfd(self.process.pid)
         self._exit_code: int | None = None
+        self._stacks_path = os.path.join(TestContext.results_dir(request.context, self.test_index), STACKS_FILE)
         self._keep_leftovers = bool(getattr(request.context.session_context, "no_teardown", False))
 
     @property
@@ -215,6 +212,7 @@ class RunningChild:
 
     def terminate(self) -> None:
         """Ask the test to end, tear down and report."""
+        self.told_to_end_at = time.monotonic()
         os.kill(self.pid, signal.SIGTERM)
         os.kill(self.pid, signal.SIGCONT)  # a stopped process would sleep over the request
 
@@ -227,19 +225,19 @@ class RunningChild:
         """Make the child write the stacks of all its threads to a file beside its logs, whatever it is doing."""
         if not self.is_dead():
             os.kill(self.pid, signal.SIGCONT)
-            os.kill(self.pid, _STACKS_SIGNAL)
+            os.kill(self.pid, STACKS_SIGNAL)
 
     def stacks(self) -> str:
         """Return the stacks that the child wrote when it was asked for them, or when it crashed."""
-        path = os.path.join(TestContext.results_dir(self.test_context, self.test_index), STACKS_FILE)
         try:
-            with open(path, encoding="utf-8", errors="replace") as file:
+            with open(self._stacks_path, encoding="utf-8", errors="replace") as file:
                 return file.read()
         except OSError:
             return ""
 
     def close(self) -> None:
         """Release what the driver holds of a dead child."""
+        _remove_if_empty(self._stacks_path)
         self._reader.close()
         if self._pidfd is not None:
             os.close(self._pidfd)
@@ -259,7 +257,7 @@ def _is_unreaped(pid: int) -> bool:
 
 @contextlib.contextmanager
 def _signals_held_back() -> Iterator[None]:
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED_SIGNALS)
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED_SIGNALS)
     try:
         yield
     finally:
@@ -319,40 +317,26 @@ def _main(request: TestRequest, writer: Connection, parent: int | None) -> None:
     if parent not in (None, os.getppid()):
         return  # the driver died before its death could be signalled
     gc.freeze()  # what the driver made is not garbage of this process, and looking at it would copy its pages
+    os.register_at_fork(after_in_child=_restore_signals)  # what the test forks is not torn down, it just ends
     mouth = _Mouth(writer)
     try:
-        client = RunnerClient(request.loaded(), request.settings, mouth.send)
+        run_client(request.loaded(), request.settings, mouth.send)
     except Exception as error:
-        mouth.send(Finished(_not_even_loaded(error)))
-        return
-    signal.signal(signal.SIGINT, client.on_sigint)
-    signal.signal(signal.SIGTERM, client.on_sigterm)
-    os.register_at_fork(after_in_child=_restore_signals)  # what the test forks is not torn down, it just ends
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED_SIGNALS)
-    with _stacks_on_demand(os.path.join(client.results_dir, STACKS_FILE)):
-        client.run()
+        mouth.send(Finished(_broken(error)))
 
 
 def _restore_signals() -> None:
-    for sig in _HANDLED_SIGNALS:
+    for sig in HANDLED_SIGNALS:
         signal.signal(sig, signal.SIG_DFL)
 
 
-def _not_even_loaded(error: Exception) -> Outcome:
+def _broken(error: Exception) -> Outcome:
+    """Return the outcome of a test that could not be loaded, or whose process could not do its work."""
     now = time.time()
     return Outcome(str(FAIL), describe_exception(error), None, now, now, 0, [], "error")
 
 
-@contextlib.contextmanager
-def _stacks_on_demand(path: str) -> Iterator[None]:
-    """Write the stacks of all threads to a file on request or in a crash; the file stays only if there is something."""
-    with open(path, "w", encoding="utf-8") as stacks:
-        faulthandler.enable(stacks)
-        faulthandler.register(_STACKS_SIGNAL, file=stacks, all_threads=True)
-        try:
-            yield
-        finally:
-            faulthandler.unregister(_STACKS_SIGNAL)
-            faulthandler.disable()
-    if os.path.getsize(path) == 0:
-        os.remove(path)
+def _remove_if_empty(path: str) -> None:
+    with contextlib.suppress(OSError):
+        if os.path.getsize(path) == 0:
+            os.remove(path)

@@ -290,13 +290,19 @@ def import_failure(path: str, name: str, exc: BaseException) -> ImportFailure:
 
 
 def _without_machinery(tb: TracebackType | None) -> TracebackType | None:
-    """Skip the leading frames that say nothing about the test file."""
+    """Return the part of a traceback that begins in the test file."""
+    frames = list(_frames(tb))
+    files = [frame.tb_frame.f_code.co_filename for frame in frames]
+    first = max((number for number, file in enumerate(files) if file == __file__), default=-1) + 1
+    while first < len(files) and (files[first] == importlib.__file__ or files[first].startswith("<frozen importlib")):
+        first += 1
+    return frames[first] if first < len(frames) else None
+
+
+def _frames(tb: TracebackType | None) -> Iterator[TracebackType]:
     while tb is not None:
-        file = tb.tb_frame.f_code.co_filename
-        if file not in (__file__, importlib.__file__) and not file.startswith("<frozen importlib"):
-            return tb
+        yield tb
         tb = tb.tb_next
-    return None
 
 
 def find_methods(

@@ -71,6 +71,7 @@ class InterruptGate:
             if os.getpid() != self._pid:
                 os._exit(0 if sys.exc_info()[0] is None else 1)
 
+
 _TRACEBACK_LIMIT = 16
 
 
@@ -146,7 +147,7 @@ class TestRun:
         context = self._context
         context.renew_services()
         self._decide()
-        services = list(context.services)
+        services = context.services.ever_registered
         if id_factory is not None:
             for service in services:
                 service.service_id_factory = id_factory

@@ -121,7 +121,7 @@ class TestLoader:
         dropped = search.find(excluded, excluding=True)
         self.import_failures = search.failures
         identities = self._identify(search.expansion.siblings(found))
-        tests = selection.without(identities.settle(found), identities.settle(dropped))
+        tests = selection.without(identities.settle(found), identities.distinct(dropped))
         if not tests:
             raise NoTestsError
         return selection.repeat(self._choose_subset(tests, identities.ids), self.repeat)
@@ -200,6 +200,7 @@ class _Search:
         # Names must not depend on what the files before put there
         self._search_path = tuple(sys.path)
         self._imported: dict[str, ModuleAndFile | ImportFailure] = {}
+        self._told: set[str] = set()
         self.failures: list[ImportFailure] = []
         self.expansion = Expansion(
             loader.session_context, loader.cluster, loader.injected_args, loader.test_function_pattern
@@ -257,7 +258,8 @@ class _Search:
         imported = self._imported.get(file)
         if imported is None:
             imported = self._imported[file] = self._try_import(file)
-        if isinstance(imported, ImportFailure) and imported not in self.failures and file not in unimportant:
+        if isinstance(imported, ImportFailure) and file not in unimportant and file not in self._told:
+            self._told.add(file)
             self._tell(imported)
         return imported
 

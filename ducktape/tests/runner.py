@@ -36,10 +36,11 @@ _ALLOCATION_ATTEMPTS = 5
 
 
 class TestKey(NamedTuple):
-    """Names one run of a test within a session."""
-
     test_id: str
     test_index: int
+
+
+TestKey.__test__ = False  # type: ignore[attr-defined]  # not a field: a class body could not say so
 
 
 class TestRunner:
@@ -320,11 +321,15 @@ class TestRunner:
     def _deadline(self, child: RunningChild) -> float:
         if child.deadline is not None:
             return child.deadline
-        return child.last_heard + self._silence_limit_sec
+        if child.told_to_end_at is None:
+            return child.last_heard + self._silence_limit_sec
+        # A child that does not even say that it heard the request is not going to tear anything down.
+        answered = child.last_heard > child.told_to_end_at
+        return child.told_to_end_at + (self.timeout_exception_join_timeout if answered else self.finish_join_timeout)
 
     def _enforce_deadlines(self) -> None:
         now = time.monotonic()
-        for key, child in self._ending.items():
+        for child in self._ending.values():
             if now >= self._deadline(child) and not child.is_dead():
                 self._log(
                     logging.ERROR,
@@ -336,7 +341,7 @@ class TestRunner:
         for key, child in list(self.active_tests.items()):
             if now < self._deadline(child) or child.is_dead():
                 continue
-            if child.deadline is None:
+            if child.told_to_end_at is None:
                 self._end_silent(key, child)
             else:
                 self._log(
@@ -356,7 +361,6 @@ class TestRunner:
         """Tell a test to end and to tear down, within limits."""
         self._log(logging.INFO, f"Sending SIGTERM to process {child.process.name} for graceful shutdown")
         child.cause_of_end = cause
-        child.deadline = time.monotonic() + self.timeout_exception_join_timeout
         child.terminate()
 
     def _obey(self, requests: StopRequests) -> None:

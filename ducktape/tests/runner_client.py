@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import faulthandler
 import logging
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ducktape.json_serializable import jsonable
@@ -20,6 +22,11 @@ from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus
 from ducktape.tests.test_context import TestContext
 from ducktape.utils.processes import child_pids, end_processes
 
+# Signals that the driver or its user may send to a test; held back until a new process has handlers for them
+HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STACKS_FILE = "stacks.txt"
+# Only tests that use this one themselves are disturbed; SIGUSR1 is what people take first
+STACKS_SIGNAL = signal.SIGUSR2
 _SECONDS_BETWEEN_SIGNS_OF_LIFE = 1.0
 _LEFTOVER_GRACE_SEC = 1.0
 
@@ -210,6 +217,35 @@ class RunnerClient:
             return
         for process in end_processes(child_pids, grace_sec=_LEFTOVER_GRACE_SEC):
             self.logger.warning("process %s did not terminate on its own, killing with %d", process, signal.SIGTERM)
+
+
+def run_client(context: TestContext, settings: RunSettings, send: Callable[[Message], None]) -> None:
+    """Run a test in this process, which exists for that alone; blocks.
+
+    Args:
+        context: the test, with its cluster.
+        settings: its number and how it is to be run.
+        send: takes a message to the driver; must not raise.
+    """
+    client = RunnerClient(context, settings, send)
+    signal.signal(signal.SIGINT, client.on_sigint)
+    signal.signal(signal.SIGTERM, client.on_sigterm)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED_SIGNALS)
+    with _stacks_on_demand(os.path.join(client.results_dir, STACKS_FILE)):
+        client.run()
+
+
+@contextlib.contextmanager
+def _stacks_on_demand(path: str) -> Iterator[None]:
+    """Write the stacks of all threads to a file on request and in a crash; the driver removes it if it stays empty."""
+    with open(path, "w", encoding="utf-8") as stacks:
+        faulthandler.enable(stacks)
+        faulthandler.register(STACKS_SIGNAL, file=stacks, all_threads=True)
+        try:
+            yield
+        finally:
+            faulthandler.unregister(STACKS_SIGNAL)
+            faulthandler.disable()
 
 
 def result_of(context: TestContext, test_index: int, outcome: Outcome, *, nodes_allocated: int) -> TestResult:

@@ -59,10 +59,13 @@ class Identities:
     kept: dict[int, TestContext] = field(default_factory=dict)
     renamed: dict[str, list[str]] = field(default_factory=dict)
 
+    def distinct(self, contexts: Iterable[TestContext]) -> list[TestContext]:
+        """Return each test once."""
+        return unique(self.kept.get(id(context), context) for context in contexts)
+
     def settle(self, contexts: Iterable[TestContext]) -> list[TestContext]:
         """Return each test once, sorted by its id."""
-        stand_ins = unique(self.kept.get(id(context), context) for context in contexts)
-        return sorted(stand_ins, key=lambda context: (self.ids[id(context)], self.positions[id(context)]))
+        return sorted(self.distinct(contexts), key=lambda context: (self.ids[id(context)], self.positions[id(context)]))
 
 
 def disambiguate(contexts: Sequence[TestContext]) -> Identities:

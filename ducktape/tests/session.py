@@ -89,9 +89,7 @@ class SessionLoggerMaker(LoggerMaker):
             return
         console_level = logging.DEBUG if self.debug else logging.INFO
         session_logger = logging.getLogger(self.logger_name)
-        add_handlers(
-            session_logger, self.log_dir, "session_log", ConsoleDefaults.SESSION_LOG_FORMATTER, console_level
-        )
+        add_handlers(session_logger, self.log_dir, "session_log", ConsoleDefaults.SESSION_LOG_FORMATTER, console_level)
 
 
 def generate_session_id(session_id_file: str) -> str:
@@ -140,4 +138,3 @@ def _locked(path: str) -> Iterator[None]:
 def generate_results_dir(results_root: str, session_id: str) -> str:
     """Return the absolute directory of a session below the results root."""
     return os.path.join(os.path.abspath(results_root), session_id)
-

@@ -18,7 +18,7 @@ class StopRequests:
 
     Attributes:
         interrupts: how often SIGINT arrived.
-        terminated: the signal that asks for an orderly end (SIGTERM, or SIGHUP from a closed terminal), once it arrived.
+        terminated: the signal that asks for an orderly end, once it arrived: SIGTERM, or SIGHUP from a closed terminal.
     """
 
     def __init__(self) -> None:

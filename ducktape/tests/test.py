@@ -68,10 +68,10 @@ class Test(TemplateRenderer):
         """Undo what the test did, also when it failed; calls :meth:`tearDown` unless overridden."""
         self.tearDown()
 
-    def setUp(self) -> None:  # noqa: N802 - the name that unittest made familiar
+    def setUp(self) -> None:
         """Prepare the test, under the name that unittest made familiar."""
 
-    def tearDown(self) -> None:  # noqa: N802
+    def tearDown(self) -> None:
         """Undo what the test did, under the name that unittest made familiar."""
 
     def free_nodes(self) -> None:

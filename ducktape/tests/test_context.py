@@ -284,7 +284,10 @@ class TestContext:
         """Release what the test holds on the driver: services, scratch directory and log files; twice is fine."""
         if hasattr(self, "services"):
             for service in self.services:
-                service.close()
+                try:
+                    service.close()
+                except Exception:
+                    self.logger.warning("Error closing service %s", service, exc_info=True)
             # A closed context may live as long as the run does; its services must not
             del self.services
         if self._local_scratch_dir is not None:

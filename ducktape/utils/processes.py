@@ -58,7 +58,7 @@ def child_pids() -> set[int]:
                 pids.update(int(pid) for pid in file.read().split())
         return pids
     except OSError:
-        import psutil  # noqa: PLC0415 - only where the kernel does not tell by itself
+        import psutil
 
         return {process.pid for process in psutil.Process().children()}
 
@@ -87,7 +87,7 @@ def end_processes(pids: Callable[[], Iterable[int]], *, grace_sec: float) -> lis
     Returns:
         A short description of each process that had to be ended.
     """
-    import psutil  # noqa: PLC0415 - most tests leave nothing behind
+    import psutil
 
     ended: dict[int, str] = {}
     for attempt in range(5):
@@ -103,7 +103,7 @@ def end_processes(pids: Callable[[], Iterable[int]], *, grace_sec: float) -> lis
 
 
 def _with_descendants(pids: Iterable[int]) -> list[psutil.Process]:
-    import psutil  # noqa: PLC0415
+    import psutil
 
     found: dict[int, psutil.Process] = {}
     for pid in pids:
@@ -115,7 +115,7 @@ def _with_descendants(pids: Iterable[int]) -> list[psutil.Process]:
 
 
 def _signal_all(processes: Iterable[psutil.Process], sig: signal.Signals) -> None:
-    import psutil  # noqa: PLC0415
+    import psutil
 
     for process in processes:
         with contextlib.suppress(psutil.Error):
@@ -124,7 +124,7 @@ def _signal_all(processes: Iterable[psutil.Process], sig: signal.Signals) -> Non
 
 def _describe(process: psutil.Process) -> str:
     """Name a process; an empty text for one that is dead already and was only not waited for."""
-    import psutil  # noqa: PLC0415
+    import psutil
 
     try:
         if process.status() == psutil.STATUS_ZOMBIE:

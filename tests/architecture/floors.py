@@ -59,6 +59,8 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "tests.loader",
             "tests.scheduler",
             "tests.signals",
+            "tests.abnormal_end",
+            "tests.partial_reports",
             "tests.lifecycle",
             "tests.child_process",
             "tests.runner_client",

@@ -49,7 +49,7 @@ def test_every_file_names_its_license_once_at_its_top() -> None:
     wrong = []
     for path in filter(_carries_a_license_line, tracked_files()):
         # An empty file has nothing to license.
-        top = path.read_text(encoding="utf-8").splitlines()[:4]
+        top = path.read_text(encoding="utf-8").splitlines()[:5]
         if top and sum(SPDX in line for line in top) != 1:
             wrong.append(_relative(path))
     assert wrong == []

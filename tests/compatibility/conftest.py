@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from ducktape.cluster.cluster_spec import ClusterSpec
+from ducktape.cluster.json import JsonCluster
 from ducktape.cluster.localhost import LocalhostCluster
 from ducktape.tests.session import SessionContext
 from ducktape.tests.test_context import TestContext
+from tests.support.sshd import Sshd, missing_parts
 
 # Files for the two programs to collect; several of them are broken on purpose.
 collect_ignore = ["corpus"]
@@ -37,6 +39,27 @@ def context(session_context: SessionContext) -> Iterator[TestContext]:
 def account() -> Iterator[Any]:
     """The account of a local node."""
     cluster = LocalhostCluster(num_nodes=1)
+    nodes = cluster.alloc(ClusterSpec.simple_linux(1))
+    yield nodes[0].account
+    cluster.free(nodes)
+
+
+@pytest.fixture(scope="session")
+def ssh_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """A cluster file's content: one node behind a real SSH server."""
+    problem = missing_parts()
+    if problem:
+        pytest.skip(problem)
+    server = Sshd(tmp_path_factory.mktemp("sshd"))
+    server.start()
+    yield {"nodes": [{"ssh_config": {**server.settings.to_json(), "host": "worker1"}}]}
+    server.stop()
+
+
+@pytest.fixture
+def ssh_account(ssh_nodes: dict[str, Any]) -> Iterator[Any]:
+    """The account of a node behind a real SSH server."""
+    cluster = JsonCluster(ssh_nodes)
     nodes = cluster.alloc(ClusterSpec.simple_linux(1))
     yield nodes[0].account
     cluster.free(nodes)

@@ -136,7 +136,7 @@ def test_a_detached_server_does_not_keep_the_call_waiting(either: Any, tmp_path:
 def test_a_loop_over_the_lines_of_a_capture(either: Any) -> None:
     lines = []
     for line in either.ssh_capture("echo one; echo two; printf three"):
-        lines.append(line)  # noqa: PERF402
+        lines.append(line)
 
     assert lines == ["one\n", "two\n", "three"]
 
@@ -201,7 +201,7 @@ def test_the_error_of_a_command_carries_what_it_said_as_bytes(either: Any) -> No
     with pytest.raises(RemoteCommandError) as caught:
         either.ssh("echo problem >&2; exit 5")
 
-    assert (caught.value.msg.decode(), caught.value.exit_status) == ("problem\n", 5)  # type: ignore[union-attr]
+    assert (caught.value.msg.decode(), caught.value.exit_status) == ("problem\n", 5)
 
 
 def test_an_error_is_caught_as_a_runtime_error(either: Any) -> None:

@@ -163,7 +163,9 @@ class OverriddenAccount(LinuxRemoteAccount):
         self.calls.append(f"ssh {cmd}")
         return 0
 
-    def ssh_output(self, cmd: str, allow_fail: bool = False, combine_stderr: bool = True, timeout_sec: Any = None) -> bytes:  # type: ignore[override]
+    def ssh_output(  # type: ignore[override]
+        self, cmd: str, allow_fail: bool = False, combine_stderr: bool = True, timeout_sec: Any = None
+    ) -> bytes:
         self.calls.append(f"ssh_output {cmd}")
         return self._answer(cmd).encode()
 
@@ -335,7 +337,9 @@ def test_the_older_copying_names_go_through_the_override(overridden: OverriddenA
     assert (overridden.calls, (tmp_path / "name").read_bytes()) == (["copy_from"], b"content")
 
 
-def test_collecting_and_compressing_logs_goes_through_the_override(overridden: OverriddenAccount, tmp_path: Path) -> None:
+def test_collecting_and_compressing_logs_goes_through_the_override(
+    overridden: OverriddenAccount, tmp_path: Path
+) -> None:
     from ducktape.services.service_logs import collect_service_logs, compress_logs
 
     class Node:
@@ -356,10 +360,17 @@ def test_collecting_and_compressing_logs_goes_through_the_override(overridden: O
     import logging
 
     collect_service_logs(
-        Fake(), str(tmp_path / "Fake-0"), wanted=lambda name: True, compress=compress_logs, logger=logging.getLogger("x")
+        Fake(),
+        str(tmp_path / "Fake-0"),
+        wanted=lambda name: True,
+        compress=compress_logs,
+        logger=logging.getLogger("x"),
     )
 
-    assert ([call.split()[0] for call in overridden.calls], (tmp_path / "Fake-0" / "pod-1" / "log.tgz").read_bytes()) == (
+    assert (
+        [call.split()[0] for call in overridden.calls],
+        (tmp_path / "Fake-0" / "pod-1" / "log.tgz").read_bytes(),
+    ) == (
         ["ssh", "copy_from"],
         b"packed",
     )

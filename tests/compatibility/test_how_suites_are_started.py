@@ -99,27 +99,32 @@ def test_as_a_module(folder: Path) -> None:
     assert (done.returncode, ids(report(folder))) == (0, {PLAIN_ID: "PASS"})
 
 
-def _console_script() -> Path:
-    script = Path(sys.executable).parent / "ducktape"
-    if not script.exists():
-        pytest.skip("the package is not installed into the interpreter that runs the tests, so it has no script")
-    return script
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    """The console script as installers write it, from the entry point that the project declares."""
+    declared = re.search(r"\bducktape *= *([\w.]+):(\w+)\b", (CHECKOUT / "setup.py").read_text())
+    assert declared is not None, "setup.py declares no console script"
+    module, function = declared.groups()
+    lines = [f"#!{sys.executable}", "import sys", f"from {module} import {function}", f"sys.exit({function}())"]
+    path = write(tmp_path / "bin" / "ducktape", "\n".join(lines) + "\n")
+    path.chmod(0o755)
+    return path
 
 
-def test_by_the_console_script(folder: Path) -> None:
-    done = run(folder, PLAIN, *LOCALHOST, program=(str(_console_script()),))
+def test_by_the_console_script(folder: Path, script: Path) -> None:
+    done = run(folder, PLAIN, *LOCALHOST, program=(str(script),))
 
     assert (done.returncode, ids(report(folder))) == (0, {PLAIN_ID: "PASS"})
 
 
-def test_the_console_script_as_a_file_for_python(folder: Path) -> None:
-    done = run(folder, PLAIN, *LOCALHOST, program=(sys.executable, str(_console_script())))
+def test_the_console_script_as_a_file_for_python(folder: Path, script: Path) -> None:
+    done = run(folder, PLAIN, *LOCALHOST, program=(sys.executable, str(script)))
 
     assert (done.returncode, ids(report(folder))) == (0, {PLAIN_ID: "PASS"})
 
 
-def test_a_debugger_in_front_of_the_console_script(folder: Path) -> None:
-    debugger = (sys.executable, "-m", "pdb", "-c", "continue", str(_console_script()))
+def test_a_debugger_in_front_of_the_console_script(folder: Path, script: Path) -> None:
+    debugger = (sys.executable, "-m", "pdb", "-c", "continue", str(script))
 
     done = run(folder, PLAIN, "--collect-only", program=debugger, text="q\n")
 

@@ -36,6 +36,7 @@ class ReadTest(Test):
     def test_service(self):
         EchoService(self.test_context, 1).start()
 
+    @cluster(num_nodes=1)
     def test_fails(self):
         raise AssertionError("on purpose")
 """

@@ -22,6 +22,9 @@ from ducktape.services.service_logs import collect_service_logs
 from ducktape.tests.test_context import TestContext
 from tests.compatibility.running import LOCALHOST, report, run, write
 
+# What stands in for a node in the wild.
+StandInNode = namedtuple("StandInNode", "name account")
+
 
 class Calls(Service):
     """A service that remembers which hooks were called for which node, and with which keywords."""
@@ -115,7 +118,7 @@ def test_no_nodes_of_the_cluster_and_then_an_own_one(context: TestContext) -> No
 
 def test_the_list_of_nodes_emptied_before_freeing(context: TestContext) -> None:
     service = Calls(context, 0)
-    service.nodes = [namedtuple("node", "name account")("n", None)]  # type: ignore[list-item]
+    service.nodes = [StandInNode("n", None)]
 
     service.nodes = []
     Service.free(service)
@@ -141,14 +144,19 @@ def test_allocation_and_freeing_overridden(context: TestContext) -> None:
 
 def test_allocation_replaced_completely(context: TestContext) -> None:
     class Account:
+        hostname = "there"
+
         def __str__(self) -> str:
             return "them@there"
 
     class StandIn(Calls):
         def allocate_nodes(self) -> None:
-            self.nodes = [namedtuple("node", "name account")("there", Account())]  # type: ignore[list-item]
+            self.nodes = [StandInNode("there", Account())]
 
-    assert (StandIn(context).to_json()["nodes"], context.cluster.num_available_nodes()) == (["them@there"], 5)
+    service = StandIn(context)
+
+    assert (service.to_json()["nodes"], context.cluster.num_available_nodes()) == (["them@there"], 5)
+    service.nodes = []
 
 
 # logs
@@ -419,14 +427,18 @@ def test_the_errors_of_a_background_service_may_be_assigned(context: TestContext
     class Assigns(Background):
         def __init__(self, ctx: TestContext) -> None:
             super().__init__(ctx, lambda self, idx, node: None)
-            self.errors = "of their own"  # type: ignore[misc, assignment]
+            self.errors = "of their own"
 
     assert Assigns(context).errors == "of their own"
 
 
 def test_an_endless_worker_times_out(context: TestContext) -> None:
     ended = threading.Event()
-    service = Background(context, lambda self, idx, node: ended.wait(60) and None)
+
+    def work(self: Any, idx: int, node: Any) -> None:
+        ended.wait(60)
+
+    service = Background(context, work)
     service.start()
 
     with pytest.raises(DucktapeTimeoutError, match=r"Timed out waiting 0\.1 seconds"):
@@ -463,9 +475,9 @@ def test_a_named_tuple_stands_in_for_a_node(context: TestContext) -> None:
     class Account:
         hostname = "stand-in"
 
-    node = namedtuple("node", "name account")("stand-in", Account())
+    node = StandInNode("stand-in", Account())
     service = Calls(context, 0)
-    service.nodes = [node]  # type: ignore[list-item]
+    service.nodes = [node]
 
     service.start()
 

@@ -133,7 +133,7 @@ def test_ids_follow_a_test_name_that_was_replaced_on_the_class(context: TestCont
 def test_log_files_follow_a_results_directory_that_was_replaced_on_the_class(
     context: TestContext, tmp_path: Path, unpatched: None
 ) -> None:
-    TestContext.results_dir = staticmethod(  # type: ignore[method-assign, assignment]
+    TestContext.results_dir = staticmethod(  # type: ignore[method-assign]
         lambda test_context, test_index: str(tmp_path / "patched" / str(test_index))
     )
     context.test_index = 7

@@ -290,7 +290,7 @@ def test_verbs_that_were_replaced_on_an_instance_come_back() -> None:
     assert commands[-1] == prefixed(service, "java -version")
     assert isinstance(account.transport, LocalTransport)
     service.clean()
-    assert account.ssh is record  # type: ignore[comparison-overlap]
+    assert account.ssh is record
 
 
 def test_a_subclass_that_overrides_a_verb_is_prefixed_there() -> None:

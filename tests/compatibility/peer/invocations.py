@@ -69,6 +69,11 @@ INVOCATIONS: dict[str, Invocation] = {
     "only a file without tests": _one("pack/test_nothing.py"),
     "a file below a directory without init": _one("pack/loose/test_no_init.py"),
     "a package below a directory without init": _one("pack/loose/inner"),
+    "a package below a directory without init, as a script": Invocation(("pack/loose/inner",), as_script=True),
+    "a package in a plain directory": _one("shelf/kit"),
+    "a package in a plain directory, as a script": Invocation(("shelf/kit",), as_script=True),
+    "a plain directory with a package": _one("shelf"),
+    "a file in a package in a plain directory": _one("shelf/kit/test_kit.py", "plain/test_pair.py"),
     "files in plain directories": _one("plain/test_alone.py", "test_at_the_top.py"),
     "files in plain directories, as a script": Invocation(
         ("plain/test_alone.py", "test_at_the_top.py"), as_script=True
@@ -93,7 +98,7 @@ INVOCATIONS: dict[str, Invocation] = {
     "a glob that finds only names out of the pattern": _one("globbed/fo*.py"),
     "a glob with a class": _one("globbed/*.py::GlobTwoTest"),
     # classes and methods
-    "a directory named like a test file": _one("dotted/test_folder.py"),
+    "a directory named like a test file": _one("test_folder.py"),
     "a class": _one("pack/test_two_classes.py::FirstTest"),
     "a method": _one("pack/test_two_classes.py::FirstTest.test_shared_name"),
     "a method of any class": _one("pack/test_two_classes.py::.test_shared_name"),

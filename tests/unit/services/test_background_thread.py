@@ -181,3 +181,19 @@ def test_a_service_without_a_worker_says_what_to_write() -> None:
     service.start()
     with pytest.raises(Exception, match=r"BackgroundThreadService does not say what its threads do: define _worker"):
         service.wait(10)
+
+
+def test_a_mix_in_behind_the_service_may_bring_the_worker() -> None:
+    class Working:
+        done: list[int]
+
+        def _worker(self, idx: int, node: Any) -> None:
+            self.done.append(idx)
+
+    class Mixed(BackgroundThreadService, Working):
+        done: list[int] = []
+
+    service = Mixed(FakeContext(), 1)
+    service.start()
+    service.wait(10)
+    assert service.done == [1]

@@ -531,3 +531,16 @@ def test_services_run_in_parallel_are_all_started_before_the_first_is_stopped() 
         service.calls = calls
     Service.run_parallel(*services)
     assert [f"{hook} {host}" for hook, host, _ in calls][-3:] == ["start host1", "stop host0", "stop host1"]
+
+
+def test_methods_of_subclasses_named_like_the_newer_ones_do_no_harm() -> None:
+    class Older(RecordingService):
+        parallel_nodes: Any = 2
+
+        def for_nodes(self, *args: Any, **kwargs: Any) -> Any:
+            raise AssertionError("this is not what its author wrote it for")
+
+    service = Older(FakeContext(), 1)
+    service.start()
+    service.stop()
+    assert service.called == ["stop host0", "clean host0", "start host0", "stop host0"]

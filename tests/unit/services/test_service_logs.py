@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ducktape.cluster.localhost import LocalhostCluster
 from ducktape.cluster.transport import is_framework_command
 from ducktape.services.service_logs import collect_service_logs, compress_command, compress_logs
 from tests.unit.services.fakes import FakeAccount, FakeContext, RecordingService
@@ -216,3 +217,25 @@ def test_compressing_is_a_command_of_the_framework() -> None:
     service.nodes[0].account = Marked("host0")
     assert compress_logs(service.nodes[0], service, ["/a/b/", "/c"]) == ["/a/b.tgz", "/c.tgz"]
     assert marked == [True, True]
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_logs_of_real_processes_are_collected(tmp_path: Path, compressed: bool) -> None:
+    class Writer(RecordingService):
+        logs = {"all": {"path": f"{tmp_path}/localhost?"}, "absent": {"path": f"{tmp_path}/absent"}}
+
+        def start_node(self, node: Any, **kwargs: Any) -> None:
+            node.account.ssh(f"mkdir {tmp_path}/{node.name} && echo {node.name} > {tmp_path}/{node.name}/out.log")
+
+    context = FakeContext()
+    context.cluster = LocalhostCluster()  # type: ignore[assignment]
+    service = Writer(context, 2)
+    service.start()
+    service.nodes.pop()
+    collect(context, service, tmp_path / "results", compress=compress_logs if compressed else None)
+    assert context.log.of_level("WARNING") == []
+    results = tmp_path / "results" / "localhost0"
+    if compressed:
+        assert sorted(os.listdir(results)) == ["localhost0.tgz", "localhost1.tgz"]
+        return
+    assert collected(results) == {"localhost0/out.log": "localhost0\n", "localhost1/out.log": "localhost1\n"}

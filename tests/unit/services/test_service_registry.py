@@ -113,7 +113,7 @@ def test_errors_of_services_are_shown_with_their_names() -> None:
     services[0].error = "a broke"
     services[1].error = ""
     services[2].error = "c broke"
-    assert context.services.errors() == f"{services[0].service_id}: a broke{services[2].service_id}: c broke"
+    assert context.services.errors() == f"{services[0].service_id}: a broke\n\n{services[2].service_id}: c broke"
 
 
 def test_the_least_cluster_is_the_sum_of_what_services_ask_for() -> None:

@@ -52,11 +52,12 @@ def test_a_new_file_gets_the_usual_permissions(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
 
 
-def test_an_existing_file_keeps_its_permissions(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [0o600, 0o666])
+def test_an_existing_file_keeps_its_permissions(tmp_path: Path, mode: int) -> None:
     (tmp_path / "file").write_text("secret")
-    (tmp_path / "file").chmod(0o600)
+    (tmp_path / "file").chmod(mode)
     write_atomically(tmp_path / "file", "new secret")
-    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == mode
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:

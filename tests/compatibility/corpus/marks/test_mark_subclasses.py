@@ -32,10 +32,7 @@ class Repeat(Mark):
         return "PARAMETRIZE"
 
     def apply(self, seed_context: Any, context_list: list[Any]) -> list[Any]:
-        made = [
-            seed_context.copy(function=seed_context.function, injected_args={"turn": turn})
-            for turn in self.turns
-        ]
+        made = [seed_context.copy(function=seed_context.function, injected_args={"turn": turn}) for turn in self.turns]
         return made + list(context_list)
 
 

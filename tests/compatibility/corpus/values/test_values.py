@@ -109,7 +109,20 @@ class ValuesTest(Test):
 
     @matrix(
         a=[
-            "日本", "a\u00a0b", "\x00", "c\nd", "%s", "{e}", "f..g", ".h.", "-_=", "@::x", "i#", "j:k,l;m", "\u200bn", "o\\p",
+            "日本",
+            "a\u00a0b",
+            "\x00",
+            "c\nd",
+            "%s",
+            "{e}",
+            "f..g",
+            ".h.",
+            "-_=",
+            "@::x",
+            "i#",
+            "j:k,l;m",
+            "\u200bn",
+            "o\\p",
         ]
     )
     def test_characters(self, a: str) -> None:
