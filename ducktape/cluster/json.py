@@ -50,9 +50,6 @@ class JsonCluster(Cluster):
         ValueError: the description cannot be understood.
     """
 
-    # An older place of the function.
-    make_remote_account = staticmethod(make_remote_account)
-
     def __init__(
         self,
         cluster_json: dict[str, Any] | None = None,
@@ -119,6 +116,9 @@ class JsonCluster(Cluster):
             # Written before there were node types.
             kwargs.pop("node_type")
         return make(ssh_config, *args, **kwargs)
+
+    # An older place of the function. It stands behind the constructor, whose default is the function itself.
+    make_remote_account = staticmethod(make_remote_account)
 
     def _account_of(self, description: dict[str, Any]) -> Any:
         settings = description.get("ssh_config")

@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import stat
-import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ducktape.cluster import copying
+from ducktape.cluster.file_verbs import FileVerbs
 from ducktape.cluster.log_monitor import LogMonitor
 from ducktape.cluster.output import OutputFile, SSHOutputIter
 from ducktape.cluster.process_verbs import ProcessVerbs
 from ducktape.cluster.remote_errors import RemoteAccountError, RemoteCommandError
 from ducktape.cluster.ssh import KEEPALIVE_SEC, IgnoreMissingHostKeyPolicy, SshTransport
 from ducktape.cluster.ssh_config import RemoteAccountSSHConfig
-from ducktape.cluster.ssh_failures import check_ssh, is_ssh_failure, run_ssh_checks
+from ducktape.cluster.ssh_failures import check_ssh, run_ssh_checks
 from ducktape.cluster.transport import Transport, framework_commands, innermost
 from ducktape.utils.http_utils import HttpMixin
 from ducktape.utils.util import wait_until
@@ -44,10 +41,8 @@ __all__ = [
 
 SSH_KEEPALIVE_INTERVAL_SEC = KEEPALIVE_SEC
 
-_FILE_VERBS = ("open", "isdir", "isfile", "exists", "mkdir", "create_file")
 
-
-class RemoteAccount(ProcessVerbs, HttpMixin):
+class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
     """A login on a machine: runs commands, moves files, waits for logs and services.
 
     Nothing is connected before the first operation. Any number of threads may use one account. Two accounts are equal
@@ -66,8 +61,6 @@ class RemoteAccount(ProcessVerbs, HttpMixin):
 
     # The layer of node arithmetic recognises accounts by this, without importing them.
     _is_remote_account = True
-
-    _DEFAULT_PERMISSIONS = 0o755
 
     os: str | None = None
 
@@ -97,10 +90,14 @@ class RemoteAccount(ProcessVerbs, HttpMixin):
         # A subclass that brings its own clients gets every verb working over those.
         return SshTransport(
             self.ssh_config,
-            client_source=partial(getattr, self, "ssh_client") if _overrides(self, "ssh_client") else None,
-            sftp_source=partial(getattr, self, "sftp_client") if _overrides(self, "sftp_client") else None,
+            client_source=partial(getattr, self, "ssh_client") if self._has_own("ssh_client") else None,
+            sftp_source=partial(getattr, self, "sftp_client") if self._has_own("sftp_client") else None,
             log=partial(self._log, logging.DEBUG),
         )
+
+    def _has_own(self, name: str) -> bool:
+        """Whether a subclass, or this very account, replaces a member."""
+        return name in self.__dict__ or getattr(type(self), name) is not getattr(RemoteAccount, name)
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy starts unconnected: connections do not travel.
@@ -317,134 +314,6 @@ class RemoteAccount(ProcessVerbs, HttpMixin):
             raise RemoteCommandError(self, cmd, status, errors)
         self._log(logging.DEBUG, f"Running ssh command '{cmd}' exited with status {status} and message: {errors!r}")
 
-    def exists(self, path: str) -> bool:
-        """Whether there is something at a path, a dangling link included."""
-        return self._mode(path, follow=False) is not None
-
-    def isfile(self, path: str) -> bool:
-        """Whether a path leads to a regular file."""
-        return stat.S_ISREG(self._mode(path) or 0)
-
-    def isdir(self, path: str) -> bool:
-        """Whether a path leads to a directory."""
-        return stat.S_ISDIR(self._mode(path) or 0)
-
-    def islink(self, path: str) -> bool:
-        """Whether a path is a symbolic link."""
-        return stat.S_ISLNK(self._mode(path, follow=False) or 0)
-
-    @check_ssh
-    def _mode(self, path: str, *, follow: bool = True) -> int | None:
-        """Type and permissions of a file, ``None`` if there is none. Failures of SSH are no answer: they raise."""
-        try:
-            files = self.transport.files
-            attributes = files.stat(path) if follow else files.lstat(path)
-        except OSError as error:
-            if is_ssh_failure(error):
-                raise
-            return None
-        return attributes.st_mode or 0
-
-    @check_ssh
-    def open(self, path: str, mode: str = "r") -> Any:
-        """Open a file; its ``read`` gives bytes in every mode, its ``write`` takes text or bytes.
-
-        Raises:
-            FileNotFoundError: it is not there.
-        """
-        return self.transport.files.open(path, mode)
-
-    @check_ssh
-    def create_file(self, path: str, contents: str | bytes) -> None:
-        """Write a file, replacing what it contained.
-
-        Raises:
-            FileNotFoundError: its directory is not there.
-        """
-        with self.open(path, "w") as file:
-            file.write(contents)
-
-    @check_ssh
-    def mkdir(self, path: str, mode: int = _DEFAULT_PERMISSIONS) -> None:
-        """Create one directory; the machine's umask applies.
-
-        Raises:
-            OSError: it exists, or its parent does not.
-        """
-        self.transport.files.mkdir(path, mode)
-
-    def mkdirs(self, path: str, mode: int = _DEFAULT_PERMISSIONS) -> None:
-        """Create a directory with its parents; an existing one is fine.
-
-        Args:
-            path: expanded by the shell.
-            mode: permissions of the last directory.
-        """
-        with framework_commands():
-            self.ssh(f"mkdir -p {path} && chmod {mode:o} {path}")
-
-    def remove(self, path: str, allow_fail: bool = False) -> None:
-        """Remove files and trees.
-
-        Args:
-            path: expanded by the shell; several words are several paths.
-            allow_fail: be silent about what is not there.
-        """
-        with framework_commands():
-            self.ssh(f"rm -{'rf' if allow_fail else 'r'} {path}", allow_fail)
-
-    @check_ssh
-    def copy_from(self, src: str, dest: str) -> None:
-        """Copy a file or a tree from the machine to the driver; links are followed.
-
-        Args:
-            src: what does not exist is silently not copied.
-            dest: an existing directory is copied into.
-
-        Raises:
-            OSError: something could not be copied; everything else was.
-        """
-        copying.copy_from(self._tree(), src, dest)
-
-    @check_ssh
-    def copy_to(self, src: str, dest: str) -> None:
-        """Copy a file or a tree from the driver to the machine; links are followed.
-
-        Args:
-            src: what does not exist is silently not copied.
-            dest: an existing directory is copied into.
-
-        Raises:
-            OSError: something could not be copied; everything else was.
-        """
-        copying.copy_to(self._tree(), src, dest)
-
-    def copy_between(self, src: str, dest: str, dest_node: Any) -> None:
-        """Copy a file or a tree from this machine to another node's, through the driver."""
-        with tempfile.TemporaryDirectory() as directory:
-            self.copy_from(src, directory)
-            dest_node.account.copy_to(self._re_anchor_basename(src, directory), dest)
-
-    def scp_from(self, src: str, dest: str, recursive: bool = False) -> None:
-        """Deprecated name of ``copy_from``."""
-        warnings.warn("scp_from is deprecated: use copy_from", DeprecationWarning, stacklevel=2)
-        self.copy_from(src, dest)
-
-    def scp_to(self, src: str, dest: str, recursive: bool = False) -> None:
-        """Deprecated name of ``copy_to``."""
-        warnings.warn("scp_to is deprecated: use copy_to", DeprecationWarning, stacklevel=2)
-        self.copy_to(src, dest)
-
-    def _re_anchor_basename(self, path: str, directory: str) -> str:
-        return copying.re_anchor_basename(path, directory)
-
-    def _tree(self) -> copying.RemoteTree:
-        if not any(_overrides(self, verb) for verb in _FILE_VERBS):
-            return copying.FilesTree(self.transport.files)
-        if _overrides(self, "sftp_client") or not _overrides(self, "ssh_output"):
-            return copying.VerbsTree(self, lambda path: self.sftp_client.listdir(path))
-        return copying.VerbsTree(self, partial(copying.find_names, self.ssh_output))
-
     @contextlib.contextmanager
     def monitor_log(self, log: str) -> Iterator[LogMonitor]:
         """A monitor that ignores what the log contains now; a log that does not exist yet is fine.
@@ -486,8 +355,3 @@ class RemoteAccount(ProcessVerbs, HttpMixin):
                 return True
         except Exception:  # no answer yet, in whatever way
             return False
-
-
-def _overrides(account: RemoteAccount, name: str) -> bool:
-    """Whether an account has its own idea of a member."""
-    return name in account.__dict__ or getattr(type(account), name) is not getattr(RemoteAccount, name)

@@ -103,17 +103,17 @@ class TestContext:
         self.function: Any = kwargs.get("function")
         self.injected_args: Any = kwargs.get("injected_args")
         self.ignore: bool = kwargs.get("ignore", False)
+        self.cluster_use_metadata: dict[str, Any] = copy.copy(kwargs.get("cluster_use_metadata") or {})
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        """Have no services, no chosen logs, no index, no open log and no scratch directory."""
         # Tells apart tests whose names come out the same; set by the loader
         self.disambiguator: str = ""
-        self.cluster_use_metadata: dict[str, Any] = copy.copy(kwargs.get("cluster_use_metadata") or {})
-        self.services: ServiceRegistry = self._new_registry()
         self.test_index: int | None = None
-        self.log_collect: dict[Any, bool] = {}
         self._logger: logging.Logger | None = None
         self._local_scratch_dir: str | None = None
-
-    def _new_registry(self) -> ServiceRegistry:
-        return ServiceRegistry(enable_jvm_logs=bool(getattr(self.session_context, "enable_jvm_logs", False)))
+        self.renew_services()
 
     def __repr__(self) -> str:
         return (
@@ -128,22 +128,9 @@ class TestContext:
         Args:
             **kwargs: attributes to set on the copy. Services, collected logs, index and logger start anew.
         """
-        duplicate = type(self).__new__(type(self))
-        TestContext.__init__(
-            duplicate,
-            session_context=self.session_context,
-            cluster=self.cluster,
-            module=self.module,
-            test_suite_name=self.test_suite_name,
-            file=self.file,
-            cls=self.cls,
-            function=self.function,
-            injected_args=self.injected_args,
-            ignore=self.ignore,
-            cluster_use_metadata=self.cluster_use_metadata,
-        )
-        for name in vars(self).keys() - vars(duplicate).keys():
-            setattr(duplicate, name, vars(self)[name])  # what a user's subclass added
+        duplicate = copy.copy(self)  # what a user's subclass added comes along
+        duplicate.cluster_use_metadata = copy.copy(self.cluster_use_metadata)
+        duplicate._start_anew()
         for name, value in kwargs.items():
             setattr(duplicate, name, value)
         return duplicate
@@ -277,8 +264,9 @@ class TestContext:
 
     def renew_services(self) -> None:
         """Start another attempt of the test: no services yet, no choice of logs."""
-        self.services = self._new_registry()
-        self.log_collect = {}
+        enable_jvm_logs = bool(getattr(self.session_context, "enable_jvm_logs", False))
+        self.services: ServiceRegistry = ServiceRegistry(enable_jvm_logs=enable_jvm_logs)
+        self.log_collect: dict[Any, bool] = {}
 
     def close(self) -> None:
         """Release what the test holds on the driver: services, scratch directory and log files; twice is fine."""

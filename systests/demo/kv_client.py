@@ -21,7 +21,7 @@ from typing import Any
 
 HOST = "127.0.0.1"
 RETRY_SEC = 0.02
-TIMEOUT_SEC = 10
+TIMEOUT_SEC = 5
 
 
 class Connection:
@@ -30,12 +30,11 @@ class Connection:
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection((HOST, port), timeout=TIMEOUT_SEC)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.stream = self.socket.makefile("rw", encoding="utf-8", newline="\n")
+        self.lines = self.socket.makefile("r", encoding="utf-8")
 
     def call(self, request: dict[str, Any]) -> dict[str, Any]:
-        self.stream.write(json.dumps(request) + "\n")
-        self.stream.flush()
-        line = self.stream.readline()
+        self.socket.sendall(json.dumps(request).encode() + b"\n")
+        line = self.lines.readline()
         if not line:
             raise ConnectionError("the server closed the connection")
         answer: dict[str, Any] = json.loads(line)
@@ -45,58 +44,53 @@ class Connection:
         self.socket.close()
 
 
-class Stopped(Exception):
-    """SIGTERM came."""
-
-
-def stop(number: int, frame: Any) -> None:
-    # A second signal must not hit the way out
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise Stopped
-
-
 def tell(message: dict[str, Any]) -> None:
     print(json.dumps(message), flush=True)
 
 
-def acknowledged_writes(prefix: str, value_bytes: int, ports: list[int]) -> Any:
-    """Yield key and value of each write as soon as it is acknowledged."""
-    servers = itertools.cycle(ports)
-    connection: Connection | None = None
-    for number in itertools.count(1):
-        key = f"{prefix}-{number}"
-        value = str(number).rjust(value_bytes, ".")
-        while True:
+class Writer:
+    """Writes to whichever server takes it."""
+
+    def __init__(self, ports: list[int]) -> None:
+        self.servers = itertools.cycle(ports)
+        self.connection: Connection | None = None
+        self.stopping = False
+
+    def stop(self, *unused: Any) -> None:
+        self.stopping = True
+
+    def write(self, key: str, value: str) -> bool:
+        """Try until a server acknowledges; false if that did not come to pass before the end."""
+        while not self.stopping:
             try:
-                if connection is None:
-                    connection = Connection(next(servers))
-                if connection.call({"op": "put", "key": key, "value": value})["ok"]:
-                    break
+                if self.connection is None:
+                    self.connection = Connection(next(self.servers))
+                if self.connection.call({"op": "put", "key": key, "value": value})["ok"]:
+                    return True
             except (OSError, ValueError):
                 pass  # nobody knows whether this write happened; writing it again does no harm
-            if connection is not None:
-                connection.close()
-                connection = None
+            if self.connection is not None:
+                self.connection.close()
+                self.connection = None
             time.sleep(RETRY_SEC)
-        yield key, value
+        return False
 
 
 def load(prefix: str, value_bytes: int, writes: int, ports: list[int]) -> None:
-    signal.signal(signal.SIGTERM, stop)
+    writer = Writer(ports)
+    signal.signal(signal.SIGTERM, writer.stop)
     tell({"pid": os.getpid()})
     done = 0
     slowest = 0.0
     begin = before = time.monotonic()
-    try:
-        for key, value in acknowledged_writes(prefix, value_bytes, ports):
-            now = time.monotonic()
-            slowest, before = max(slowest, now - before), now
-            done += 1
-            tell({"key": key, "value": value})
-            if done == writes:
-                break
-    except Stopped:
-        pass
+    while not writes or done < writes:
+        key, value = f"{prefix}-{done + 1}", str(done + 1).rjust(value_bytes, ".")
+        if not writer.write(key, value):
+            break
+        now = time.monotonic()
+        slowest, before = max(slowest, now - before), now
+        done += 1
+        tell({"key": key, "value": value})
     tell({"writes": done, "seconds": time.monotonic() - begin, "slowest_seconds": slowest})
 
 

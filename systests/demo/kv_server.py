@@ -169,11 +169,10 @@ class Store:
     def take_entries(self, connection: socket.socket, port: int) -> None:
         connection.settimeout(None)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        stream = connection.makefile("rw", encoding="utf-8", newline="\n")
         with self.changed:
             have = len(self.entries)
-        send(stream, {"op": "replicate", "name": self.name, "have": have})
-        for line in stream:
+        send(connection, {"op": "replicate", "name": self.name, "have": have})
+        for line in connection.makefile("r", encoding="utf-8"):
             message = json.loads(line)
             if "entries" not in message:
                 raise ValueError(message.get("error"))
@@ -183,7 +182,7 @@ class Store:
                 for key, value in message["entries"]:
                     self.append(key, value)
                 have = len(self.entries)
-            send(stream, {"have": have})
+            send(connection, {"have": have})
         log.info("lost the primary %s:%d with %d entries", self.host, port, have)
 
 
@@ -200,11 +199,11 @@ class Server(socketserver.ThreadingTCPServer):
         log.info("connection of %s ended: %s", client_address, sys.exc_info()[1])
 
 
-class Connection(socketserver.StreamRequestHandler):
-    disable_nagle_algorithm = True
+class Connection(socketserver.BaseRequestHandler):
     server: Server
 
     def handle(self) -> None:
+        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         store = self.server.store
         operations = {
             "put": store.put,
@@ -214,41 +213,40 @@ class Connection(socketserver.StreamRequestHandler):
             "promote": store.promote,
             "follow": store.follow,
         }
-        stream = self.connection.makefile("rw", encoding="utf-8", newline="\n")
-        for line in stream:
+        lines = self.request.makefile("r", encoding="utf-8")
+        for line in lines:
             request = json.loads(line)
             op = request.pop("op")
             try:
                 if op == "replicate":
-                    self.replicate(stream, store.connect(**request))
+                    self.replicate(lines, store.connect(**request))
                     return
                 if op not in operations:
                     raise Refused(f"there is no operation '{op}'")
-                send(stream, {"ok": True, **operations[op](**request)})
+                send(self.request, {"ok": True, **operations[op](**request)})
             except (Refused, TypeError) as error:
-                send(stream, {"ok": False, "error": str(error)})
+                send(self.request, {"ok": False, "error": str(error)})
 
-    def replicate(self, stream: Any, link: Link) -> None:
-        threading.Thread(target=self.send_entries, args=(stream, link), daemon=True).start()
+    def replicate(self, lines: Any, link: Link) -> None:
+        threading.Thread(target=self.send_entries, args=(link,), daemon=True).start()
         try:
-            for line in stream:
+            for line in lines:
                 self.server.store.acknowledge(link, json.loads(line)["have"])
         finally:
             self.server.store.disconnect(link)
 
-    def send_entries(self, stream: Any, link: Link) -> None:
+    def send_entries(self, link: Link) -> None:
         sent = link.have
         while entries := self.server.store.due_entries(link, sent):
             try:
-                send(stream, {"entries": [[entry.key, entry.value] for entry in entries]})
-            except (OSError, ValueError):  # the reading side of this connection notices too, and cleans up
+                send(self.request, {"entries": [[entry.key, entry.value] for entry in entries]})
+            except OSError:  # the reading side of this connection notices too, and cleans up
                 return
             sent += len(entries)
 
 
-def send(stream: Any, message: dict[str, Any]) -> None:
-    stream.write(json.dumps(message) + "\n")
-    stream.flush()
+def send(connection: socket.socket, message: dict[str, Any]) -> None:
+    connection.sendall(json.dumps(message).encode() + b"\n")
 
 
 def main() -> None:

@@ -70,8 +70,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the wheel with the tools that are here, so that no network is needed."""
     target = tmp_path_factory.mktemp("wheel")
-    pip: list[str | Path] = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", target]
-    _checked([*pip, checkout], checkout)
+    pip: list[str | Path] = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
+    _checked([*pip, "--wheel-dir", target, checkout], checkout)
     return next(target.glob("ducktape-*.whl"))
 
 
@@ -152,7 +152,10 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     "command", [["ducktape"], ["python", "-m", "ducktape"], ["python", "bin/ducktape"]], ids=" ".join
 )
 def test_the_installed_program_knows_its_version(environment: Path, tmp_path: Path, command: list[str]) -> None:
-    program: list[str | Path] = [environment / command[0], *(str(environment.parent / p) if "/" in p else p for p in command[1:])]
+    program: list[str | Path] = [
+        environment / command[0],
+        *(str(environment.parent / p) if "/" in p else p for p in command[1:]),
+    ]
     assert _checked([*program, "--version"], tmp_path) == f"{ducktape.__version__}\n"
 
 

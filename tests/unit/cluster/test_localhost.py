@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import os
+import pickle
+import time
+
+import pytest
+
+from ducktape.cluster.cluster_spec import ClusterSpec, NodeSpec
+from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
+from ducktape.cluster.localhost import LocalhostCluster
+from ducktape.cluster.node_container import InsufficientResourcesError, NodeNotPresentError
+from ducktape.cluster.remoteaccount import RemoteAccountError
+
+
+def _take(cluster: LocalhostCluster, number: int) -> list[str]:
+    return [node.name for node in cluster.alloc(ClusterSpec.simple_linux(number))]
+
+
+def test_it_pretends_to_have_a_thousand_nodes() -> None:
+    cluster = LocalhostCluster(cluster_file=None)
+    assert (len(cluster), cluster.available().size(), cluster.used().size()) == (1000, 1000, 0)
+    assert _take(cluster, 3) == ["localhost0", "localhost1", "localhost2"]
+    assert (len(cluster), cluster.available().size(), cluster.used().size()) == (1000, 997, 3)
+    assert str(cluster.all()) == '[{"num_nodes": 1000, "os": "linux"}]'
+
+
+def test_freed_nodes_come_back_last_and_are_the_same() -> None:
+    cluster = LocalhostCluster(num_nodes=3)
+    first, second = cluster.alloc(ClusterSpec.simple_linux(2))
+    cluster.free(first)
+    third, again = cluster.alloc(ClusterSpec.simple_linux(2))
+    assert (third.name, again is first) == ("localhost2", True)
+    cluster.free([second, third, again])
+    assert cluster.max_used() == 3
+
+
+def test_too_much_is_refused() -> None:
+    cluster = LocalhostCluster(num_nodes=2)
+    with pytest.raises(InsufficientResourcesError, match=r"linux nodes requested: 3. linux nodes available: 2. "):
+        cluster.alloc(ClusterSpec.simple_linux(3))
+    for spec in (ClusterSpec.simple_linux(1, "large"), ClusterSpec([NodeSpec("windows")])):
+        with pytest.raises(InsufficientResourcesError):
+            cluster.alloc(spec)
+    assert cluster.available().size() == 2
+
+
+def test_a_node_is_freed_once_and_by_its_owner() -> None:
+    cluster = LocalhostCluster(num_nodes=2)
+    (node,) = cluster.alloc(ClusterSpec.simple_linux(1))
+    with pytest.raises(NodeNotPresentError):
+        LocalhostCluster(num_nodes=2).free(node)
+    cluster.free(node)
+    with pytest.raises(NodeNotPresentError):
+        cluster.free(node)
+
+
+def test_accounts_are_local_and_need_nothing() -> None:
+    (node,) = LocalhostCluster(ssh_exception_checks=[print]).alloc(ClusterSpec.simple_linux(1))
+    account = node.account
+    assert isinstance(account, LinuxRemoteAccount)
+    assert (account.is_local, account.local, account.externally_routable_ip) == (True, True, "localhost")
+    assert (account.hostname, account.ssh_hostname, str(account)) == ("localhost0", "localhost", "localhost0")
+    assert account._custom_ssh_exception_checks == [print]
+    assert account.ssh_output("echo $PPID").decode() == f"{os.getpid()}\n"
+    for name in ("ssh_client", "sftp_client"):
+        with pytest.raises(RemoteAccountError, match="no SSH connection"):
+            getattr(account, name)
+
+
+def test_everything_can_be_pickled() -> None:
+    cluster = LocalhostCluster(num_nodes=4)
+    nodes = cluster.alloc(ClusterSpec.simple_linux(2))
+    nodes[0].account.ssh("true")
+    copies = pickle.loads(pickle.dumps(nodes))
+    assert [copy.name for copy in copies] == ["localhost0", "localhost1"]
+    assert [copy.account.is_local for copy in copies] == [True, True]
+    assert copies[0].account.ssh_output("echo copy") == b"copy\n"
+    assert copies[0].account == nodes[0].account
+    copy = pickle.loads(pickle.dumps(cluster))
+    assert (len(copy), _take(copy, 2)) == (4, ["localhost2", "localhost3"])
+
+
+def test_the_pools_can_be_looked_at() -> None:
+    cluster = LocalhostCluster(num_nodes=3)
+    nodes = cluster.alloc(ClusterSpec.simple_linux(1))
+    assert list(cluster._in_use_nodes) == nodes
+    free = list(cluster._available_nodes)
+    assert [node.name for node in free] == ["localhost1", "localhost2"]
+    assert cluster.alloc(ClusterSpec.simple_linux(2)) == free
+
+
+def test_a_thousand_nodes_cost_nothing() -> None:
+    def once() -> float:
+        begin = time.process_time()
+        cluster = LocalhostCluster()
+        cluster.free(cluster.alloc(ClusterSpec.simple_linux(1000)))
+        return time.process_time() - begin
+
+    assert min(once() for _ in range(20)) < 0.005
