@@ -19,8 +19,9 @@ help:  ## list the targets
 
 demo:  ## install the package and run systests/demo on this machine
 	@.ci/prepare run
-	@$(BIN)/ducktape systests/demo --cluster ducktape.cluster.localhost.LocalhostCluster
-	@printf '\nThe report: %s\n' "$$(cd results/latest && pwd -P)/report.html"
+	@$(BIN)/ducktape systests/demo --cluster ducktape.cluster.localhost.LocalhostCluster; status=$$?; \
+		[ ! -e results/latest ] || printf '\nThe report: %s\n' "$$(cd results/latest && pwd -P)/report.html"; \
+		exit $$status
 
 test:  ## everything that .ci/run runs
 	@.ci/prepare test

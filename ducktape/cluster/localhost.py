@@ -57,7 +57,7 @@ class LocalhostNode(ClusterNode):
 
 
 class LocalAccounts:
-    """Creates the accounts of one cluster, which share a transport: each then collects what any of them left behind.
+    """Creates the accounts of one cluster.
 
     Args:
         ssh_exception_checks: passed to each account.
@@ -65,14 +65,13 @@ class LocalAccounts:
 
     def __init__(self, ssh_exception_checks: list[Callable[..., Any]] | None) -> None:
         self._ssh_exception_checks = ssh_exception_checks
-        self._transport = LocalTransport()
 
     def __call__(self, index: int) -> LinuxRemoteAccount:
         config = RemoteAccountSSHConfig(host=f"localhost{index}", hostname="localhost", port=22)
         account = LinuxRemoteAccount(
             config, externally_routable_ip="localhost", ssh_exception_checks=self._ssh_exception_checks
         )
-        account.transport = self._transport
+        account.transport = LocalTransport()
         return account
 
 

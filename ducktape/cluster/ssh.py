@@ -6,12 +6,12 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ducktape.cluster.leftovers import Leftovers, StreamHandle
 from ducktape.cluster.sftp import SftpFiles
+from ducktape.cluster.ssh_command import SshCommand
 from ducktape.cluster.ssh_failures import connecting
-from ducktape.cluster.ssh_stream import SshStream
 from ducktape.cluster.transport import Stdin, Transport
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class SshTransport(Transport):
         # Held strongly on purpose: a channel that the garbage collector finds is closed on whatever thread that runs,
         # possibly the library's own while it holds the channel's lock, which freezes the whole connection.
         self._channels: list[Any] = []
-        self._abandoned: deque[Any] = deque()
+        self._leftovers = Leftovers()
 
     def __getstate__(self) -> dict[str, Any]:
         kept = ("settings", "max_channels", "_client_source", "_sftp_source", "_say")
@@ -125,16 +125,18 @@ class SshTransport(Transport):
 
     def stream(
         self, command: str, *, stdin: Stdin = None, merge_stderr: bool = False, timeout: float | None = None
-    ) -> SshStream:
+    ) -> StreamHandle:
         """Start a command on a channel of its own; see :meth:`Transport.stream`.
 
         Waits for a free channel first, at most the timeout (an hour when there is none).
         """
+        self._leftovers.tidy()
         channel = self._open_channel(timeout)
         try:
             channel.set_combine_stderr(merge_stderr)
             channel.exec_command(command)
-            return SshStream(channel, command, stdin=stdin, timeout=timeout, release=self._release, bury=self._abandon)
+            started = SshCommand(channel, command, stdin=stdin, timeout=timeout, release=self._release)
+            return StreamHandle(started, self._leftovers)
         except EOFError as error:
             self._release(channel)
             raise self._lost(error) from error
@@ -144,8 +146,8 @@ class SshTransport(Transport):
 
     def close(self) -> None:
         """Close the own connection with everything on it."""
+        self._leftovers.close()
         with self._lock:
-            self._bury()
             for channel in self._channels:
                 channel.close()
             self._channels = []
@@ -242,28 +244,45 @@ class SshTransport(Transport):
                     self._channels.append(channel)
 
     def _new_channel(self, client: Any, timeout: float | None) -> Any:
+        import paramiko
+
         try:
             return _open_session(client.get_transport(), timeout)
-        except Exception:
+        except TimeoutError:
+            raise
+        except (EOFError, OSError) as error:
+            self._say(f"the connection died unnoticed (creating new client): {error!r}")
+        except paramiko.SSHException:
             transport = client.get_transport()
             if transport is not None and transport.is_active():
                 raise
-        # The connection died unnoticed an instant ago. No command was sent yet, so a new connection changes nothing.
-        return _open_session(self._live_client().get_transport(), timeout)
+        # No command was sent yet, so another connection changes nothing.
+        self._forget(client)
+        try:
+            return _open_session(self._live_client().get_transport(), timeout)
+        except EOFError as error:
+            raise self._lost(error) from error
+
+    def _forget(self, client: Any) -> None:
+        """Drop a broken connection, unless another thread replaced it already."""
+        with self._lock:
+            if self.current_client is client:
+                self._drop_client()
 
     def _take_slot(self, timeout: float | None) -> None:
         patience = CHANNEL_TIMEOUT_SEC if timeout is None else timeout
         deadline = time.monotonic() + patience
         with self._slots:
             while self._busy() >= self.max_channels:
+                if self._leftovers.give_up_oldest():
+                    continue
                 if time.monotonic() >= deadline:
                     raise TimeoutError(f"all {self.max_channels} channels to {self.settings.hostname} stayed in use")
-                # Ends of commands and abandoned outputs arrive without a notice to this condition.
+                # Ends of commands and dropped outputs arrive without a notice to this condition.
                 self._slots.wait(0.02)
             self._opening += 1
 
     def _busy(self) -> int:
-        self._bury()
         self._channels = [channel for channel in self._channels if not channel.closed]
         return len(self._channels) + self._opening
 
@@ -272,14 +291,6 @@ class SshTransport(Transport):
             channel.close()
             self._channels = [other for other in self._channels if other is not channel]
             self._slots.notify()
-
-    def _abandon(self, channel: Any) -> None:
-        # Called by the garbage collector: takes no lock, sends nothing. The next command closes the channel.
-        self._abandoned.append(channel)
-
-    def _bury(self) -> None:
-        while self._abandoned:
-            self._release(self._abandoned.popleft())
 
 
 def _open_session(transport: Any, timeout: float | None) -> Any:
@@ -297,8 +308,6 @@ def _open_session(transport: Any, timeout: float | None) -> Any:
         if timeout is None:
             return transport.open_session()
         return transport.open_session(timeout=timeout)
-    except EOFError as error:
-        raise paramiko.SSHException("the SSH connection was lost while a channel was being opened") from error
     except paramiko.SSHException as error:
         if timeout is None or time.monotonic() - begin < timeout:
             raise

@@ -3,28 +3,27 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 import os
-import random
 import sys
 import traceback
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.command_line.parse_args import parse_args
-from ducktape.tests.loader import LoaderException, NoTestsError, TestLoader
 from ducktape.tests.loggermaker import close_logger
-from ducktape.tests.reporter import write_session_reports
-from ducktape.tests.result import TestResult, TestResults
-from ducktape.tests.runner import TestRunner
 from ducktape.tests.session import SessionContext, SessionLoggerMaker, generate_results_dir, generate_session_id
 from ducktape.tests.signals import StopRequests
-from ducktape.tests.test_context import TestContext
 from ducktape.utils.local_filesystem_utils import mkdir_p
 from ducktape.utils.persistence import PDict
 from ducktape.utils.util import load_function
+
+# Each step imports what it alone needs: `--version` and `--collect-only` are answered without the engine.
+if TYPE_CHECKING:
+    from ducktape.tests.loader import TestLoader
+    from ducktape.tests.result import TestResults
+    from ducktape.tests.test_context import TestContext
 
 _TRACEBACK_LIMIT = 16
 _SESSION_ATTEMPTS = 100
@@ -187,6 +186,8 @@ def _log_configuration(logger: logging.Logger, args: dict[str, Any]) -> None:
 def _load_tests(
     session_context: SessionContext, logger: logging.Logger, args: dict[str, Any]
 ) -> tuple[TestLoader, list[TestContext]]:
+    from ducktape.tests.loader import LoaderException, NoTestsError, TestLoader
+
     try:
         loader = TestLoader(
             session_context,
@@ -220,6 +221,8 @@ def _show_collection(loader: TestLoader, tests: list[TestContext], args: dict[st
 def _sample(tests: list[TestContext], size: int | None) -> list[TestContext]:
     if not size:
         return tests
+    import random
+
     print(f"Running a sample of {size} tests")
     if size > len(tests):
         print(f"sample size {size} greater than number of tests {len(tests)}; running all tests")
@@ -235,6 +238,8 @@ def _sample(tests: list[TestContext], size: int | None) -> list[TestContext]:
 
 
 def _make_cluster(args: dict[str, Any]) -> Any:
+    import importlib
+
     try:
         module_name, _, class_name = args["cluster"].rpartition(".")
         keywords: dict[str, Any] = {"cluster_file": args["cluster_file"]}
@@ -262,6 +267,9 @@ def _run(
     args: dict[str, Any],
     stop_requests: StopRequests,
 ) -> TestResults:
+    from ducktape.tests.result import TestResult
+    from ducktape.tests.runner import TestRunner
+
     if args["deflake"] < 1:
         logger.warning("specified number of deflake runs specified to be less than 1, running without deflake.")
     expected = len(tests) + len(loader.import_failures)
@@ -302,6 +310,8 @@ def _report(
 
 
 def _write_reports(results: TestResults, expected: int, logger: logging.Logger, *, partial: bool) -> bool:
+    from ducktape.tests.reporter import write_session_reports
+
     failures = write_session_reports(results, expected, partial=partial)
     for name, error in failures:
         logger.error("Could not write %s: %s", name, "".join(traceback.format_exception(error)))

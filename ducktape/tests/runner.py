@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import select
 import signal
 import time
@@ -25,7 +24,7 @@ from ducktape.tests.scheduler import TestScheduler
 from ducktape.tests.signals import StopRequests
 from ducktape.tests.status import FAIL
 from ducktape.tests.test_context import TestContext
-from ducktape.utils.processes import adopt_orphans, child_pids, end_processes
+from ducktape.utils.processes import Orphans
 from ducktape.utils.terminal_size import get_terminal_size
 
 DEFAULT_MP_JOIN_TIMEOUT = 30
@@ -115,8 +114,7 @@ class TestRunner:
 
     def _run(self, requests: StopRequests) -> TestResults:
         self.results.start_time = time.time()
-        adopt_orphans()
-        self._own_children = child_pids()
+        self._orphans = Orphans()
         self._report_unschedulable(self.scheduler.filter_unschedulable_tests())
         self._log(logging.INFO, f"starting test run with session id {self.session_context.session_id}...")
         self._log(logging.INFO, f"running {len(self.scheduler)} tests...")
@@ -306,14 +304,7 @@ class TestRunner:
         """End what dead children left running; it became this process's, in sessions that are not."""
         if self.session_context.no_teardown:
             return
-        known = self._own_children | {child.pid for child in self._children()}
-
-        def orphans() -> list[int]:
-            return [pid for pid in child_pids() - known if _session_of(pid) not in (None, os.getsid(0))]
-
-        if not orphans():
-            return
-        for process in end_processes(orphans, grace_sec=0):
+        for process in self._orphans.end_all(keep={child.pid for child in self._children()}):
             self._log(logging.WARNING, f"process {process} outlived its test and was killed")
 
     # --- deadlines and requests to stop
@@ -458,10 +449,3 @@ class TestRunner:
 
     def _log(self, log_level: int, msg: str) -> None:
         self._logger.log(log_level, msg)
-
-
-def _session_of(pid: int) -> int | None:
-    try:
-        return os.getsid(pid)
-    except OSError:
-        return None

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import logging
 import os
 import re
@@ -36,6 +35,8 @@ def _path_component(name: str) -> str:
     encoded = name.encode()
     if len(encoded) <= _LONGEST_PATH_COMPONENT:
         return name
+    import hashlib  # costs milliseconds, for names that few suites have
+
     digest = hashlib.sha256(encoded).hexdigest()[:16]
     kept = encoded[: _LONGEST_PATH_COMPONENT - len(digest) - 1].decode(errors="ignore")
     return f"{kept}-{digest}"

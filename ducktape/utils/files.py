@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
+import time
 
 
 def write_atomically(path: str | os.PathLike[str], data: str | bytes) -> None:
@@ -26,7 +26,7 @@ def write_atomically(path: str | os.PathLike[str], data: str | bytes) -> None:
     content = data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data
     target = os.path.realpath(path)
     # A short name of its own: the target's name may already have the greatest length that is allowed
-    temporary = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.tmp")
+    temporary = os.path.join(os.path.dirname(target), f".{os.getpid()}-{time.monotonic_ns():x}.tmp")
     try:
         with os.fdopen(_create(temporary, like=target), "wb") as file:
             file.write(content)

@@ -132,3 +132,39 @@ def _describe(process: psutil.Process) -> str:
         return f"{process.pid} ({' '.join(process.cmdline())[:200] or process.name()})"
     except psutil.Error:
         return ""
+
+
+class Orphans:
+    """What dead children of this process left running: it becomes this process's own, where the system allows that.
+
+    A child that leads a session of its own can be told by it: whatever it started, and however deep, is in some session
+    but never in this process's own one.
+    """
+
+    def __init__(self) -> None:
+        adopt_orphans()
+        self._not_orphans = child_pids()
+
+    def end_all(self, *, keep: set[int]) -> list[str]:
+        """Kill them; blocks until they are gone.
+
+        Args:
+            keep: children that are meant to run.
+
+        Returns:
+            A short description of each.
+        """
+        own_session = os.getsid(0)
+        kept = keep | self._not_orphans
+
+        def orphans() -> list[int]:
+            return [pid for pid in child_pids() - kept if _session_of(pid) not in (None, own_session)]
+
+        return end_processes(orphans, grace_sec=0) if orphans() else []
+
+
+def _session_of(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return None

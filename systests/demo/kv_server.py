@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small replicated key-value server: one primary, any number of backups, everything in memory.
 
-The primary acknowledges a write when all backups that are connected have it. It does not watch over itself: somebody has
-to tell a backup that it is the primary now, and the others whom to follow.
+The primary acknowledges a write when all backups that are connected have it. Nobody watches over it: somebody has to
+tell a backup that it is the primary now (the one with the most entries) and the others whom to follow.
 
 Run it as ``python3 kv_server.py <config file>``. A connection carries JSON objects, one on each line::
 
@@ -28,6 +28,7 @@ import socketserver
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 RECONNECT_SEC = 0.05
@@ -60,7 +61,7 @@ class Store:
     def __init__(self, settings: configparser.SectionProxy) -> None:
         self.name = settings["name"]
         self.host = settings["host"]
-        self.link_delay_sec = settings.getfloat("link_delay_ms") / 1000
+        self.link_delay_sec = float(settings["link_delay_ms"]) / 1000
         self.ack_early = settings.getboolean("ack_early")
         self.primary: int | None = settings.getint("primary_port", fallback=None)
         self.entries: list[Entry] = []
@@ -154,6 +155,7 @@ class Store:
     # ---- the backup's side of replication
 
     def follow_for_ever(self) -> None:
+        said = ""
         while True:
             with self.changed:
                 self.changed.wait_for(lambda: self.primary is not None)
@@ -161,9 +163,12 @@ class Store:
             assert port is not None
             try:
                 with socket.create_connection((self.host, port), timeout=5) as connection:
+                    said = ""
                     self.take_entries(connection, port)
             except (OSError, ValueError) as error:
-                log.info("cannot follow %s:%d: %s", self.host, port, error)
+                if str(error) != said:
+                    said = str(error)
+                    log.info("cannot follow %s:%d: %s", self.host, port, said)
             time.sleep(RECONNECT_SEC)
 
     def take_entries(self, connection: socket.socket, port: int) -> None:
@@ -205,7 +210,7 @@ class Connection(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         store = self.server.store
-        operations = {
+        operations: dict[str, Callable[..., dict[str, Any]]] = {
             "put": store.put,
             "get": store.get,
             "status": store.status,
@@ -258,7 +263,7 @@ def main() -> None:
         filename=settings["log"], level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", encoding="utf-8"
     )
     store = Store(settings)
-    server = Server(store, settings.getint("port"))
+    server = Server(store, int(settings["port"]))
     # Raised in the main thread, which is the one that serves
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     threading.Thread(target=store.follow_for_ever, daemon=True).start()

@@ -36,9 +36,8 @@ class KvService(Service):
         self.ack_early = bool(context.globals.get("ack_early", False))
         self.primary = self.nodes[0]
         self.ports: dict[Any, int] = {}
-        # Made once: the service's id is another one when a failed test runs again, and ids of tests that run at the same
-        # time may be equal.
-        self.work_dir = f"/tmp/kv-{uuid.uuid4().hex}"
+        # Not the service's id: services of tests that run at the same time can have the same one.
+        self.work_dir = f"{context.globals.get('work_root', '/tmp')}/kv-{uuid.uuid4().hex}"
         # Nodes may share a machine, so each has a log file of its own name.
         self.logs = {
             f"server_log_{node.name}": {"path": self.log_file(node), "collect_default": True} for node in self.nodes
@@ -80,8 +79,9 @@ class KvService(Service):
         account.create_file(f"{directory}/kv_server.ini", config)
         with account.monitor_log(self.log_file(node)) as monitor:
             account.ssh(
-                f"cd {directory} && "
-                f"{{ nohup {PYTHON} kv_server.py kv_server.ini >>output 2>&1 </dev/null & echo $! >pid; }}"
+                f"cd {directory} && {{ "
+                f"nohup {PYTHON} {directory}/kv_server.py {directory}/kv_server.ini >>output 2>&1 </dev/null & "
+                f"echo $! >pid; }}"
             )
             monitor.wait_until(
                 "listening on",
@@ -177,7 +177,7 @@ class KvLoad(BackgroundThreadService):
         self.kv = kv
         self.value_bytes = value_bytes
         self.writes = writes
-        self.work_dir = f"/tmp/kv-load-{uuid.uuid4().hex}"
+        self.work_dir = f"{context.globals.get('work_root', '/tmp')}/kv-load-{uuid.uuid4().hex}"
         self.pids: dict[Any, int] = {}
         self.acknowledged: dict[str, str] = {}
         self.sums: list[dict[str, Any]] = []
@@ -188,9 +188,8 @@ class KvLoad(BackgroundThreadService):
         node.account.copy_to(os.path.join(HERE, "kv_client.py"), directory)
         # The primary comes first, backups refuse writes until they are promoted
         ports = " ".join(str(self.kv.ports[server]) for server in [self.kv.primary, *self.kv.backups])
-        command = (
-            f"exec {PYTHON} {directory}/kv_client.py load client{idx} {self.value_bytes} {self.writes} {ports} </dev/null"
-        )
+        arguments = f"client{idx} {self.value_bytes} {self.writes} {ports}"
+        command = f"exec {PYTHON} {directory}/kv_client.py load {arguments} </dev/null"
         for event in node.account.ssh_capture(command, callback=json.loads, combine_stderr=False):
             self.take(node, event)
 
@@ -222,7 +221,9 @@ class KvLoad(BackgroundThreadService):
         worker = self.worker_threads.get(self.idx(node))
         if worker is None:
             return
-        wait_until(lambda: node in self.pids or not worker.is_alive(), timeout_sec=10, err_msg="the client does not start")
+        wait_until(
+            lambda: node in self.pids or not worker.is_alive(), timeout_sec=10, err_msg="the client does not start"
+        )
         if worker.is_alive():
             node.account.signal(self.pids[node], signal.SIGTERM, allow_fail=True)
         assert self.wait_node(node, timeout_sec=20), f"{self.who_am_i(node)} does not end"

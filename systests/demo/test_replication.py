@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Does the key-value server keep what it has acknowledged?
 
-``--globals '{"ack_early": true}'`` configures the servers to acknowledge a write before the backups have it; the tests of
-failover must find that out.
+``--globals '{"ack_early": true}'`` configures the servers to acknowledge a write before the backups have it; the tests
+of failover must find that out. ``"work_root"`` in the globals is where the nodes keep their files, instead of /tmp.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ class ReplicationTest(Test):
         assert not lost, f"{len(lost)} of {len(self.load.acknowledged)} acknowledged writes are lost, {lost[0]} first"
 
     @cluster(num_nodes=5)
-    @matrix(backups=[1, 2], clients=[1, 2])
-    def test_failover(self, backups: int, clients: int) -> dict[str, int]:
+    @matrix(backups=[1, 2])
+    def test_failover(self, backups: int) -> dict[str, int]:
         """The primary is killed while clients write, and a backup takes over."""
-        self.start(backups, clients, link_delay_ms=20)
+        # What the primary acknowledges too early is lost with it if it is still under way
+        self.start(backups, clients=2, link_delay_ms=20)
         self.load.start()
         self.load.wait_for_writes(20)
         self.kv.kill_node(self.kv.primary)

@@ -105,6 +105,23 @@ def test_a_capture_that_nobody_reads_runs(account: LinuxRemoteAccount, tmp_path:
         time.sleep(0.01)
 
 
+def test_a_capture_that_nobody_reads_may_write(account: LinuxRemoteAccount, tmp_path: Path) -> None:
+    account.ssh_capture(f"sleep 0.1; echo a; head -c 150000 /dev/zero; echo b >&2; touch '{tmp_path}/done'")
+    deadline = time.monotonic() + 20
+    while not account.exists(f"{tmp_path}/done"):
+        assert time.monotonic() < deadline
+        account.ssh("sleep 0.01")
+
+
+def test_a_capture_that_is_left_early_ends_a_command_that_goes_on_writing(
+    account: LinuxRemoteAccount, tmp_path: Path
+) -> None:
+    for line in account.ssh_capture(f"echo $$; while echo x; do sleep 0.01; done 2>/dev/null; touch '{tmp_path}/end'"):
+        pid = int(line)
+        break
+    _until(lambda: not account.alive(pid))
+
+
 def test_input_for_all_three(account: LinuxRemoteAccount) -> None:
     assert account.ssh("grep -q needle", stdin="a needle") == 0
     assert account.ssh_output("tr a b", stdin=b"aaa") == b"bbb"

@@ -81,6 +81,11 @@ DIFFERENCES: dict[str, Difference] = {
     "the folder marks, as a script": Difference(_OVER_NOTHING, added=(EMPTY_MATRIX,)),
     "several folders": Difference(_OVER_NOTHING, added=(EMPTY_MATRIX,)),
     "several folders in another order": Difference(_OVER_NOTHING, added=(EMPTY_MATRIX,)),
+    "the folder pack, as a script": Difference(
+        "the name of a module hung on the directories that earlier files had put on the search path",
+        added=("inner.test_below_loose.BelowLooseTest.test_below_loose",),
+        removed=("pack.loose.inner.test_below_loose.BelowLooseTest.test_below_loose",),
+    ),
     "the current directory": Difference(
         "all that is said of the folders below", added=(EMPTY_MATRIX, _IN_A_DOTTED_DIRECTORY, *_COINCIDING)
     ),

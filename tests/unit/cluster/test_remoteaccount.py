@@ -71,7 +71,7 @@ def test_the_logger_is_the_modules_unless_one_is_set(caplog: pytest.LogCaptureFi
     account = RemoteAccount(_config(host="100%s"))
     assert (account._logger, account.logger.name) == (None, NAME)
     with caplog.at_level(logging.DEBUG, logger=NAME):
-        account._log(logging.INFO, "50% of %d", 7)
+        account._log(logging.INFO, "50%% of %d", 7)
         account._log(logging.INFO, "50% of %d")
     assert [record.getMessage() for record in caplog.records] == ["me@100%s: 50% of 7", "me@100%s: 50% of %d"]
     account.logger = own = logging.getLogger("own")
@@ -122,7 +122,7 @@ def test_log_lines_of_commands(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_a_local_account_has_no_ssh_client() -> None:
     account = _local()
-    with pytest.raises(RemoteAccountError, match="me@worker: has no SSH connection, .* LocalTransport") as caught:
+    with pytest.raises(RemoteAccountError, match=r"me@worker: has no SSH connection, .* LocalTransport") as caught:
         account.ssh_client
     assert "\n" not in str(caught.value)
 

@@ -79,10 +79,10 @@ def test_commands_go_through_one_session(account: WindowsRemoteAccount, caplog: 
 
 def test_an_instance_must_be_known(account: WindowsRemoteAccount, tmp_path: Path) -> None:
     _instance(tmp_path, "i-gone")
-    with pytest.raises(Exception, match="does not know the instance i-gone. Is the region"):
+    with pytest.raises(Exception, match=r"does not know the instance i-gone. Is the region"):
         account.winrm_client
     _instance(tmp_path, "\n")
-    with pytest.raises(Exception, match="Could not extract EC2 instance ID from local file: .*/windows1/aws/id"):
+    with pytest.raises(Exception, match=r"Could not extract EC2 instance ID from local file: .*/windows1/aws/id"):
         account.winrm_client
 
 

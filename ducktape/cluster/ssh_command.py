@@ -31,15 +31,13 @@ class _News(threading.Event):
         super().clear()
 
 
-class SshStream:
+class SshCommand:
     """A :class:`ducktape.cluster.transport.CommandStream` over a paramiko channel on which a command was started.
 
-    Both streams are drained in the caller's thread. A dropped stream is handed to ``bury``: the garbage collector may
-    run on any thread and inside any lock, where closing a channel can freeze the connection.
+    Both streams are drained in the caller's thread.
 
     Args:
         release: closes the channel and frees its slot
-        bury: remembers the channel for a later close, without taking a lock
     """
 
     _channel: Any = None
@@ -52,12 +50,10 @@ class SshStream:
         stdin: Stdin,
         timeout: float | None,
         release: Callable[[Any], None],
-        bury: Callable[[Any], None],
     ) -> None:
         self._command = command
         self._timeout = timeout
         self._release = release
-        self._bury = bury
         self._errors = BoundedBytes()
         self._piece = b""
         self._input: Iterator[bytes] | None = None if stdin is None else stdin_chunks(stdin)
@@ -69,10 +65,6 @@ class SshStream:
             channel.in_stderr_buffer.set_event(self._news)
         self._feed(channel)
         self._channel = channel
-
-    def __del__(self) -> None:
-        if self._channel is not None:
-            self._bury(self._channel)
 
     def gettimeout(self) -> float | None:
         """Seconds that one call may block."""

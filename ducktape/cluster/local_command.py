@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One local process and its pipes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import select
+import subprocess
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from ducktape.cluster.transport import BoundedBytes, Stdin, stdin_chunks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PIECE = 1024 * 1024
+_HAS_DATA = select.POLLIN | select.POLLHUP | select.POLLERR
+
+
+def login_shell() -> str:
+    """The user's shell: ``$SHELL``, else the password database's, else ``/bin/sh``."""
+    candidates = [os.environ.get("SHELL", "")]
+    with contextlib.suppress(KeyError):
+        candidates.append(pwd.getpwuid(os.getuid()).pw_shell)
+    return next((shell for shell in candidates if shell and os.access(shell, os.X_OK)), "/bin/sh")
+
+
+def home_directory() -> str:
+    """Where commands and relative paths start: the home directory, or ``/`` when there is none (as sshd does)."""
+    home = os.path.expanduser("~")
+    return home if os.path.isdir(home) else "/"
+
+
+class LocalCommand:
+    """One local process; a :class:`ducktape.cluster.transport.CommandStream`."""
+
+    _process: subprocess.Popen[bytes] | None = None
+
+    def __init__(
+        self,
+        command: str,
+        *,
+        stdin: Stdin,
+        merge_stderr: bool,
+        timeout: float | None,
+        survivors: deque[subprocess.Popen[bytes]],
+    ) -> None:
+        self._command = command
+        self._timeout = timeout
+        self._survivors = survivors
+        self._errors = BoundedBytes()
+        self._input: Iterator[bytes] | None = None if stdin is None else stdin_chunks(stdin)
+        self._piece = b""
+        shell = login_shell()
+        self._process = process = subprocess.Popen(
+            [os.path.basename(shell), "-c", command],
+            executable=shell,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merge_stderr else subprocess.PIPE,
+            cwd=home_directory(),
+            bufsize=0,
+            start_new_session=True,
+        )
+        assert process.stdin is not None and process.stdout is not None
+        self._pipes = [pipe for pipe in (process.stdin, process.stdout, process.stderr) if pipe is not None]
+        self._out = process.stdout.fileno()
+        self._in = process.stdin.fileno()
+        self._poll = select.poll()
+        self._reading = set()
+        for pipe in self._pipes[1:]:
+            os.set_blocking(pipe.fileno(), False)
+            self._poll.register(pipe, select.POLLIN)
+            self._reading.add(pipe.fileno())
+        if self._input is not None:
+            self._start_input()
+
+    def gettimeout(self) -> float | None:
+        """Seconds that one call may block."""
+        return self._timeout
+
+    def settimeout(self, timeout: float | None) -> None:
+        """Set the seconds that one call may block."""
+        self._timeout = timeout
+
+    def read(self) -> bytes:
+        """The next piece of stdout; see :meth:`CommandStream.read`."""
+        deadline = self._deadline()
+        while self._reading:
+            events = self._poll.poll(_milliseconds(deadline))
+            piece = self._serve(events)
+            if piece:
+                return piece
+            if not events:
+                raise TimeoutError(f"no output for {self._timeout} seconds: {self._command}")
+            # A chatty stderr must not stretch the wait for stdout.
+            if self._reading and deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError(f"no output for {self._timeout} seconds: {self._command}")
+        return b""
+
+    def exit_status(self) -> int:
+        """The status of the process; see :meth:`CommandStream.exit_status`."""
+        process = self._process
+        if process is None:
+            raise ValueError(f"the command's stream is closed: {self._command}")
+        deadline = self._deadline()
+        self._finish_input(deadline)
+        status = process.poll()
+        if status is None:
+            try:
+                status = process.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                raise TimeoutError(f"not ended after {self._timeout} seconds: {self._command}") from None
+        return -1 if status < 0 else status
+
+    def stderr(self) -> bytes:
+        """What came on stderr, shortened in the middle when long."""
+        return self._errors.value()
+
+    def close(self) -> None:
+        """Close the pipes. A process that still runs goes on, and is collected by a later command."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        self._reading.clear()
+        self._input = None
+        for pipe in self._pipes:
+            # The descriptor is released even when closing reports an error.
+            with contextlib.suppress(OSError):
+                pipe.close()
+        if process.poll() is None:
+            self._survivors.append(process)
+
+    def _deadline(self) -> float | None:
+        return None if self._timeout is None else time.monotonic() + self._timeout
+
+    def _serve(self, events: list[tuple[int, int]]) -> bytes:
+        """Take what the ready pipes offer; returns stdout's piece."""
+        found = b""
+        for descriptor, event in events:
+            if descriptor == self._in:
+                self._feed()
+            elif event & _HAS_DATA:
+                piece = self._take(descriptor)
+                if descriptor == self._out:
+                    found = piece
+                else:
+                    self._errors.feed(piece)
+        return found
+
+    def _take(self, descriptor: int) -> bytes:
+        try:
+            piece = os.read(descriptor, _PIECE)
+        except BlockingIOError:
+            return b""
+        if not piece:
+            self._poll.unregister(descriptor)
+            self._reading.discard(descriptor)
+        return piece
+
+    def _start_input(self) -> None:
+        os.set_blocking(self._in, False)
+        self._poll.register(self._in, select.POLLOUT)
+        # What fits into the pipe is sent now: a stream that nobody reads has its input all the same.
+        self._feed()
+
+    def _feed(self) -> None:
+        """Write input until the pipe is full or the input ends."""
+        while self._input is not None:
+            if not self._piece:
+                self._piece = next(self._input, b"")
+            if not self._piece:
+                self._end_input()
+                return
+            try:
+                written = os.write(self._in, self._piece)
+            except BlockingIOError:
+                return
+            except BrokenPipeError:
+                # The command ended, or closed its input, without wanting the rest.
+                self._end_input()
+                return
+            self._piece = self._piece[written:]
+
+    def _end_input(self) -> None:
+        self._input = None
+        self._poll.unregister(self._in)
+        self._pipes[0].close()
+
+    def _finish_input(self, deadline: float | None) -> None:
+        """A command may close its output and still read: send the rest before waiting for its end."""
+        while self._input is not None:
+            if not self._poll.poll(_milliseconds(deadline)):
+                raise TimeoutError(f"input not taken for {self._timeout} seconds: {self._command}")
+            self._feed()
+
+
+def _milliseconds(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000

@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Redis servers, the sentinels that watch over them, and a load, as services.
+
+They need the programs ``redis-server`` and ``redis-cli``, and Python, on every node.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import uuid
+from typing import Any
+
+from ducktape.services.background_thread import BackgroundThreadService
+from ducktape.services.service import Service
+from ducktape.utils.util import wait_until
+
+FREE_PORT = """python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'"""
+
+
+class RedisProcess(Service):
+    """One process of ``redis-server`` on each node, in whatever role; the base of the two classes below."""
+
+    # Nodes may share a machine, and nothing shall be reachable from outside of it. For servers that are machines of
+    # their own this is node.account.hostname.
+    HOST = "127.0.0.1"
+    NAME = "redis"
+    ARGUMENTS = ""
+    READY = "Ready to accept connections"
+
+    def __init__(self, context: Any, num_nodes: int) -> None:
+        super().__init__(context, num_nodes=num_nodes)
+        self.ports: dict[Any, int] = {}
+        # Not the service's id: services of tests that run at the same time can have the same one.
+        root = context.globals.get("work_root", "/tmp")
+        self.work_dir = f"{root}/{self.NAME}-{uuid.uuid4().hex}"
+        # Nodes may share a machine, so each has a log file of its own name.
+        self.logs = {
+            f"{self.NAME}_log_{node.name}": {"path": self.log_file(node), "collect_default": True}
+            for node in self.nodes
+        }
+
+    def node_dir(self, node: Any) -> str:
+        return f"{self.work_dir}-{node.name}"
+
+    def log_file(self, node: Any) -> str:
+        return f"{self.node_dir(node)}/{self.NAME}-{node.name}.log"
+
+    def config(self, node: Any) -> str:
+        """The text of the configuration file of a node."""
+        raise NotImplementedError
+
+    # ---- life
+
+    def start_node(self, node: Any, **kwargs: Any) -> None:
+        account = node.account
+        directory = self.node_dir(node)
+        account.mkdirs(directory)
+        if node not in self.ports:
+            self.ports[node] = int(account.ssh_output(FREE_PORT))
+        config_file = f"{directory}/{self.NAME}.conf"
+        account.create_file(config_file, self.config(node))
+        with account.monitor_log(self.log_file(node)) as monitor:
+            account.ssh(
+                f"cd {directory} && "
+                f"{{ nohup redis-server {config_file} {self.ARGUMENTS} >>output 2>&1 </dev/null & echo $! >pid; }}"
+            )
+            monitor.wait_until(
+                self.READY,
+                timeout_sec=20,
+                backoff_sec=0.05,
+                err_msg=lambda: f"{self.who_am_i(node)} does not start: {self.output(node)}",
+            )
+
+    def stop_node(self, node: Any, **kwargs: Any) -> None:
+        self.end(node, signal.SIGTERM)
+
+    def clean_node(self, node: Any, **kwargs: Any) -> None:
+        node.account.remove(self.node_dir(node), allow_fail=True)
+
+    def kill_node(self, node: Any) -> None:
+        self.end(node, signal.SIGKILL)
+
+    def end(self, node: Any, sig: signal.Signals) -> None:
+        pid = self.pid(node)
+        if pid is None:
+            return
+        node.account.signal(pid, sig, allow_fail=True)
+        wait_until(
+            lambda: not node.account.alive(pid),
+            timeout_sec=15,
+            backoff_sec=0.02,
+            err_msg=lambda: f"{self.who_am_i(node)} (process {pid}) does not end by {sig.name}",
+        )
+        node.account.remove(f"{self.node_dir(node)}/pid", allow_fail=True)
+
+    def pid(self, node: Any) -> int | None:
+        """The process of a node, if one was started there."""
+        output = node.account.ssh_output(f"cat {self.node_dir(node)}/pid", allow_fail=True, combine_stderr=False)
+        return int(output) if output.strip() else None
+
+    def output(self, node: Any) -> str:
+        """What a process said that did not get ready."""
+        files = f"{self.node_dir(node)}/output {self.log_file(node)}"
+        text: bytes = node.account.ssh_output(f"tail -n 20 {files}", allow_fail=True)
+        return text.decode(errors="replace")
+
+    # ---- conversation
+
+    def cli_command(self, node: Any) -> str:
+        return f"redis-cli -h {self.HOST} -p {self.ports[node]}"
+
+    def cli(self, node: Any, command: str) -> str:
+        """Run one command of Redis on a node and return what it prints; an error of Redis fails the call."""
+        output: bytes = node.account.ssh_output(f"{self.cli_command(node)} -e {command}")
+        return output.decode().strip()
+
+    def info(self, node: Any, section: str) -> dict[str, str]:
+        """One section of ``INFO`` as a dictionary."""
+        lines = self.cli(node, f"INFO {section}").splitlines()
+        return dict(line.strip().split(":", 1) for line in lines if ":" in line)
+
+
+class RedisService(RedisProcess):
+    """One primary, which is the first node, and replicas on the other nodes.
+
+    Args:
+        context: of the test.
+        num_nodes: how many servers.
+    """
+
+    def __init__(self, context: Any, num_nodes: int) -> None:
+        super().__init__(context, num_nodes)
+        self.primary = self.nodes[0]
+
+    @property
+    def replicas(self) -> list[Any]:
+        return [node for node in self.nodes if node is not self.primary]
+
+    def config(self, node: Any) -> str:
+        return self.render(
+            "redis.conf",
+            node=node,
+            directory=self.node_dir(node),
+            log_file=self.log_file(node),
+            port=self.ports[node],
+            primary_port=None if node is self.primary else self.ports[self.primary],
+        )
+
+    def wait_for_replicas(self, replicas: list[Any] | None = None, timeout_sec: float = 20) -> None:
+        """Wait until replicas, all unless given, are in step with the primary."""
+        for node in self.replicas if replicas is None else replicas:
+            self.wait_for_replica(node, timeout_sec)
+
+    def wait_for_replica(self, node: Any, timeout_sec: float) -> None:
+        wait_until(
+            lambda: self.is_in_step(node),
+            timeout_sec=timeout_sec,
+            err_msg=lambda: f"{self.who_am_i(node)} does not follow: {self.info(node, 'replication')}",
+        )
+
+    def is_in_step(self, node: Any) -> bool:
+        info = self.info(node, "replication")
+        return (
+            info["role"] == "slave"
+            and info["master_port"] == str(self.ports[self.primary])
+            and info["master_link_status"] == "up"
+        )
+
+    def write(self, keys: list[str], replicas: int) -> list[str]:
+        """Write keys, each with itself as value, and return those that so many replicas have confirmed."""
+        lines = "".join(f"SET {key} {key}\\nWAIT {replicas} 1000\\n" for key in keys)
+        command = f"printf '{lines}' | {self.cli_command(self.primary)}"
+        answers = self.primary.account.ssh_output(command, allow_fail=True).decode().splitlines()
+        return [
+            key
+            for key, done, confirmed in zip(keys, answers[::2], answers[1::2], strict=False)
+            if done == "OK" and confirmed.isdecimal() and int(confirmed) >= replicas
+        ]
+
+    def missing(self, node: Any, keys: list[str]) -> list[str]:
+        """Those of the written keys that a node does not have."""
+        values = []
+        for first in range(0, len(keys), 500):
+            values += self.cli(node, f"MGET {' '.join(keys[first : first + 500])}").split("\n")
+        return [key for key, value in zip(keys, values, strict=True) if key != value]
+
+
+class RedisSentinelService(RedisProcess):
+    """Sentinels, one on each node, that replace a primary which is gone.
+
+    Args:
+        context: of the test.
+        num_nodes: how many sentinels.
+        redis: the servers they watch.
+    """
+
+    NAME = "sentinel"
+    ARGUMENTS = "--sentinel"
+    READY = "+monitor master"
+
+    def __init__(self, context: Any, num_nodes: int, redis: RedisService) -> None:
+        super().__init__(context, num_nodes)
+        self.redis = redis
+        self.quorum = num_nodes // 2 + 1
+
+    def config(self, node: Any) -> str:
+        return self.render(
+            "sentinel.conf",
+            node=node,
+            directory=self.node_dir(node),
+            log_file=self.log_file(node),
+            port=self.ports[node],
+            primary_port=self.redis.ports[self.redis.primary],
+        )
+
+    def wait_until_complete(self, timeout_sec: float = 20) -> None:
+        """Wait until every sentinel knows all the others and all replicas."""
+        for node in self.nodes:
+            self.wait_for_node(node, timeout_sec)
+
+    def wait_for_node(self, node: Any, timeout_sec: float) -> None:
+        wait_until(
+            lambda: self.knows_everybody(node),
+            timeout_sec=timeout_sec,
+            err_msg=lambda: f"{self.who_am_i(node)} knows only {self.info(node, 'sentinel')}",
+        )
+
+    def knows_everybody(self, node: Any) -> bool:
+        known = f"slaves={len(self.redis.replicas)},sentinels={self.num_nodes}"
+        return self.info(node, "sentinel")["master0"].endswith(known)
+
+    def wait_for_failover(self, monitor: Any, timeout_sec: float = 30) -> Any:
+        """Wait until the sentinel whose log is monitored names another primary; return that node."""
+        monitor.wait_until("+switch-master", timeout_sec=timeout_sec, err_msg="the sentinels choose no other primary")
+        address = self.cli(self.nodes[0], "SENTINEL GET-MASTER-ADDR-BY-NAME main").split()
+        self.redis.primary = next(node for node in self.redis.nodes if str(self.redis.ports[node]) == address[1])
+        return self.redis.primary
+
+
+class RedisLoad(BackgroundThreadService):
+    """Writes without a break, until it is stopped or the primary does not answer, and remembers what was confirmed.
+
+    Args:
+        context: of the test.
+        redis: the servers.
+        replicas: how many of them have to confirm a write.
+    """
+
+    BATCH = 20
+
+    def __init__(self, context: Any, redis: RedisService, replicas: int) -> None:
+        super().__init__(context, num_nodes=1)
+        self.redis = redis
+        self.replicas = replicas
+        self.stopping = threading.Event()
+        self.confirmed: list[str] = []
+
+    def _worker(self, idx: int, node: Any) -> None:
+        number = 0
+        while not self.stopping.is_set():
+            keys = [f"load-{number + offset}" for offset in range(self.BATCH)]
+            confirmed = self.redis.write(keys, self.replicas)
+            with self.lock:
+                self.confirmed += confirmed
+            if len(confirmed) < len(keys):
+                return
+            number += self.BATCH
+
+    def wait_for_writes(self, count: int, timeout_sec: float = 20) -> None:
+        """Wait until so many writes were confirmed in all."""
+        wait_until(
+            lambda: len(self.confirmed) >= count,
+            timeout_sec=timeout_sec,
+            err_msg=lambda: f"only {len(self.confirmed)} of {count} writes were confirmed. {self.errors}",
+        )
+
+    def stop_node(self, node: Any, **kwargs: Any) -> None:
+        if self.idx(node) not in self.worker_threads:
+            return
+        self.stopping.set()
+        assert self.wait_node(node, timeout_sec=30), f"{self.who_am_i(node)} does not end"
+
+    def clean_node(self, node: Any, **kwargs: Any) -> None:
+        pass  # leaves no file

@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What only SSH has: connections that are shared, get lost and come back."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import paramiko
+import pytest
+
+from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
+from ducktape.cluster.remoteaccount import RemoteCommandError
+from ducktape.cluster.ssh import SshTransport
+from tests.support.sshd import Sshd, missing_parts, running_sshd
+
+pytestmark = pytest.mark.skipif(bool(missing_parts()), reason=missing_parts() or "a server can be started")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    with running_sshd(tmp_path_factory.mktemp("sshd")) as sshd:
+        yield sshd
+
+
+@pytest.fixture
+def failures() -> list[Exception]:
+    return []
+
+
+@pytest.fixture
+def account(server: Sshd, failures: list[Exception]) -> Iterator[LinuxRemoteAccount]:
+    made = LinuxRemoteAccount(server.settings, ssh_exception_checks=[lambda error, _: failures.append(error)])
+    yield made
+    made.close()
+
+
+def _until(condition: Any) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_threads_that_come_first_share_one_connection(account: LinuxRemoteAccount) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda number: account.ssh_output(f"echo {number} $SSH_CONNECTION"), range(8)))
+    ports = {result.split()[2] for result in results}
+    assert [result.split()[0] for result in results] == [b"%d" % number for number in range(8)]
+    assert len(ports) == 1
+
+
+def test_users_reach_the_library_itself(account: LinuxRemoteAccount) -> None:
+    assert account._ssh_client is None
+    client, sftp = account.ssh_client, account.sftp_client
+    assert isinstance(client, paramiko.SSHClient)
+    assert isinstance(sftp, paramiko.SFTPClient)
+    assert [account.ssh_client, account._ssh_client] == [client, client]
+    assert [account.sftp_client, account._sftp_client] == [sftp, sftp]
+    _, stdout, _ = client.exec_command("echo user")
+    assert stdout.read() == b"user\n"
+    account.close()
+    account.close()
+    assert (account._ssh_client, account._sftp_client) == (None, None)
+
+
+def test_no_sftp_session_without_need(account: LinuxRemoteAccount) -> None:
+    account.ssh("true")
+    assert account._sftp_client is None
+    account.exists("/")
+    assert account._sftp_client is not None
+
+
+def test_a_server_that_came_back_is_used(tmp_path: Path) -> None:
+    with running_sshd(tmp_path) as server:
+        account = LinuxRemoteAccount(server.settings)
+        assert account.ssh_output("echo 1") == b"1\n"
+        assert account.exists("/")
+        server.stop()
+        server.start()
+        assert account.ssh_output("echo 2") == b"2\n"
+        assert account.exists("/")
+        account.close()
+
+
+def test_a_connection_that_died_an_instant_ago_is_replaced(server: Sshd, account: LinuxRemoteAccount) -> None:
+    for number in range(5):
+        account.ssh("true")
+        server.cut_connections()
+        assert account.ssh_output(f"echo {number}") == b"%d\n" % number
+
+
+@pytest.mark.parametrize("allow_fail", [False, True])
+def test_a_connection_lost_during_a_command_is_an_ssh_error(
+    server: Sshd, account: LinuxRemoteAccount, failures: list[Exception], allow_fail: bool
+) -> None:
+    lines = account.ssh_capture("echo started; sleep 5", allow_fail=allow_fail)
+    assert next(lines) == "started\n"
+    server.cut_connections()
+    with pytest.raises(paramiko.SSHException, match="lost while this command ran") as caught:
+        next(lines)
+    assert failures == [caught.value]
+    assert list(lines) == []
+
+
+def test_a_dead_sftp_session_is_replaced(account: LinuxRemoteAccount) -> None:
+    assert account.exists("/etc")
+    before = account._sftp_client
+    before.get_channel().close()
+    assert account.exists("/etc")
+    assert account._sftp_client is not before
+
+
+def test_a_server_without_sftp_runs_commands_and_says_what_it_lacks(tmp_path: Path) -> None:
+    with running_sshd(tmp_path) as server:
+        config = server.directory / "sshd_config"
+        config.write_text(config.read_text().replace("Subsystem sftp internal-sftp\n", ""))
+        server.stop()
+        server.start()
+        account = LinuxRemoteAccount(server.settings)
+        assert account.ssh("true") == 0
+        with pytest.raises(paramiko.SSHException, match=r"127\.0\.0\.1 offers no SFTP session"):
+            account.exists("/")
+        assert account.ssh("true") == 0
+        account.close()
+
+
+def test_a_refused_login_is_an_error_everywhere(
+    server: Sshd, account: LinuxRemoteAccount, failures: list[Exception], tmp_path: Path
+) -> None:
+    paramiko.RSAKey.generate(2048).write_private_key_file(str(tmp_path / "other_key"))
+    account.ssh_config.identityfile = str(tmp_path / "other_key")
+    with pytest.raises(paramiko.SSHException):
+        account.ssh("true")
+    with pytest.raises(paramiko.SSHException):
+        account.isdir("/")
+    assert len(failures) == 2
+    assert account.alive(1) is False
+
+
+def test_a_missing_key_file_is_said_and_checked(
+    account: LinuxRemoteAccount, failures: list[Exception], tmp_path: Path
+) -> None:
+    account.ssh_config.identityfile = f"{tmp_path}/absent"
+    with pytest.raises(FileNotFoundError):
+        account.exists("/")
+    assert len(failures) == 1
+
+
+def test_absent_files_run_no_checks(account: LinuxRemoteAccount, failures: list[Exception], tmp_path: Path) -> None:
+    assert not account.exists(f"{tmp_path}/absent")
+    with pytest.raises(FileNotFoundError):
+        account.open(f"{tmp_path}/absent")
+    with pytest.raises(RemoteCommandError):
+        account.ssh("false")
+    assert failures == []
+
+
+def test_further_commands_wait_for_a_channel(server: Sshd) -> None:
+    transport = SshTransport(server.settings, max_channels=2)
+    try:
+        held = [transport.stream("sleep 5") for _ in range(2)]
+        with pytest.raises(TimeoutError, match=r"all 2 channels to 127\.0\.0\.1 stayed in use"):
+            transport.run("true", timeout=0.2)
+        threading.Timer(0.1, held[0].close).start()
+        assert transport.run("echo free").stdout == b"free\n"
+        # Output that nobody will read gives way, however it was dropped.
+        held.append(transport.stream("sleep 5"))
+        for stream in held:
+            stream.itself = stream  # type: ignore[attr-defined]
+        del stream
+        held.clear()
+        gc.collect()
+        assert transport.run("echo free").stdout == b"free\n"
+        assert len(transport._channels) == 1
+    finally:
+        transport.close()
+
+
+def test_ended_but_unread_output_holds_no_channel(server: Sshd) -> None:
+    transport = SshTransport(server.settings, max_channels=2)
+    try:
+        streams = [transport.stream(f"echo {number}", timeout=20) for number in range(10)]
+        assert [stream.read() for stream in streams] == [b"%d\n" % number for number in range(10)]
+        assert [stream.exit_status() for stream in streams] == [0] * 10
+    finally:
+        transport.close()
+
+
+def test_channels_are_closed_in_every_path(account: LinuxRemoteAccount) -> None:
+    transport = account._connection()
+    account.ssh("exit 3", allow_fail=True)
+    list(account.ssh_capture("seq 5"))
+    with pytest.raises(ValueError, match="x"):
+        list(account.ssh_capture("echo x; sleep 2", callback=int))
+    with pytest.raises(TimeoutError):
+        list(account.ssh_capture("sleep 2", timeout_sec=0.1))
+    account.ssh_capture("sleep 2").close()
+    assert transport._channels == []
+    for line in account.ssh_capture("seq 5; sleep 2"):
+        if line == "2\n":
+            break
+    account.ssh_capture("sleep 0.2")
+    account.ssh("true")
+    assert len(transport._channels) == 1
+    _until(lambda: account.ssh("true") == 0 and transport._channels == [])
+
+
+def test_small_packets_are_sent_at_once(account: LinuxRemoteAccount) -> None:
+    import socket
+
+    sock = account.ssh_client.get_transport().sock
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+
+
+class Borrowing(LinuxRemoteAccount):
+    """An account that brings its own clients, as those for containers do."""
+
+    lender: LinuxRemoteAccount
+
+    @property
+    def ssh_client(self) -> Any:
+        return self.lender.ssh_client
+
+    @property
+    def sftp_client(self) -> Any:
+        return self.lender.sftp_client
+
+
+def test_every_verb_works_over_replaced_clients(account: LinuxRemoteAccount, tmp_path: Path) -> None:
+    borrower = Borrowing(type(account.ssh_config)(host="elsewhere", hostname="0.0.0.0", port=1))
+    borrower.lender = account
+    assert borrower.ssh_output("echo x") == b"x\n"
+    assert list(borrower.ssh_capture("seq 2")) == ["1\n", "2\n"]
+    borrower.mkdirs(f"{tmp_path}/a")
+    borrower.create_file(f"{tmp_path}/a/file", "y")
+    assert borrower.isfile(f"{tmp_path}/a/file")
+    borrower.copy_from(f"{tmp_path}/a", f"{tmp_path}/b")
+    assert (tmp_path / "b" / "file").read_text() == "y"
+    borrower.close()
+    assert account._ssh_client is not None
+
+
+class Foreign:
+    """A channel that has only what is documented: no buffers to be notified by."""
+
+    def __init__(self, channel: Any) -> None:
+        self._channel = channel
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("in_buffer", "in_stderr_buffer", "status_event", "_channel"):
+            raise AttributeError(name)
+        return getattr(self._channel, name)
+
+
+def test_channels_of_another_kind_are_read_too(server: Sshd) -> None:
+    lender = SshTransport(server.settings)
+
+    class Transport:
+        def open_session(self, **kwargs: Any) -> Foreign:
+            return Foreign(lender.client.get_transport().open_session(**kwargs))
+
+        def is_active(self) -> bool:
+            return True
+
+    class Client:
+        def get_transport(self) -> Transport:
+            return Transport()
+
+    transport = SshTransport(server.settings, client_source=Client)
+    try:
+        done = transport.run("cat; echo err >&2; exit 4", stdin="input", timeout=20)
+        assert (done.stdout, done.stderr, done.exit_status) == (b"input", b"err\n", 4)
+        with pytest.raises(TimeoutError):
+            transport.run("sleep 2", timeout=0.2)
+    finally:
+        lender.close()
+
+
+def test_a_file_that_shrinks_while_it_is_copied_ends(account: LinuxRemoteAccount, tmp_path: Path) -> None:
+    from ducktape.cluster import sftp as module
+
+    source = tmp_path / "log"
+    source.write_bytes(b"x" * 200_000)
+    session = account.sftp_client
+
+    class Shrinking:
+        def __init__(self, file: Any) -> None:
+            self._file = file
+
+        def __enter__(self) -> Shrinking:
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            self._file.close()
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._file, name)
+
+        def prefetch(self, *args: Any) -> None:
+            os.truncate(source, 40_000)
+            self._file.prefetch(*args)
+
+    class Session:
+        def open(self, path: str, mode: str) -> Shrinking:
+            return Shrinking(session.open(path, mode))
+
+    module._get(Session(), str(source), str(tmp_path / "copy"))
+    assert (tmp_path / "copy").read_bytes() == b"x" * 40_000

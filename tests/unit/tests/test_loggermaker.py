@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ducktape.tests.loggermaker import LoggerMaker, add_handlers, close_logger
+
+_NUMBERS = itertools.count()
+
+
+class CountingMaker(LoggerMaker):
+    """Writes to memory, and remembers how often it was asked to configure."""
+
+    def __init__(self, logger_name: str) -> None:
+        super().__init__(logger_name)
+        self.configurations = 0
+
+    def configure_logger(self) -> None:
+        self.configurations += 1
+        logging.getLogger(self.logger_name).addHandler(logging.NullHandler())
+
+
+@pytest.fixture
+def name() -> Iterator[str]:
+    """A logger name that no other test uses."""
+    unused = f"test_loggermaker.{next(_NUMBERS)}"
+    yield unused
+    close_logger(logging.getLogger(unused))
+
+
+def test_a_logger_is_configured_when_it_is_first_asked_for(name: str) -> None:
+    maker = CountingMaker(name)
+    assert (maker.configured, maker.configurations) == (False, 0)
+    assert maker.logger is logging.getLogger(name)
+    assert (maker.configured, maker.configurations) == (True, 1)
+
+
+def test_a_logger_is_configured_once_however_many_makers_ask(name: str) -> None:
+    first, second = CountingMaker(name), CountingMaker(name)
+    assert first.logger is second.logger is first.logger
+    assert (first.configurations, second.configurations) == (1, 0)
+
+
+def test_a_logger_with_a_handler_of_the_user_counts_as_configured(name: str) -> None:
+    logging.getLogger(name).addHandler(logging.NullHandler())
+    maker = CountingMaker(name)
+    assert maker.configured
+    assert maker.logger is logging.getLogger(name)
+    assert maker.configurations == 0
+
+
+def test_a_maker_that_does_not_say_how_cannot_be_made() -> None:
+    with pytest.raises(TypeError, match="configure_logger"):
+        LoggerMaker("x")  # type: ignore[abstract]
+
+
+def test_each_handler_takes_the_lines_of_its_level(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logger = logging.getLogger(name)
+    add_handlers(logger, str(tmp_path), "it", "%(levelname)s %(message)s", logging.WARNING)
+    for level in (logging.DEBUG, logging.INFO, logging.WARNING):
+        logger.log(level, "text é")
+    assert (tmp_path / "it.debug").read_text(encoding="utf-8") == "DEBUG text é\nINFO text é\nWARNING text é\n"
+    assert (tmp_path / "it.info").read_text(encoding="utf-8") == "INFO text é\nWARNING text é\n"
+    captured = capsys.readouterr()
+    assert captured.out == "WARNING text é\n"
+    assert captured.err == ""
+
+
+def test_log_files_are_appended_to(name: str, tmp_path: Path) -> None:
+    (tmp_path / "it.info").write_text("of before\n", encoding="utf-8")
+    logger = logging.getLogger(name)
+    add_handlers(logger, str(tmp_path), "it", "%(message)s", logging.CRITICAL)
+    logger.info("new")
+    assert (tmp_path / "it.info").read_text(encoding="utf-8") == "of before\nnew\n"
+
+
+def test_lines_are_passed_on_to_a_root_logger_of_the_user(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    logger = logging.getLogger(name)
+    add_handlers(logger, str(tmp_path), "it", "%(message)s", logging.CRITICAL)
+    with caplog.at_level(logging.DEBUG):
+        logger.info("seen by root")
+    assert [record.getMessage() for record in caplog.records] == ["seen by root"]
+
+
+def test_closing_removes_and_closes_every_handler(name: str, tmp_path: Path) -> None:
+    logger = logging.getLogger(name)
+    add_handlers(logger, str(tmp_path), "it", "%(message)s", logging.CRITICAL)
+    streams = [handler.stream for handler in logger.handlers if isinstance(handler, logging.FileHandler)]
+    close_logger(logger)
+    assert logger.handlers == []
+    assert [stream.closed for stream in streams] == [True, True]
+    close_logger(logger)
+
+
+def test_closing_no_logger_does_nothing() -> None:
+    close_logger(None)
