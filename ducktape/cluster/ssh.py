@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 import time
@@ -24,6 +25,9 @@ MAX_CHANNELS = 8
 # As long as the SSH library waits for a channel when nobody says otherwise.
 CHANNEL_TIMEOUT_SEC = 3600.0
 _JOIN_SEC = 10.0
+_REFUSED_SEC = 10.0
+# What a server answers that is short of sessions: "connect failed" (OpenSSH), "resource shortage".
+_NO_SESSION_LEFT = (2, 4)
 
 
 class SshSettings(Protocol):
@@ -79,6 +83,7 @@ class SshTransport(Transport):
     def _reset(self) -> None:
         self._lock = threading.RLock()
         self._slots = threading.Condition(self._lock)
+        self._open_lock = threading.Lock()
         self.current_client: Any = None
         self.current_sftp: Any = None
         self._opening = 0
@@ -203,6 +208,9 @@ class SshTransport(Transport):
             raise
         self._drop_client()
         self.current_client = client
+        # The library leaves errors of keys that did not fit in a cycle with its frames, and so with the frames and
+        # variables of all its callers: what they drop, such as an output, would stay alive for an arbitrary time.
+        gc.collect(1)
         return client
 
     def _drop_client(self) -> None:
@@ -232,10 +240,11 @@ class SshTransport(Transport):
 
     def _open_channel(self, timeout: float | None) -> Any:
         client = self._live_client()
-        self._take_slot(timeout)
+        begin = time.monotonic()
+        self._take_slot(begin + (CHANNEL_TIMEOUT_SEC if timeout is None else timeout))
         channel = None
         try:
-            channel = self._new_channel(client, timeout)
+            channel = self._patiently(client, timeout, begin)
             return channel
         finally:
             with self._slots:
@@ -243,11 +252,36 @@ class SshTransport(Transport):
                 if channel is not None:
                     self._channels.append(channel)
 
+    def _patiently(self, client: Any, timeout: float | None, begin: float) -> Any:
+        """A new channel, also when the server has no session left for the moment.
+
+        Its sessions last a little longer than our channels, and as long as commands whose channels were closed.
+        """
+        import paramiko
+
+        pause = 0.01
+        while True:
+            try:
+                return self._new_channel(client, timeout)
+            except paramiko.ChannelException as error:
+                patience = self._patience(timeout)
+                if error.code not in _NO_SESSION_LEFT or time.monotonic() - begin > patience:
+                    raise
+            self._leftovers.give_up_oldest()
+            with self._slots:
+                self._slots.wait(pause)
+            pause = min(0.5, pause * 2)
+
+    def _patience(self, timeout: float | None) -> float:
+        """Seconds to bear refusals. With no command of ours under way, it is not us who use the sessions up."""
+        limit = CHANNEL_TIMEOUT_SEC if timeout is None else timeout
+        return limit if self._busy() > self._opening else min(limit, _REFUSED_SEC)
+
     def _new_channel(self, client: Any, timeout: float | None) -> Any:
         import paramiko
 
         try:
-            return _open_session(client.get_transport(), timeout)
+            return self._open_session(client, timeout)
         except TimeoutError:
             raise
         except (EOFError, OSError) as error:
@@ -259,9 +293,31 @@ class SshTransport(Transport):
         # No command was sent yet, so another connection changes nothing.
         self._forget(client)
         try:
-            return _open_session(self._live_client().get_transport(), timeout)
+            return self._open_session(self._live_client(), timeout)
         except EOFError as error:
             raise self._lost(error) from error
+
+    def _open_session(self, client: Any, timeout: float | None) -> Any:
+        """A new channel; the builtin ``TimeoutError`` if the server does not answer in time."""
+        import paramiko
+
+        transport = client.get_transport()
+        if transport is None:
+            raise EOFError("the SSH connection is closed")
+        begin = time.monotonic()
+        # One at a time: when the server refuses one, the library gives the error to whoever asks first.
+        if not self._open_lock.acquire(timeout=CHANNEL_TIMEOUT_SEC if timeout is None else timeout):
+            raise TimeoutError(f"no channel to {self.settings.hostname} within {timeout} seconds")
+        try:
+            if timeout is None:
+                return transport.open_session()
+            return transport.open_session(timeout=max(timeout, 0.001))
+        except paramiko.SSHException as error:
+            if timeout is None or time.monotonic() - begin < timeout:
+                raise
+            raise TimeoutError(f"no channel within {timeout} seconds: {error}") from error
+        finally:
+            self._open_lock.release()
 
     def _forget(self, client: Any) -> None:
         """Drop a broken connection, unless another thread replaced it already."""
@@ -269,9 +325,7 @@ class SshTransport(Transport):
             if self.current_client is client:
                 self._drop_client()
 
-    def _take_slot(self, timeout: float | None) -> None:
-        patience = CHANNEL_TIMEOUT_SEC if timeout is None else timeout
-        deadline = time.monotonic() + patience
+    def _take_slot(self, deadline: float) -> None:
         with self._slots:
             while self._busy() >= self.max_channels:
                 if self._leftovers.give_up_oldest():
@@ -283,35 +337,15 @@ class SshTransport(Transport):
             self._opening += 1
 
     def _busy(self) -> int:
-        self._channels = [channel for channel in self._channels if not channel.closed]
-        return len(self._channels) + self._opening
+        with self._lock:
+            self._channels = [channel for channel in self._channels if not channel.closed]
+            return len(self._channels) + self._opening
 
     def _release(self, channel: Any) -> None:
         with self._slots:
             channel.close()
             self._channels = [other for other in self._channels if other is not channel]
             self._slots.notify()
-
-
-def _open_session(transport: Any, timeout: float | None) -> Any:
-    """A new channel.
-
-    Raises:
-        TimeoutError: (builtin) when the server does not answer in time
-    """
-    import paramiko
-
-    if transport is None:
-        raise paramiko.SSHException("the SSH connection is closed")
-    begin = time.monotonic()
-    try:
-        if timeout is None:
-            return transport.open_session()
-        return transport.open_session(timeout=timeout)
-    except paramiko.SSHException as error:
-        if timeout is None or time.monotonic() - begin < timeout:
-            raise
-        raise TimeoutError(f"no channel within {timeout} seconds: {error}") from error
 
 
 def _is_dead(sftp: Any) -> bool:

@@ -21,7 +21,7 @@ from ducktape.utils.util import load_function
 
 # Each step imports what it alone needs: `--version` and `--collect-only` are answered without the engine.
 if TYPE_CHECKING:
-    from ducktape.tests.loader import TestLoader
+    from ducktape.tests.discovery import ImportFailure
     from ducktape.tests.result import TestResults
     from ducktape.tests.test_context import TestContext
 
@@ -36,16 +36,17 @@ def main() -> None:
     logger = SessionLoggerMaker(session_context).logger
     try:
         _log_configuration(logger, args)
-        loader, tests = _load_tests(session_context, logger, args)
+        tests, import_failures = _load_tests(session_context, logger, args)
         logger.info("Discovered %d tests to run", len(tests))
         if args["collect_only"] or args["collect_num_nodes"]:
-            _show_collection(loader, tests, args)
+            _show_collection(tests, import_failures, args)
             return
         tests = _sample(tests, args["sample"])
+        expected = len(tests)
         _give_cluster(tests, cluster := _make_cluster(args))
         with StopRequests() as stop_requests:
-            results = _run(cluster, session_context, logger, loader, tests, args, stop_requests)
-            succeeded = _report(results, session_context, logger, args, expected=len(tests))
+            results = _run(cluster, session_context, logger, tests, import_failures, args, stop_requests)
+            succeeded = _report(results, session_context, logger, args, expected=expected)
     finally:
         close_logger(logger)
     if not succeeded:
@@ -185,7 +186,7 @@ def _log_configuration(logger: logging.Logger, args: dict[str, Any]) -> None:
 
 def _load_tests(
     session_context: SessionContext, logger: logging.Logger, args: dict[str, Any]
-) -> tuple[TestLoader, list[TestContext]]:
+) -> tuple[list[TestContext], list[ImportFailure]]:
     from ducktape.tests.loader import LoaderException, NoTestsError, TestLoader
 
     try:
@@ -198,23 +199,31 @@ def _load_tests(
             subsets=args["subsets"],
             historical_report=args["historical_report"],
         )
-        return loader, loader.load(args["test_path"], excluded_test_symbols=args["exclude"])
+        return loader.load(args["test_path"], excluded_test_symbols=args["exclude"]), loader.import_failures
     except NoTestsError as error:
-        if args["allow_empty_tests_list"] or loader.import_failures:
-            return loader, []
+        only_broken_files = bool(loader.import_failures)
+        if args["collect_only"]:
+            _show_import_failures(loader.import_failures)
+            only_broken_files = False
+        if args["allow_empty_tests_list"] or only_broken_files:
+            return [], loader.import_failures
         _give_up(f"Failed while trying to discover tests: {error}", error=False)
     except LoaderException as error:
         _give_up(f"Failed while trying to discover tests: {error}", error=False)
 
 
-def _show_collection(loader: TestLoader, tests: list[TestContext], args: dict[str, Any]) -> None:
+def _show_collection(tests: list[TestContext], import_failures: list[ImportFailure], args: dict[str, Any]) -> None:
     if args["collect_only"]:
         print(f"Collected {len(tests)} tests:")
         for test in tests:
             print(f"    {test}")
     else:
         print(sum(test.expected_num_nodes for test in tests))
-    for failure in loader.import_failures:
+    _show_import_failures(import_failures)
+
+
+def _show_import_failures(import_failures: list[ImportFailure]) -> None:
+    for failure in import_failures:
         print(f"{failure.file} could not be imported: {failure.summary}", file=sys.stderr)
 
 
@@ -262,8 +271,8 @@ def _run(
     cluster: Any,
     session_context: SessionContext,
     logger: logging.Logger,
-    loader: TestLoader,
     tests: list[TestContext],
+    import_failures: list[ImportFailure],
     args: dict[str, Any],
     stop_requests: StopRequests,
 ) -> TestResults:
@@ -272,7 +281,7 @@ def _run(
 
     if args["deflake"] < 1:
         logger.warning("specified number of deflake runs specified to be less than 1, running without deflake.")
-    expected = len(tests) + len(loader.import_failures)
+    expected = len(tests) + len(import_failures)
     runner = TestRunner(
         cluster,
         session_context,
@@ -282,8 +291,9 @@ def _run(
         report=lambda results: _write_reports(results, expected, logger, partial=True),
         stop_requests=stop_requests,
     )
+    tests.clear()  # a test that is over need not be remembered: thousands of them would weigh more than their results
     results = runner.run_all_tests()
-    for index, failure in enumerate(loader.import_failures, start=runner.test_counter + 1):
+    for index, failure in enumerate(import_failures, start=runner.test_counter + 1):
         results.append(
             TestResult.from_import_failure(failure.module, failure.file, failure.summary, index, session_context)
         )

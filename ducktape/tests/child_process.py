@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A test's own process: how it is started, heard, and ended.
 
-Each child leads a session and process group of its own, adopts its orphaned descendants, asks for SIGTERM when the
+Each child leads a session and process group of its own, marks what it starts as its own, asks for SIGTERM when the
 driver dies, and talks to the driver through one pipe. The driver learns of its death from the kernel, never from the
 end of the pipe, which a grandchild may hold open.
 """
@@ -31,7 +31,7 @@ from ducktape.tests.lifecycle import describe_exception
 from ducktape.tests.runner_client import HANDLED_SIGNALS, STACKS_FILE, STACKS_SIGNAL, RunSettings, run_client
 from ducktape.tests.status import FAIL
 from ducktape.tests.test_context import TestContext
-from ducktape.utils.processes import adopt_orphans, end_with_parent, signal_group
+from ducktape.utils.processes import Family, end_with_parent, signal_group
 
 START_METHOD_VARIABLE = "DUCKTAPE_START_METHOD"
 _READ_SIZE = 1 << 16
@@ -107,6 +107,9 @@ def _method(cls: type, function_name: str) -> Any:
 class RunningChild:
     """The driver's record of one child: its process, its pipe, its nodes, and when it was last heard.
 
+    Attributes:
+        pid: process id of the child, which is that of its session and process group too.
+
     Args:
         request: what the child is to do.
         nodes: the nodes that it holds.
@@ -143,18 +146,14 @@ class RunningChild:
             raise
         finally:
             writer.close()
+        assert self.process.pid is not None  # it was started
+        self.pid = self.process.pid
         os.set_blocking(reader.fileno(), False)
-        self._pidfd = _open_pidfd(self.process.pid)
+        self._pidfd = _open_pidfd(self.pid)
         self._exit_code: int | None = None
         self._stacks_path = os.path.join(TestContext.results_dir(request.context, self.test_index), STACKS_FILE)
+        self._mark = request.settings.mark
         self._keep_leftovers = bool(getattr(request.context.session_context, "no_teardown", False))
-
-    @property
-    def pid(self) -> int:
-        """Process id of the child, which is its process group too."""
-        pid = self.process.pid
-        assert pid is not None  # started in the constructor
-        return pid
 
     def waitables(self) -> Iterator[int]:
         """Yield the descriptors that become readable when there is news: the pipe while it is open, and death."""
@@ -176,6 +175,11 @@ class RunningChild:
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
+
+    @property
+    def family(self) -> Family:
+        """The processes that the test started on this machine."""
+        return Family(self._mark, self.pid)
 
     @property
     def exit_code(self) -> int | None:
@@ -264,9 +268,9 @@ def _signals_held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
-def _open_pidfd(pid: int | None) -> int | None:
+def _open_pidfd(pid: int) -> int | None:
     """Return a descriptor that becomes readable when a process ends, where the system has such a thing."""
-    if pid is None or not hasattr(os, "pidfd_open"):
+    if not hasattr(os, "pidfd_open"):
         return None
     try:
         return os.pidfd_open(pid)
@@ -312,7 +316,6 @@ def _main(request: TestRequest, writer: Connection, parent: int | None) -> None:
     signal.set_wakeup_fd(-1)
     _restore_signals()
     os.setsid()
-    adopt_orphans()
     end_with_parent(signal.SIGTERM)
     if parent not in (None, os.getppid()):
         return  # the driver died before its death could be signalled

@@ -134,12 +134,10 @@ def _place(path: str, search_path: Sequence[str]) -> _Place:
     root = directory
     while os.path.isfile(os.path.join(root, _PACKAGE_MARKER)) and os.path.dirname(root) != root:
         root = os.path.dirname(root)
-    if root != directory:
-        return _Place(file, _dotted(file, root), (root,))
-    above = _namespace_root(directory, search_path)
+    above = _namespace_root(root, search_path)
     if above is None:
-        return _Place(file, _dotted(file, directory), (directory,))
-    return _Place(file, _dotted(file, above), (above, directory))
+        return _Place(file, _dotted(file, root), (root,))
+    return _Place(file, _dotted(file, above), (above, root))
 
 
 def _dotted(file: str, root: str) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
+from typing import Any, TypeVar
+
+from ducktape.tests.status import status_named
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,11 +86,33 @@ def decode(line: bytes) -> Message:
     Raises:
         ValueError: the line is something else.
     """
-    fields = json.loads(line)
     try:
+        fields = json.loads(line)
         kind = fields.pop("kind")
         if kind == "finished":
-            return Finished(Outcome(**fields["outcome"]))
-        return _KINDS[kind](**fields)
-    except (AttributeError, KeyError, TypeError) as error:
+            return Finished(_checked(Outcome(**fields.pop("outcome"), **fields)))
+        return _checked(_KINDS[kind](**fields))
+    except (AttributeError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"not a message of a test: {line[:200]!r}") from error
+
+
+_Checked = TypeVar("_Checked", Running, Log, Heard, Outcome, Running | Log | Heard)
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "int": int,
+    "str": str,
+    "float": (int, float),
+    "list[dict[str, Any]]": list,
+    "str | None": (str, type(None)),
+    "Any": object,
+}
+
+
+def _checked(value: _Checked) -> _Checked:
+    """Return a value whose fields are what they are declared to be; the driver reckons with them."""
+    for field in dataclasses.fields(value):
+        if not isinstance(getattr(value, field.name), _TYPES[str(field.type)]):
+            raise TypeError(f"{field.name} is not {field.type}")
+    if isinstance(value, Outcome):
+        status_named(value.status)
+    return value

@@ -104,11 +104,11 @@ def describe_exception(error: BaseException) -> str:
     """Return the text of a failure: the exception in one line, then its traceback; never raises, never empty."""
     try:
         headline = repr(error)
-    except Exception as second:
+    except BaseException as second:  # it is shown, not obeyed
         headline = f"{type(error).__name__} (its text cannot be shown: its repr raised {type(second).__name__})"
     try:
         frames = "".join(traceback.format_exception(type(error), error, error.__traceback__, limit=_TRACEBACK_LIMIT))
-    except Exception as second:
+    except BaseException as second:
         frames = f"(no traceback: formatting it raised {type(second).__name__})"
     return f"{headline}\n{frames}"
 

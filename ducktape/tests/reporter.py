@@ -7,7 +7,7 @@ import functools
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ducktape.tests.reports import json_report, text
@@ -79,7 +79,7 @@ class SummaryReporter:
         """Publish the report; subclasses say how and where."""
         raise NotImplementedError(f"{type(self).__name__} does not say where to report: write its method report()")
 
-    def _write(self, name: str, content: str) -> None:
+    def _write(self, name: str, content: str | Iterable[str]) -> None:
         _write(self.results.session_context.results_dir, name, content)
 
 
@@ -100,7 +100,7 @@ class SimpleFileSummaryReporter(SimpleSummaryReporter):
 
     def report(self) -> None:
         """Write the file."""
-        self._write("report.txt", self.report_string())
+        self._write("report.txt", text.session_pieces(self.results, self.width))
 
 
 class SimpleStdoutSummaryReporter(SimpleSummaryReporter):
@@ -116,7 +116,9 @@ class SimpleStdoutSummaryReporter(SimpleSummaryReporter):
 
     def report(self) -> None:
         """Print the report."""
-        _print(self.report_string())
+        for piece in text.session_pieces(self.results, self.width):
+            _print(piece, end="")
+        _print("")
 
 
 class JSONReporter(SummaryReporter):
@@ -128,7 +130,7 @@ class JSONReporter(SummaryReporter):
 
     def report(self) -> None:
         """Write the file."""
-        self._write("report.json", self.report_string())
+        self._write("report.json", json_report.pieces(self.results))
 
 
 class JUnitReporter(SummaryReporter):
@@ -142,7 +144,9 @@ class JUnitReporter(SummaryReporter):
 
     def report(self) -> None:
         """Write the file."""
-        self._write("report.xml", self.report_string())
+        from ducktape.tests.reports import junit
+
+        self._write("report.xml", junit.pieces(self.results))
 
 
 class HTMLSummaryReporter(SummaryReporter):
@@ -168,7 +172,7 @@ class HTMLSummaryReporter(SummaryReporter):
         from ducktape.tests.reports import html
 
         self._write("report.css", html.style_sheet())
-        self._write("report.html", self.report_string())
+        self._write("report.html", html.pieces(self.results, self.expected_test_count))
 
 
 class FailedTestSymbolReporter(SummaryReporter):
@@ -243,14 +247,14 @@ def _name(maker: Callable[[TestResults], SummaryReporter]) -> str:
     return made.__name__
 
 
-def _write(directory: str, name: str, content: str) -> None:
+def _write(directory: str, name: str, content: str | Iterable[str]) -> None:
     write_atomically(os.path.join(directory, name), content)
 
 
-def _print(content: str) -> None:
+def _print(content: str, *, end: str = "\n") -> None:
     # The terminal may know fewer characters than what the tests put into their results
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    print(content.encode(encoding, errors="backslashreplace").decode(encoding), flush=True)
+    print(content.encode(encoding, errors="backslashreplace").decode(encoding), end=end, flush=bool(end))
 
 
 def _terminal_width() -> int:

@@ -271,6 +271,14 @@ class TestResults:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON-ready content of the session's ``report.json``."""
+        return {
+            **self.totals_to_json(),
+            "client_status": {str(key): jsonable(value) for key, value in self.client_status.items()},
+            "results": [result.to_json() for result in self._results],
+        }
+
+    def totals_to_json(self) -> dict[str, Any]:
+        """Return the same without what there is for every single test."""
         cluster_size = _cluster_size(self.cluster)
         session_time = self.run_time_seconds
         capacity = cluster_size * max(session_time, 0)
@@ -289,8 +297,6 @@ class TestResults:
             "cluster_num_nodes": cluster_size,
             "cluster_utilization": self._node_seconds / capacity if capacity else 0,
             "parallelism": self._run_times.total / session_time if capacity else 0,
-            "client_status": {str(key): jsonable(value) for key, value in self.client_status.items()},
-            "results": [result.to_json() for result in self._results],
         }
         if self.num_flaky:
             content["num_flaky"] = self.num_flaky

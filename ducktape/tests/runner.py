@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import os
 import select
 import signal
 import time
@@ -24,7 +26,7 @@ from ducktape.tests.scheduler import TestScheduler
 from ducktape.tests.signals import StopRequests
 from ducktape.tests.status import FAIL
 from ducktape.tests.test_context import TestContext
-from ducktape.utils.processes import Orphans
+from ducktape.utils.processes import Orphans, end_processes
 from ducktape.utils.terminal_size import get_terminal_size
 
 DEFAULT_MP_JOIN_TIMEOUT = 30
@@ -40,6 +42,22 @@ class TestKey(NamedTuple):
 
 
 TestKey.__test__ = False  # type: ignore[attr-defined]  # not a field: a class body could not say so
+
+
+@dataclasses.dataclass(slots=True)
+class ClientStatus:
+    """What became of one test's process, as report.json shows it; there is one for every test of a session."""
+
+    status: str
+    pid: int
+    name: str
+    runner_start_time: float
+    exitcode: int | None = None
+    runner_end_time: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields that are known."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
 
 
 class TestRunner:
@@ -85,7 +103,7 @@ class TestRunner:
         self.total_tests = len(self.scheduler)
         self.test_counter = 0
         self.test_schedule_log: list[TestKey] = []
-        self.client_report: dict[TestKey, dict[str, Any]] = {}
+        self.client_report: dict[TestKey, ClientStatus] = {}
         self.results = TestResults(session_context, cluster, client_status=self.client_report)
         self.active_tests: dict[TestKey, RunningChild] = {}
         self._ending: dict[TestKey, RunningChild] = {}  # have reported, or are told to end, and still exist
@@ -124,9 +142,11 @@ class TestRunner:
             if not self.active_tests and not self._ending and not self._may_trigger():
                 break
             self._wait(requests)
+            self._orphans.reap(keep={child.pid for child in self._children()})
             self._take_news()
             self._enforce_deadlines()
             self._partial_reports.write(self.results)
+        self._end_leftovers(self._orphan_pids)
         self.results.stop_time = time.time()
         return self.results
 
@@ -180,7 +200,11 @@ class TestRunner:
             )
         self._log(logging.INFO, f"Triggering test {key.test_index} of {self.total_tests}...")
         settings = RunSettings(
-            key.test_index, self.deflake_num, bool(self.session_context.fail_bad_cluster_utilization)
+            test_index=key.test_index,
+            deflake_num=self.deflake_num,
+            fail_bad_cluster_utilization=bool(self.session_context.fail_bad_cluster_utilization),
+            mark=f"{self.session_context.session_id}.{key.test_index}.{os.getpid()}",
+            driver_pid=os.getpid(),
         )
         start_time = time.time()
         try:
@@ -191,12 +215,7 @@ class TestRunner:
             self._fail(test_context, key, Cause(summary, "error"), start_time=start_time, nodes=len(nodes))
             return
         self.active_tests[key] = child
-        self.client_report[key] = {
-            "status": "RUNNING",
-            "pid": child.pid,
-            "name": child.process.name,
-            "runner_start_time": child.start_time,
-        }
+        self.client_report[key] = ClientStatus("RUNNING", child.pid, child.process.name, child.start_time)
 
     def _next_key(self, test_context: TestContext) -> TestKey:
         self.test_counter += 1
@@ -276,15 +295,16 @@ class TestRunner:
         del self.active_tests[key]
         self._ending[key] = child
         child.deadline = time.monotonic() + self.finish_join_timeout
-        self.client_report[key]["status"] = status
+        self.client_report[key].status = status
         result = result_of(child.test_context, key.test_index, outcome, nodes_allocated=len(child.nodes))
-        self._append(result, write=child.cause_of_end is not None)
+        self._append(result, write=child.cause_of_end is not None or not os.path.exists(result.results_dir))
         self._free(child.nodes)
         self._look_again_at = 0.0
 
     def _bury(self, key: TestKey, child: RunningChild) -> None:
         """Take leave of a dead child, of whatever it left running, and of its test if that has no result yet."""
-        self.client_report[key].update(exitcode=child.exit_code, runner_end_time=time.time())
+        self.client_report[key].exitcode = child.exit_code
+        self.client_report[key].runner_end_time = time.time()
         if key in self.active_tests:
             child.cause_of_end = child.cause_of_end or cause_of_death(child.exit_code)
             self._log(logging.ERROR, f"{key.test_id}: {child.cause_of_end.text}")
@@ -298,13 +318,16 @@ class TestRunner:
             self._conclude(key, child, outcome, "TERMINATED")
         del self._ending[key]
         child.close()
-        self._end_orphans()
+        self._end_leftovers(lambda: child.family.members(self._orphan_pids()))
 
-    def _end_orphans(self) -> None:
-        """End what dead children left running; it became this process's, in sessions that are not."""
-        if self.session_context.no_teardown:
+    def _orphan_pids(self) -> list[int]:
+        return self._orphans.pids(keep={child.pid for child in self._children()})
+
+    def _end_leftovers(self, pids: Callable[[], list[int]]) -> None:
+        """End what tests could not end themselves, because they died or because it hid from them."""
+        if self.session_context.no_teardown or not pids():
             return
-        for process in self._orphans.end_all(keep={child.pid for child in self._children()}):
+        for process in end_processes(pids, grace_sec=0):
             self._log(logging.WARNING, f"process {process} outlived its test and was killed")
 
     # --- deadlines and requests to stop
@@ -327,20 +350,19 @@ class TestRunner:
                     f"after waiting {self.finish_join_timeout}s, process {child.process.name} failed to complete.  "
                     "Terminating...",
                 )
-                child.signal(signal.SIGKILL)
-                child.deadline = now + self.finish_join_timeout
+                self._kill_stubborn(child)
         for key, child in list(self.active_tests.items()):
             if now < self._deadline(child) or child.is_dead():
                 continue
             if child.told_to_end_at is None:
                 self._end_silent(key, child)
             else:
-                self._log(
-                    logging.WARNING,
-                    f"Process {child.process.name} did not respond to SIGTERM, escalating to SIGKILL",
-                )
-                child.signal(signal.SIGKILL)
-                child.deadline = now + self.finish_join_timeout
+                self._kill_stubborn(child)
+
+    def _kill_stubborn(self, child: RunningChild) -> None:
+        self._log(logging.WARNING, f"Process {child.process.name} did not respond to SIGTERM, escalating to SIGKILL")
+        child.signal(signal.SIGKILL)
+        child.deadline = time.monotonic() + self.finish_join_timeout
 
     def _end_silent(self, key: TestKey, child: RunningChild) -> None:
         reason = f"TimeoutError: nothing was heard of the test for {self._silence_limit_sec:g} seconds"

@@ -18,9 +18,9 @@ from ducktape.services.service import MultiRunServiceIdFactory
 from ducktape.tests.event import Finished, Heard, Log, Message, Outcome, Running
 from ducktape.tests.lifecycle import Attempt, InterruptGate, TestRun, describe_exception
 from ducktape.tests.result import TestResult
-from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus
+from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus, status_named
 from ducktape.tests.test_context import TestContext
-from ducktape.utils.processes import child_pids, end_processes
+from ducktape.utils.processes import Family, child_pids, end_processes
 
 # Signals that the driver or its user may send to a test; held back until a new process has handlers for them
 HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -39,11 +39,15 @@ class RunSettings:
         test_index: number of the test within the session.
         deflake_num: most attempts while it keeps failing.
         fail_bad_cluster_utilization: fail a test that used fewer nodes than it was given.
+        mark: what the processes that it starts on this machine are known by.
+        driver_pid: process id of the driver, which adopts those of them that lose their parents.
     """
 
     test_index: int
     deflake_num: int = 1
     fail_bad_cluster_utilization: bool = False
+    mark: str = ""
+    driver_pid: int = 0
 
 
 class _SignOfLife(logging.Handler):
@@ -213,9 +217,18 @@ class RunnerClient:
 
     def _end_leftovers(self) -> None:
         """End what the test started on this machine and did not end."""
-        if getattr(self.test_context.session_context, "no_teardown", False) or not child_pids():
+        if getattr(self.test_context.session_context, "no_teardown", False):
             return
-        for process in end_processes(child_pids, grace_sec=_LEFTOVER_GRACE_SEC):
+        family = Family(self.settings.mark, os.getpid())
+
+        def leftovers() -> set[int]:
+            # The driver has the orphans; or, if it is dead, whoever adopted this process too.
+            adopted = child_pids(self.settings.driver_pid or os.getppid()) | child_pids(os.getppid())
+            return child_pids() | set(family.members(adopted - {os.getpid()}))
+
+        if not leftovers():
+            return
+        for process in end_processes(leftovers, grace_sec=_LEFTOVER_GRACE_SEC):
             self.logger.warning("process %s did not terminate on its own, killing with %d", process, signal.SIGTERM)
 
 
@@ -227,12 +240,15 @@ def run_client(context: TestContext, settings: RunSettings, send: Callable[[Mess
         settings: its number and how it is to be run.
         send: takes a message to the driver; must not raise.
     """
+    Family(settings.mark, os.getpid()).found()
     client = RunnerClient(context, settings, send)
     signal.signal(signal.SIGINT, client.on_sigint)
     signal.signal(signal.SIGTERM, client.on_sigterm)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED_SIGNALS)
     with _stacks_on_demand(os.path.join(client.results_dir, STACKS_FILE)):
         client.run()
+    for sig in HANDLED_SIGNALS:
+        signal.signal(sig, signal.SIG_DFL)  # a thread that the test left may keep this process, but not against a signal
 
 
 @contextlib.contextmanager
@@ -261,7 +277,7 @@ def result_of(context: TestContext, test_index: int, outcome: Outcome, *, nodes_
         context,
         test_index,
         context.session_context,
-        test_status=TestStatus(outcome.status),
+        test_status=status_named(outcome.status),
         summary=outcome.summary,
         data=outcome.data,
         start_time=outcome.start_time,

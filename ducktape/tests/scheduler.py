@@ -58,11 +58,14 @@ class TestScheduler:
         """Return the first test in order whose nodes are free now, without taking it; ``None`` if there is none."""
         if not self._waiting:
             return None
-        if len(self.cluster) != self._cluster_size:
-            self._sort(list(self))
+        self._notice_lost_nodes()
         free = self.cluster.available().nodes
         heads = [next(iter(line.items())) for demand, line in self._lines.items() if line and self._fits(demand, free)]
         return min(heads, key=lambda head: head[0])[1] if heads else None
+
+    def _notice_lost_nodes(self) -> None:
+        if len(self.cluster) != self._cluster_size:
+            self._sort(list(self))
 
     def _fits(self, demand: _Demand, nodes: Any) -> bool:
         return bool(nodes.can_remove_spec(self._specs[demand]))
@@ -75,11 +78,14 @@ class TestScheduler:
         """
         places = self._places[id(test_context)]
         demand, position = places.pop(0)
+        if not places:
+            del self._places[id(test_context)]
         del self._lines[demand][position]
         self._waiting -= 1
 
     def filter_unschedulable_tests(self) -> list[TestContext]:
         """Take out and return the tests that would not fit even if every node were free."""
+        self._notice_lost_nodes()
         nodes = self.cluster.all().nodes
         hopeless = [line for demand, line in self._lines.items() if line and not self._fits(demand, nodes)]
         return self._take({position: context for line in hopeless for position, context in line.items()})

@@ -35,6 +35,7 @@ class StopRequests:
         previous_fd = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         self._undo.callback(signal.set_wakeup_fd, previous_fd)
         self._handle(signal.SIGINT, self._on_interrupt)
+        self._handle(signal.SIGCHLD, lambda *_: None)  # a death wakes the driver up; without a handler it would not
         for sig in (signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(sig) is not signal.SIG_IGN:  # nohup: the user wants it to live on
                 self._handle(sig, self._on_terminate)

@@ -34,3 +34,18 @@ PASS = TestStatus("pass")
 FLAKY = TestStatus("flaky")
 FAIL = TestStatus("fail")
 IGNORE = TestStatus("ignore")
+
+
+def status_named(name: str) -> TestStatus:
+    """Return one of the four statuses.
+
+    Args:
+        name: in any case.
+
+    Raises:
+        ValueError: there is no such status.
+    """
+    for status in (PASS, FLAKY, FAIL, IGNORE):
+        if status == name:
+            return status
+    raise ValueError(f"there is no status {name!r}: PASS, FLAKY, FAIL and IGNORE are all")

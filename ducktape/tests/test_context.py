@@ -19,6 +19,7 @@ from ducktape.services.service_registry import ServiceRegistry
 from ducktape.tests.loggermaker import LoggerMaker, add_handlers, close_logger
 from ducktape.utils.persistence import PDict
 
+_OF_ONE_RUN = {"services", "log_collect", "disambiguator", "test_index", "_logger", "_local_scratch_dir", "_closed"}
 _LONGEST_PATH_COMPONENT = 255  # bytes, on every file system in use
 
 
@@ -93,6 +94,15 @@ class TestContext:
 
     __test__ = False
 
+    services: ServiceRegistry
+    log_collect: dict[Any, bool]
+    # Tells apart tests whose names come out the same; set by the loader
+    disambiguator: str = ""
+    test_index: int | None = None
+    _logger: logging.Logger | None = None
+    _local_scratch_dir: str | None = None
+    _closed: bool = False
+
     def __init__(self, **kwargs: Any) -> None:
         self.session_context: Any = kwargs.get("session_context")
         self.cluster: Any = kwargs.get("cluster")
@@ -105,16 +115,17 @@ class TestContext:
         self.injected_args: Any = kwargs.get("injected_args")
         self.ignore: bool = kwargs.get("ignore", False)
         self.cluster_use_metadata: dict[str, Any] = copy.copy(kwargs.get("cluster_use_metadata") or {})
-        self._start_anew()
 
-    def _start_anew(self) -> None:
-        """Have no services, no chosen logs, no index, no open log and no scratch directory."""
-        # Tells apart tests whose names come out the same; set by the loader
-        self.disambiguator: str = ""
-        self.test_index: int | None = None
-        self._logger: logging.Logger | None = None
-        self._local_scratch_dir: str | None = None
-        self.renew_services()
+    def __getattr__(self, name: str) -> Any:
+        # Made at first use, never again after close(): most of the thousands of contexts in a driver never get that far
+        if name == "services" and not self._closed:
+            enable_jvm_logs = bool(getattr(self.session_context, "enable_jvm_logs", False))
+            self.services = ServiceRegistry(enable_jvm_logs=enable_jvm_logs)
+            return self.services
+        if name == "log_collect":
+            self.log_collect = {}
+            return self.log_collect
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __repr__(self) -> str:
         return (
@@ -129,9 +140,11 @@ class TestContext:
         Args:
             **kwargs: attributes to set on the copy. Services, collected logs, index and logger start anew.
         """
-        duplicate = copy.copy(self)  # what a user's subclass added comes along
+        duplicate = type(self).__new__(type(self))
+        for name, value in vars(self).items():  # what a user's subclass added comes along
+            if name not in _OF_ONE_RUN:
+                setattr(duplicate, name, value)
         duplicate.cluster_use_metadata = copy.copy(self.cluster_use_metadata)
-        duplicate._start_anew()
         for name, value in kwargs.items():
             setattr(duplicate, name, value)
         return duplicate
@@ -265,20 +278,18 @@ class TestContext:
 
     def renew_services(self) -> None:
         """Start another attempt of the test: no services yet, no choice of logs."""
-        enable_jvm_logs = bool(getattr(self.session_context, "enable_jvm_logs", False))
-        self.services: ServiceRegistry = ServiceRegistry(enable_jvm_logs=enable_jvm_logs)
-        self.log_collect: dict[Any, bool] = {}
+        for name in ("services", "log_collect"):
+            vars(self).pop(name, None)
 
     def close(self) -> None:
         """Release what the test holds on the driver: services, scratch directory and log files; twice is fine."""
-        if hasattr(self, "services"):
-            for service in self.services:
-                try:
-                    service.close()
-                except Exception:
-                    self.logger.warning("Error closing service %s", service, exc_info=True)
-            # A closed context may live as long as the run does; its services must not
-            del self.services
+        self._closed = True
+        # A closed context may live as long as the run does; its services must not
+        for service in vars(self).pop("services", ()):
+            try:
+                service.close()
+            except Exception:
+                self.logger.warning("Error closing service %s", service, exc_info=True)
         if self._local_scratch_dir is not None:
             shutil.rmtree(self._local_scratch_dir, ignore_errors=True)
             self._local_scratch_dir = None

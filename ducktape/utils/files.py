@@ -7,9 +7,10 @@ import contextlib
 import os
 import stat
 import time
+from collections.abc import Iterable
 
 
-def write_atomically(path: str | os.PathLike[str], data: str | bytes) -> None:
+def write_atomically(path: str | os.PathLike[str], data: str | bytes | Iterable[str]) -> None:
     """Replace the content of a file in one step.
 
     Readers see the old content or the new one. An existing file keeps its permissions, a symbolic link stays a link
@@ -17,19 +18,20 @@ def write_atomically(path: str | os.PathLike[str], data: str | bytes) -> None:
 
     Args:
         path: the file, in an existing directory.
-        data: the whole content; text is written as UTF-8 with its line ends unchanged, and what UTF-8 cannot express
-            (lone surrogates) is written as an escape sequence.
+        data: the whole content, or text in pieces. Text is written as UTF-8 with its line ends unchanged, and what
+            UTF-8 cannot express (lone surrogates) as an escape sequence.
 
     Raises:
         OSError: the directory is missing or not writable, or the disk is full.
     """
-    content = data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data
+    pieces: Iterable[str | bytes] = [data] if isinstance(data, (str, bytes)) else data
     target = os.path.realpath(path)
     # A short name of its own: the target's name may already have the greatest length that is allowed
     temporary = os.path.join(os.path.dirname(target), f".{os.getpid()}-{time.monotonic_ns():x}.tmp")
     try:
         with os.fdopen(_create(temporary, like=target), "wb") as file:
-            file.write(content)
+            for piece in pieces:
+                file.write(piece.encode("utf-8", "backslashreplace") if isinstance(piece, str) else piece)
         os.replace(temporary, target)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):

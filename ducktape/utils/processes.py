@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes of this machine: who their parents are, and how they end.
+"""Processes of this machine: who their parents are, to which test they belong, and how they end.
 
 On Linux a process can adopt the orphans among its descendants and can ask for a signal when its own parent dies. Both
-are used so that nothing a test started outlives it. Elsewhere these requests do nothing, and process groups remain.
+are used so that nothing a test started outlives it. The driver is the one that adopts: it knows its own children, so it
+can take leave of every other one that dies, and no test ever sees a process that is dead and still there. Elsewhere
+these requests do nothing, and process groups remain.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import dataclasses
 import functools
 import os
 import signal
@@ -19,6 +22,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import psutil
 
+_MARK_VARIABLE = "DUCKTAPE_TEST_PROCESS"
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -49,18 +53,68 @@ def end_with_parent(sig: signal.Signals) -> None:
         prctl(_PR_SET_PDEATHSIG, int(sig), 0, 0, 0)
 
 
-def child_pids() -> set[int]:
-    """Return the process ids of this process's direct children, dead ones included while nobody waited for them."""
+def child_pids(of: int | None = None) -> set[int]:
+    """Return the process ids of direct children, dead ones included while nobody waited for them.
+
+    Args:
+        of: the parent; this process by default.
+    """
+    parent = "self" if of is None else str(of)
     try:
         pids: set[int] = set()
-        for thread in os.listdir("/proc/self/task"):
-            with open(f"/proc/self/task/{thread}/children", encoding="ascii") as file:
+        for thread in os.listdir(f"/proc/{parent}/task"):
+            with open(f"/proc/{parent}/task/{thread}/children", encoding="ascii") as file:
                 pids.update(int(pid) for pid in file.read().split())
         return pids
     except OSError:
-        import psutil
+        return _child_pids_by_search(of)
 
-        return {process.pid for process in psutil.Process().children()}
+
+def _child_pids_by_search(of: int | None) -> set[int]:
+    """Do the same where the kernel does not tell by itself."""
+    import psutil
+
+    try:
+        return {process.pid for process in psutil.Process(of).children()}
+    except psutil.Error:
+        return set()
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """The processes that one test started on this machine, however they are related to it now.
+
+    Attributes:
+        mark: value of an environment variable that they inherit.
+        leader: process id of the test's own process, whose session they may be in.
+    """
+
+    mark: str
+    leader: int
+
+    def found(self) -> None:
+        """Let this process, which is the leader, hand the mark on to whatever it starts."""
+        os.environ[_MARK_VARIABLE] = self.mark
+
+    def members(self, pids: Iterable[int]) -> list[int]:
+        """Return those of some processes that belong to the test."""
+        mark = f"{_MARK_VARIABLE}={self.mark}".encode()
+        return [pid for pid in pids if _session_of(pid) == self.leader or mark in _environment_of(pid)]
+
+
+def _environment_of(pid: int) -> list[bytes]:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return file.read().split(b"\0")
+    except OSError:
+        return []
+
+
+def _session_of(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return None
 
 
 def signal_group(pid: int, sig: signal.Signals) -> None:
@@ -135,36 +189,32 @@ def _describe(process: psutil.Process) -> str:
 
 
 class Orphans:
-    """What dead children of this process left running: it becomes this process's own, where the system allows that.
+    """What the tests left running or dying: it becomes this process's own, where the system allows that.
 
-    A child that leads a session of its own can be told by it: whatever it started, and however deep, is in some session
-    but never in this process's own one.
+    A test's process leads a session of its own, so whatever it started, and however deep, is in some session but never
+    in this process's own one.
     """
 
     def __init__(self) -> None:
         adopt_orphans()
         self._not_orphans = child_pids()
 
-    def end_all(self, *, keep: set[int]) -> list[str]:
-        """Kill them; blocks until they are gone.
+    def pids(self, *, keep: set[int]) -> list[int]:
+        """Return their process ids.
 
         Args:
-            keep: children that are meant to run.
-
-        Returns:
-            A short description of each.
+            keep: children that are none.
         """
         own_session = os.getsid(0)
-        kept = keep | self._not_orphans
+        strangers = child_pids() - self._not_orphans - keep
+        return [pid for pid in strangers if _session_of(pid) not in (None, own_session)]
 
-        def orphans() -> list[int]:
-            return [pid for pid in child_pids() - kept if _session_of(pid) not in (None, own_session)]
+    def reap(self, *, keep: set[int]) -> None:
+        """Take leave of those that are dead; never blocks.
 
-        return end_processes(orphans, grace_sec=0) if orphans() else []
-
-
-def _session_of(pid: int) -> int | None:
-    try:
-        return os.getsid(pid)
-    except OSError:
-        return None
+        Args:
+            keep: children that are none.
+        """
+        for pid in self.pids(keep=keep):
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)

@@ -169,7 +169,7 @@ class RedisService(RedisProcess):
 
     def write(self, keys: list[str], replicas: int) -> list[str]:
         """Write keys, each with itself as value, and return those that so many replicas have confirmed."""
-        lines = "".join(f"SET {key} {key}\\nWAIT {replicas} 1000\\n" for key in keys)
+        lines = "".join(f"SET {key} {key}\\nWAIT {replicas} 5000\\n" for key in keys)
         command = f"printf '{lines}' | {self.cli_command(self.primary)}"
         answers = self.primary.account.ssh_output(command, allow_fail=True).decode().splitlines()
         return [

@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 import importlib.resources
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -34,6 +35,16 @@ def render(results: TestResults, expected_test_count: int | None = None) -> str:
         results: the results of the session.
         expected_test_count: how many tests were to run; by default as many as there are results.
     """
+    return "".join(pieces(results, expected_test_count))
+
+
+def pieces(results: TestResults, expected_test_count: int | None = None) -> Iterator[str]:
+    """Yield the same text piece by piece, so that a long session is never in memory as a whole.
+
+    Args:
+        results: the results of the session.
+        expected_test_count: how many tests were to run; by default as many as there are results.
+    """
     heading = {"session": str(results.session_context.session_id), "version": __version__}
     summary = {
         "expected": len(results) if expected_test_count is None else expected_test_count,
@@ -45,20 +56,23 @@ def render(results: TestResults, expected_test_count: int | None = None) -> str:
         "time": format_time(results.run_time_seconds),
     }
     color_keys = [str(status) for status in (PASS, FAIL, IGNORE, FLAKY)]
-    views: dict[str, list[dict[str, str]]] = {str(status): [] for status, _, _ in _SECTIONS}
+    of_status: dict[str, list[TestResult]] = {str(status): [] for status, _, _ in _SECTIONS}
     for result in results:
-        views[str(result.test_status)].append(_view(result))
-    sections = [(name, title, views[str(status)]) for status, name, title in _SECTIONS]
+        of_status[str(result.test_status)].append(result)
+    sections = [(name, title, of_status[str(status)]) for status, name, title in _SECTIONS]
     constants = {"HEADING": heading, "SUMMARY": summary, "COLOR_KEYS": color_keys}
-    constants |= {f"{name.upper()}_TESTS": tests for name, _, tests in sections}
-    return _template().render(
+    stream = _template().stream(
         heading=heading,
         summary=summary,
         color_keys=color_keys,
         sections=sections,
+        view=_view,
         constants={name: _script_constant(value) for name, value in constants.items()},
+        script_constant=_script_constant,
         css=Markup(style_sheet()),
     )
+    stream.enable_buffering(200)
+    return stream
 
 
 @functools.cache

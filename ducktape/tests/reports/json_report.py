@@ -5,18 +5,46 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
+
+from ducktape.json_serializable import jsonable
 
 if TYPE_CHECKING:
     from ducktape.tests.result import TestResults
 
 _encode = json.JSONEncoder().encode
+_NO_PROCESSES = '\n  "client_status": {}'
+_NO_RESULTS = '\n  "results": []'
+_INSIDE = "\n    "
 _quoted = json.encoder.encode_basestring_ascii
 
 
 def render(results: TestResults) -> str:
     """Return the text of the session's ``report.json``: sorted keys, indented by 2, without a final newline."""
-    return indented(results.to_json())
+    return "".join(pieces(results))
+
+
+def pieces(results: TestResults) -> Iterator[str]:
+    """Yield the same text result by result, so that a long session is never in memory as a whole."""
+    frame = indented({**results.totals_to_json(), "client_status": {}, "results": []})
+    start, rest = frame.split(_NO_PROCESSES, 1)
+    middle, end = rest.split(_NO_RESULTS, 1)
+    processes = sorted((str(key), value) for key, value in results.client_status.items())
+    yield f'{start}\n  "client_status": '
+    yield from _filled("{}", (f"{_quoted(key)}: {_indented(jsonable(value), _INSIDE)}" for key, value in processes))
+    yield f'{middle}\n  "results": '
+    yield from _filled("[]", (_indented(result.to_json(), _INSIDE) for result in results))
+    yield end
+
+
+def _filled(brackets: str, items: Iterable[str]) -> Iterator[str]:
+    """Yield a collection on the first level of the file."""
+    separator = brackets[0]
+    for item in items:
+        yield f"{separator}{_INSIDE}{item}"
+        separator = ","
+    yield f"\n  {brackets[1]}" if separator == "," else brackets
 
 
 def indented(value: Any) -> str:

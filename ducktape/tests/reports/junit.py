@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
@@ -19,6 +20,11 @@ _UNINFORMATIVE = re.compile(r"\s*|runs? \d+(, \d+)* summary:|~+")
 
 def render(results: TestResults) -> str:
     """Return the text of ``report.xml``: one line besides what summaries contain, ASCII with character references."""
+    return "".join(pieces(results))
+
+
+def pieces(results: TestResults) -> Iterator[str]:
+    """Yield the same text result by result, so that a long session is never in memory as a whole."""
     modules: dict[str, list[TestResult]] = {}
     for result in results:
         modules.setdefault(result.module_name, []).append(result)
@@ -30,13 +36,21 @@ def render(results: TestResults) -> str:
         "errors": "0",
         "failures": str(results.num_failed),
     }
-    root = ElementTree.Element("testsuites", attributes)
+    opening, closing = _tags(ElementTree.Element("testsuites", attributes))
+    yield opening
     for module, of_module in modules.items():
-        _add_module(root, module, of_module)
-    return ElementTree.tostring(root).decode("ascii")
+        yield from _module(module, of_module)
+    yield closing
 
 
-def _add_module(root: ElementTree.Element, module: str, results: list[TestResult]) -> None:
+def _tags(element: ElementTree.Element) -> tuple[str, str]:
+    """Return what stands before and after the content of an element."""
+    text = ElementTree.tostring(element, short_empty_elements=False).decode("ascii")
+    closing = f"</{element.tag}>"
+    return text.removesuffix(closing), closing
+
+
+def _module(module: str, results: list[TestResult]) -> Iterator[str]:
     attributes = {
         "name": visible(module),
         "tests": str(len(results)),
@@ -45,12 +59,14 @@ def _add_module(root: ElementTree.Element, module: str, results: list[TestResult
         "failures": str(sum(result.test_status == FAIL for result in results)),
         "skipped": str(sum(result.test_status == IGNORE for result in results)),
     }
-    suite = ElementTree.SubElement(root, "testsuite", attributes)
+    opening, closing = _tags(ElementTree.Element("testsuite", attributes))
+    yield opening
     for result in results:
-        _add_result(suite, result)
+        yield ElementTree.tostring(_case(result)).decode("ascii")
+    yield closing
 
 
-def _add_result(suite: ElementTree.Element, result: TestResult) -> None:
+def _case(result: TestResult) -> ElementTree.Element:
     prefix = ".".join(part for part in (result.module_name, result.cls_name) if part)
     attributes = {
         "name": visible(result.test_id.removeprefix(f"{prefix}.")),
@@ -60,13 +76,14 @@ def _add_result(suite: ElementTree.Element, result: TestResult) -> None:
         "status": str(result.test_status),
         "assertions": "",
     }
-    case = ElementTree.SubElement(suite, "testcase", attributes)
+    case = ElementTree.Element("testcase", attributes)
     if result.test_status == FAIL:
         summary = visible(result.summary)
         failure = ElementTree.SubElement(case, "failure", {"message": _message(summary)})
         failure.text = summary
     if result.test_status == IGNORE:
         ElementTree.SubElement(case, "skipped")
+    return case
 
 
 def _message(summary: str) -> str:

@@ -128,7 +128,11 @@ def session_header(results: ResultsText, width: int = DEFAULT_SEPARATOR_WIDTH) -
 
 def session_report(results: ResultsText, width: int = DEFAULT_SEPARATOR_WIDTH) -> str:
     """Return the totals of a session and the block of every result, in the order of the results."""
-    lines = [session_header(results, width)]
+    return "".join(session_pieces(results, width))
+
+
+def session_pieces(results: ResultsText, width: int = DEFAULT_SEPARATOR_WIDTH) -> Iterator[str]:
+    """Yield the same text result by result, so that a long session is never in memory as a whole."""
+    yield session_header(results, width)
     for result in results:
-        lines += [result_text(result), "-" * width]
-    return "\n".join(lines)
+        yield f"\n{result_text(result)}\n{'-' * width}"

@@ -313,3 +313,30 @@ def test_a_file_that_shrinks_while_it_is_copied_ends(account: LinuxRemoteAccount
 
     module._get(Session(), str(source), str(tmp_path / "copy"))
     assert (tmp_path / "copy").read_bytes() == b"x" * 40_000
+
+
+def test_the_first_output_can_be_dropped_at_once(account: LinuxRemoteAccount) -> None:
+    # Connecting happens inside this very call and must not keep what the call creates.
+    for line in account.ssh_capture("echo a; sleep 2"):
+        assert line == "a\n"
+        break
+    account.ssh("true")
+    assert account._connection()._channels == []
+
+
+def test_a_server_with_few_sessions_makes_commands_wait(tmp_path: Path) -> None:
+    with running_sshd(tmp_path, "MaxSessions 2") as server:
+        transport = SshTransport(server.settings)
+        with ThreadPoolExecutor(12) as pool:
+            results = list(pool.map(lambda number: transport.run(f"sleep 0.05; echo {number}").stdout, range(24)))
+        transport.close()
+    assert results == [b"%d\n" % number for number in range(24)]
+
+
+def test_a_server_that_refuses_every_session_is_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ducktape.cluster.ssh._REFUSED_SEC", 0.2)
+    with running_sshd(tmp_path, "MaxSessions 0") as server:
+        transport = SshTransport(server.settings)
+        with pytest.raises(paramiko.ChannelException):
+            transport.run("true")
+        transport.close()

@@ -309,8 +309,8 @@ def test_without_teardown_logs_are_collected_and_nodes_freed_all_the_same(tmp_pa
 def test_errors_that_services_noticed_follow_the_summary(tmp_path: Path, fails: bool) -> None:
     class Noticing(Plain):
         def test_it(self) -> Any:
-            self.service: Any = Noting(self.test_context)
-            self.service.error = "first line\nsecond line"
+            service: Any = Noting(self.test_context)
+            service.error = "first line\nsecond line"
             assert not fails
 
     driven = Driven(Noticing, tmp_path)
@@ -330,13 +330,13 @@ def test_nothing_of_the_user_is_entered_after_an_interrupt(tmp_path: Path) -> No
 def test_an_interrupt_during_the_test_is_followed_by_teardown(tmp_path: Path) -> None:
     class Interrupted(Plain):
         def test_it(self) -> Any:
-            GATES[0].interrupt()
+            gates[0].interrupt()
 
-    GATES: list[InterruptGate] = []
+    gates: list[InterruptGate] = []
 
     class Gated(Driven):
         def _log(self, level: int, line: str) -> None:
-            GATES[:] = [self.gate]
+            gates[:] = [self.gate]
             super()._log(level, line)
 
     driven = Gated(Interrupted, tmp_path)
@@ -365,7 +365,7 @@ def test_data_that_no_report_could_show_fail_the_test(tmp_path: Path, data: Any,
 
 def test_an_async_test_is_told_to_be_plain(tmp_path: Path) -> None:
     class Async(Plain):
-        async def test_it(self) -> Any:  # type: ignore[override]
+        async def test_it(self) -> Any:
             return 1
 
     assert Driven(Async, tmp_path).attempt.summary[0].startswith("The test is an async function")

@@ -97,7 +97,7 @@ def test_closing_removes_and_closes_every_handler(name: str, tmp_path: Path) -> 
     streams = [handler.stream for handler in logger.handlers if isinstance(handler, logging.FileHandler)]
     close_logger(logger)
     assert logger.handlers == []
-    assert [stream.closed for stream in streams] == [True, True]
+    assert [stream.closed for stream in streams if stream is not None] == [True, True]
     close_logger(logger)
 
 

@@ -28,7 +28,7 @@ def test_a_status_equals_its_name_in_any_case_from_both_sides(name: str) -> None
         assert status == spelling
         assert spelling == status
         assert status == TestStatus(spelling)
-    assert not status != name
+    assert (status != name) is False
 
 
 @pytest.mark.parametrize("name", ALL)
