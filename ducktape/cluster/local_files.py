@@ -68,9 +68,29 @@ class LocalFiles:
                     continue
         return found
 
+    def listdir(self, path: str = ".") -> list[str]:
+        """Names in a directory."""
+        return os.listdir(self._at(path))
+
     def normalize(self, path: str) -> str:
         """The absolute path without links."""
         return os.path.realpath(self._at(path))
+
+    def remove(self, path: str) -> None:
+        """Remove a file."""
+        os.remove(self._at(path))
+
+    def rmdir(self, path: str) -> None:
+        """Remove an empty directory."""
+        os.rmdir(self._at(path))
+
+    def rename(self, oldpath: str, newpath: str) -> None:
+        """Rename a file or a directory."""
+        os.rename(self._at(oldpath), self._at(newpath))
+
+    def chmod(self, path: str, mode: int) -> None:
+        """Change permissions."""
+        os.chmod(self._at(path), mode)
 
     def open(self, path: str, mode: str = "r") -> LocalFile:
         """A file object that reads bytes and writes text or bytes."""

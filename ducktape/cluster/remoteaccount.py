@@ -186,11 +186,13 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
     @property
     @check_ssh
     def sftp_client(self) -> Any:
-        """A live ``paramiko.SFTPClient``; connects if there is none.
+        """A live ``paramiko.SFTPClient``; connects if there is none. A local account has its everyday methods, too.
 
         Raises:
-            RemoteAccountError: the account does not use SSH.
+            RemoteAccountError: the account uses neither SSH nor this machine.
         """
+        if self.is_local:
+            return self.transport.files
         return self._connection().sftp
 
     @property

@@ -74,13 +74,17 @@ def _options(argv: list[str]) -> dict[str, Any]:
             _give_up(f"parameters are not valid json: {error}", error=False)
         if not isinstance(args["parameters"], dict):
             _give_up(f"parameters are not a JSON object but {json.dumps(args['parameters'])}", error=False)
+    else:
+        args["parameters"] = None
     try:
         args["globals"] = get_user_defined_globals(args["globals"])
     except ValueError as error:
         _give_up(str(error))
     if args["repeat"] < 1:
         _give_up(f"--repeat must be at least 1, not {args['repeat']}")
-    if not 0 <= args["subset"] < max(args["subsets"], 1):
+    if args["subsets"] < 1:
+        _give_up(f"--subsets must be at least 1, not {args['subsets']}")
+    if not 0 <= args["subset"] < args["subsets"]:
         _give_up(f"--subset must be in the range [0, subsets-1], here [0, {args['subsets'] - 1}], not {args['subset']}")
     return args
 

@@ -171,8 +171,7 @@ def get_user_config_file(args: list[str]) -> str:
     Args:
         args: the command line.
     """
-    parsed = create_ducktape_parser().parse_args(_unabbreviated(args))
-    return os.path.expanduser(str(parsed.config_file))
+    return os.path.expanduser(str(_present(args).get("config_file", ConsoleDefaults.USER_CONFIG_FILE)))
 
 
 def config_file_to_args_list(config_file: str | None) -> list[str]:
@@ -218,9 +217,8 @@ def parse_args(args: list[str]) -> dict[str, Any]:
     if not args:
         parser.print_help()
         sys.exit(0)
-    user_config_file = os.path.expanduser(_present(args).get("config_file", ConsoleDefaults.USER_CONFIG_FILE))
     values = {action.dest: action.default for action in _settable_actions(parser)}
-    for config_file in (ConsoleDefaults.PROJECT_CONFIG_FILE, user_config_file):
+    for config_file in (ConsoleDefaults.PROJECT_CONFIG_FILE, get_user_config_file(args)):
         if os.path.exists(config_file):
             values.update(_present(config_file_to_args_list(config_file)))
     values.update(_present(args))

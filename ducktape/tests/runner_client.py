@@ -247,8 +247,9 @@ def run_client(context: TestContext, settings: RunSettings, send: Callable[[Mess
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED_SIGNALS)
     with _stacks_on_demand(os.path.join(client.results_dir, STACKS_FILE)):
         client.run()
+    # A thread that the test left may keep this process going, but not against a signal.
     for sig in HANDLED_SIGNALS:
-        signal.signal(sig, signal.SIG_DFL)  # a thread that the test left may keep this process, but not against a signal
+        signal.signal(sig, signal.SIG_DFL)
 
 
 @contextlib.contextmanager

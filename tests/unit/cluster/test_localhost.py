@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 import pickle
 import time
 
@@ -64,9 +65,22 @@ def test_accounts_are_local_and_need_nothing() -> None:
     assert (account.hostname, account.ssh_hostname, str(account)) == ("localhost0", "localhost", "localhost0")
     assert account._custom_ssh_exception_checks == [print]
     assert account.ssh_output("echo $PPID").decode() == f"{os.getpid()}\n"
-    for name in ("ssh_client", "sftp_client"):
-        with pytest.raises(RemoteAccountError, match="no SSH connection"):
-            getattr(account, name)
+    with pytest.raises(RemoteAccountError, match="no SSH connection"):
+        _ = account.ssh_client
+
+
+def test_the_sftp_client_of_a_local_account_has_its_everyday_methods(tmp_path: Path) -> None:
+    (node,) = LocalhostCluster().alloc(ClusterSpec.simple_linux(1))
+    client = node.account.sftp_client
+    (tmp_path / "one").write_text("four")
+    assert (client.listdir(str(tmp_path)), client.stat(str(tmp_path / "one")).st_size) == (["one"], 4)
+    client.rename(str(tmp_path / "one"), str(tmp_path / "two"))
+    client.chmod(str(tmp_path / "two"), 0o600)
+    assert client.stat(str(tmp_path / "two")).st_mode & 0o777 == 0o600
+    client.remove(str(tmp_path / "two"))
+    client.mkdir(str(tmp_path / "three"))
+    client.rmdir(str(tmp_path / "three"))
+    assert client.listdir(str(tmp_path)) == []
 
 
 def test_everything_can_be_pickled() -> None:
