@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -67,6 +68,8 @@ def _options(argv: list[str]) -> dict[str, Any]:
         args = parse_args(argv)
     except OSError as error:
         _give_up(f"Cannot read the configuration file {error.filename}: {error.strerror}")
+    except UnicodeDecodeError as error:
+        _give_up(f"A configuration file is not UTF-8 text: {error}")
     if args["parameters"]:
         try:
             args["parameters"] = json.loads(args["parameters"])
@@ -80,6 +83,8 @@ def _options(argv: list[str]) -> dict[str, Any]:
         args["globals"] = get_user_defined_globals(args["globals"])
     except ValueError as error:
         _give_up(str(error))
+    except OSError as error:
+        _give_up(f"Cannot read the globals file {error.filename}: {error.strerror}")
     if args["repeat"] < 1:
         _give_up(f"--repeat must be at least 1, not {args['repeat']}")
     if args["subsets"] < 1:
@@ -176,6 +181,8 @@ def update_latest_symlink(results_root: str, new_results_dir: str) -> None:
     # Made aside and renamed, so that the name is never missing. Relative, so that the results can be moved.
     target = os.path.relpath(os.path.realpath(new_results_dir), os.path.realpath(results_root))
     beside = f"{latest}.{os.getpid()}"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(beside)  # of a run that was killed between these two steps
     os.symlink(target, beside)
     os.replace(beside, latest)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import os
 import select
 import signal
@@ -114,6 +115,7 @@ class TestRunner:
         self._abort_reason: str | None = None
         self._look_again_at = 0.0
         self._failed_allocations = 0
+        self._all_over_since: float | None = None
         timeout_ms = session_context.test_runner_timeout
         self._silence_limit_sec = (_DEFAULT_SILENCE_LIMIT_MS if timeout_ms is None else timeout_ms) / 1000
 
@@ -145,6 +147,7 @@ class TestRunner:
             self._orphans.reap(keep={child.pid for child in self._children()})
             self._take_news()
             self._enforce_deadlines()
+            self._say_who_is_left()
             self._partial_reports.write(self.results)
         self._end_leftovers(self._orphan_pids)
         self.results.stop_time = time.time()
@@ -163,6 +166,20 @@ class TestRunner:
             deadlines.append(self._look_again_at)
         poller.poll(max(0, (min(deadlines) - now) * 1000 + 1))
         requests.clear()
+
+    def _say_who_is_left(self) -> None:
+        """Tell, once, why a run whose tests are all over does not end."""
+        if self.active_tests or not self._ending or self._may_trigger() or self._all_over_since == math.inf:
+            return
+        if self._all_over_since is None:
+            self._all_over_since = time.monotonic()
+        if time.monotonic() - self._all_over_since >= _SECONDS_BETWEEN_LOOKS:
+            self._all_over_since = math.inf
+            left = {str(key): child.process.name for key, child in self._ending.items()}
+            self._log(
+                logging.WARNING,
+                f"Some clients failed to clean up, waiting {self.finish_join_timeout}s to join: {left}",
+            )
 
     def _children(self) -> list[RunningChild]:
         return [*self.active_tests.values(), *self._ending.values()]
@@ -254,7 +271,6 @@ class TestRunner:
         if self.active_tests or self._failed_allocations < _ALLOCATION_ATTEMPTS:
             return
         if any(waiting is test_context for waiting in self.scheduler):
-            self._failed_allocations = 0
             self.scheduler.remove(test_context)
             summary = f"Test not run: the cluster did not give it nodes in {_ALLOCATION_ATTEMPTS} attempts: {error}"
             self._fail(test_context, self._next_key(test_context), Cause(summary, "infrastructure"))

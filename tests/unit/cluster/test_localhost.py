@@ -2,9 +2,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 import pickle
 import time
+from pathlib import Path
 
 import pytest
 
