@@ -61,7 +61,7 @@ def test_a_subclass_starts_without_arguments_and_takes_over_the_attributes_of_an
 
     theirs = ContextOfTheirs(context)
 
-    assert (theirs.test_id, theirs.cluster, theirs.services) == ("theirs.wild.a=1", context.cluster, context.services)
+    assert (theirs.test_id, theirs.cluster, list(theirs.services)) == ("theirs.wild.a=1", context.cluster, [])
 
 
 def test_a_context_without_a_session_answers_everything_that_does_not_need_one() -> None:
