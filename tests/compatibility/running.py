@@ -4,34 +4,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-LOCALHOST = ("--cluster", "ducktape.cluster.localhost.LocalhostCluster")
-CHECKOUT = Path(__file__).resolve().parent.parent.parent
+from tests.support.program import CHECKOUT, LOCALHOST, environment, write
 
-
-def write(path: Path, text: str) -> Path:
-    """Write an indented text block to `path`, parents included."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(textwrap.dedent(text).lstrip("\n"), encoding="utf-8")
-    return path
-
-
-def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of a run: no configuration of the user who runs the tests, this checkout importable."""
-    return {
-        **os.environ,
-        "HOME": str(home),
-        "PYTHONPATH": str(CHECKOUT),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        **(extra or {}),
-    }
+__all__ = ["CHECKOUT", "LOCALHOST", "environment", "ids", "report", "run", "write"]
 
 
 def run(
