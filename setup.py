@@ -65,6 +65,7 @@ setup(
     extras_require={
         "test": [
             "hypothesis>=6.100",
+            "moto[server]>=5.0",
             "mypy>=1.11",
             "pytest>=8.0",
             "ruff>=0.6",

@@ -47,7 +47,7 @@ def run(command: Sequence[str], directory: Path) -> Sample:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=_environment(),
+            env=environment(),
         )
         peak_kib = _watch(process, deadline=start + _TIMEOUT_SECONDS)
         seconds = time.perf_counter() - start
@@ -57,7 +57,7 @@ def run(command: Sequence[str], directory: Path) -> Sample:
     return Sample(seconds=seconds, peak_mib=peak_kib / 1024)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Return the caller's environment without what would make one program import the other."""
     return {key: value for key, value in os.environ.items() if not key.startswith("PYTHON") and key != "VIRTUAL_ENV"}
 

@@ -11,10 +11,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import environments
+from benchmarks import environments, ssh
 from benchmarks.measure import CommandFailed, Sample, run
 from benchmarks.suites import write_no_op
-from benchmarks.table import Row, as_json, render, targets
+from benchmarks.table import Row, as_json, render, render_targets, targets
 
 LOCALHOST = ["--cluster", "ducktape.cluster.localhost.LocalhostCluster"]
 
@@ -77,6 +77,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="how often each program does each workload")
     parser.add_argument("--json", metavar="FILE", help="write every sample there too")
     parser.add_argument("--only", choices=["ours", "peer"], help="measure one program alone")
+    parser.add_argument("--part", choices=["commands", "ssh"], help="measure whole commands, or work over SSH, alone")
     return parser.parse_args(arguments)
 
 
@@ -89,13 +90,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.only in (None, who)
     }
     rounds = 1 if options.quick else max(1, options.rounds)
+    rows: list[Row] = []
+    over_ssh: list[Row] = []
+    plain: dict[str, list[Sample]] = {}
+    missing = ssh.why_not()
+    if missing and options.part != "commands":
+        print(f"bench: nothing is measured over SSH: {missing}", file=sys.stderr)
     try:
-        rows = [measure(workload, programs, rounds) for workload in workloads(quick=options.quick)]
+        if options.part != "ssh":
+            rows = [measure(workload, programs, rounds) for workload in workloads(quick=options.quick)]
+        if options.part != "commands" and not missing:
+            over_ssh, plain = ssh.measured(programs, rounds, quick=options.quick)
     except CommandFailed as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    judged = [] if options.quick else targets({row.name: row for row in rows})
-    print(render(rows, judged))
+    judged = targets({row.name: row for row in rows}) if rows and not options.quick else []
+    if over_ssh and not options.quick:
+        judged += ssh.targets(over_ssh)
+    tables = [render(rows) if rows else "", ssh.render(over_ssh, plain) if over_ssh else ""]
+    print("\n\n".join([*filter(None, tables), *([render_targets(judged)] if judged else [])]))
+    rows += over_ssh
     if options.json:
         Path(options.json).write_text(json.dumps(as_json(rows, judged), indent=2) + "\n", encoding="utf-8")
     return 1 if any(target.met is False for target in judged) else 0

@@ -24,3 +24,63 @@ def write_no_op(directory: Path, count: int) -> Path:
     path = directory / f"test_no_op_{count}.py"
     path.write_text(_NO_OP.format(count=count), encoding="utf-8")
     return path
+
+
+_LOGGING = """
+import os
+import tempfile
+import time
+
+from ducktape.mark.resource import cluster
+from ducktape.services.service import Service
+from ducktape.tests.test import Test
+
+
+class Logging(Service):
+    def __init__(self, context):
+        super().__init__(context, num_nodes={nodes})
+        self.root = tempfile.mkdtemp(dir={directory!r})
+        self.logs = {{
+            "log_%02d" % number: {{"path": os.path.join(self.root, "%02d.log" % number), "collect_default": True}}
+            for number in range({files})
+        }}
+
+    def start_node(self, node, **kwargs):
+        # The nodes are logins of one machine, so these are the files of all of them.
+        for log in self.logs.values():
+            with open(log["path"], "w") as file:
+                file.write("x" * 1000)
+        node.account.ssh("true")
+
+    def stop_node(self, node, **kwargs):
+        pass
+
+    def clean_node(self, node, **kwargs):
+        pass
+
+
+class LoggingTest(Test):
+    def copy_service_logs(self, *args, **kwargs):
+        begin = time.perf_counter()
+        super().copy_service_logs(*args, **kwargs)
+        with open({seconds!r}, "w") as file:
+            file.write(str(time.perf_counter() - begin))
+
+    @cluster(num_nodes={nodes})
+    def test_with_logs(self):
+        self.service = Logging(self.test_context)
+        self.service.start()
+"""
+
+
+def write_logging(directory: Path, *, nodes: int, files: int) -> Path:
+    """Write a file with one test that leaves so many logs on each of some nodes, and return its path.
+
+    The seconds that their collection takes are written to the file ``seconds`` in the directory.
+    """
+    path = directory / "test_logging.py"
+    seconds = str(directory / "seconds")
+    path.write_text(
+        _LOGGING.format(nodes=nodes, files=files, directory=str(directory), seconds=seconds), encoding="utf-8"
+    )
+    return path

@@ -21,7 +21,7 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """A ratio that must stay at or below a limit; ``ratio`` is ``None`` where its workload did not run."""
+    """A ratio, or a number, that must stay at or below a limit; ``None`` where its workload did not run."""
 
     name: str
     limit: float
@@ -77,16 +77,17 @@ def targets(rows: Mapping[str, Row]) -> list[Target]:
     ]
 
 
-def render(rows: Sequence[Row], judged: Sequence[Target]) -> str:
-    """Return both tables as text."""
+def render(rows: Sequence[Row]) -> str:
+    """Return the table of whole commands as text."""
     head = ("workload", "ours s", "peer s", "ratio", "ours MiB", "peer MiB", "ratio")
-    body = [_cells(row) for row in rows]
-    lines = _columns([head, *body])
-    if not judged:
-        return "\n".join(lines)
+    return "\n".join(columns([head, *(_cells(row) for row in rows)]))
+
+
+def render_targets(judged: Sequence[Target]) -> str:
+    """Return the verdicts as text."""
     verdicts = {True: "met", False: "MISSED", None: "not measured"}
-    judged_cells = [(t.name, _number(t.ratio), f"<= {t.limit:g}", verdicts[t.met]) for t in judged]
-    return "\n".join([*lines, "", *_columns([("target", "ratio", "limit", ""), *judged_cells])])
+    judged_cells = [(t.name, number(t.ratio), f"<= {t.limit:g}", verdicts[t.met]) for t in judged]
+    return "\n".join(columns([("target", "ratio", "limit", ""), *judged_cells]))
 
 
 def as_json(rows: Sequence[Row], judged: Sequence[Target]) -> dict[str, object]:
@@ -102,20 +103,21 @@ def _cells(row: Row) -> tuple[str, ...]:
     our_peak, peer_peak = peak_mib(row.ours), peak_mib(row.peer)
     return (
         row.name,
-        _number(our_seconds),
-        _number(peer_seconds),
-        _number(ratio(our_seconds, peer_seconds)),
-        _number(our_peak, digits=1),
-        _number(peer_peak, digits=1),
-        _number(ratio(our_peak, peer_peak)),
+        number(our_seconds),
+        number(peer_seconds),
+        number(ratio(our_seconds, peer_seconds)),
+        number(our_peak, digits=1),
+        number(peer_peak, digits=1),
+        number(ratio(our_peak, peer_peak)),
     )
 
 
-def _number(value: float | None, *, digits: int = 3) -> str:
+def number(value: float | None, *, digits: int = 3) -> str:
+    """Return a cell."""
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def _columns(table: Sequence[Sequence[str]]) -> list[str]:
+def columns(table: Sequence[Sequence[str]]) -> list[str]:
     """Return lines whose columns are aligned: the first to the left, numbers to the right."""
     widths = [max(len(cells[column]) for cells in table) for column in range(len(table[0]))]
     return [

@@ -12,9 +12,13 @@ Each error is defined where it is raised; this is the whole tree::
     Exception
      ├─ NodeNotPresentError                            ducktape.cluster.node_container
      ├─ InsufficientResourcesError                     ducktape.cluster.node_container
-     │   └─ InsufficientHealthyNodesError              ducktape.cluster.node_container
+     │   ├─ InsufficientHealthyNodesError              ducktape.cluster.node_container
+     │   └─ NodesLeasedElsewhereError                  ducktape.cluster.lease
+     ├─ CannotStream                                   ducktape.cluster.tree_stream (never reaches a test)
      ├─ LoaderException                                ducktape.tests.symbols
      │   └─ NoTestsError                               ducktape.tests.symbols
+     ├─ EOFError
+     │   └─ StreamEnded                                ducktape.cluster.tar_stream (never reaches a test)
      └─ OSError
          └─ CopyError                                  ducktape.cluster.copying
 

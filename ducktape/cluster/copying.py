@@ -112,7 +112,12 @@ class FilesTree:
 
     def children(self, path: str) -> list[tuple[str, str | None]]:
         """Names and kinds in a directory."""
-        return [(entry.filename, self._child(path, entry)) for entry in self._files.listdir_attr(path)]
+        try:
+            entries = self._files.listdir_attr(path)
+        except UnicodeDecodeError as error:
+            # The SFTP library knows no other names, and gives none of a directory that has one.
+            raise OSError(f"{path}: has a name that is not UTF-8: {error.object!r}") from error
+        return [(entry.filename, self._child(path, entry)) for entry in entries]
 
     def make_directory(self, path: str) -> None:
         """Create one directory."""
@@ -142,11 +147,13 @@ class VerbsTree:
     Args:
         account: with ``isdir``, ``isfile``, ``open``, ``mkdir``.
         list_names: gives the names in a directory.
+        resolve: gives the absolute path of a directory without links.
     """
 
-    def __init__(self, account: Any, list_names: Callable[[str], Iterable[str]]) -> None:
+    def __init__(self, account: Any, list_names: Callable[[str], Iterable[str]], resolve: Callable[[str], str]) -> None:
         self._account = account
         self._list_names = list_names
+        self._resolve = resolve
 
     def kind(self, path: str) -> str | None:
         """What a path leads to."""
@@ -156,7 +163,26 @@ class VerbsTree:
 
     def children(self, path: str) -> list[tuple[str, str | None]]:
         """Names and kinds in a directory."""
-        return [(name, self.kind(posixpath.join(path, name))) for name in self._list_names(path)]
+        kinds = [(name, self.kind(posixpath.join(path, name))) for name in self._list_names(path)]
+        if not any(kind == DIRECTORY for _, kind in kinds):
+            return kinds
+        here = self._real(path)
+        return [(name, self._unless_back(posixpath.join(path, name), kind, here)) for name, kind in kinds]
+
+    def _unless_back(self, path: str, kind: str | None, here: str) -> str | None:
+        if kind != DIRECTORY or not here:
+            return kind
+        real = self._real(path)
+        return None if real and _leads_back(real, here) else DIRECTORY
+
+    def _real(self, path: str) -> str:
+        """The path without links; empty if the account cannot tell."""
+        try:
+            return self._resolve(path)
+        except Exception as error:  # of whatever the account uses; a directory that cannot be entered fails by itself
+            if is_ssh_failure(error):
+                raise
+            return ""
 
     def make_directory(self, path: str) -> None:
         """Create one directory."""
@@ -181,6 +207,15 @@ def find_names(ssh_output: Callable[..., bytes], path: str) -> list[str]:
     return [posixpath.basename(name.decode()) for name in listing.split(b"\0") if name]
 
 
+def find_real(ssh_output: Callable[..., bytes], path: str) -> str:
+    """The absolute path of a directory without links, by a command, for accounts without SFTP."""
+    answer = ssh_output(f"cd -P {shlex.quote(path)} && printf 'real:%s' \"$(pwd -P)\"").decode()
+    _, found, real = answer.partition("real:")
+    if not found:
+        raise OSError(f"{path} leads nowhere")
+    return real
+
+
 def _leads_back(target: str, directory: str) -> bool:
     """Whether a link leads to the directory it is in, or to one above: following it would never end."""
     return f"{directory}/".startswith(f"{target.rstrip('/')}/")
@@ -189,6 +224,11 @@ def _leads_back(target: str, directory: str) -> bool:
 def re_anchor_basename(path: str, directory: str) -> str:
     """The path of the same name in another directory; one slash at the end of ``path`` does not count."""
     return os.path.join(directory, os.path.basename(path.removesuffix("/")))
+
+
+def target_in(tree: Tree, src: str, dest: str) -> str:
+    """Where a copy goes: into an existing directory, or to the path itself."""
+    return re_anchor_basename(src, dest) if tree.kind(dest) == DIRECTORY else dest
 
 
 def copy_from(source: RemoteTree, src: str, dest: str) -> None:
@@ -213,14 +253,24 @@ def _copy(source: Tree, target: Tree, src: str, dest: str, copy_file: Callable[[
     kind = source.kind(src)
     if kind is None:
         return
-    if target.kind(dest) == DIRECTORY:
-        dest = re_anchor_basename(src, dest)
+    dest = target_in(target, src, dest)
     errors: list[tuple[str, OSError]] = []
     _copy_entry(source, target, (src, kind, dest), copy_file, errors)
-    if len(errors) == 1:
-        raise errors[0][1]
-    if errors:
-        raise CopyError(errors)
+    raise_errors(errors)
+
+
+def in_one(errors: list[tuple[str, OSError]]) -> OSError | None:
+    """The error itself when there is one, or one that names all."""
+    if len(errors) > 1:
+        return CopyError(errors)
+    return errors[0][1] if errors else None
+
+
+def raise_errors(errors: list[tuple[str, OSError]]) -> None:
+    """Raise what went wrong, if anything did."""
+    error = in_one(errors)
+    if error is not None:
+        raise error
 
 
 def _copy_entry(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import stat
 import tempfile
 import warnings
@@ -10,17 +11,32 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ducktape.cluster import copying
+from ducktape.cluster.consts import WINDOWS
 from ducktape.cluster.ssh_failures import check_ssh, is_ssh_failure
+from ducktape.cluster.tar_receiver import Root
 from ducktape.cluster.transport import framework_commands
+from ducktape.cluster.tree_stream import CannotStream, TarNode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from ducktape.cluster.transport import Transport
 
 _REPLACEABLE = ("open", "isdir", "isfile", "exists", "mkdir", "create_file")
+_COMMANDS = ("ssh", "ssh_output", "ssh_capture", "sftp_client")
+# A command has room for some 128 KB.
+_PATHS_AT_ONCE = 32 * 1024
+
+
+def _say_nothing(path: str, error: OSError | None) -> None:
+    """The report that nobody asked for."""
 
 
 class FileVerbs:
     """What an account can do with files, by means of its transport and its commands."""
+
+    # Learnt from the node, not configured: it has no place in the account's text, nor in a copy of it.
+    __slots__ = ("_tar_node_asked",)
 
     _DEFAULT_PERMISSIONS = 0o755
 
@@ -113,22 +129,71 @@ class FileVerbs:
             self.ssh(f"rm -{'rf' if allow_fail else 'r'} {path}", allow_fail)
 
     @check_ssh
-    def copy_from(self, src: str, dest: str) -> None:
+    def copy_from(self, src: str, dest: str, *, compress: bool = False) -> None:
         """Copy a file or a tree from the machine to the driver; links are followed.
+
+        It comes as one stream when the machine has GNU ``tar`` and ``find``, else file by file.
 
         Args:
             src: what does not exist is silently not copied.
             dest: an existing directory is copied into.
+            compress: let the machine compress the stream.
 
         Raises:
             OSError: something could not be copied; everything else was.
         """
+        node = self._tar_node()
+        if node is not None:
+            root = Root(src, copying.target_in(copying.DriverTree(), src, dest))
+            with contextlib.suppress(CannotStream):
+                node.get([root], _say_nothing, compress=compress)
+                copying.raise_errors(root.errors)
+                return
         copying.copy_from(self._tree(), src, dest)
+
+    @check_ssh
+    def copy_all_from(
+        self,
+        paths: Sequence[str],
+        dest: str,
+        report: Callable[[str, Any], object] = _say_nothing,
+        *,
+        compress: bool = False,
+    ) -> None:
+        """Copy several files and trees from the machine into one directory of the driver, in one stream if possible.
+
+        Args:
+            paths: as for ``copy_from``.
+            dest: an existing directory.
+            report: called as ``report(path, error)`` as soon as a path is dealt with, the error being ``None`` if all
+                went well; once more if it turns out later that something is missing.
+            compress: let the machine compress the stream.
+
+        Raises:
+            Exception: the connection failed; what was not reported before is not copied.
+        """
+        left = list(dict.fromkeys(paths))
+        node = None if self._has_own("copy_from") else self._tar_node()
+        if node is not None:
+            with contextlib.suppress(CannotStream):
+                for batch in _batches(left):
+                    roots = [Root(path, self._re_anchor_basename(path, dest)) for path in batch]
+                    node.get(roots, report, compress=compress)
+                return
+        for path in left:
+            try:
+                self.copy_from(path, dest)
+            except Exception as error:  # costs this path alone
+                report(path, error)
+            else:
+                report(path, None)
 
     @check_ssh
     def copy_to(self, src: str, dest: str) -> None:
         """Copy a file or a tree from the driver to the machine; links are followed.
 
+        A tree goes as one stream when the machine has GNU ``tar`` and ``find``, else file by file.
+
         Args:
             src: what does not exist is silently not copied.
             dest: an existing directory is copied into.
@@ -136,13 +201,57 @@ class FileVerbs:
         Raises:
             OSError: something could not be copied; everything else was.
         """
+        node = self._tar_node() if copying.DriverTree().kind(src) == copying.DIRECTORY else None
+        if node is not None:
+            with contextlib.suppress(CannotStream):
+                node.put_tree(src, dest)
+                return
         copying.copy_to(self._tree(), src, dest)
 
     def copy_between(self, src: str, dest: str, dest_node: Any) -> None:
-        """Copy a file or a tree from this machine to another node's, through the driver."""
+        """Copy a file or a tree from this machine to another node's; links are followed.
+
+        It goes from one to the other in a stream if both can do that, else through a temporary directory of the driver.
+
+        Args:
+            src: what does not exist is silently not copied.
+            dest: an existing directory is copied into.
+            dest_node: the other node.
+
+        Raises:
+            OSError: something could not be copied; everything else was.
+        """
+        with contextlib.suppress(CannotStream):
+            self._stream_between(src, dest, dest_node.account)
+            return
         with tempfile.TemporaryDirectory() as directory:
             self.copy_from(src, directory)
             dest_node.account.copy_to(self._re_anchor_basename(src, directory), dest)
+
+    @check_ssh
+    def _stream_between(self, src: str, dest: str, other: Any) -> None:
+        ours = None if self._has_own("copy_from") else self._tar_node()
+        can_take = isinstance(other, FileVerbs) and not other._has_own("copy_to")
+        theirs = other._tar_node() if can_take else None
+        if ours is None or theirs is None:
+            raise CannotStream
+        kind, directories = ours.look_into(src)
+        if kind == copying.DIRECTORY:
+            ours.give_tree(src, theirs, dest, directories)
+        if kind == copying.FILE:
+            ours.give_file(src, theirs, dest)
+
+    def _tar_node(self) -> TarNode | None:
+        """The machine as one that copies by itself, if it may: nothing must go past what a subclass replaces."""
+        transport = self.transport
+        if transport.is_local or getattr(self, "os", None) == WINDOWS:
+            return None
+        if any(self._has_own(verb) for verb in (*_REPLACEABLE, *_COMMANDS)):
+            return None
+        known: TarNode | None = getattr(self, "_tar_node_asked", None)
+        if known is None or known.transport is not transport:
+            known = self._tar_node_asked = TarNode(transport)
+        return None if known.able is False else known
 
     def scp_from(self, src: str, dest: str, recursive: bool = False) -> None:
         """Deprecated name of ``copy_from``."""
@@ -161,5 +270,23 @@ class FileVerbs:
         if not any(self._has_own(verb) for verb in _REPLACEABLE):
             return copying.FilesTree(self.transport.files)
         if self._has_own("sftp_client") or not self._has_own("ssh_output"):
-            return copying.VerbsTree(self, lambda path: self.sftp_client.listdir(path))
-        return copying.VerbsTree(self, partial(copying.find_names, self.ssh_output))
+            return copying.VerbsTree(
+                self, lambda path: self.sftp_client.listdir(path), lambda path: self.sftp_client.normalize(path)
+            )
+        run = self.ssh_output
+        return copying.VerbsTree(self, partial(copying.find_names, run), partial(copying.find_real, run))
+
+
+def _batches(paths: list[str]) -> Iterator[list[str]]:
+    """The paths in portions that fit into a command."""
+    batch: list[str] = []
+    room = _PATHS_AT_ONCE
+    for path in paths:
+        size = len(path.encode("utf-8", "surrogateescape")) + 16
+        if batch and size > room:
+            yield batch
+            batch, room = [], _PATHS_AT_ONCE
+        batch.append(path)
+        room -= size
+    if batch:
+        yield batch

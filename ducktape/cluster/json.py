@@ -4,22 +4,31 @@
 from __future__ import annotations
 
 import inspect
-import json
-import os
 import traceback
 from collections.abc import Callable
 from typing import Any
 
 from ducktape.cluster.cluster import Cluster
+from ducktape.cluster.cluster_file import (
+    DEFAULT_FILE,
+    lease_folder,
+    nodes_of,
+    place_of,
+    read_cluster_file,
+    refuse,
+    ssh_settings,
+)
 from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.consts import WINDOWS
+from ducktape.cluster.health import UnhealthyNode, check_nodes
+from ducktape.cluster.lease import Leases
+from ducktape.cluster.leased_pool import LeasedPool
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
 from ducktape.cluster.node_container import InsufficientHealthyNodesError, NodeContainer
+from ducktape.cluster.put_aside import PutAside
 from ducktape.cluster.remoteaccount import RemoteAccount, RemoteAccountSSHConfig
 from ducktape.cluster.windows_remoteaccount import WindowsRemoteAccount
-
-DEFAULT_FILE = os.path.join(".ducktape", "cluster.json")
 
 
 def make_remote_account(ssh_config: RemoteAccountSSHConfig, *args: Any, **kwargs: Any) -> RemoteAccount:
@@ -36,19 +45,25 @@ def make_remote_account(ssh_config: RemoteAccountSSHConfig, *args: Any, **kwargs
 
 
 class JsonCluster(Cluster):
-    """Lends out the machines of a description; connects to none of them.
+    """Lends out the machines of a description; connects to none of them unless it is told to check them.
 
     Args:
         cluster_json: the description: ``{"nodes": [{"ssh_config": {...}, "externally_routable_ip": ...,
-            "node_type": ...}, ...]}``; ``None`` reads a file.
+            "node_type": ...}, ...], "lease_dir": ...}``; ``None`` reads a file.
         make_remote_account_func: creates the account of a machine.
         **kwargs: ``cluster_file``: path of the file instead of ``.ducktape/cluster.json``;
-            ``ssh_exception_checks``: passed to each account; everything else is ignored.
+            ``ssh_exception_checks``: passed to each account; ``lease_dir``: folder of leases, instead of the
+            description's; ``check_nodes``: try a login before a node is lent out; everything else is ignored.
+
+    Attributes:
+        retry_unhealthy_sec: how long a node that was put aside stays so before it is tried again.
 
     Raises:
         FileNotFoundError: there is no file.
         ValueError: the description cannot be understood.
     """
+
+    retry_unhealthy_sec: float = 30
 
     def __init__(
         self,
@@ -60,47 +75,154 @@ class JsonCluster(Cluster):
         super().__init__()
         self._make_remote_account_func = make_remote_account_func
         self._ssh_exception_checks = kwargs.get("ssh_exception_checks")
+        self._check_nodes = bool(kwargs.get("check_nodes"))
         self._available_accounts = NodeContainer()
-        self._bad_accounts = NodeContainer()
+        self._put_aside = PutAside(logs_in=self._check_nodes)
+        self._bad_accounts = self._put_aside.accounts
         self._in_use_nodes = NodeContainer()
         self._next_slot = 0
+        file = kwargs.get("cluster_file")
         if cluster_json is None:
-            cluster_json = _read(kwargs.get("cluster_file"))
+            file = DEFAULT_FILE if file is None else file
+            cluster_json = read_cluster_file(file)
+        self._understand(cluster_json, file)
+        self._leased = self._leased_pool(cluster_json, file, kwargs.get("lease_dir"))
+
+    def _understand(self, description: Any, file: str | None) -> None:
         try:
-            for description in cluster_json["nodes"]:
-                self._available_accounts.add_node(self._account_of(description))
-        except Exception as error:
-            raise ValueError(f"JSON cluster definition invalid: {error}: {traceback.format_exc(limit=16)}") from error
+            nodes = nodes_of(description)
+        except ValueError as error:
+            refuse(str(error), file)
+        for position, node in enumerate(nodes):
+            try:
+                config = RemoteAccountSSHConfig(**ssh_settings(node))
+            except ValueError as error:
+                refuse(f"{place_of(position, node)}: {error}", file)
+            try:
+                self._available_accounts.add_node(self._account_of(node, config))
+            except Exception as error:
+                # Code of a user that makes the account: whoever wrote it wants to know where.
+                raise ValueError(
+                    f"JSON cluster definition invalid: {place_of(position, node)}: {error}: "
+                    f"{traceback.format_exc(limit=16)}"
+                ) from error
+
+    def _leased_pool(self, description: Any, file: str | None, folder: str | None) -> LeasedPool | None:
+        try:
+            folder = folder or lease_folder(description, file)
+        except ValueError as error:
+            refuse(str(error), file)
+        if folder is None:
+            return None
+        try:
+            return LeasedPool(self._available_accounts, Leases(folder), self._put_aside.add_unavailable)
+        except OSError as error:
+            refuse(f"the lease folder {folder} cannot be used: {error.strerror or error}", file)
 
     @property
     def _available_nodes(self) -> NodeContainer:
         return self._available_accounts
 
     def do_alloc(self, cluster_spec: ClusterSpec) -> list[ClusterNode]:
-        """Take accounts, asking each whether it is available; each becomes a new node with its ``slot_id``."""
-        try:
-            good, bad = self._available_accounts.remove_spec(cluster_spec)
-        except InsufficientHealthyNodesError as error:
-            self._bad_accounts.add_nodes(error.bad_nodes)
-            raise
-        self._bad_accounts.add_nodes(bad)
-        nodes = [self._node_of(account) for account in good]
+        """Take accounts, asking each whether it is available; each becomes a new node with its ``slot_id``.
+
+        Raises:
+            NodesLeasedElsewhereError: there are enough, but other runs hold some of them.
+            InsufficientResourcesError: there are not enough.
+        """
+        accounts = self._take_checked(cluster_spec) if self._check_nodes else self._take(cluster_spec)
+        nodes = [self._node_of(account) for account in accounts]
         self._in_use_nodes.add_nodes(nodes)
         return nodes
 
+    def _take(self, cluster_spec: ClusterSpec) -> list[Any]:
+        """Take accounts that call themselves available, with their leases."""
+        if self._leased is not None:
+            return self._leased.take(cluster_spec)
+        bad: list[Any] = []
+        try:
+            good, bad = self._available_accounts.remove_spec(cluster_spec)
+            return good
+        except InsufficientHealthyNodesError as error:
+            bad = error.bad_nodes
+            raise
+        finally:
+            for account in bad:
+                self._put_aside.add_unavailable(account)
+
+    def _take_checked(self, cluster_spec: ClusterSpec) -> list[Any]:
+        """Take accounts that can be logged in to; the login of each is tried once at most."""
+        accounts = self._take(cluster_spec)
+        failures = check_nodes(accounts)
+        if not failures:
+            return accounts
+        # When one fails, others may as well: all that are free are looked at together rather than one after the other.
+        others = list(self._available_accounts)
+        self._give_back(accounts, {id(accounts[index]): reason for index, reason in failures.items()})
+        failures = check_nodes(others)
+        self._available_accounts.remove_nodes([others[index] for index in failures])
+        for index, reason in failures.items():
+            self._put_aside.add(others[index], reason)
+        if not self._available_accounts.can_remove_spec(cluster_spec):
+            reason = self._available_accounts.attempt_remove_spec(cluster_spec)
+            raise InsufficientHealthyNodesError(list(self._bad_accounts), f"{reason}Unhealthy: {self._names_of_bad()}.")
+        return self._take(cluster_spec)
+
+    def _give_back(self, accounts: list[Any], reasons: dict[int, str]) -> None:
+        """Put accounts back where they may be taken again, or aside for a reason."""
+        for account in accounts:
+            if self._leased is not None:
+                self._leased.release(account)
+            if id(account) in reasons:
+                self._put_aside.add(account, reasons[id(account)])
+            else:
+                self._available_accounts.add_node(account)
+
+    def _names_of_bad(self) -> str:
+        return ", ".join(str(node) for node in self.unhealthy_nodes if node.back_at is None)
+
     def free_single(self, node: ClusterNode) -> None:
-        """Put a node's account behind the free ones and close its connection."""
+        """Put a node's account behind the free ones, close its connection, and give back its lease."""
         self._in_use_nodes.remove_node(node)
         self._available_accounts.add_node(node.account)
-        node.account.close()
+        try:
+            node.account.close()
+        finally:
+            if self._leased is not None:
+                self._leased.release(node.account)
 
     def available(self) -> ClusterSpec:
-        """Return what is free now."""
+        """Return what this run does not use now; other runs may hold leases of some of it."""
         return ClusterSpec.from_nodes(self._available_accounts)
 
     def used(self) -> ClusterSpec:
         """Return what is in use now."""
         return ClusterSpec.from_nodes(self._in_use_nodes)
+
+    @property
+    def unhealthy_nodes(self) -> list[UnhealthyNode]:
+        """All nodes that were ever put aside, with the reason."""
+        return self._put_aside.stories
+
+    def retry_unhealthy(self) -> bool:
+        """Try nodes again that were put aside, if it is time; never waits for a login.
+
+        Returns:
+            Whether one of them is free again now.
+        """
+        recovered = self._put_aside.recovered(self.retry_unhealthy_sec)
+        self._available_accounts.add_nodes(recovered)
+        return bool(recovered)
+
+    def name_session(self, session_id: str) -> bool:
+        """Tell other runs that wait for leases which session holds them.
+
+        Returns:
+            Whether this cluster has leases at all.
+        """
+        if self._leased is not None:
+            self._leased.leases.session = session_id
+        return self._leased is not None
 
     def _externally_routable_ip(self, account: Any) -> str | None:
         """The address of a machine whose description has none; for subclasses to answer."""
@@ -120,14 +242,11 @@ class JsonCluster(Cluster):
     # An older place of the function. It stands behind the constructor, whose default is the function itself.
     make_remote_account = staticmethod(make_remote_account)
 
-    def _account_of(self, description: dict[str, Any]) -> Any:
-        settings = description.get("ssh_config")
-        if settings is None:
-            raise ValueError(f"a node has no ssh_config, only {sorted(description)}")
+    def _account_of(self, node: dict[str, Any], config: RemoteAccountSSHConfig) -> Any:
         account = self._make_remote_account(
-            RemoteAccountSSHConfig(**settings),
-            description.get("externally_routable_ip"),
-            node_type=description.get("node_type"),
+            config,
+            node.get("externally_routable_ip"),
+            node_type=node.get("node_type"),
             ssh_exception_checks=self._ssh_exception_checks,
         )
         if account.externally_routable_ip is None:
@@ -137,11 +256,6 @@ class JsonCluster(Cluster):
     def _node_of(self, account: Any) -> ClusterNode:
         slot, self._next_slot = self._next_slot, self._next_slot + 1
         return ClusterNode(account, slot_id=slot)
-
-
-def _read(path: str | None) -> Any:
-    with open(DEFAULT_FILE if path is None else path, encoding="utf-8") as file:
-        return json.load(file)
 
 
 def _accepts(function: Callable[..., Any], name: str) -> bool:

@@ -7,7 +7,7 @@ import logging
 from typing import Any
 
 from ducktape.cluster.consts import LINUX
-from ducktape.cluster.remoteaccount import RemoteAccount, RemoteAccountError
+from ducktape.cluster.remoteaccount import RemoteAccount, RemoteAccountError, check_ssh
 from ducktape.cluster.transport import framework_commands
 
 
@@ -33,6 +33,7 @@ class LinuxRemoteAccount(RemoteAccount):
         """Whether this is the driver's own machine, reached without SSH."""
         return self.is_local
 
+    @check_ssh
     def get_network_devices(self) -> list[str]:
         """Names of all network devices."""
         return [entry.filename for entry in self.transport.files.listdir_attr("/sys/class/net")]

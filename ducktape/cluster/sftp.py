@@ -3,18 +3,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import stat
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from ducktape.cluster.transport import FileAttributes
 
-# The largest piece that every SFTP server takes in one request.
+# Longest wait for an answer. These verbs have no timeout of their own, and a server that is silent for so long is
+# frozen or gone, however busy its disk may be.
+ANSWER_SEC = 120.0
 _PIECE = 32 * 1024
-_REQUESTS_AHEAD = 128
 
 
 class SftpFiles:
@@ -22,10 +22,12 @@ class SftpFiles:
 
     Args:
         session: gives a live client, every time it is asked
+        name: of the machine, for messages
     """
 
-    def __init__(self, session: Callable[[], Any]) -> None:
+    def __init__(self, session: Callable[[], Any], *, name: str) -> None:
         self._session = session
+        self._name = name
 
     def lstat(self, path: str) -> FileAttributes:
         """Attributes of the path itself."""
@@ -67,62 +69,49 @@ class SftpFiles:
         sftp = self._session()
         try:
             return question(sftp)
+        except TimeoutError:
+            raise
         except EOFError as error:
-            raise _lost(error) from error
+            raise self._lost(error) from error
         except OSError as error:
             # A closed session says so by an error that looks like one about the file.
             if error.errno is None and _is_closed(sftp):
-                raise _lost(error) from error
+                raise self._lost(error) from error
             raise
+
+    def _lost(self, error: Exception) -> Exception:
+        import paramiko
+
+        return paramiko.SSHException(f"{self._name}: the SFTP session ended: {error}")
+
+
+def _channel(sftp: Any) -> Any:
+    return sftp.get_channel() if hasattr(sftp, "get_channel") else None
 
 
 def _is_closed(sftp: Any) -> bool:
-    channel = sftp.get_channel() if hasattr(sftp, "get_channel") else None
-    return bool(getattr(channel, "closed", False))
-
-
-def _lost(error: Exception) -> Exception:
-    import paramiko
-
-    return paramiko.SSHException(f"the SFTP session ended: {error}")
-
-
-@contextlib.contextmanager
-def _alone(sftp: Any) -> Iterator[None]:
-    """Requests sent ahead must not mix with another thread's on the same session."""
-    lock = getattr(sftp, "session_lock", None)
-    if lock is None:
-        yield
-        return
-    with lock:
-        yield
+    return bool(getattr(_channel(sftp), "closed", False))
 
 
 def _get(sftp: Any, path: str, local_path: str) -> None:
-    with _alone(sftp), sftp.open(path, "rb") as source:
-        size = source.stat().st_size or 0
-        with open(local_path, "wb") as target:
-            if size > _PIECE and hasattr(source, "prefetch"):
-                source.prefetch(size, _REQUESTS_AHEAD)
-            # A short piece is the end. Asking again would wait for ever if the file shrank meanwhile, because then
-            # fewer answers are on their way than were asked for.
-            while True:
-                piece = source.read(_PIECE)
-                target.write(piece)
-                if len(piece) < _PIECE:
-                    return
+    if hasattr(sftp, "fetch"):
+        sftp.fetch(path, local_path)
+        return
+    with sftp.open(path, "rb") as source, open(local_path, "wb") as target:
+        while piece := source.read(_PIECE):
+            target.write(piece)
 
 
 def _put(sftp: Any, local_path: str, path: str) -> None:
-    with open(local_path, "rb") as source, _alone(sftp):
-        with sftp.open(path, "wb") as target:
-            if hasattr(target, "set_pipelined"):
-                target.set_pipelined(True)
-            written = 0
-            while piece := source.read(_PIECE):
-                target.write(piece)
-                written += len(piece)
+    with open(local_path, "rb") as source:
+        if hasattr(sftp, "store"):
+            written = sftp.store(source, path)
+        else:
+            with sftp.open(path, "wb") as target:
+                while piece := source.read(_PIECE):
+                    target.write(piece)
+            written = source.tell()
         arrived = sftp.stat(path)
-        # A full disk may show only here. A device or a pipe has no size that could be compared.
-        if stat.S_ISREG(arrived.st_mode or 0) and arrived.st_size != written:
-            raise OSError(f"{path}: only {arrived.st_size} of {written} bytes arrived")
+    # A full disk may show only here. A device or a pipe has no size that could be compared.
+    if stat.S_ISREG(arrived.st_mode or 0) and arrived.st_size != written:
+        raise OSError(f"{path}: only {arrived.st_size} of {written} bytes arrived")

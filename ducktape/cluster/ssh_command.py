@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import select
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 from ducktape.cluster.transport import BoundedBytes, Stdin, stdin_chunks
+from ducktape.utils.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -15,6 +17,64 @@ if TYPE_CHECKING:
 _PIECE = 1024 * 1024
 # Nothing announces that the server takes more input, nor news on a channel that is not the library's own.
 _ASK_AGAIN_SEC = 0.005
+_LOOK_AGAIN_SEC = 0.5
+
+
+class _Answer(threading.Event):
+    """What the library waits for when it has asked for something on a channel; given up at the deadline.
+
+    The library itself would wait for ever: when the server is frozen, and when the channel was closed an instant
+    before the question.
+    """
+
+    def __init__(self, channel: Any, deadline: Deadline, message: str) -> None:
+        super().__init__()
+        self._channel = channel
+        self._deadline = deadline
+        self._message = message
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the answer; the library gives no timeout here."""
+        while not super().wait(self._deadline.left(_LOOK_AGAIN_SEC)):
+            if self._channel.closed:
+                raise EOFError("the channel was closed")
+            if self._deadline.is_over:
+                raise TimeoutError(self._message)
+        return True
+
+
+def bound_answers(channel: Any, deadline: Deadline, message: str) -> None:
+    """Let requests on a channel end at the deadline, with the builtin ``TimeoutError`` and this message."""
+    if hasattr(channel, "event"):
+        channel.event = _Answer(channel, deadline, message)
+
+
+def start_command(channel: Any, command: str, deadline: Deadline, *, name: str) -> None:
+    """Ask the server to run a command.
+
+    Raises:
+        TimeoutError: (builtin) it does not answer in time; whether the command runs is unknown.
+    """
+    bound_answers(channel, deadline, f"{name}: not started after {deadline.seconds} seconds: {command}")
+    channel.exec_command(command)
+
+
+def has_room(transport: Any) -> bool:
+    """Whether a message can be sent on a connection without waiting for the other side to read.
+
+    A writer that waits holds a lock of the library, and with it everybody else's messages, whatever their timeouts.
+    """
+    sock: Any = getattr(transport, "sock", None)
+    if hasattr(sock, "send_ready"):  # through a jump host
+        return bool(sock.send_ready()) and has_room(sock.get_transport())
+    if not hasattr(sock, "fileno"):
+        return True
+    try:
+        poll = select.poll()
+        poll.register(sock, select.POLLOUT)
+        return bool(poll.poll(0))
+    except (OSError, ValueError):
+        return True  # closed, which the write itself says best
 
 
 class _News(threading.Event):
@@ -38,6 +98,7 @@ class SshCommand:
 
     Args:
         release: closes the channel and frees its slot
+        name: of the machine, for messages
     """
 
     _channel: Any = None
@@ -50,7 +111,9 @@ class SshCommand:
         stdin: Stdin,
         timeout: float | None,
         release: Callable[[Any], None],
+        name: str,
     ) -> None:
+        self._name = name
         self._command = command
         self._timeout = timeout
         self._release = release
@@ -156,12 +219,12 @@ class SshCommand:
             return None
         remaining = deadline - time.monotonic()
         if remaining <= 0:
-            raise TimeoutError(f"{what} {self._timeout} seconds: {self._command}")
+            raise TimeoutError(f"{self._name}: {what} {self._timeout} seconds: {self._command}")
         return remaining
 
     def _feed(self, channel: Any) -> None:
         """Send input as far as the server takes it without waiting."""
-        while self._input is not None and channel.send_ready():
+        while self._input is not None and channel.send_ready() and has_room(channel.get_transport()):
             if not self._piece:
                 self._piece = next(self._input, b"")
             if not self._piece:
@@ -187,4 +250,6 @@ class SshCommand:
         transport = channel.get_transport()
         if transport is not None and transport.is_active():
             return
-        raise paramiko.SSHException(f"the SSH connection was lost while this command ran: {self._command}")
+        raise paramiko.SSHException(
+            f"{self._name}: the SSH connection was lost while this command ran: {self._command}"
+        )

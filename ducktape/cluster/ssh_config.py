@@ -4,7 +4,12 @@
 from __future__ import annotations
 
 import io
+import os
+import re
 from typing import Any
+
+# One machine on the way: a name, an IPv4 address, or an IPv6 address in brackets.
+_JUMP = re.compile(r"(?:(?P<user>[^@,\s]+)@)?(?P<host>\[[^\]\s]+\]|[^@,:\s\[\]]+)(?::(?P<port>\d{1,5}))?")
 
 
 class RemoteAccountSSHConfig:
@@ -18,10 +23,17 @@ class RemoteAccountSSHConfig:
         password: of the login, and of the key; never shown.
         identityfile: path of a private key; ``~`` means nothing here.
         connecttimeout: seconds, or their text; ``None`` leaves it to the operating system.
+        maxsessions: number of commands at once on the connection, or its text; ``None`` leaves it to the transport.
+        proxyjump: ``[user@]host[:port]`` of a machine on the way; ``None`` or ``none`` connects directly.
+        password_env: name of an environment variable that holds the password, instead of the password.
         **kwargs: other settings of SSH configurations, ignored.
 
+    Attributes:
+        max_sessions: what ``maxsessions`` says, as a number.
+
     Raises:
-        ValueError: port or timeout is not a number.
+        ValueError: a number is none or out of range, the machine on the way is not spelled as above, or there is no
+            such environment variable.
     """
 
     def __init__(
@@ -33,6 +45,10 @@ class RemoteAccountSSHConfig:
         password: str | None = None,
         identityfile: str | None = None,
         connecttimeout: float | str | None = None,
+        *,
+        maxsessions: int | str | None = None,
+        proxyjump: str | None = None,
+        password_env: str | None = None,
         **kwargs: Any,
     ) -> None:
         self.host = host
@@ -42,6 +58,11 @@ class RemoteAccountSSHConfig:
         self.password = password
         self.identityfile = identityfile
         self.connecttimeout: float | None = None if connecttimeout is None else _seconds(connecttimeout)
+        self.max_sessions: int | None = None if maxsessions is None else _sessions(maxsessions)
+        self.proxyjump: str | None = _jump(proxyjump)
+        self.password_env = password_env
+        if password_env is not None:
+            self.password = _secret(password, password_env)
 
     @staticmethod
     def from_string(config_str: str) -> RemoteAccountSSHConfig:
@@ -68,16 +89,32 @@ class RemoteAccountSSHConfig:
         return RemoteAccountSSHConfig(host=hosts[0], **settings)
 
     def to_json(self) -> dict[str, Any]:
-        """The seven settings, the password included."""
+        """The seven settings, the password included, and those of the newer ones that are set.
+
+        A password that came from an environment variable is represented by the name of that variable.
+        """
+        newer = {"maxsessions": self.max_sessions, "proxyjump": self.proxyjump, "password_env": self.password_env}
         return {
             "host": self.host,
             "hostname": self.hostname,
             "user": self.user,
             "port": self.port,
-            "password": self.password,
+            "password": self.password if self.password_env is None else None,
             "identityfile": self.identityfile,
             "connecttimeout": self.connecttimeout,
+            **{name: value for name, value in newer.items() if value is not None},
         }
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(self.__dict__)
+        if self.password_env is not None:
+            del state["password"]  # the other process has the variable as well
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if "password" not in state and self.password_env is not None:
+            self.password = os.environ.get(self.password_env)
 
     def __repr__(self) -> str:
         shown = self.to_json()
@@ -98,3 +135,30 @@ def _seconds(value: float | str) -> float:
     seconds = float(value)
     # Whole numbers stay whole: they are written to cluster files and compared there.
     return int(seconds) if seconds.is_integer() else seconds
+
+
+def _sessions(value: int | str) -> int:
+    number = int(value)
+    if number < 1:
+        raise ValueError(f"maxsessions must be at least 1, not {number}")
+    return number
+
+
+def _jump(value: str | None) -> str | None:
+    if value is None or value.lower() == "none":
+        return None
+    match = _JUMP.fullmatch(value)
+    if match is None or not 0 < int(match["port"] or 22) < 65536:
+        # What stands before the @ may be a password that does not belong there.
+        place = value.rpartition("@")[2]
+        raise ValueError(f"proxyjump must be one machine, written [user@]host[:port], not {place!r}")
+    return value
+
+
+def _secret(password: str | None, variable: str) -> str:
+    if password:
+        raise ValueError("password and password_env exclude each other")
+    secret = os.environ.get(variable)
+    if secret is None:
+        raise ValueError(f"the environment variable {variable}, which password_env names, is not set")
+    return secret

@@ -51,13 +51,30 @@ def is_ssh_failure(error: BaseException) -> bool:
 
 
 @contextlib.contextmanager
-def connecting() -> Iterator[None]:
-    """Errors from this block are SSH failures whatever their type: a missing key file is no absent remote file."""
+def connecting(name: str) -> Iterator[None]:
+    """Errors from this block are SSH failures whatever their type: a missing key file is no absent remote file.
+
+    Args:
+        name: of the machine, put into the errors' texts, of which most do not name any.
+    """
     try:
         yield
     except Exception as error:
         _mark(error, _WHILE_CONNECTING)
+        _name(error, name)
         raise
+
+
+def _name(error: Exception, name: str) -> None:
+    if isinstance(error, OSError) and error.strerror:
+        error.strerror = f"{error.strerror} (logging in to {name})"
+        return
+    if isinstance(getattr(error, "explanation", None), str):
+        error.explanation = f"{name}: {error.explanation}"  # type: ignore[attr-defined]  # of refused logins
+        return
+    # Only errors that have nothing but a text: others may build theirs from what they were given.
+    if len(error.args) == 1 and isinstance(error.args[0], str) and str(error) == error.args[0]:
+        error.args = (f"{name}: {error.args[0]}",)
 
 
 def check_ssh(method: F) -> F:

@@ -3,17 +3,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
+import os
 import subprocess
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from ducktape.cluster.cluster_file import read_cluster_file
 from ducktape.cluster.json import JsonCluster, make_remote_account
 from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig
+from ducktape.errors import DucktapeError
 from ducktape.utils.files import write_atomically
 
 _PROBES_AT_ONCE = 16
+# What a shell answers when there is no such program
+_NO_SUCH_PROGRAM = 127
+
+_logger = logging.getLogger(__name__)
 
 
 def split_hosts(ssh_config: str) -> list[str]:
@@ -31,6 +40,8 @@ def split_hosts(ssh_config: str) -> list[str]:
 class VagrantCluster(JsonCluster):
     """Lends out the machines of ``vagrant ssh-config``, or of a file that remembers them.
 
+    Several processes may be given one file: the first asks, the others wait and read what it wrote.
+
     Args:
         *args: ignored.
         make_remote_account_func: creates the account of a machine.
@@ -38,7 +49,7 @@ class VagrantCluster(JsonCluster):
             its address; ``ssh_exception_checks``: passed to each account.
 
     Raises:
-        RuntimeError: Vagrant is missing or fails.
+        DucktapeError: Vagrant is missing or fails, or machines cannot be asked for their addresses.
         ValueError: the file cannot be understood.
     """
 
@@ -47,26 +58,43 @@ class VagrantCluster(JsonCluster):
     ) -> None:
         self._ssh_exception_checks = kwargs.get("ssh_exception_checks")
         cluster_file = kwargs.get("cluster_file")
-        description = None if cluster_file is None else _read_if_there(cluster_file)
-        is_new = description is None
-        if description is None:
-            description = {"nodes": self._get_nodes_from_vagrant(make_remote_account_func)}
+        description = self._description(cluster_file, make_remote_account_func)
         super().__init__(description, *args, make_remote_account_func=make_remote_account_func, **kwargs)
-        # An empty answer is no knowledge worth keeping: the machines may just not be up yet.
-        if is_new and cluster_file is not None and description["nodes"]:
-            write_atomically(cluster_file, json.dumps(description, indent=2, separators=(",", ": "), sort_keys=True))
         # A connected account could not be sent to the process of a test.
         for account in self._available_accounts:
             account.close()
 
+    def _description(self, cluster_file: str | None, make_remote_account_func: Callable[..., Any]) -> Any:
+        """What the file says, or Vagrant; the latter is written to the file."""
+        if cluster_file is None:
+            return {"nodes": self._get_nodes_from_vagrant(make_remote_account_func)}
+        description = _read_if_there(cluster_file)
+        if description is not None:
+            return description
+        with _only_one_asks(cluster_file):
+            # Another process may have written it while this one waited.
+            description = _read_if_there(cluster_file)
+            if description is not None:
+                return description
+            description = {"nodes": self._get_nodes_from_vagrant(make_remote_account_func)}
+            # An empty answer is no knowledge worth keeping: the machines may just not be up yet.
+            if description["nodes"]:
+                text = json.dumps(description, indent=2, separators=(",", ": "), sort_keys=True)
+                write_atomically(cluster_file, text)
+            return description
+
     def _get_nodes_from_vagrant(self, make_remote_account_func: Callable[..., Any]) -> list[dict[str, Any]]:
-        """Descriptions of the machines, each asked for its address."""
+        """Descriptions of the machines, each asked for its address, many at the same time."""
         text, _ = self._vagrant_ssh_config()
         configs = [RemoteAccountSSHConfig.from_string(block) for block in split_hosts(text)]
         if not configs:
             return []
-        with ThreadPoolExecutor(max_workers=min(_PROBES_AT_ONCE, len(configs))) as pool:
-            return list(pool.map(lambda config: self._describe(config, make_remote_account_func), configs))
+        pool = ThreadPoolExecutor(max_workers=min(_PROBES_AT_ONCE, len(configs)), thread_name_prefix="vagrant-probe")
+        try:
+            probes = [pool.submit(self._describe, config, make_remote_account_func) for config in configs]
+            return _results(configs, probes)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def _describe(self, config: RemoteAccountSSHConfig, make: Callable[..., Any]) -> dict[str, Any]:
         account = make(config, ssh_exception_checks=self._ssh_exception_checks)
@@ -81,18 +109,58 @@ class VagrantCluster(JsonCluster):
     def _vagrant_ssh_config(self) -> tuple[str, str]:
         """Output and error output of ``vagrant ssh-config``."""
         done = subprocess.run(
-            "vagrant ssh-config", shell=True, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            "vagrant ssh-config",
+            shell=True,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
         )
         if done.returncode != 0:
-            raise RuntimeError(
-                f"'vagrant ssh-config' failed with status {done.returncode}: {done.stderr.strip() or 'no message'}"
+            message = " ".join(done.stderr.split()) or "no message on standard error"
+            hint = "; --cluster names another cluster class" if done.returncode == _NO_SUCH_PROGRAM else ""
+            raise DucktapeError(
+                f"'vagrant ssh-config' in {os.getcwd()} failed with status {done.returncode}: {message}{hint}"
             )
         return done.stdout, done.stderr
 
 
+def _results(configs: list[RemoteAccountSSHConfig], probes: list[Future[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """What the machines answered; one error that names all that did not."""
+    failures = [(config, error) for config, probe in zip(configs, probes, strict=True) if (error := probe.exception())]
+    if not failures:
+        return [probe.result() for probe in probes]
+    reasons = "; ".join(f"{config.host}: {_in_one_line(error)}" for config, error in failures)
+    raise DucktapeError(
+        f"{len(failures)} of {len(configs)} machines of Vagrant could not be asked for their address: {reasons}"
+    ) from failures[0][1]
+
+
+def _in_one_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+@contextlib.contextmanager
+def _only_one_asks(cluster_file: str) -> Iterator[None]:
+    """Hold the lock of a file that has yet to be written."""
+    import filelock  # only the first run of all needs it
+
+    os.makedirs(os.path.dirname(os.path.abspath(cluster_file)), exist_ok=True)
+    lock = filelock.FileLock(f"{cluster_file}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        _logger.warning("Another process asks Vagrant for %s; waiting for it", cluster_file)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def _read_if_there(path: str) -> Any:
     try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
+        return read_cluster_file(path)
     except OSError:
         return None

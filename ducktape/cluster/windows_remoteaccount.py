@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import logging
 import os
+from collections.abc import Callable
 from typing import Any
 
 from ducktape.cluster.consts import WINDOWS
@@ -88,21 +89,46 @@ class WindowsRemoteAccount(RemoteAccount):
                 f"EC2 does not know the instance {instance_id}. Is the region of the AWS configuration the right one?"
             ) from error
         password: str = data["PasswordData"]
+        if not password.strip():
+            raise Exception(
+                f"EC2 has no password for the instance {instance_id}: a new Windows machine needs some minutes "
+                "to set one, and has none without a key pair"
+            )
         return password
 
     def _decrypt(self, encrypted: str) -> str:
-        from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-        path = self.ssh_config.identityfile
-        if path is None:
+        if self.ssh_config.identityfile is None:
             raise Exception(f"{self}: no identityfile, so the Windows password cannot be decrypted")
+        path = os.path.expanduser(self.ssh_config.identityfile)
         self._log(logging.INFO, f"Decrypting the Windows password with the private key {path}")
+        key = self._private_key(path)
+        if not isinstance(key, rsa.RSAPrivateKey):
+            raise Exception(f"{self}: {path} is no RSA key, so the Windows password cannot be decrypted")
+        try:
+            return key.decrypt(base64.b64decode(encrypted), padding.PKCS1v15()).decode()
+        except ValueError:
+            # Without the original: what a wrong key makes of the password does not belong in a report.
+            raise Exception(f"{self}: the Windows password was not encrypted for the private key {path}") from None
+
+    def _private_key(self, path: str) -> Any:
+        from cryptography.hazmat.primitives import serialization
+
         with open(path, "rb") as file:
             text = file.read()
         is_openssh = b"BEGIN OPENSSH PRIVATE KEY" in text
         load = serialization.load_ssh_private_key if is_openssh else serialization.load_pem_private_key
-        key = load(text, password=None)
-        if not isinstance(key, rsa.RSAPrivateKey):
-            raise Exception(f"{self}: {path} is no RSA key, so the Windows password cannot be decrypted")
-        return key.decrypt(base64.b64decode(encrypted), padding.PKCS1v15()).decode()
+        passphrase = (self.ssh_config.password or "").encode() or None
+        try:
+            return self._load(load, text, passphrase)
+        except (TypeError, ValueError) as error:
+            raise Exception(f"{self}: the private key {path} cannot be read: {error}") from error
+
+    @staticmethod
+    def _load(load: Callable[..., Any], text: bytes, passphrase: bytes | None) -> Any:
+        try:
+            return load(text, password=None)
+        except TypeError:
+            # It is encrypted. A passphrase for a key that needs none is an error, too.
+            return load(text, password=passphrase)

@@ -9,16 +9,16 @@ import logging
 import os
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from ducktape.command_line.defaults import ConsoleDefaults
-from ducktape.command_line.parse_args import parse_args
+from ducktape.command_line.steps import give_up, make_cluster, read_options
+from ducktape.command_line.subcommands import find_subcommand
 from ducktape.tests.loggermaker import close_logger
 from ducktape.tests.session import SessionContext, SessionLoggerMaker, generate_results_dir, generate_session_id
 from ducktape.tests.signals import StopRequests
 from ducktape.utils.local_filesystem_utils import mkdir_p
 from ducktape.utils.persistence import PDict
-from ducktape.utils.util import load_function
 
 # Each step imports what it alone needs: `--version` and `--collect-only` are answered without the engine.
 if TYPE_CHECKING:
@@ -26,13 +26,26 @@ if TYPE_CHECKING:
     from ducktape.tests.result import TestResults
     from ducktape.tests.test_context import TestContext
 
-_TRACEBACK_LIMIT = 16
 _SESSION_ATTEMPTS = 100
 
 
 def main() -> None:
     """Run the program with the arguments of this process; ends it with exit code 1 when anything failed."""
-    args = _options(sys.argv[1:])
+    argv = sys.argv[1:]
+    if (subcommand := find_subcommand(argv)) is not None:
+        sys.exit(subcommand(argv))
+    try:
+        succeeded = _run_session(_options(argv))
+    except KeyboardInterrupt:
+        give_up("Interrupted before the first test")
+    finally:
+        _flush_console()
+    if not succeeded:
+        sys.exit(1)
+
+
+def _run_session(args: dict[str, Any]) -> bool:
+    """Do everything between the options and the exit code; returns whether all went well."""
     session_context = _start_session(args)
     logger = SessionLoggerMaker(session_context).logger
     try:
@@ -41,56 +54,52 @@ def main() -> None:
         logger.info("Discovered %d tests to run", len(tests))
         if args["collect_only"] or args["collect_num_nodes"]:
             _show_collection(tests, import_failures, args)
-            return
+            return True
         tests = _sample(tests, args["sample"])
         expected = len(tests)
-        _give_cluster(tests, cluster := _make_cluster(args))
+        _give_cluster(tests, cluster := make_cluster(args))
+        _name_session(cluster, session_context, logger, args)
         with StopRequests() as stop_requests:
             results = _run(cluster, session_context, logger, tests, import_failures, args, stop_requests)
-            succeeded = _report(results, session_context, logger, args, expected=expected)
+            return _report(results, session_context, logger, args, expected=expected)
     finally:
         close_logger(logger)
-    if not succeeded:
-        sys.exit(1)
 
 
-def _give_up(message: str, *, error: bool = True) -> NoReturn:
-    """End the program because of something that the user can mend."""
-    print(message, file=sys.stderr if error else sys.stdout)
-    sys.exit(1)
+def _flush_console() -> None:
+    """Write what is left; a reader that has gone (``| head``) is no error."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 # --- options
 
 
 def _options(argv: list[str]) -> dict[str, Any]:
-    try:
-        args = parse_args(argv)
-    except OSError as error:
-        _give_up(f"Cannot read the configuration file {error.filename}: {error.strerror}")
-    except UnicodeDecodeError as error:
-        _give_up(f"A configuration file is not UTF-8 text: {error}")
+    args = read_options(argv)
     if args["parameters"]:
         try:
             args["parameters"] = json.loads(args["parameters"])
         except ValueError as error:
-            _give_up(f"parameters are not valid json: {error}", error=False)
+            give_up(f"parameters are not valid json: {error}", error=False)
         if not isinstance(args["parameters"], dict):
-            _give_up(f"parameters are not a JSON object but {json.dumps(args['parameters'])}", error=False)
+            give_up(f"parameters are not a JSON object but {json.dumps(args['parameters'])}", error=False)
     else:
         args["parameters"] = None
     try:
         args["globals"] = get_user_defined_globals(args["globals"])
     except ValueError as error:
-        _give_up(str(error))
+        give_up(str(error))
     except OSError as error:
-        _give_up(f"Cannot read the globals file {error.filename}: {error.strerror}")
+        give_up(f"Cannot read the globals file {error.filename}: {error.strerror}")
     if args["repeat"] < 1:
-        _give_up(f"--repeat must be at least 1, not {args['repeat']}")
+        give_up(f"--repeat must be at least 1, not {args['repeat']}")
     if args["subsets"] < 1:
-        _give_up(f"--subsets must be at least 1, not {args['subsets']}")
+        give_up(f"--subsets must be at least 1, not {args['subsets']}")
     if not 0 <= args["subset"] < args["subsets"]:
-        _give_up(f"--subset must be in the range [0, subsets-1], here [0, {args['subsets'] - 1}], not {args['subset']}")
+        give_up(f"--subset must be in the range [0, subsets-1], here [0, {args['subsets'] - 1}], not {args['subset']}")
     return args
 
 
@@ -128,8 +137,14 @@ def get_user_defined_globals(globals_str: str | None) -> PDict:
 
 
 def _start_session(args: dict[str, Any]) -> SessionContext:
-    mkdir_p(ConsoleDefaults.METADATA_DIR)
-    session_id, results_dir = _claim_results_directory(args["results_root"])
+    try:
+        mkdir_p(ConsoleDefaults.METADATA_DIR)
+        session_id, results_dir = _claim_results_directory(args["results_root"])
+    except OSError as error:
+        give_up(
+            f"Cannot keep the session number in {ConsoleDefaults.METADATA_DIR}, below the current directory: "
+            f"{error.strerror}"
+        )
     return SessionContext(session_id=session_id, results_dir=results_dir, **args)
 
 
@@ -142,9 +157,9 @@ def _claim_results_directory(results_root: str) -> tuple[str, str]:
             setup_results_directory(results_dir)
         except FileExistsError as error:
             if attempt == _SESSION_ATTEMPTS - 1:
-                _give_up(str(error))
+                give_up(str(error))
         except OSError as error:
-            _give_up(f"Cannot make the results directory {results_dir}: {error.strerror}")
+            give_up(f"Cannot make the results directory {results_dir}: {error.strerror}")
         else:
             return session_id, results_dir
     raise AssertionError("unreachable")
@@ -178,6 +193,13 @@ def update_latest_symlink(results_root: str, new_results_dir: str) -> None:
     if os.path.lexists(latest) and not os.path.islink(latest):
         logging.getLogger(__name__).warning("%s is not a symbolic link: left alone, it does not name this run", latest)
         return
+    try:
+        _replace_symlink(latest, results_root, new_results_dir)
+    except OSError as error:
+        logging.getLogger(__name__).warning("%s cannot be made to name this run: %s", latest, error)
+
+
+def _replace_symlink(latest: str, results_root: str, new_results_dir: str) -> None:
     # Made aside and renamed, so that the name is never missing. Relative, so that the results can be moved.
     target = os.path.relpath(os.path.realpath(new_results_dir), os.path.realpath(results_root))
     beside = f"{latest}.{os.getpid()}"
@@ -218,9 +240,9 @@ def _load_tests(
             only_broken_files = False
         if args["allow_empty_tests_list"] or only_broken_files:
             return [], loader.import_failures
-        _give_up(f"Failed while trying to discover tests: {error}", error=False)
+        give_up(f"Failed while trying to discover tests: {error}", error=False)
     except LoaderException as error:
-        _give_up(f"Failed while trying to discover tests: {error}", error=False)
+        give_up(f"Failed while trying to discover tests: {error}", error=False)
 
 
 def _show_collection(tests: list[TestContext], import_failures: list[ImportFailure], args: dict[str, Any]) -> None:
@@ -257,22 +279,19 @@ def _sample(tests: list[TestContext], size: int | None) -> list[TestContext]:
 # --- cluster
 
 
-def _make_cluster(args: dict[str, Any]) -> Any:
-    import importlib
-
-    try:
-        module_name, _, class_name = args["cluster"].rpartition(".")
-        keywords: dict[str, Any] = {"cluster_file": args["cluster_file"]}
-        if args["ssh_checker_function"]:
-            keywords["ssh_exception_checks"] = [load_function(path) for path in args["ssh_checker_function"]]
-        return getattr(importlib.import_module(module_name), class_name)(**keywords)
-    except Exception as error:
-        _give_up(f"Failed to load cluster:  {type(error)}\n{traceback.format_exc(limit=_TRACEBACK_LIMIT)}", error=False)
-
-
 def _give_cluster(tests: list[TestContext], cluster: Any) -> None:
     for test in tests:
         test.cluster = cluster
+
+
+def _name_session(cluster: Any, session_context: SessionContext, logger: logging.Logger, args: dict[str, Any]) -> None:
+    """Let other runs that wait for this one's nodes know whom they wait for."""
+    name_session = getattr(cluster, "name_session", None)
+    has_leases = name_session is not None and name_session(session_context.session_id)
+    if args["lease"] and not has_leases:
+        logger.warning("--lease has no effect on a %s: other runs may use the same nodes", type(cluster).__name__)
+    if args["check_nodes"] and not hasattr(cluster, "retry_unhealthy"):
+        logger.warning("--check-nodes has no effect on a %s", type(cluster).__name__)
 
 
 # --- run and reports
@@ -333,7 +352,11 @@ def _report(
 def _write_reports(results: TestResults, expected: int, logger: logging.Logger, *, partial: bool) -> bool:
     from ducktape.tests.reporter import write_session_reports
 
-    failures = write_session_reports(results, expected, partial=partial)
+    failures = [
+        (name, error)
+        for name, error in write_session_reports(results, expected, partial=partial)
+        if not isinstance(error, BrokenPipeError)  # nobody reads the console any more; the files are what counts
+    ]
     for name, error in failures:
         logger.error("Could not write %s: %s", name, "".join(traceback.format_exception(error)))
     return not failures

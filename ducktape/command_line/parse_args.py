@@ -13,7 +13,7 @@ from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.utils.util import ducktape_version
 
 # Abbreviations that suites use must stay unambiguous, whatever options are added.
-_NEWER_OPTIONS = ("--ignore-import-errors", "--allow-empty-tests-list")
+_NEWER_OPTIONS = ("--ignore-import-errors", "--allow-empty-tests-list", "--check-nodes", "--lease", "--collect-timeout")
 
 
 def create_ducktape_parser() -> argparse.ArgumentParser:
@@ -25,7 +25,8 @@ def _build_parser(argument_default: Any) -> argparse.ArgumentParser:
     """Build the parser; with ``argparse.SUPPRESS`` it reports only what is really there."""
     parser = argparse.ArgumentParser(
         description="Discover and run your tests",
-        epilog="A flag that a configuration file turns on is turned off again by its opposite, such as --no-debug.",
+        epilog="A flag that a configuration file turns on is turned off again by its opposite, such as --no-debug. "
+        "`ducktape doctor` asks the nodes of a cluster how they are.",
     )
     for add in (_add_selection, _add_session, _add_cluster, _add_running):
         add(parser)
@@ -45,7 +46,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         metavar="test_path",
         type=str,
         nargs="*",
-        default=[os.getcwd()],
+        default=[_current_directory()],
         help="What to run: directories, files, globs, path::Class.method@{json}, or test suite files ending in .yml. "
         "The current directory if there is nothing.",
     )
@@ -88,6 +89,13 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _current_directory() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return os.curdir  # it was removed; whatever is looked for in it will be told as missing
+
+
 def _add_session(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--debug", action="store_true", help="Show DEBUG lines on the console.")
     parser.add_argument(
@@ -97,6 +105,13 @@ def _add_session(parser: argparse.ArgumentParser) -> None:
         help="Your own file of options; read after the project's .ducktape/config.",
     )
     parser.add_argument("--compress", action="store_true", help="Compress service logs before they are copied.")
+    parser.add_argument(
+        "--collect-timeout",
+        action="store",
+        type=_seconds,
+        metavar="SECONDS",
+        help="Longest time to collect the logs of a test; what is missing then is named in its summary.",
+    )
     parser.add_argument(
         "--results-root",
         action="store",
@@ -139,6 +154,18 @@ def _add_cluster(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fail-greedy-tests", action="store_true", help="Fail tests that do not say how many nodes they need."
     )
+    parser.add_argument(
+        "--check-nodes",
+        action="store_true",
+        help="Try a login before a node is given to a test, and put nodes aside where that fails.",
+    )
+    parser.add_argument(
+        "--lease",
+        action="store",
+        metavar="DIR",
+        default=None,
+        help="Share the nodes with other runs on this machine that name the same folder.",
+    )
     parser.add_argument("--ignore-node-type", action="store_true", help="Take any node where a type is asked for.")
     parser.add_argument(
         "--ssh-checker-function",
@@ -163,6 +190,13 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--deflake", action="store", type=int, default=1, help="Most runs of a test while it keeps failing."
     )
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number of seconds")
+    return seconds
 
 
 def get_user_config_file(args: list[str]) -> str:

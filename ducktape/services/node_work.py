@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import contextvars
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -39,6 +41,49 @@ def run_on_nodes(nodes: Sequence[Any], work: Work, note: Note, *, side_by_side: 
         _run_in_turn(turns, try_all=try_all)
     _raise_most_important(turns, interrupt, note)
     return [turn.result for turn in turns]
+
+
+def work_off(jobs: Sequence[Callable[[], object]], *, at_once: int, timeout: float | None = None) -> bool:
+    """Call all jobs, several at a time; blocks until they are done or the time is over.
+
+    Args:
+        jobs: what to do; must not raise.
+        at_once: most of them at the same time.
+        timeout: seconds; ``None`` is without limit. Jobs under way then are left to themselves, in threads that keep
+            no process alive; the others do not begin any more.
+
+    Returns:
+        Whether all were done in time.
+    """
+    if len(jobs) == 1 and timeout is None:
+        jobs[0]()
+        return True
+    waiting = deque(jobs)
+    left = threading.Semaphore(0)
+
+    def work() -> None:
+        while waiting:
+            try:
+                job = waiting.popleft()
+            except IndexError:
+                return
+            try:
+                job()
+            finally:
+                left.release()
+
+    for _ in range(min(at_once, len(jobs))):
+        context = contextvars.copy_context()
+        threading.Thread(target=context.run, args=(work,), daemon=True).start()
+    deadline = None if timeout is None else time.monotonic() + timeout
+    try:
+        return all(left.acquire(timeout=_remaining(deadline)) for _ in jobs)
+    finally:
+        waiting.clear()
+
+
+def _remaining(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
 class _Turn:

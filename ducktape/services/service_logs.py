@@ -3,73 +3,123 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from ducktape.cluster.transport import framework_commands
 from ducktape.jvm_logging import logs_of
+from ducktape.services.log_compression import compress_command, compress_logs, compressed_path, failures_noted
+from ducktape.services.node_work import work_off
+
+__all__ = [
+    "MissingLog",
+    "Order",
+    "collect_logs",
+    "collect_service_logs",
+    "compress_command",
+    "compress_logs",
+]
 
 Wanted = Callable[[str], bool]
 Compress = Callable[[Any, Any, list[str]], list[str]]
 
 _WILDCARD = re.compile(r"[*?\[]")
+_NODES_AT_ONCE = 8
 
 
-def compress_command(path: str) -> str:
-    """Return the shell command that replaces a log by ``<log>.tgz``, and does nothing where there is no log.
+@dataclasses.dataclass(frozen=True)
+class MissingLog:
+    """A log that was to be collected and was not, or not completely.
 
-    Args:
-        path: file or directory on a node; the shell expands it, as users rely on variables in it.
+    Attributes:
+        hostname: of the node that holds it.
+        service: name of the service that wrote it.
+        name: its key in ``service.logs``; empty if it concerns all that the node was asked for.
+        path: on the node; empty if it is not known.
+        reason: why.
     """
-    return (
-        f'cd "$(dirname {path})" && f="$(basename {path})" && '
-        f'if [ -e "$f" ]; then tar czf "$f.tgz" "$f"; fi && rm -rf {path}'
-    )
+
+    hostname: str
+    service: str
+    name: str
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        log = f" log {self.name}" if self.name else " all logs"
+        path = f" ({self.path})" if self.path else ""
+        return f"{self.hostname}: {self.service}:{log}{path}: {self.reason}"
 
 
-def _compressed(path: str) -> str:
-    return f"{path.rstrip('/')}.tgz"
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """Which logs of one service are wanted where.
 
-
-def compress_logs(node: Any, service: Any, paths: list[str]) -> list[str]:
-    """Compress logs where they are; blocks until all are done.
-
-    Args:
-        node: the node that holds them.
-        service: the service that wrote them; what fails is logged to its logger.
-        paths: files and directories on the node.
-
-    Returns:
-        The paths of the compressed files; what could not be compressed is left out.
+    Attributes:
+        service: has ``logs`` and ``nodes``; without either there is nothing to do.
+        destination: local directory of the service; each node gets a directory of its name in it.
+        wanted: says of the name of a log whether it is collected.
     """
-    compressed = []
-    for path in paths:
-        try:
-            with framework_commands():
-                node.account.ssh(compress_command(path))
-        except Exception as error:
-            service.logger.warning("Error compressing log %s: service %s: %s", path, service, error)
-            continue
-        compressed.append(_compressed(path))
-    return compressed
+
+    service: Any
+    destination: str
+    wanted: Wanted
 
 
 def collect_service_logs(
     service: Any, destination: str, *, wanted: Wanted, compress: Compress | None, logger: Any
-) -> None:
-    """Copy the logs of one service from all its nodes; what fails is logged and costs its own log alone.
+) -> list[MissingLog]:
+    """Copy the logs of one service from all its nodes; see :func:`collect_logs`.
 
     Args:
-        service: has ``logs`` and ``nodes``; without either there is nothing to do.
-        destination: local directory of the service; each node gets a directory of its name in it.
+        service: see :class:`Order`, like the next two.
+        destination: local directory.
         wanted: says of the name of a log whether it is collected.
-        compress: called as ``compress(node, service, paths)`` before copying, returns the paths to copy instead;
-            ``None`` leaves the logs as they are.
+        compress: see :func:`collect_logs`, like the logger.
         logger: is told what happens.
     """
+    return collect_logs([Order(service, destination, wanted)], compress=compress, logger=logger)
+
+
+def collect_logs(
+    orders: Sequence[Order], *, compress: Compress | None, logger: Any, timeout: float | None = None
+) -> list[MissingLog]:
+    """Copy the logs of services from all their nodes, side by side; what fails is logged and costs its own log alone.
+
+    Args:
+        orders: what to collect.
+        compress: called as ``compress(node, service, paths)`` before copying, returns the paths to copy instead;
+            ``None`` leaves the logs as they are. Calls for different nodes may overlap.
+        logger: is told what happens.
+        timeout: seconds that all of it may take; what is under way then is left to itself.
+
+    Returns:
+        What is missing, in the order of the services, their nodes and their logs.
+    """
+    jobs = [job for order in orders for job in _jobs(order, compress, logger)]
+    # One node is asked for one thing at a time, also when services share it.
+    by_account: dict[int, list[_Job]] = {}
+    for job in jobs:
+        by_account.setdefault(id(job.node.account), []).append(job)
+    work = [partial(_do_all, group) for group in by_account.values()]
+    if not work_off(work, at_once=_NODES_AT_ONCE, timeout=timeout):
+        for job in jobs:
+            job.cut(f"not collected within {timeout:g} seconds")
+    return [missing for job in jobs for missing in job.missing]
+
+
+def _do_all(jobs: Sequence[_Job]) -> None:
+    for job in jobs:
+        job.run()
+
+
+def _jobs(order: Order, compress: Compress | None, logger: Any) -> Iterator[_Job]:
+    service = order.service
     try:
         logs = logs_of(service)
     except Exception as error:  # a property of the subclass
@@ -78,80 +128,176 @@ def collect_service_logs(
     if not logs:
         logger.debug("Won't collect service logs from %s - no logs to collect.", service.service_id)
         return
-    collection = _Collection(service, destination, logs, wanted, compress, logger)
     for node in list(service.nodes):
-        try:
-            collection.collect_from(node)
-        except Exception as error:  # one bad node must not cost the logs of the others
-            logger.warning("Error collecting logs from %s: service %s: %s", node.account.hostname, service, error)
+        job = _Job(order, node, logs, compress, logger)
+        job.select()
+        yield job
 
 
-@dataclasses.dataclass(frozen=True)
-class _Collection:
-    """What is collected from every node of one service."""
+class _Job:
+    """What is collected from one node of one service.
 
-    service: Any
-    destination: str
-    logs: dict[str, Any]
-    wanted: Wanted
-    compress: Compress | None
-    logger: Any
+    Attributes:
+        node: the node.
+        missing: what could not be collected so far.
+    """
 
-    def collect_from(self, node: Any) -> None:
-        """Do all there is to do for one node."""
-        names = self._paths_on(node)
-        self.logger.debug("Preparing to copy logs from %s: %s", node.account.hostname, list(names))
-        paths = list(names)
-        if self.compress is not None and paths:
-            self.logger.debug("Compressing logs...")
-            paths = self.compress(node, self.service, paths)
-            names = names | {_compressed(path): name for path, name in names.items()}
-        if not paths:
-            return
-        target = os.path.join(self.destination, node.account.hostname)
-        os.makedirs(target, exist_ok=True)
-        self.logger.debug("Copying logs...")
-        for path in paths:
-            self._copy(node, names.get(path, path), path, target)
+    def __init__(self, order: Order, node: Any, logs: dict[str, Any], compress: Compress | None, logger: Any) -> None:
+        self.node = node
+        self.missing: list[MissingLog] = []
+        self._order = order
+        self._logs = logs
+        self._compress = compress
+        self._logger = logger
+        # What is still to come: paths on the node, with the names of their logs.
+        self._open: dict[str, str] = {}
+        self._is_cut = False
 
-    def _paths_on(self, node: Any) -> dict[str, str]:
-        """Return the paths to collect from a node, each with the name of its log."""
-        names: dict[str, str] = {}
-        for name, log in self.logs.items():
-            try:
+    def select(self) -> None:
+        """Decide which logs are wanted; asks the test, but not the node."""
+        for name, log in self._logs.items():
+            with self._preparing(name):
                 if self._is_wanted(name, log):
-                    names.update(dict.fromkeys(_expanded(node, log["path"]), name))
-            except Exception as error:
-                self.logger.warning(
-                    "Error preparing to collect log %s from %s on %s. service %s: %s",
-                    name,
-                    log,
-                    node.account.hostname,
-                    self.service,
-                    error,
-                )
-        return names
+                    self._open[log["path"]] = name
+
+    def run(self) -> None:
+        """Do all there is to do for the node; blocks, raises nothing."""
+        if self._is_cut:
+            return
+        try:
+            self._collect()
+        except Exception as error:  # one bad node must not cost the logs of the others
+            service = self._order.service
+            self._warn("Error collecting logs from %s: service %s: %s", self.node.account.hostname, service, error)
+            self._give_up(error)
+
+    def cut(self, reason: str) -> None:
+        """Count what is still to come as missing; what happens from now on is not noted any more."""
+        left, self._open = self._open, {}
+        for path, name in left.items():
+            self._miss(name, path, reason)
+        self._is_cut = True
+        if left:
+            host, service = self.node.account.hostname, self._order.service
+            logs = ", ".join(f"{name} ({path})" for path, name in left.items())
+            self._logger.warning("Logs from %s: service %s: %s: %s", host, service, reason, logs)
+
+    def _give_up(self, reason: object) -> None:
+        for path in list(self._open):
+            self._note(path, reason)
+
+    def _note(self, path: str, reason: object) -> None:
+        name = self._open.pop(path, None)
+        if name is None or self._is_cut:
+            return
+        self._miss(name, path, reason)
+
+    def _miss(self, name: str, path: str, reason: object) -> None:
+        if self._is_cut:
+            return
+        service = getattr(self._order.service, "service_id", str(self._order.service))
+        text = (str(reason).strip() or type(reason).__name__).splitlines()[0]
+        self.missing.append(MissingLog(self.node.account.hostname, service, name, path, text))
+
+    def _warn(self, message: str, *arguments: Any) -> None:
+        if not self._is_cut:
+            self._logger.warning(message, *arguments)
+
+    def _collect(self) -> None:
+        self._expand()
+        self._logger.debug("Preparing to copy logs from %s: %s", self.node.account.hostname, list(self._open))
+        paths = list(self._open)
+        if self._compress is not None and paths:
+            self._logger.debug("Compressing logs...")
+            paths = self._compressed(paths)
+        if not paths or self._is_cut:
+            return
+        target = os.path.join(self._order.destination, self.node.account.hostname)
+        os.makedirs(target, exist_ok=True)
+        self._logger.debug("Copying logs...")
+        self._copy(paths, target)
+
+    def _expand(self) -> None:
+        """Replace wildcards by the files that they stand for now."""
+        expanded: dict[str, str] = {}
+        for path, name in list(self._open.items()):
+            with self._preparing(name):
+                expanded.update(dict.fromkeys(_expanded(self.node, path), name))
+        self._open = {} if self._is_cut else expanded
+
+    def _compressed(self, paths: list[str]) -> list[str]:
+        assert self._compress is not None
+        with failures_noted() as failures:
+            compressed = self._compress(self.node, self._order.service, paths)
+        for path, reason in failures.items():
+            self._note(path, reason)
+        packed = {compressed_path(path): name for path, name in self._open.items()}
+        self._open = {path: packed.get(path, self._open.get(path, path)) for path in compressed}
+        return [] if self._is_cut else list(compressed)
+
+    @contextlib.contextmanager
+    def _preparing(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            log = self._logs[name]
+            self._warn(
+                "Error preparing to collect log %s from %s on %s. service %s: %s",
+                name,
+                log,
+                self.node.account.hostname,
+                self._order.service,
+                error,
+            )
+            path = log.get("path", "") if isinstance(log, dict) else ""
+            self._miss(name, path, error)
 
     def _is_wanted(self, name: str, log: dict[str, Any]) -> bool:
         try:
-            return self.wanted(name)
+            return self._order.wanted(name)
         except KeyError:
             # Not every log says whether it is collected by default, and not every log stands in service.logs
             return bool(log.get("collect_default", False))
 
-    def _copy(self, node: Any, name: str, path: str, target: str) -> None:
-        try:
-            with framework_commands():
-                node.account.copy_from(path, target)
-        except Exception as error:
-            self.logger.warning(
+    def _copy(self, paths: list[str], target: str) -> None:
+        names = dict(self._open)
+
+        def report(path: str, error: BaseException | None) -> None:
+            name = names.get(path, path)
+            if error is None:
+                self._open.pop(path, None)
+                return
+            self._warn(
                 "Error copying log %s from %s to %s. service %s: %s",
                 name,
-                self.logs.get(name, path),
+                self._logs.get(name, path),
                 target,
-                self.service,
+                self._order.service,
                 error,
             )
+            self._open.pop(path, None)
+            self._miss(name, path, error)
+
+        try:
+            with framework_commands():
+                _copy_all(self.node.account, paths, target, report)
+        except Exception as error:
+            for path in list(self._open):
+                report(path, error)
+
+
+def _copy_all(account: Any, paths: list[str], target: str, report: Callable[[str, Exception | None], None]) -> None:
+    # Looked for in the class: an account that passes everything on to another one may replace that one's verbs.
+    if hasattr(type(account), "copy_all_from"):
+        account.copy_all_from(paths, target, report)
+        return
+    for path in paths:
+        try:
+            account.copy_from(path, target)
+        except Exception as error:  # costs this log alone
+            report(path, error)
+        else:
+            report(path, None)
 
 
 def _expanded(node: Any, path: str) -> list[str]:

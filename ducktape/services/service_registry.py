@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -109,6 +110,8 @@ def _try(service: Any, activity: str, action: Callable[[Any], object]) -> None:
     try:
         action(service)
     except BaseException as error:
-        service.logger.warning("Error %s service %s: %s", activity, service, error)
+        # A handler of user code that raises must not keep the other services from their turn.
+        with contextlib.suppress(Exception):
+            service.logger.warning("Error %s service %s: %s", activity, service, error)
         if isinstance(error, KeyboardInterrupt):
             raise

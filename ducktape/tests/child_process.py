@@ -19,8 +19,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from multiprocessing.connection import Connection
+from signal import Signals
 from typing import Any, cast
 
 from ducktape.tests.abnormal_end import Cause
@@ -114,12 +115,15 @@ class RunningChild:
         request: what the child is to do.
         nodes: the nodes that it holds.
         method: how the process is started.
+        siblings: the other children that live now.
 
     Raises:
         Exception: whatever pickling the request raises, where the start method needs that.
     """
 
-    def __init__(self, request: TestRequest, nodes: list[Any], method: str) -> None:
+    def __init__(
+        self, request: TestRequest, nodes: list[Any], method: str, *, siblings: Iterable[RunningChild] = ()
+    ) -> None:
         context = multiprocessing.get_context(method)
         self.test_context = request.context
         self.test_index = request.settings.test_index
@@ -127,15 +131,18 @@ class RunningChild:
         self.start_time = time.time()
         self.last_heard = time.monotonic()
         self.cause_of_end: Cause | None = None
+        self.ask_to_end_at: float | None = None
         self.told_to_end_at: float | None = None
         self.deadline: float | None = None
         reader, writer = context.Pipe(duplex=False)
         self._reader = reader
         self._buffer = bytearray()
+        # Whoever holds the reading end of a pipe keeps its writer from noticing that the driver is gone
+        inherited = [reader, *(sibling._reader for sibling in siblings)] if method == "fork" else []
         # A fork server is the parent of what it forks, and outlives the driver by itself only for a moment
         parent = None if method == "forkserver" else os.getpid()
         self.process: multiprocessing.process.BaseProcess = cast(Any, context).Process(
-            target=_main, args=(request, writer, parent), name=f"Process-{self.test_index}"
+            target=_main, args=(request, writer, parent, inherited), name=f"Process-{self.test_index}"
         )
         try:
             # A signal that arrives before the child has its handlers waits until it has them
@@ -217,8 +224,7 @@ class RunningChild:
     def terminate(self) -> None:
         """Ask the test to end, tear down and report."""
         self.told_to_end_at = time.monotonic()
-        os.kill(self.pid, signal.SIGTERM)
-        os.kill(self.pid, signal.SIGCONT)  # a stopped process would sleep over the request
+        self._send(signal.SIGTERM, signal.SIGCONT)  # a stopped process would sleep over the request
 
     def signal(self, sig: signal.Signals) -> None:
         """Send a signal to the process and its group."""
@@ -227,9 +233,15 @@ class RunningChild:
 
     def dump_stacks(self) -> None:
         """Make the child write the stacks of all its threads to a file beside its logs, whatever it is doing."""
-        if not self.is_dead():
-            os.kill(self.pid, signal.SIGCONT)
-            os.kill(self.pid, STACKS_SIGNAL)
+        self._send(signal.SIGCONT, STACKS_SIGNAL)
+
+    def _send(self, *signals: Signals) -> None:
+        """Send signals to the process alone; one that has just ended needs none."""
+        if self.is_dead():
+            return
+        with contextlib.suppress(ProcessLookupError):
+            for sig in signals:
+                os.kill(self.pid, sig)
 
     def stacks(self) -> str:
         """Return the stacks that the child wrote when it was asked for them, or when it crashed."""
@@ -283,8 +295,10 @@ class _Mouth:
 
     def __init__(self, writer: Connection) -> None:
         self._writer = writer
+        self._pipe = _identity(writer.fileno())
         self._lock = threading.RLock()
         self._busy = False
+        self._gone = False
         self._pid = os.getpid()
 
     def send(self, message: Message) -> None:
@@ -299,20 +313,27 @@ class _Mouth:
             try:
                 self._write(encode(message))
             except OSError:
-                self._writer.close()  # the driver is gone: the rest of the test happens in silence
+                self._gone = True  # the driver is dead, or the test closed the pipe: the rest happens in silence
             finally:
                 self._busy = False
 
     def _write(self, line: bytes) -> None:
-        if self._writer.closed:
-            return
+        if self._gone or _identity(self._writer.fileno()) != self._pipe:
+            return  # a test that closes what it does not know may have given the number to a file of its own
         view = memoryview(line)
         while view:
             view = view[os.write(self._writer.fileno(), view) :]
 
 
-def _main(request: TestRequest, writer: Connection, parent: int | None) -> None:
+def _identity(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
+
+
+def _main(request: TestRequest, writer: Connection, parent: int | None, inherited: list[Connection]) -> None:
     """Be the process of a test, from its first moment to its last."""
+    for connection in inherited:
+        connection.close()
     signal.set_wakeup_fd(-1)
     _restore_signals()
     os.setsid()

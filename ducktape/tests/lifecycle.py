@@ -199,6 +199,7 @@ class TestRun:
         self._log(logging.DEBUG, "Copying logs from services...")
         collector = self._instance()
         self._guarded("Error copying service logs", lambda: collector.copy_service_logs(self._attempt.status))
+        self._add_missing_logs(getattr(collector, "_missing_logs", []))
         if not no_teardown:
             self._log(logging.DEBUG, "Cleaning up services...")
             self._guarded("Error cleaning services", context.services.clean_all)
@@ -207,6 +208,11 @@ class TestRun:
     def _instance(self) -> Test:
         # A constructor that failed may have made services all the same: a bare test collects for them and frees them.
         return self._test if self._test is not None else Test(self._context)
+
+    def _add_missing_logs(self, missing: list[str]) -> None:
+        if missing:
+            gap = ["", ""] if self._attempt.summary else []
+            self._attempt.summary.extend([*gap, "Logs that are missing:", *(f"  {line}" for line in missing)])
 
     def _add_service_errors(self) -> None:
         errors = self._context.services.errors()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -36,6 +37,39 @@ class LoggerMaker(ABC):
         """Give the logger its level and handlers."""
 
 
+class _Patient(logging.Handler):
+    """Says once that lines are being lost, and why, instead of a traceback for each of them."""
+
+    _told = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name in the standard library
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
+        if self._told:
+            return
+        self._told = True
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(f"Log lines are being lost: {getattr(self, 'baseFilename', 'console')}: {error}\n")
+
+
+class _LogFile(_Patient, logging.FileHandler):
+    """A file in which every character can be written, if need be as an escape sequence."""
+
+    def __init__(self, path: str) -> None:
+        logging.FileHandler.__init__(self, path, encoding="utf-8", errors="backslashreplace")
+
+
+class _Console(_Patient, logging.StreamHandler):  # type: ignore[type-arg]  # generic for type checkers alone
+    """Standard output; characters that it does not know are shown as escape sequences."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record)
+        encoding = getattr(self.stream, "encoding", None) or "utf-8"
+        return line.encode(encoding, "backslashreplace").decode(encoding)
+
+
 def add_handlers(logger: logging.Logger, directory: str, stem: str, line_format: str, console_level: int) -> None:
     """Let a logger write ``<stem>.info``, ``<stem>.debug`` and the console.
 
@@ -49,9 +83,9 @@ def add_handlers(logger: logging.Logger, directory: str, stem: str, line_format:
     logger.setLevel(logging.DEBUG)
     formatter = logging.Formatter(line_format)
     handlers: list[tuple[logging.Handler, int]] = [
-        (logging.FileHandler(os.path.join(directory, f"{stem}.info"), encoding="utf-8"), logging.INFO),
-        (logging.FileHandler(os.path.join(directory, f"{stem}.debug"), encoding="utf-8"), logging.DEBUG),
-        (logging.StreamHandler(sys.stdout), console_level),
+        (_LogFile(os.path.join(directory, f"{stem}.info")), logging.INFO),
+        (_LogFile(os.path.join(directory, f"{stem}.debug")), logging.DEBUG),
+        (_Console(sys.stdout), console_level),
     ]
     for handler, level in handlers:
         handler.setLevel(level)
@@ -64,5 +98,6 @@ def close_logger(logger: logging.Logger | None) -> None:
     if logger is None:
         return
     for handler in list(logger.handlers):
-        handler.close()
+        with contextlib.suppress(OSError):  # what a full disk did not take cannot be saved here
+            handler.close()
         logger.removeHandler(handler)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from ducktape import __version__
+from ducktape.cluster.health import UnhealthyNode, unhealthy_nodes
 from ducktape.json_serializable import jsonable
 from ducktape.tests.reports import text
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus
@@ -251,6 +252,11 @@ class TestResults:
         return self._counts[str(FLAKY)]
 
     @property
+    def unhealthy_nodes(self) -> list[UnhealthyNode]:
+        """The nodes that the cluster put aside, those that are back included."""
+        return unhealthy_nodes(self.cluster)
+
+    @property
     def run_time_seconds(self) -> float:
         """Seconds the session took; its end is now if it has none yet. -1 if the session never started."""
         if self.start_time < 0:
@@ -300,6 +306,8 @@ class TestResults:
         }
         if self.num_flaky:
             content["num_flaky"] = self.num_flaky
+        if self.unhealthy_nodes:
+            content["unhealthy_nodes"] = [node.to_json() for node in self.unhealthy_nodes]
         return content
 
 

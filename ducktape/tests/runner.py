@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import errno
 import logging
 import math
 import os
@@ -14,6 +16,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from ducktape.cluster.finite_subcluster import FiniteSubcluster
+from ducktape.cluster.health import unhealthy_nodes
+from ducktape.cluster.lease import Holder, NodesLeasedElsewhereError
 from ducktape.cluster.node_container import InsufficientResourcesError
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.tests.abnormal_end import Cause, cause_of_death, ended, failed
@@ -33,8 +37,12 @@ from ducktape.utils.terminal_size import get_terminal_size
 DEFAULT_MP_JOIN_TIMEOUT = 30
 DEFAULT_TIMEOUT_EXCEPTION_JOIN_TIMEOUT = 300
 _DEFAULT_SILENCE_LIMIT_MS = 1_800_000
+_SECONDS_FOR_STACKS = 0.3
 _SECONDS_BETWEEN_LOOKS = 1.0  # for nodes that come back, and where the system cannot wait for a death
 _ALLOCATION_ATTEMPTS = 5
+_LONGEST_DEBUG_LINE = 10_000
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM}
+_SECONDS_BETWEEN_LOOKS_AT_LEASES = 0.2
 
 
 class TestKey(NamedTuple):
@@ -115,6 +123,10 @@ class TestRunner:
         self._abort_reason: str | None = None
         self._look_again_at = 0.0
         self._failed_allocations = 0
+        self._unleased: Any = None  # what other runs leave, while it is being decided who gets that
+        self._holders_told: set[Holder] = set()
+        self._unknown_holder = False
+        self._unhealthy_told = 0
         self._all_over_since: float | None = None
         timeout_ms = session_context.test_runner_timeout
         self._silence_limit_sec = (_DEFAULT_SILENCE_LIMIT_MS if timeout_ms is None else timeout_ms) / 1000
@@ -193,29 +205,72 @@ class TestRunner:
         return len(self.active_tests) < int(self.session_context.max_parallel)
 
     def _trigger_tests(self) -> None:
+        self._retry_unhealthy_nodes()
         while self._may_trigger() and time.monotonic() >= self._look_again_at:
-            test_context = self.scheduler.peek()
+            test_context = self.scheduler.peek() if self._unleased is None else self._first_fit(self._unleased)
             if test_context is not None:
                 self._run_single_test(test_context)
                 continue
+            if self._unleased is not None:
+                self._wait_for_leases()
+                return
             if not self.active_tests:
+                self._report_unschedulable(self.scheduler.filter_unschedulable_tests())
                 self.stop_testing = True  # nothing runs that could give nodes back
                 return
             self._look_again_at = time.monotonic() + _SECONDS_BETWEEN_LOOKS
+
+    def _retry_unhealthy_nodes(self) -> None:
+        retry = getattr(self.cluster, "retry_unhealthy", None)
+        if retry is not None and not self.stop_testing and len(self.scheduler) > 0 and retry():
+            self._log(logging.INFO, "Nodes that were put aside are healthy again")
+            self._look_again_at = 0.0
+
+    def _first_fit(self, nodes: Any) -> TestContext | None:
+        """Return the first waiting test that some nodes are enough for."""
+        if not nodes.size():
+            return None
+        waiting = iter(self.scheduler)
+        return next((test for test in waiting if nodes.can_remove_spec(test.expected_cluster_spec)), None)
+
+    def _wait_for_leases(self) -> None:
+        self._unleased = None
+        self._look_again_at = time.monotonic() + _SECONDS_BETWEEN_LOOKS_AT_LEASES
 
     def _run_single_test(self, test_context: TestContext) -> None:
         nodes = self._allocate(test_context)
         if nodes is None:
             return
+        entire_cluster = not self.cluster.num_available_nodes()
+        key = TestKey(test_context.test_id, self.test_counter + 1)
+        start_time = time.time()
+        try:
+            child = self._start(test_context, key, nodes)
+        except Exception as error:
+            self._free(nodes)
+            if isinstance(error, OSError) and error.errno in _EXHAUSTED and self._children():
+                self._look_again_at = (
+                    time.monotonic() + _SECONDS_BETWEEN_LOOKS
+                )  # those that run give back what is missing
+                return
+            self.scheduler.remove(test_context)
+            summary = f"The process of the test could not be started: {describe_exception(error)}"
+            cause = Cause(summary, "error")
+            self._fail(test_context, self._next_key(test_context), cause, start_time=start_time, nodes=len(nodes))
+            return
         self.scheduler.remove(test_context)
-        key = self._next_key(test_context)
-        if self.session_context.max_parallel > 1 and not self.active_tests and not self.cluster.num_available_nodes():
+        self._next_key(test_context)
+        if self.session_context.max_parallel > 1 and not self.active_tests and entire_cluster:
             self._log(
                 logging.WARNING,
                 f"Test {test_context.test_id} is using entire cluster. "
                 "It's possible this test has no associated cluster metadata.",
             )
         self._log(logging.INFO, f"Triggering test {key.test_index} of {self.total_tests}...")
+        self.active_tests[key] = child
+        self.client_report[key] = ClientStatus("RUNNING", child.pid, child.process.name, child.start_time)
+
+    def _start(self, test_context: TestContext, key: TestKey, nodes: list[Any]) -> RunningChild:
         settings = RunSettings(
             test_index=key.test_index,
             deflake_num=self.deflake_num,
@@ -223,16 +278,8 @@ class TestRunner:
             mark=f"{self.session_context.session_id}.{key.test_index}.{os.getpid()}",
             driver_pid=os.getpid(),
         )
-        start_time = time.time()
-        try:
-            child = RunningChild(TestRequest(test_context, FiniteSubcluster(nodes), settings), nodes, start_method())
-        except Exception as error:
-            self._free(nodes)
-            summary = f"The process of the test could not be started: {describe_exception(error)}"
-            self._fail(test_context, key, Cause(summary, "error"), start_time=start_time, nodes=len(nodes))
-            return
-        self.active_tests[key] = child
-        self.client_report[key] = ClientStatus("RUNNING", child.pid, child.process.name, child.start_time)
+        request = TestRequest(test_context, FiniteSubcluster(nodes), settings)
+        return RunningChild(request, nodes, start_method(), siblings=self._children())
 
     def _next_key(self, test_context: TestContext) -> TestKey:
         self.test_counter += 1
@@ -243,8 +290,16 @@ class TestRunner:
     def _allocate(self, test_context: TestContext) -> list[Any] | None:
         """Return nodes for a test; ``None`` if it has to wait or cannot run at all."""
         try:
-            nodes: list[Any] = self.cluster.alloc(test_context.expected_cluster_spec)
+            nodes: list[Any] = self._orphans.not_from(lambda: self.cluster.alloc(test_context.expected_cluster_spec))
+        except NodesLeasedElsewhereError as error:
+            self._tell_holders(test_context, error)
+            if self._unleased is not None:
+                self._wait_for_leases()
+            else:
+                self._unleased = error.unleased
+            return None
         except InsufficientResourcesError as error:
+            self._tell_unhealthy()
             self._log(
                 logging.INFO,
                 f"Couldn't schedule test context {test_context!r} but we'll keep trying: {describe_exception(error)}",
@@ -256,8 +311,29 @@ class TestRunner:
             summary = f"Test not run: the cluster could not give it nodes: {describe_exception(error)}"
             self._fail(test_context, self._next_key(test_context), Cause(summary, "infrastructure"))
             return None
+        self._tell_unhealthy()
         self._failed_allocations = 0
+        self._unleased = None
+        self._unknown_holder = False
         return nodes
+
+    def _tell_holders(self, test_context: TestContext, error: NodesLeasedElsewhereError) -> None:
+        """Say whom the run waits for, once for each of them."""
+        holders = set(error.holders.values())
+        if Holder() in holders and not self._unknown_holder:
+            # Just about to write who it is, or to give the node back
+            self._unknown_holder = True
+            return
+        if holders <= self._holders_told:
+            return
+        self._holders_told |= holders
+        self._log(logging.INFO, f"{test_context.test_id} waits for nodes of other runs: {error}")
+
+    def _tell_unhealthy(self) -> None:
+        nodes = unhealthy_nodes(self.cluster)
+        for node in nodes[self._unhealthy_told :]:
+            self._log(logging.WARNING, f"Node {node.name} is put aside: {node.reason}")
+        self._unhealthy_told = len(nodes)
 
     def _postpone(self, test_context: TestContext, error: Exception) -> None:
         """Let a test wait for nodes that were free by the book and not to be had.
@@ -292,7 +368,7 @@ class TestRunner:
                 self._bury(key, child)
 
     def _handle(self, key: TestKey, child: RunningChild, message: Message) -> None:
-        self._log(logging.DEBUG, str(message))
+        self._log(logging.DEBUG, str(message)[:_LONGEST_DEBUG_LINE])
         if isinstance(message, Log):
             self._log(message.level, message.message)
         elif isinstance(message, Finished) and key in self.active_tests:
@@ -351,6 +427,8 @@ class TestRunner:
     def _deadline(self, child: RunningChild) -> float:
         if child.deadline is not None:
             return child.deadline
+        if child.told_to_end_at is None and child.ask_to_end_at is not None:
+            return child.ask_to_end_at
         if child.told_to_end_at is None:
             return child.last_heard + self._silence_limit_sec
         # A child that does not even say that it heard the request is not going to tear anything down.
@@ -370,7 +448,9 @@ class TestRunner:
         for key, child in list(self.active_tests.items()):
             if now < self._deadline(child) or child.is_dead():
                 continue
-            if child.told_to_end_at is None:
+            if child.told_to_end_at is None and child.ask_to_end_at is not None:
+                self._terminate(child)
+            elif child.told_to_end_at is None:
                 self._end_silent(key, child)
             else:
                 self._kill_stubborn(child)
@@ -381,15 +461,19 @@ class TestRunner:
         child.deadline = time.monotonic() + self.finish_join_timeout
 
     def _end_silent(self, key: TestKey, child: RunningChild) -> None:
-        reason = f"TimeoutError: nothing was heard of the test for {self._silence_limit_sec:g} seconds"
+        # Often it is a node that makes a test silent, and the stacks below do not tell which.
+        nodes = ", ".join(str(getattr(node, "name", node)) for node in child.nodes) or "no nodes"
+        reason = f"TimeoutError: nothing was heard of the test for {self._silence_limit_sec:g} seconds (on {nodes})"
         self._log(logging.ERROR, f"{key.test_id}: Test aborted: {reason}")
         child.dump_stacks()
-        self._terminate(child, Cause(f"Test aborted: {reason}", "timeout"))
+        child.cause_of_end = Cause(f"Test aborted: {reason}", "timeout")
+        # A thread with a signal pending is passed over when the next one comes, and only the main thread, blocked as it
+        # may be, can act on a request to end. So the one has to be dealt with before the other is sent.
+        child.ask_to_end_at = time.monotonic() + _SECONDS_FOR_STACKS
 
-    def _terminate(self, child: RunningChild, cause: Cause) -> None:
+    def _terminate(self, child: RunningChild) -> None:
         """Tell a test to end and to tear down, within limits."""
         self._log(logging.INFO, f"Sending SIGTERM to process {child.process.name} for graceful shutdown")
-        child.cause_of_end = cause
         child.terminate()
 
     def _obey(self, requests: StopRequests) -> None:
@@ -404,6 +488,8 @@ class TestRunner:
                 self._kill_all()
 
     def _interrupt(self) -> None:
+        if self._abort_reason is not None:
+            return  # everything is ending already; a second one is for those who do not want to wait
         self._log(
             logging.INFO,
             "Received KeyboardInterrupt. Now waiting for currently running tests to finish...",
@@ -427,7 +513,8 @@ class TestRunner:
             self._log(logging.ERROR, f"Marking {len(self.active_tests)} active tests as failed: {reason}")
         for key, child in self.active_tests.items():
             self._log(logging.ERROR, f"{key.test_id}: Test aborted: {reason}")
-            self._terminate(child, Cause(f"Test aborted: {reason}", "interrupted"))
+            child.cause_of_end = Cause(f"Test aborted: {reason}", "interrupted")
+            self._terminate(child)
         remaining = self.scheduler.drain_remaining_tests()
         if remaining:
             self._log(logging.ERROR, f"Marking {len(remaining)} remaining tests as failed: {reason}")
@@ -445,8 +532,10 @@ class TestRunner:
             f"There are {len(unschedulable)} tests which cannot be run due to insufficient cluster resources",
         )
         nodes = self.cluster.all().nodes
+        bad = ", ".join(str(node) for node in unhealthy_nodes(self.cluster) if node.back_at is None)
         for test_context in unschedulable:
             detail = nodes.attempt_remove_spec(test_context.expected_cluster_spec)
+            detail += f"Nodes put aside: {bad}. " if bad else ""
             summary = (
                 f"Test {test_context.test_id} requires more resources than are available in the whole cluster. {detail}"
             )
@@ -481,9 +570,13 @@ class TestRunner:
 
     def _free(self, nodes: list[Any]) -> None:
         try:
-            self.cluster.free(nodes)
+            self._orphans.not_from(lambda: self.cluster.free(nodes))
+            return
         except Exception as error:
             self._log(logging.ERROR, f"Error giving nodes back to the cluster: {describe_exception(error)}")
+        for node in nodes:  # one that cannot be freed must not keep those after it
+            with contextlib.suppress(Exception):
+                self.cluster.free(node)
 
     def _log(self, log_level: int, msg: str) -> None:
         self._logger.log(log_level, msg)

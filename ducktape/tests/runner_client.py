@@ -96,7 +96,9 @@ class RunnerClient:
             msg: the line.
         """
         line = f"RunnerClient: {self.test_context.test_name}: {msg}"
-        self.logger.log(log_level, line)
+        # Handlers of user code may raise, and a line less is better than a teardown less.
+        with contextlib.suppress(Exception):
+            self.logger.log(log_level, line)
         self.send(Log(log_level, line))
 
     def run(self) -> None:
@@ -113,6 +115,9 @@ class RunnerClient:
 
     def on_sigterm(self, *_: Any) -> None:
         """Turn SIGTERM into an interrupt of the test, and of the programs that it started on this machine."""
+        self.send(Heard())
+        if self.gate.requested:
+            return  # it is ending already, and must not be interrupted in its teardown
         self.logger.warning("Received SIGTERM: ending the test, then tearing it down")
         # The group holds this process too: it gets the interrupt like its programs.
         os.killpg(os.getpgrp(), signal.SIGINT)

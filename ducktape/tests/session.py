@@ -49,6 +49,7 @@ class SessionContext:
         self._unreported = {
             "skip_nodes_allocation": kwargs.get("skip_nodes_allocation", False),
             "ignore_import_errors": kwargs.get("ignore_import_errors", False),
+            "collect_timeout": kwargs.get("collect_timeout"),
         }
 
     @property
@@ -65,6 +66,12 @@ class SessionContext:
     def ignore_import_errors(self) -> bool:
         """Whether a test file that cannot be imported is only logged."""
         return bool(self._unreported["ignore_import_errors"])
+
+    @property
+    def collect_timeout(self) -> float | None:
+        """Seconds that the logs of one test may take to be collected; ``None`` is without limit."""
+        seconds: float | None = self._unreported["collect_timeout"]
+        return seconds
 
     def to_json(self) -> dict[str, Any]:
         """Return the documented attributes, as report.json shows them."""

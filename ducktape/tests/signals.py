@@ -10,6 +10,8 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+_PATIENCE = 2
+
 
 class StopRequests:
     """Counts requests to stop for the length of a ``with`` block, in place of being interrupted by them.
@@ -53,6 +55,9 @@ class StopRequests:
 
     def _on_interrupt(self, _signum: int, _frame: FrameType | None) -> None:
         self.interrupts += 1
+        if self.interrupts == _PATIENCE:
+            # The driver may be stuck in writing to a terminal that nobody reads: one more ends it in any case.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     def _on_terminate(self, signum: int, _frame: FrameType | None) -> None:
         self.terminated = signal.Signals(signum)

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-from ducktape.services.service_logs import collect_service_logs, compress_command, compress_logs
+from ducktape.services.service_logs import Order, collect_logs, compress_command, compress_logs
 from ducktape.template import TemplateRenderer
 from ducktape.tests.status import FAIL, TestStatus
 from ducktape.tests.test_context import TestContext, TestLoggerMaker, _escape_pathname, test_logger
@@ -101,14 +101,19 @@ class Test(TemplateRenderer):
         """
         context = self.test_context
         results_dir = TestContext.results_dir(context, context.test_index)
-        compress = self.compress_service_logs if getattr(context.session_context, "compress", False) else None
+        session = context.session_context
+        compress = self.compress_service_logs if getattr(session, "compress", False) else None
+        orders = []
         for service in context.services:
 
             def wanted(name: str, service: Any = service) -> bool:
                 return test_status == FAIL or self.should_collect_log(name, service)
 
-            destination = os.path.join(results_dir, service.service_id)
-            collect_service_logs(service, destination, wanted=wanted, compress=compress, logger=self.logger)
+            orders.append(Order(service, os.path.join(results_dir, service.service_id), wanted))
+        timeout = getattr(session, "collect_timeout", None)
+        missing = collect_logs(orders, compress=compress, logger=self.logger, timeout=timeout)
+        # For the summary of the test; a test that collects in its own way has nothing to say here.
+        self._missing_logs = [str(log) for log in missing]
 
     def mark_for_collect(self, service: Any, log_name: str | None = None) -> None:
         """Collect a log whatever its default says.

@@ -17,10 +17,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     import psutil
+
+T = TypeVar("T")
 
 _MARK_VARIABLE = "DUCKTAPE_TEST_PROCESS"
 _PR_SET_PDEATHSIG = 1
@@ -198,6 +200,18 @@ class Orphans:
     def __init__(self) -> None:
         adopt_orphans()
         self._not_orphans = child_pids()
+
+    def not_from(self, work: Callable[[], T]) -> T:
+        """Do something that may start processes which are none, such as the tunnels of a cluster; returns its result.
+
+        Args:
+            work: what to do.
+        """
+        before = child_pids()
+        try:
+            return work()
+        finally:
+            self._not_orphans |= child_pids() - before
 
     def pids(self, *, keep: set[int]) -> list[int]:
         """Return their process ids.

@@ -28,6 +28,11 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "cluster.localhost",
             "cluster.json",
             "cluster.vagrant",
+            "cluster.cluster_file",
+            "cluster.health",
+            "cluster.lease",
+            "cluster.leased_pool",
+            "cluster.put_aside",
         ),
     ),
     # Whatever else is under cluster/ reaches one machine; a new provider is added to the line above.

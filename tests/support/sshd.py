@@ -7,12 +7,15 @@ import contextlib
 import getpass
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 from ducktape.cluster.ssh_config import RemoteAccountSSHConfig
 
@@ -76,6 +79,13 @@ class Sshd:
             connecttimeout=20,
         )
 
+    @property
+    def connections(self) -> int:
+        """How many connections the server serves now."""
+        assert self._process is not None
+        children = psutil.Process(self._process.pid).children()
+        return sum(child.status() != psutil.STATUS_ZOMBIE for child in children)
+
     def start(self) -> None:
         """Start the server and wait until it answers."""
         problem = missing_parts()
@@ -108,6 +118,20 @@ class Sshd:
                 os.kill(child, 9)
         process.kill()
         process.wait()
+
+    def freeze(self) -> None:
+        """Let the server stand still: connections are accepted and kept by the kernel, and nobody answers."""
+        self._signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen server go on."""
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, sig: signal.Signals) -> None:
+        assert self._process is not None
+        for pid in (self._process.pid, *self._connections(self._process.pid)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, sig)
 
     def cut_connections(self) -> None:
         """End every connection, not the server."""
@@ -152,6 +176,8 @@ class Sshd:
             "Subsystem sftp internal-sftp",
             # Start-up files of the login shell belong to the user of this machine, not to the test.
             f"SetEnv HOME={self.home}",
+            # Two servers may stand for two machines, and one may be reached through the other.
+            "AllowTcpForwarding yes",
             *self.options,
         ]
         (self.directory / "sshd_config").write_text("\n".join(lines) + "\n")

@@ -55,6 +55,7 @@ def pieces(results: TestResults, expected_test_count: int | None = None) -> Iter
         "ignored": results.num_ignored,
         "time": format_time(results.run_time_seconds),
     }
+    unhealthy = [str(node) for node in results.unhealthy_nodes]
     color_keys = [str(status) for status in (PASS, FAIL, IGNORE, FLAKY)]
     of_status: dict[str, list[TestResult]] = {str(status): [] for status, _, _ in _SECTIONS}
     for result in results:
@@ -66,6 +67,7 @@ def pieces(results: TestResults, expected_test_count: int | None = None) -> Iter
         summary=summary,
         color_keys=color_keys,
         sections=sections,
+        unhealthy=unhealthy,
         view=_view,
         constants={name: _script_constant(value) for name, value in constants.items()},
         script_constant=_script_constant,

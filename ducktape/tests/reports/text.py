@@ -121,8 +121,11 @@ def session_header(results: ResultsText, width: int = DEFAULT_SEPARATOR_WIDTH) -
         f"flaky:            {results.num_flaky}",
         f"failed:           {results.num_failed}",
         f"ignored:          {results.num_ignored}",
-        "=" * width,
     ]
+    unhealthy = getattr(results, "unhealthy_nodes", None)
+    if unhealthy:
+        lines.append(f"unhealthy nodes:  {', '.join(map(str, unhealthy))}")
+    lines.append("=" * width)
     return "\n".join(lines)
 
 

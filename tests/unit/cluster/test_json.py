@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ducktape.cluster.cluster_file import mistake_in_cluster_file
 from ducktape.cluster.cluster_spec import ClusterSpec, NodeSpec
 from ducktape.cluster.json import JsonCluster, make_remote_account
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
@@ -143,13 +144,128 @@ def test_a_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         JsonCluster()
 
 
+def _two(second: Any) -> dict[str, Any]:
+    return {"nodes": [{"ssh_config": {"host": "w1"}}, second]}
+
+
 @pytest.mark.parametrize(
-    "description",
-    [{}, {"nodes": [{}]}, {"nodes": [{"ssh_config": None}]}, {"nodes": [{"ssh_config": {"port": "x"}}]}, {"nodes": 1}],
+    ("description", "complaint"),
+    [
+        ({}, "the key nodes is missing; the top level has nothing"),
+        ({"node": [], "a": 1}, "the key nodes is missing; the top level has a, node"),
+        ([], "the top level is a list, not an object with the key nodes"),
+        ({"nodes": 1}, "the key nodes is a number, not a list"),
+        ({"nodes": {"w1": {}}}, "the key nodes is an object, not a list"),
+        ({"nodes": None}, "the key nodes is null, not a list"),
+        (_two({}), "nodes[1]: has no ssh_config, only nothing"),
+        (_two({"host": "w2", "ssh_config": None}), "nodes[1]: has no ssh_config, only host, ssh_config"),
+        (_two("w2"), "nodes[1]: is a text, not an object with the key ssh_config"),
+        (_two({"ssh_config": "w2"}), "nodes[1]: ssh_config is a text, not an object"),
+        (
+            _two({"ssh_config": {"host": "w2", "port": "x"}}),
+            'nodes[1] (w2): ssh_config.port is "x", not a number from 1 to 65535',
+        ),
+        (
+            _two({"ssh_config": {"host": "w2", "port": 70000}}),
+            "nodes[1] (w2): ssh_config.port is 70000, not a number from 1 to 65535",
+        ),
+        (_two({"ssh_config": {"host": 2}}), "nodes[1]: ssh_config.host is 2, not a text"),
+        (
+            _two({"ssh_config": {"host": "w2", "connecttimeout": "soon"}}),
+            'nodes[1] (w2): ssh_config.connecttimeout is "soon", not a number of seconds',
+        ),
+        (
+            _two({"ssh_config": {"host": "w2", "maxsessions": 0}}),
+            "nodes[1] (w2): ssh_config.maxsessions is 0, not a number from 1 on",
+        ),
+        (
+            _two({"ssh_config": {"host": "w2", "proxyjump": "root:s3cret@a b"}}),
+            "nodes[1] (w2): proxyjump must be one machine, written [user@]host[:port], not 'a b'",
+        ),
+        (
+            _two({"ssh_config": {"host": "w2", "password": 83}}),
+            "nodes[1] (w2): ssh_config.password is a number, not a text",
+        ),
+        (
+            _two({"ssh_config": {"host": "w2", "password": "s3cret", "password_env": "X"}}),
+            "nodes[1] (w2): password and password_env exclude each other",
+        ),
+        (
+            _two({"ssh_config": {"host": "w2", "password_env": "NO_SUCH_VARIABLE"}}),
+            "nodes[1] (w2): the environment variable NO_SUCH_VARIABLE, which password_env names, is not set",
+        ),
+        (
+            _two({"ssh_config": {"host": "w2"}, "node_type": ["large"]}),
+            "nodes[1] (w2): node_type is a list, not a text",
+        ),
+        (
+            _two({"ssh_config": {"host": "w2"}, "externally_routable_ip": 1}),
+            "nodes[1] (w2): externally_routable_ip is 1, not a text",
+        ),
+        ({"nodes": [], "lease_dir": 1}, "the key lease_dir is a number, not the path of a folder"),
+    ],
 )
-def test_what_cannot_be_understood_is_a_value_error(description: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"^JSON cluster definition invalid: "):
+def test_what_cannot_be_understood_is_told_in_one_line(description: Any, complaint: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError) as caught:
         JsonCluster(description)
+    assert (type(caught.value), str(caught.value)) == (ValueError, f"JSON cluster definition invalid: {complaint}")
+    assert mistake_in_cluster_file(caught.value) == str(caught.value)
+    file = tmp_path / "cluster.json"
+    file.write_text(json.dumps(description))
+    with pytest.raises(ValueError) as caught:
+        JsonCluster(cluster_file=str(file))
+    assert str(caught.value) == f"JSON cluster definition invalid: {file}: {complaint}"
+
+
+def test_code_that_fails_to_make_an_account_is_told_with_its_place() -> None:
+    def make(*args: Any, **kwargs: Any) -> Any:
+        raise ZeroDivisionError("of their own")
+
+    with pytest.raises(
+        ValueError, match=r"^JSON cluster definition invalid: nodes\[0\] \(a\): of their own: "
+    ) as caught:
+        _cluster("a", make_remote_account_func=make)
+    assert 'raise ZeroDivisionError("of their own")' in str(caught.value)
+    assert mistake_in_cluster_file(caught.value) is None
+
+
+def test_files_that_cannot_be_read_say_where(tmp_path: Path) -> None:
+    file = tmp_path / "cluster.json"
+    with pytest.raises(FileNotFoundError) as missing:
+        JsonCluster(cluster_file=str(file))
+    assert mistake_in_cluster_file(missing.value) == f"{file}: No such file or directory"
+    file.write_text('{"nodes": [\n  {,}\n]}')
+    with pytest.raises(json.JSONDecodeError) as malformed:
+        JsonCluster(cluster_file=str(file))
+    told = mistake_in_cluster_file(malformed.value)
+    assert told is not None
+    assert told.startswith(f"{file}: not valid JSON: line 2, column 4: Expecting property name")
+    file.write_bytes(b'{"nodes": "\xff"}')
+    with pytest.raises(UnicodeDecodeError) as undecodable:
+        JsonCluster(cluster_file=str(file))
+    assert mistake_in_cluster_file(undecodable.value) == f"{file}: not UTF-8 text: invalid start byte at byte 11"
+    assert mistake_in_cluster_file(ValueError("anything else")) is None
+
+
+def test_settings_of_a_node_reach_its_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/tester")
+    monkeypatch.setenv("W1_PASSWORD", "s3cret")
+    settings = {
+        "host": "w1",
+        "identityfile": "~/.ssh/key",
+        "password": "",
+        "password_env": "W1_PASSWORD",
+        "maxsessions": "4",
+        "proxyjump": "me@gate:2222",
+        "connecttimeout": "2.5",
+    }
+    (account,) = JsonCluster({"nodes": [{"ssh_config": settings}]})._available_accounts
+    config = account.ssh_config
+    assert (config.identityfile, config.password) == ("/home/tester/.ssh/key", "s3cret")
+    assert (config.max_sessions, config.proxyjump, config.connecttimeout) == (4, "me@gate:2222", 2.5)
+    assert "s3cret" not in f"{account!r} {account} {config!r} {pickle.dumps(account)!r}"
+    assert pickle.loads(pickle.dumps(account)).ssh_config.password == "s3cret"
+    assert settings["identityfile"] == "~/.ssh/key"
 
 
 def test_an_interrupt_stays_one() -> None:

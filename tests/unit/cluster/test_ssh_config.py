@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 
 import pytest
 
@@ -81,3 +82,46 @@ def test_equality_tolerates_anything() -> None:
     assert config != RemoteAccountSSHConfig(host="b")
     assert (config == None, config == 1, config == "a") == (False, False, False)  # noqa: E711
     assert {config: 1}[RemoteAccountSSHConfig(host="a")] == 1
+
+
+def test_newer_settings_are_shown_only_when_they_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_OF_A", "s3cret")
+    config = RemoteAccountSSHConfig(host="a", maxsessions="3", proxyjump="gate", password_env="SECRET_OF_A")
+    shown = config.to_json()
+    newer = {"maxsessions": 3, "proxyjump": "gate", "password_env": "SECRET_OF_A"}
+    assert shown == {**RemoteAccountSSHConfig(host="a").to_json(), **newer}
+    again = RemoteAccountSSHConfig(**shown)
+    assert (again, again.password, hash(again)) == (config, "s3cret", hash(config))
+    assert "s3cret" not in f"{config!r} {shown}"
+
+
+@pytest.mark.parametrize("given", ["gate", "me@gate", "gate:2222", "me@10.0.0.1:22", "me@[::1]:22"])
+def test_a_machine_on_the_way_is_kept_as_it_is_written(given: str) -> None:
+    assert RemoteAccountSSHConfig(proxyjump=given).proxyjump == given
+
+
+@pytest.mark.parametrize("given", [None, "none", "None"])
+def test_no_machine_on_the_way(given: str | None) -> None:
+    assert RemoteAccountSSHConfig(proxyjump=given).proxyjump is None
+
+
+@pytest.mark.parametrize("given", ["", "a,b", "a b", "a:", "a:0", "a:70000", "@a", "ssh://a"])
+def test_other_ways_are_refused(given: str) -> None:
+    with pytest.raises(ValueError, match=r"^proxyjump must be one machine, written \[user@\]host\[:port\], not "):
+        RemoteAccountSSHConfig(proxyjump=given)
+
+
+def test_a_password_of_the_environment_stays_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_OF_A", "s3cret")
+    config = RemoteAccountSSHConfig(password_env="SECRET_OF_A")
+    pickled = pickle.dumps(config)
+    assert (config.password, b"s3cret" in pickled, pickle.loads(pickled).password) == ("s3cret", False, "s3cret")
+    monkeypatch.delenv("SECRET_OF_A")
+    assert pickle.loads(pickled).password is None
+    with pytest.raises(ValueError, match="the environment variable SECRET_OF_A, which password_env names, is not set"):
+        RemoteAccountSSHConfig(password_env="SECRET_OF_A")
+
+
+def test_there_is_at_least_one_session() -> None:
+    with pytest.raises(ValueError, match="maxsessions must be at least 1, not 0"):
+        RemoteAccountSSHConfig(maxsessions=0)

@@ -3,14 +3,18 @@ from __future__ import annotations
 
 import json
 import pickle
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import filelock
 import pytest
 
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
 from ducktape.cluster.vagrant import VagrantCluster, split_hosts
+from ducktape.errors import DucktapeError
 
 TWO = """Some plug-in says hello.
 Host worker1
@@ -91,10 +95,35 @@ def test_the_file_is_preferred(vagrant: Path) -> None:
 
 def test_a_failure_is_shown_and_not_remembered(vagrant: Path) -> None:
     (vagrant / "status").write_text("1")
-    (vagrant / "err").write_text("The machine is not up.\n")
-    with pytest.raises(RuntimeError, match=r"failed with status 1: The machine is not up\."):
+    (vagrant / "err").write_text("The machine\n\n  is not up.\n")
+    with pytest.raises(RuntimeError) as caught:
         VagrantCluster(cluster_file=str(vagrant / "cluster.json"), make_remote_account_func=Probed)
+    assert str(caught.value) == f"'vagrant ssh-config' in {vagrant} failed with status 1: The machine is not up."
     assert not (vagrant / "cluster.json").exists()
+
+
+def test_a_failure_without_a_message_is_one_line_too(vagrant: Path) -> None:
+    (vagrant / "status").write_text("3")
+    with pytest.raises(RuntimeError, match=r"failed with status 3: no message on standard error$"):
+        VagrantCluster()
+
+
+def test_a_missing_program_brings_a_hint(vagrant: Path) -> None:
+    (vagrant / "bin" / "vagrant").unlink()
+    with pytest.raises(RuntimeError, match=r"failed with status 127: .*vagrant.*not found.*; --cluster names another"):
+        VagrantCluster()
+
+
+def test_who_waited_reads_what_the_other_wrote(vagrant: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = vagrant / "cluster.json"
+    with ThreadPoolExecutor(1) as pool, filelock.FileLock(f"{file}.lock"):
+        waiting = pool.submit(VagrantCluster, cluster_file=str(file))
+        while "Another process asks Vagrant" not in caplog.text:
+            assert not waiting.done(), waiting.exception()
+            time.sleep(0.01)
+        file.write_text('{"nodes": [{"ssh_config": {"host": "theirs"}}]}')
+    assert [account.hostname for account in waiting.result()._available_accounts] == ["theirs"]
+    assert not (vagrant / "args").exists()
 
 
 def test_no_machines_are_not_remembered(vagrant: Path) -> None:
@@ -115,10 +144,15 @@ def test_a_machine_that_cannot_be_asked_ends_it_with_everything_closed(vagrant: 
         def close(self) -> None:
             closed.append(self.hostname)
 
-    with pytest.raises(ConnectionRefusedError):
+    with pytest.raises(DucktapeError) as caught:
         VagrantCluster(make_remote_account_func=Unreachable)
-    assert "worker1" in asked
-    assert sorted(closed) == sorted(asked)
+    assert str(caught.value) == (
+        "2 of 2 machines of Vagrant could not be asked for their address: "
+        "worker1: ConnectionRefusedError: no route; worker2: ConnectionRefusedError: no route"
+    )
+    assert isinstance(caught.value.__cause__, ConnectionRefusedError)
+    assert sorted(asked) == ["worker1", "worker2"]
+    assert sorted(closed) == ["worker1", "worker2"]
 
 
 def test_hooks_may_be_replaced() -> None:

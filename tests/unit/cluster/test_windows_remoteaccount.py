@@ -13,7 +13,7 @@ import botocore.exceptions
 import pytest
 import winrm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
 from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig, RemoteCommandError
 from ducktape.cluster.windows_remoteaccount import WindowsRemoteAccount
@@ -46,7 +46,7 @@ def account(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
         if InstanceId == "i-gone":
             answer: Any = {"Error": {"Code": "InvalidInstanceID.NotFound", "Message": "no"}}
             raise botocore.exceptions.ClientError(answer, "GetPasswordData")
-        return {"PasswordData": encrypted}
+        return {"PasswordData": "\r\n" if InstanceId == "i-new" else encrypted}
 
     monkeypatch.setattr(boto3, "client", lambda name: SimpleNamespace(get_password_data=get_password_data))
     monkeypatch.setattr(winrm, "Session", Session)
@@ -84,6 +84,65 @@ def test_an_instance_must_be_known(account: WindowsRemoteAccount, tmp_path: Path
     _instance(tmp_path, "\n")
     with pytest.raises(Exception, match=r"Could not extract EC2 instance ID from local file: .*/windows1/aws/id"):
         account.winrm_client
+
+
+def test_a_machine_needs_a_password(account: WindowsRemoteAccount, tmp_path: Path) -> None:
+    _instance(tmp_path, "i-new")
+    with pytest.raises(
+        Exception, match=r"EC2 has no password for the instance i-new: a new Windows machine needs some"
+    ):
+        account.winrm_client
+
+
+def test_the_key_must_be_there_and_fit(account: WindowsRemoteAccount, tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(
+        rsa.generate_private_key(65537, 2048).private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+        )
+    )
+    with pytest.raises(
+        Exception, match=rf"windows1: the Windows password was not encrypted for the private key {path}"
+    ):
+        account.winrm_client
+    path.write_bytes(
+        ed25519.Ed25519PrivateKey.generate().private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+        )
+    )
+    with pytest.raises(Exception, match=rf"windows1: {path} is no RSA key"):
+        account.winrm_client
+    path.write_text("nonsense")
+    with pytest.raises(Exception, match=rf"windows1: the private key {path} cannot be read: "):
+        account.winrm_client
+    account.ssh_config.identityfile = None
+    with pytest.raises(Exception, match=r"windows1: no identityfile, so"):
+        account.winrm_client
+
+
+def test_the_key_may_need_a_passphrase(account: WindowsRemoteAccount, tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    text = path.read_bytes()
+    is_openssh = b"OPENSSH" in text
+    load = serialization.load_ssh_private_key if is_openssh else serialization.load_pem_private_key
+    form = serialization.PrivateFormat.OpenSSH if is_openssh else serialization.PrivateFormat.TraditionalOpenSSL
+    protection = serialization.BestAvailableEncryption(b"open sesame")
+    path.write_bytes(load(text, None).private_bytes(serialization.Encoding.PEM, form, protection))
+    for wrong in (None, "sesame"):
+        account.ssh_config.password = wrong
+        with pytest.raises(Exception, match=rf"windows1: the private key {path} cannot be read: "):
+            account.winrm_client
+    account.ssh_config.password = "open sesame"
+    assert account.winrm_client.auth == ("Administrator", PASSWORD)
+
+
+def test_a_password_of_the_login_does_not_disturb_a_key_without_one(
+    account: WindowsRemoteAccount, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    account.ssh_config.password = "of the login"
+    account.ssh_config.identityfile = "~/key"
+    assert account.winrm_client.auth == ("Administrator", PASSWORD)
 
 
 def test_its_address_is_that_of_ssh(account: WindowsRemoteAccount) -> None:

@@ -51,7 +51,13 @@ DOCUMENTED_DEFAULTS = {
     "deflake": 1,
     "enable_jvm_logs": False,
 }
-NEWER_DEFAULTS = {"ignore_import_errors": False, "allow_empty_tests_list": False}
+NEWER_DEFAULTS = {
+    "collect_timeout": None,
+    "ignore_import_errors": False,
+    "allow_empty_tests_list": False,
+    "check_nodes": False,
+    "lease": None,
+}
 FLAGS = [name for name, value in DOCUMENTED_DEFAULTS.items() if value is False and name != "version"]
 
 

@@ -5,6 +5,7 @@ import os
 import shlex
 import subprocess
 import tarfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from ducktape.cluster.localhost import LocalhostCluster
 from ducktape.cluster.transport import is_framework_command
-from ducktape.services.service_logs import collect_service_logs, compress_command, compress_logs
+from ducktape.services.service_logs import Order, collect_logs, collect_service_logs, compress_command, compress_logs
 from tests.unit.services.fakes import FakeAccount, FakeContext, RecordingService
 
 
@@ -45,11 +46,12 @@ def test_wanted_logs_are_copied_to_a_directory_per_node(tmp_path: Path) -> None:
     context, service = new_service()
     collect(context, service, tmp_path, wanted=lambda name: name == "out")
     assert collected(tmp_path) == {"host0/out.log": "out of host0", "host1/out.log": "out of host1"}
-    assert context.log.lines == [
+    # The nodes are asked side by side.
+    assert sorted(context.log.lines) == [
+        "DEBUG Copying logs...",
+        "DEBUG Copying logs...",
         "DEBUG Preparing to copy logs from host0: ['/var/out.log']",
-        "DEBUG Copying logs...",
         "DEBUG Preparing to copy logs from host1: ['/var/out.log']",
-        "DEBUG Copying logs...",
     ]
 
 
@@ -239,3 +241,75 @@ def test_logs_of_real_processes_are_collected(tmp_path: Path, compressed: bool) 
         assert sorted(os.listdir(results)) == ["localhost0.tgz", "localhost1.tgz"]
         return
     assert collected(results) == {"localhost0/out.log": "localhost0\n", "localhost1/out.log": "localhost1\n"}
+
+
+def test_what_is_missing_is_returned_with_its_reason(tmp_path: Path) -> None:
+    context, service = new_service(num_nodes=2)
+    context.accounts[0].failing = ["out.log"]
+    order = Order(service, str(tmp_path), lambda name: True)
+    missing = collect_logs([order], compress=None, logger=context.log.logger)
+    assert [str(log) for log in missing] == [
+        f"host0: {service.service_id}: log out (/var/out.log): cannot read /var/out.log"
+    ]
+
+
+def test_what_was_not_compressed_is_missing(tmp_path: Path) -> None:
+    context, service = new_service(num_nodes=1)
+    context.accounts[0].failing = ["/var/heap"]
+    order = Order(service, str(tmp_path), lambda name: True)
+    [missing] = collect_logs([order], compress=compress_logs, logger=context.log.logger)
+    assert (missing.name, missing.path) == ("heap", "/var/heap")
+    assert missing.reason.startswith("not compressed: cannot do ")
+
+
+def test_a_node_that_does_not_answer_costs_its_own_logs(tmp_path: Path) -> None:
+    answer = threading.Event()
+
+    class Silent(FakeAccount):
+        def copy_from(self, src: str, dest: str) -> None:
+            answer.wait(60)
+
+    context, service = new_service(num_nodes=3)
+    service.nodes[1].account = Silent("host1")
+    order = Order(service, str(tmp_path), lambda name: True)
+    missing = collect_logs([order], compress=None, logger=context.log.logger, timeout=0.5)
+    answer.set()
+    assert sorted(collected(tmp_path)) == ["host0/heap", "host0/out.log", "host2/heap", "host2/out.log"]
+    reason = "not collected within 0.5 seconds"
+    assert [str(log) for log in missing] == [
+        f"host1: {service.service_id}: log out (/var/out.log): {reason}",
+        f"host1: {service.service_id}: log heap (/var/heap): {reason}",
+    ]
+    assert context.log.of_level("WARNING") == [
+        f"Logs from host1: service {service}: {reason}: out (/var/out.log), heap (/var/heap)"
+    ]
+
+
+def test_nodes_are_asked_side_by_side(tmp_path: Path) -> None:
+    together = threading.Barrier(8, timeout=30)
+
+    class Waiting(FakeAccount):
+        def copy_from(self, src: str, dest: str) -> None:
+            together.wait()
+
+    context = FakeContext(8)
+    service = Logging(context, 8)
+    for node in service.nodes:
+        node.account = Waiting(node.account.hostname)
+    order = Order(service, str(tmp_path), lambda name: name == "out")
+    assert collect_logs([order], compress=None, logger=context.log.logger) == []
+
+
+def test_all_logs_of_a_node_are_asked_for_at_once(tmp_path: Path) -> None:
+    class AtOnce(FakeAccount):
+        def copy_all_from(self, paths: list[str], dest: str, report: Any) -> None:
+            self.commands.append(f"{paths} to {dest}")
+            report(paths[0], None)
+            raise OSError("the connection was lost")
+
+    context, service = new_service(num_nodes=1)
+    account = service.nodes[0].account = AtOnce("host0")
+    order = Order(service, str(tmp_path), lambda name: True)
+    missing = collect_logs([order], compress=None, logger=context.log.logger)
+    assert account.commands == [f"['/var/out.log', '/var/heap'] to {tmp_path}/host0"]
+    assert [(log.name, log.reason) for log in missing] == [("heap", "the connection was lost")]

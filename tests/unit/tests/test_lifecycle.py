@@ -477,3 +477,17 @@ def test_a_fork_of_user_code_ends_where_user_code_ends(fails: bool, code: int) -
         if pid == 0:
             os._exit(99)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == code
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_missing_logs_are_named_after_the_summary(tmp_path: Path, fails: bool) -> None:
+    class Losing(Plain):
+        def test_it(self) -> None:
+            assert not fails
+
+        def copy_service_logs(self, test_status: Any) -> None:
+            self._missing_logs = ["host0: S: log out (/out): gone"]
+
+    attempt = Driven(Losing, tmp_path).attempt
+    assert attempt.summary[-2:] == ["Logs that are missing:", "  host0: S: log out (/out): gone"]
+    assert (attempt.status == PASS, len(attempt.summary) > 2) == (not fails, fails)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 from collections.abc import Iterator
@@ -196,7 +197,8 @@ def test_metadata_find_the_test_again() -> None:
 
 
 def test_the_description_is_that_of_the_method_or_else_of_the_class() -> None:
-    assert context().description == "Of the method.\n        With two lines."
+    # Newer Pythons take the indentation out of docstrings
+    assert inspect.cleandoc(context().description) == "Of the method.\nWith two lines."
     assert context(function=SomeTest.test_bare).description == "Of the class."
     assert context(cls=UndocumentedTest, function=UndocumentedTest.test_it).description == ""
 

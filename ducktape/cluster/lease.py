@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Leases of nodes: several runs on one machine share a cluster without ever holding the same node.
+
+A lease is a locked file in a folder that the runs have in common. The lock belongs to the process of the run and ends
+with it, however that happens; what stands in the file only tells people who holds it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import json
+import os
+import re
+import stat
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from ducktape.cluster.node_container import InsufficientResourcesError, NodeContainer
+
+_LONGEST_NAME = 60
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclasses.dataclass(frozen=True)
+class Holder:
+    """Who holds a lease, as far as its file tells; a run writes that a moment after it has taken the lease.
+
+    Attributes:
+        pid: process id of the run.
+        session: id of its session.
+    """
+
+    pid: int | None = None
+    session: str | None = None
+
+    def __str__(self) -> str:
+        if self.pid is None:
+            return "held by another run"
+        return f"held by pid {self.pid}" + (f", session {self.session}" if self.session else "")
+
+
+class NodesLeasedElsewhereError(InsufficientResourcesError):
+    """There are enough nodes, but other runs hold some of them at the moment.
+
+    Args:
+        holders: names of the nodes in question, and who holds them.
+        unleased: free nodes that no other run holds.
+        *args: the message; made from the holders when there is none.
+    """
+
+    def __init__(self, holders: dict[str, Holder], unleased: NodeContainer, *args: object) -> None:
+        super().__init__(*(args or (f"Nodes are leased by other runs: {_listed(holders)}",)))
+        self.holders = holders
+        self.unleased = unleased
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.holders, self.unleased, *self.args)
+
+
+def _listed(holders: dict[str, Holder]) -> str:
+    return "; ".join(f"{name} ({holder})" for name, holder in holders.items())
+
+
+class Leases:
+    """The leases of one run.
+
+    A copy that is pickled, and that of a forked process, holds none.
+
+    Args:
+        folder: the folder that the runs have in common; made when it does not exist.
+
+    Attributes:
+        session: id of the session, told to others that wait.
+
+    Raises:
+        OSError: the folder cannot be made or written to.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = os.path.abspath(os.path.expanduser(folder))
+        self.session: str | None = None
+        os.makedirs(self.folder, exist_ok=True)
+        if not os.access(self.folder, os.W_OK | os.X_OK):
+            raise PermissionError(f"the lease folder {self.folder} is not writable")
+        self._start()
+
+    def _start(self) -> None:
+        self._files: dict[str, int] = {}
+        # A lock of this kind is shared with forked processes: a test that outlives its killed run would keep it.
+        os.register_at_fork(after_in_child=_forgetting(weakref.ref(self)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"folder": self.folder, "session": self.session}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._start()
+
+    def acquire(self, node: str) -> bool:
+        """Take the lease of a node; never waits.
+
+        Args:
+            node: what tells the node from all others: address, port and name.
+
+        Returns:
+            Whether this run has it now; a run that has it already does not get it a second time.
+
+        Raises:
+            OSError: the file of the lease cannot be opened.
+        """
+        if node in self._files:
+            return False
+        descriptor = self._open(self._path(node))
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._files[node] = descriptor
+        self._write(descriptor, {"node": node, "pid": os.getpid(), "session": self.session})
+        return True
+
+    def release(self, node: str) -> None:
+        """Give a lease back; does nothing if this run has none of this node."""
+        descriptor = self._files.pop(node, None)
+        if descriptor is None:
+            return
+        try:
+            self._write(descriptor, {})
+        finally:
+            # Unlocked by name: a program that a test started may still have the descriptor for a moment.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            os.close(descriptor)
+
+    def holder(self, node: str) -> Holder:
+        """Return who holds a node, read from the file that its holder wrote."""
+        try:
+            with open(self._path(node), encoding="utf-8") as file:
+                content = json.load(file)
+            return Holder(int(content["pid"]), content["session"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return Holder()
+
+    def forget(self) -> None:
+        """Close all files without giving the leases back, which another process has."""
+        files, self._files = self._files, {}
+        for descriptor in files.values():
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+    def _path(self, node: str) -> str:
+        digest = hashlib.sha256(node.encode("utf-8", "backslashreplace")).hexdigest()[:16]
+        readable = _UNSAFE.sub("_", node)[-_LONGEST_NAME:]
+        return os.path.join(self.folder, f"{readable}-{digest}.lease")
+
+    def _open(self, path: str) -> int:
+        with contextlib.suppress(FileNotFoundError):
+            # Without O_CREAT: in a shared folder the system may refuse that for files of other users.
+            return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # Whoever may write to the folder may use its leases.
+        allowed = stat.S_IMODE(os.stat(self.folder).st_mode) & 0o666
+        with contextlib.suppress(PermissionError):  # another run made it in between and has done this itself
+            os.fchmod(descriptor, 0o600 | allowed)
+        return descriptor
+
+    @staticmethod
+    def _write(descriptor: int, content: dict[str, Any]) -> None:
+        # What others read is a courtesy: a full disk must neither lose nor keep a lease.
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(content).encode() + b"\n", 0)
+
+
+def _forgetting(reference: weakref.ref[Leases]) -> Callable[[], None]:
+    def forget() -> None:
+        leases = reference()
+        if leases is not None:
+            leases.forget()
+
+    return forget

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ``tar``, ``find`` and the shell complain about, as errors of the files concerned."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from dataclasses import dataclass
+
+_TAR = re.compile(r"tar: (.*?): (?:Cannot [a-z ]+|Read error at byte \d+, while reading \d+ bytes): (.+)")
+_FIND = re.compile(r"find: '(.*)': (.+)")
+_SHRUNK = re.compile(r"tar: (.*): File shrank by (\d+) bytes; padding with zeros")
+_ESCAPED = re.compile(rb"\\([0-7]{3}|.)", re.DOTALL)
+# Some shells have words of their own.
+_OTHER_WORDS = {"Directory nonexistent": os.strerror(errno.ENOENT)}
+_LETTERS = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """One thing that went wrong with one file.
+
+    Attributes:
+        name: of the file, as the program was told it.
+        reason: in words of the operating system.
+        shrunk_by: bytes that were filled up with zeros because the file lost them meanwhile; else 0.
+    """
+
+    name: str
+    reason: str
+    shrunk_by: int = 0
+
+    def error(self, path: str) -> OSError:
+        """The error that Python raises for it, with the path of the file."""
+        return error_of(self.reason, path)
+
+
+def error_of(reason: str, path: str) -> OSError:
+    """The error that Python raises for a reason in words, of the type that belongs to it."""
+    reason = _OTHER_WORDS.get(reason, reason)
+    number = next((code for code in errno.errorcode if os.strerror(code) == reason), None)
+    return OSError(f"{path}: {reason}") if number is None else OSError(number, reason, path)
+
+
+def complaints(messages: bytes) -> list[Complaint]:
+    """Read error output; what only informs is left out."""
+    found = []
+    for line in messages.split(b"\n"):
+        complaint = _complaint(line.decode("utf-8", "surrogateescape"))
+        if complaint is not None:
+            found.append(complaint)
+    return found
+
+
+def _complaint(line: str) -> Complaint | None:
+    shrunk = _SHRUNK.fullmatch(line)
+    if shrunk is not None:
+        return Complaint(_plain(shrunk[1]), "it shrank", int(shrunk[2]))
+    about = _TAR.fullmatch(line) or _FIND.fullmatch(line)
+    return None if about is None else Complaint(_plain(about[1]), about[2])
+
+
+def _plain(name: str) -> str:
+    """A name without the escapes that keep it on one line."""
+
+    def letter(match: re.Match[bytes]) -> bytes:
+        code = match[1]
+        return bytes([int(code, 8) & 255]) if len(code) == 3 else _LETTERS.get(code, code)
+
+    return _ESCAPED.sub(letter, name.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")

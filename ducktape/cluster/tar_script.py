@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the shell of a node is told to do for a tree to travel as one stream."""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+
+BLOCK = 512
+
+# Exits with 1 for a link that leads to the directory it is in, or to one above: following it would never end.
+# The letter behind the path keeps a newline at its end.
+_LEADS_ON = (
+    'd=$(cd -P "${1%/*}" && pwd -P && echo x) && t=$(cd -P "$1" && pwd -P && echo x) || exit 0; '
+    't=${t%?x}; case "${d%?x}/" in "${t%/}"/*) exit 1;; esac'
+)
+
+_COMMON = (
+    "export LC_ALL=C; "
+    "pack() { tar -c -f - -b 64 -h -P --no-recursion --hard-dereference --format=gnu"
+    " --quoting-style=escape --null -T -; }; "
+    "entries() { find -L . '(' -type d -xtype l ! -exec sh -c " + shlex.quote(_LEADS_ON) + " sh '{}' ';' -prune ')'"
+    " -o '(' \"$@\" ')' -print0; }; "
+    # A tar of another make, or none: asked by doing what is wanted of it.
+    "able() { { printf '.\\0' | pack && find -L . -maxdepth 0 -xtype d -print0; } >/dev/null 2>&1; }; "
+    # A directory that cannot be entered reads like any other complaint.
+    "enter() { cd -P \"$1\" 2>/dev/null || { echo 'tar: .: Cannot open: Permission denied' >&2; false; }; }; "
+)
+
+# Answers in blocks, like the archives between them.
+_PACK = (
+    "m=$1 zip=$2 able=$3; shift 3; "
+    "block() { printf '%-511s\\n' \"$m $1\"; }; "
+    '[ "$able" = yes ] || able || { block unable; exit 0; }; '
+    "all() { i=0; n=0; for p do "
+    'if [ -d "$p" ]; then block "tree $i"; echo "$m $i" >&2; '
+    '(enter "$p" && entries -type d -o -type f | pack); block "end $?"; '
+    'elif [ -f "$p" ]; then n=1; fi; i=$((i+1)); done; '
+    'if [ "$n" = 1 ]; then block files; echo "$m files" >&2; '
+    'for p do if [ ! -d "$p" ] && [ -f "$p" ]; then printf \'%s\\0\' "$p"; fi; done | pack; block "end $?"; fi; '
+    "block done; }; "
+    "block able; "
+    'if [ "$zip" = yes ]; then all "$@" | gzip -1 -c; else all "$@"; fi'
+)
+
+_LIST = (
+    "m=$1 able=$2; "
+    '[ "$able" = yes ] || able || { printf "%s unable\\0" "$m"; exit 0; }; '
+    'if [ -d "$3" ]; then printf "%s directory\\0" "$m"; enter "$3" && entries -type d; '
+    'elif [ -f "$3" ]; then printf "%s file\\0" "$m"; '
+    'else printf "%s nothing\\0" "$m"; fi'
+)
+
+_PACK_FILES = 'printf "%s" "$1"; enter "$2" && entries -type f | pack'
+# No more than there is now: a log may grow as fast as it is read.
+_SEND_FILE = 'printf "%s" "$1"; [ -r "$2" ] || { cat "$2"; exit 1; }; head -c "$(wc -c <"$2")" "$2"'
+
+# Makes the directory of a tree and those in it, and says which of them could not be made, and why.
+_PREPARE = (
+    'm=$1 able=$2 t=$3; [ "$able" = yes ] || able || { printf "%s unable\\0" "$m"; exit 0; }; '
+    'w=itself; [ ! -d "$t" ] || { t=$4; w=inside; }; '
+    # tar would take away what was done to a file's permissions, and to links.
+    'if [ -d "$t" ] && [ -n "$(find "$t" ! -type d ! -perm "$(printf %o $((0666 & ~0$(umask))))" -print -quit)" ]; '
+    'then printf "%s careful\\0" "$m"; exit 0; fi; '
+    'printf "%s %s\\0" "$m" "$w"; umask go-w; '
+    'why() { r=$(mkdir "$1" 2>&1); [ -d "$1" ] || printf "%s\\0%s\\0" "$1" "${r##*: }"; }; '
+    '[ -d "$t" ] || why "$t"; [ -d "$t" ] || exit 0; '
+    'cd -P "$t" || { printf "%s\\0Permission denied\\0" "$t"; exit 0; }; '
+    "xargs -0 sh -c "
+    + shlex.quote(
+        'mkdir -p "$@" 2>/dev/null; for d do [ -d "$d" ] || '
+        '{ r=$(mkdir "$d" 2>&1); printf "%s\\0%s\\0" "$d" "${r##*: }"; }; done'
+    )
+    + " sh"
+)
+
+_UNPACK = 'enter "$1" && tar -x -f - -h --overwrite -m --no-same-owner --no-same-permissions --quoting-style=escape'
+_KEEP_FILE = '[ ! -d "$1" ] || set -- "$2"; cat >"$1"'
+
+
+def new_mark() -> bytes:
+    """What the node says before its first word for us: start-up files of a shell may have something to say, too."""
+    return f"ducktape-{secrets.token_hex(8)}".encode()
+
+
+def _command(script: str, *arguments: str) -> str:
+    return " ".join(["sh", "-c", shlex.quote(_COMMON + script), "sh", *map(shlex.quote, arguments)])
+
+
+def named(path: str) -> str:
+    """A path that no program takes for an option, and that ``cd`` looks for nowhere else."""
+    return path if path.startswith("/") else f"./{path}"
+
+
+def _known(able: bool | None) -> str:
+    return "yes" if able else "unknown"
+
+
+def pack_command(mark: bytes, paths: list[str], *, able: bool | None, compress: bool) -> str:
+    """Send what the paths lead to: archives of directories, then one of all files."""
+    zipped = "yes" if compress else "no"
+    return _command(_PACK, mark.decode(), zipped, _known(able), *map(named, paths))
+
+
+def list_command(mark: bytes, path: str, *, able: bool | None) -> str:
+    """Say what a path leads to, and list the directories in a directory."""
+    return _command(_LIST, mark.decode(), _known(able), named(path))
+
+
+def pack_files_command(mark: bytes, path: str) -> str:
+    """Send the files of a directory as one archive."""
+    return _command(_PACK_FILES, mark.decode(), named(path))
+
+
+def send_file_command(mark: bytes, path: str) -> str:
+    """Send the content of a file."""
+    return _command(_SEND_FILE, mark.decode(), named(path))
+
+
+def prepare_command(mark: bytes, target: str, inside: str, *, able: bool | None) -> str:
+    """Make a directory, and those in it that come as input; ``inside`` is its path if ``target`` is one already."""
+    return _command(_PREPARE, mark.decode(), _known(able), named(target), named(inside))
+
+
+def unpack_command(directory: str) -> str:
+    """Put the files of an archive that comes as input into a directory."""
+    return _command(_UNPACK, named(directory))
+
+
+def keep_file_command(target: str, inside: str) -> str:
+    """Write a file from the input; ``inside`` is its path if ``target`` is a directory."""
+    return _command(_KEEP_FILE, named(target), named(inside))

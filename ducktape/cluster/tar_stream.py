@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Archives that are read and made while they travel: nothing is kept but the piece at hand."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import IO, cast
+
+from ducktape.cluster.tar_script import BLOCK
+
+_ZEROS = bytes(BLOCK)
+_PIECE = 256 * 1024
+_LONGEST_NAME = 1024 * 1024
+_LONGEST_NOISE = 256 * 1024
+_LONG_NAME = b"L"
+_END = bytes(2 * BLOCK)
+
+
+class StreamEnded(EOFError):
+    """The stream ended before what it carries did."""
+
+
+class PieceReader:
+    """Takes exact numbers of bytes from pieces of any size.
+
+    Args:
+        read: gives the next piece, ``b""`` at the end.
+    """
+
+    def __init__(self, read: Callable[[], bytes]) -> None:
+        self._read = read
+        self._piece = memoryview(b"")
+
+    def pieces(self, size: int) -> Iterator[memoryview]:
+        """The next bytes, as they come; :class:`StreamEnded` when there are fewer."""
+        while size > 0:
+            if not self._piece:
+                self._fill()
+            taken, self._piece = self._piece[:size], self._piece[size:]
+            size -= len(taken)
+            yield taken
+
+    def exactly(self, size: int) -> bytes:
+        """The next bytes in one."""
+        if size <= len(self._piece):
+            taken, self._piece = self._piece[:size], self._piece[size:]
+            return bytes(taken)
+        return b"".join(self.pieces(size))
+
+    def skip(self, size: int) -> None:
+        """Throw the next bytes away."""
+        for _ in self.pieces(size):
+            pass
+
+    def skip_to_mark(self, mark: bytes) -> bool:
+        """Go behind a mark, or say that it does not come."""
+        noise = b""
+        while len(noise) < _LONGEST_NOISE:
+            piece = self._read()
+            if not piece:
+                return False
+            noise += piece
+            _, found, after = noise.partition(mark)
+            if found:
+                self._piece = memoryview(after)
+                return True
+        return False
+
+    def rest(self) -> bytes:
+        """The next piece of what is left, ``b""`` at the end."""
+        piece, self._piece = bytes(self._piece), memoryview(b"")
+        return piece or self._read()
+
+    def unzipped(self) -> PieceReader:
+        """The same for what the rest is the compressed form of."""
+        machine = zlib.decompressobj(31)
+
+        def read() -> bytes:
+            while not machine.eof:
+                # Bounded: a little input may stand for very much output.
+                compressed = machine.unconsumed_tail or self.rest()
+                if not compressed:
+                    raise StreamEnded("the compressed stream ended early")
+                piece = machine.decompress(compressed, _PIECE)
+                if piece:
+                    return piece
+            return b""
+
+        return PieceReader(read)
+
+    def _fill(self) -> None:
+        piece = self._read()
+        if not piece:
+            raise StreamEnded("the stream ended early")
+        self._piece = memoryview(piece)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file or a directory in an archive. The content of a file follows and has to be taken or skipped."""
+
+    name: str
+    size: int
+    is_file: bool
+    is_directory: bool
+
+
+class MemberReader:
+    """Reads blocks of archives that follow each other, with blocks of text between them.
+
+    Args:
+        reader: gives the bytes.
+        mark: begins the blocks of text.
+    """
+
+    def __init__(self, reader: PieceReader, mark: bytes) -> None:
+        self._reader = reader
+        self._mark = mark
+
+    def next(self) -> Member | list[str]:
+        """The next file or directory, or the words of a text."""
+        long_name = None
+        while True:
+            block = self._reader.exactly(BLOCK)
+            if block == _ZEROS:
+                continue
+            if block.startswith(self._mark):
+                return block[len(self._mark) :].decode().split()
+            info = _header(block)
+            if info.type == _LONG_NAME:
+                long_name = self._long_name(info.size)
+                continue
+            name = info.name if long_name is None else long_name
+            member = Member(name, info.size, info.isreg(), info.isdir())
+            if member.is_file or member.is_directory:
+                return member
+            self._reader.skip(padded(info.size))
+            long_name = None
+
+    def content(self, member: Member) -> Iterator[memoryview]:
+        """The content of a file, piece by piece."""
+        yield from self._reader.pieces(member.size)
+        self._reader.skip(padded(member.size) - member.size)
+
+    def skip(self, member: Member) -> None:
+        """Throw the content of a file away."""
+        self._reader.skip(padded(member.size))
+
+    def _long_name(self, size: int) -> str:
+        if size > _LONGEST_NAME:
+            raise OSError(f"the archive has a name of {size} bytes")
+        raw = self._reader.exactly(padded(size))[:size]
+        return raw.rstrip(b"\0").decode("utf-8", "surrogateescape")
+
+
+def _header(block: bytes) -> tarfile.TarInfo:
+    try:
+        return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except tarfile.TarError as error:
+        raise OSError(f"this is not an archive: {error}") from error
+
+
+def padded(size: int) -> int:
+    """The room that a content takes in an archive."""
+    return -(-size // BLOCK) * BLOCK
+
+
+def archive(files: Iterator[tuple[str, str]], failed: Callable[[str, OSError], None]) -> Iterator[bytes]:
+    """The bytes of an archive, made as they are asked for.
+
+    Args:
+        files: names in the archive, and paths on the driver.
+        failed: told of every file that cannot be read, with its path; the others go on.
+    """
+    for name, path in files:
+        try:
+            file = open(path, "rb")  # noqa: SIM115  # closed below
+        except OSError as error:
+            failed(path, error)
+            continue
+        with file:
+            yield from _entry(name, path, file, failed)
+    yield _END
+
+
+def _entry(name: str, path: str, file: IO[bytes], failed: Callable[[str, OSError], None]) -> Iterator[bytes]:
+    info = tarfile.TarInfo(name)
+    info.mode = 0o666
+    info.size = missing = os.fstat(file.fileno()).st_size
+    yield info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
+    try:
+        # Its size was promised: what the file gains meanwhile stays out, what it loses is made up for.
+        while missing and (piece := file.read(min(missing, _PIECE))):
+            missing -= len(piece)
+            yield piece
+        if missing:
+            failed(path, OSError(f"{path} lost {missing} bytes while it was copied"))
+    except OSError as error:
+        failed(path, error)
+    while missing:
+        filler = bytes(min(missing, _PIECE))
+        missing -= len(filler)
+        yield filler
+    yield bytes(padded(info.size) - info.size)
+
+
+class Pulled:
+    """Pieces as the input of a command, each made when the command takes it."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def read(self, size: int = -1) -> bytes:
+        """The next piece, of any size; ``b""`` at the end."""
+        return next((piece for piece in self._pieces if piece), b"")
+
+    @classmethod
+    def file(cls, pieces: Iterator[bytes]) -> IO[bytes]:
+        """Pieces where a file to be read is wanted."""
+        return cast("IO[bytes]", cls(pieces))

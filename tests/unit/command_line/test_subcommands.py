@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which command lines ask for something else than a run."""
+
+from __future__ import annotations
+
+import pytest
+
+from ducktape.command_line import doctor
+from ducktape.command_line.subcommands import find_subcommand
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["doctor"],
+        ["doctor", "--json", "--timeout", "3"],
+        ["doctor", "--help"],
+        ["--cluster", "some.Cluster", "doctor", "--json"],
+        ["--cluster=doctor", "--debug", "doctor"],
+        ["--cluster", "doctor", "doctor", "-h"],
+    ],
+)
+def test_the_exact_name_in_first_place_is_a_subcommand(argv: list[str]) -> None:
+    assert find_subcommand(argv) is doctor.main
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        ["./doctor"],
+        ["doctor/"],
+        ["doctor.py"],
+        ["tests", "doctor"],
+        ["--cluster", "doctor", "tests"],
+        ["--cluster", "doctor"],
+        ["--exclude", "doctor"],
+        ["--debug", "tests", "doctor"],
+        ["--no-such-option", "--repeat", "doctor"],
+    ],
+)
+def test_anything_else_is_a_run(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert find_subcommand(argv) is None
+    assert tuple(capsys.readouterr()) == ("", "")
