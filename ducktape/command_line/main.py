@@ -265,12 +265,13 @@ def _sample(tests: list[TestContext], size: int | None) -> list[TestContext]:
         return tests
     import random
 
+    from ducktape.tests import selection
+
     print(f"Running a sample of {size} tests")
     if size > len(tests):
         print(f"sample size {size} greater than number of tests {len(tests)}; running all tests")
-        return tests
     try:
-        return random.sample(tests, size)
+        return selection.sample(tests, size, random.Random())
     except ValueError as error:
         print(f"invalid sample size ({error}), running all tests")
         return tests

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import errno
 import logging
@@ -17,13 +16,14 @@ from typing import Any, NamedTuple
 
 from ducktape.cluster.finite_subcluster import FiniteSubcluster
 from ducktape.cluster.health import unhealthy_nodes
-from ducktape.cluster.lease import Holder, NodesLeasedElsewhereError
+from ducktape.cluster.lease import NodesLeasedElsewhereError
 from ducktape.cluster.node_container import InsufficientResourcesError
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.tests.abnormal_end import Cause, cause_of_death, ended, failed
 from ducktape.tests.child_process import RunningChild, TestRequest, start_method
 from ducktape.tests.event import Finished, Log, Message, Outcome
 from ducktape.tests.lifecycle import describe_exception
+from ducktape.tests.node_supply import NodeSupply
 from ducktape.tests.partial_reports import PartialReports
 from ducktape.tests.result import TestResult, TestResults
 from ducktape.tests.runner_client import RunSettings, result_of
@@ -124,9 +124,8 @@ class TestRunner:
         self._look_again_at = 0.0
         self._failed_allocations = 0
         self._unleased: Any = None  # what other runs leave, while it is being decided who gets that
-        self._holders_told: set[Holder] = set()
-        self._unknown_holder = False
-        self._unhealthy_told = 0
+        self._orphans = Orphans()
+        self._nodes = NodeSupply(cluster, self._log, self._orphans)
         self._all_over_since: float | None = None
         timeout_ms = session_context.test_runner_timeout
         self._silence_limit_sec = (_DEFAULT_SILENCE_LIMIT_MS if timeout_ms is None else timeout_ms) / 1000
@@ -146,7 +145,7 @@ class TestRunner:
 
     def _run(self, requests: StopRequests) -> TestResults:
         self.results.start_time = time.time()
-        self._orphans = Orphans()
+        self._orphans.adopt()
         self._report_unschedulable(self.scheduler.filter_unschedulable_tests())
         self._log(logging.INFO, f"starting test run with session id {self.session_context.session_id}...")
         self._log(logging.INFO, f"running {len(self.scheduler)} tests...")
@@ -205,7 +204,8 @@ class TestRunner:
         return len(self.active_tests) < int(self.session_context.max_parallel)
 
     def _trigger_tests(self) -> None:
-        self._retry_unhealthy_nodes()
+        if not self.stop_testing and len(self.scheduler) > 0 and self._nodes.has_recovered():
+            self._look_again_at = 0.0
         while self._may_trigger() and time.monotonic() >= self._look_again_at:
             test_context = self.scheduler.peek() if self._unleased is None else self._first_fit(self._unleased)
             if test_context is not None:
@@ -219,12 +219,6 @@ class TestRunner:
                 self.stop_testing = True  # nothing runs that could give nodes back
                 return
             self._look_again_at = time.monotonic() + _SECONDS_BETWEEN_LOOKS
-
-    def _retry_unhealthy_nodes(self) -> None:
-        retry = getattr(self.cluster, "retry_unhealthy", None)
-        if retry is not None and not self.stop_testing and len(self.scheduler) > 0 and retry():
-            self._log(logging.INFO, "Nodes that were put aside are healthy again")
-            self._look_again_at = 0.0
 
     def _first_fit(self, nodes: Any) -> TestContext | None:
         """Return the first waiting test that some nodes are enough for."""
@@ -247,11 +241,10 @@ class TestRunner:
         try:
             child = self._start(test_context, key, nodes)
         except Exception as error:
-            self._free(nodes)
+            self._nodes.give_back(nodes)
             if isinstance(error, OSError) and error.errno in _EXHAUSTED and self._children():
-                self._look_again_at = (
-                    time.monotonic() + _SECONDS_BETWEEN_LOOKS
-                )  # those that run give back what is missing
+                # Those that run give back what is missing
+                self._look_again_at = time.monotonic() + _SECONDS_BETWEEN_LOOKS
                 return
             self.scheduler.remove(test_context)
             summary = f"The process of the test could not be started: {describe_exception(error)}"
@@ -290,16 +283,14 @@ class TestRunner:
     def _allocate(self, test_context: TestContext) -> list[Any] | None:
         """Return nodes for a test; ``None`` if it has to wait or cannot run at all."""
         try:
-            nodes: list[Any] = self._orphans.not_from(lambda: self.cluster.alloc(test_context.expected_cluster_spec))
+            nodes = self._nodes.take(test_context)
         except NodesLeasedElsewhereError as error:
-            self._tell_holders(test_context, error)
             if self._unleased is not None:
                 self._wait_for_leases()
             else:
                 self._unleased = error.unleased
             return None
         except InsufficientResourcesError as error:
-            self._tell_unhealthy()
             self._log(
                 logging.INFO,
                 f"Couldn't schedule test context {test_context!r} but we'll keep trying: {describe_exception(error)}",
@@ -311,29 +302,9 @@ class TestRunner:
             summary = f"Test not run: the cluster could not give it nodes: {describe_exception(error)}"
             self._fail(test_context, self._next_key(test_context), Cause(summary, "infrastructure"))
             return None
-        self._tell_unhealthy()
         self._failed_allocations = 0
         self._unleased = None
-        self._unknown_holder = False
         return nodes
-
-    def _tell_holders(self, test_context: TestContext, error: NodesLeasedElsewhereError) -> None:
-        """Say whom the run waits for, once for each of them."""
-        holders = set(error.holders.values())
-        if Holder() in holders and not self._unknown_holder:
-            # Just about to write who it is, or to give the node back
-            self._unknown_holder = True
-            return
-        if holders <= self._holders_told:
-            return
-        self._holders_told |= holders
-        self._log(logging.INFO, f"{test_context.test_id} waits for nodes of other runs: {error}")
-
-    def _tell_unhealthy(self) -> None:
-        nodes = unhealthy_nodes(self.cluster)
-        for node in nodes[self._unhealthy_told :]:
-            self._log(logging.WARNING, f"Node {node.name} is put aside: {node.reason}")
-        self._unhealthy_told = len(nodes)
 
     def _postpone(self, test_context: TestContext, error: Exception) -> None:
         """Let a test wait for nodes that were free by the book and not to be had.
@@ -390,7 +361,7 @@ class TestRunner:
         self.client_report[key].status = status
         result = result_of(child.test_context, key.test_index, outcome, nodes_allocated=len(child.nodes))
         self._append(result, write=child.cause_of_end is not None or not os.path.exists(result.results_dir))
-        self._free(child.nodes)
+        self._nodes.give_back(child.nodes)
         self._look_again_at = 0.0
 
     def _bury(self, key: TestKey, child: RunningChild) -> None:
@@ -567,16 +538,6 @@ class TestRunner:
         self.results.append(result)
         if result.test_status == FAIL and self.session_context.exit_first:
             self.stop_testing = True
-
-    def _free(self, nodes: list[Any]) -> None:
-        try:
-            self._orphans.not_from(lambda: self.cluster.free(nodes))
-            return
-        except Exception as error:
-            self._log(logging.ERROR, f"Error giving nodes back to the cluster: {describe_exception(error)}")
-        for node in nodes:  # one that cannot be freed must not keep those after it
-            with contextlib.suppress(Exception):
-                self.cluster.free(node)
 
     def _log(self, log_level: int, msg: str) -> None:
         self._logger.log(log_level, msg)

@@ -198,8 +198,12 @@ class Orphans:
     """
 
     def __init__(self) -> None:
+        self._not_orphans: set[int] = set()
+
+    def adopt(self) -> None:
+        """Begin: children that there are already are none of them."""
         adopt_orphans()
-        self._not_orphans = child_pids()
+        self._not_orphans |= child_pids()
 
     def not_from(self, work: Callable[[], T]) -> T:
         """Do something that may start processes which are none, such as the tunnels of a cluster; returns its result.

@@ -66,6 +66,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "tests.signals",
             "tests.abnormal_end",
             "tests.partial_reports",
+            "tests.node_supply",
             "tests.lifecycle",
             "tests.child_process",
             "tests.runner_client",

@@ -88,6 +88,8 @@ def _short_names_only(row: list[Any]) -> list[Any]:
 
 
 def _comparable(rows: list[list[Any]]) -> list[list[Any]]:
+    """The rows whose text does not depend on the version of Python; the record was made with 3.11."""
+    rows = [row for row in rows if sys.version_info < (3, 12) or not any("OrderedDict" in str(part) for part in row)]
     return [_short_names_only(row) for row in rows if _INT_ENUMS_COMPARE or not row[0].startswith(_INT_ENUM)]
 
 

@@ -174,6 +174,7 @@ import os, subprocess, sys, time
 from ducktape.utils.processes import Orphans, child_pids
 own = subprocess.Popen(["sleep", "1000"])
 orphans = Orphans()
+orphans.adopt()
 parent = subprocess.Popen(
     [sys.executable, "-c", "import subprocess; print(subprocess.Popen(['sleep', '1000'], stdout=2).pid)"],
     stdout=subprocess.PIPE,

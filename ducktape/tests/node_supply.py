@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The dealings of the driver with the cluster: nodes for a test, nodes back, and a word about missing ones."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from ducktape.cluster.health import unhealthy_nodes
+from ducktape.cluster.lease import Holder, NodesLeasedElsewhereError
+from ducktape.cluster.node_container import InsufficientResourcesError
+from ducktape.tests.lifecycle import describe_exception
+from ducktape.tests.test_context import TestContext
+from ducktape.utils.processes import Orphans
+
+
+class NodeSupply:
+    """Takes nodes from a cluster and gives them back.
+
+    Args:
+        cluster: owns the nodes.
+        log: takes a level and a line for the log of the session.
+        orphans: is told which processes belong to the cluster and not to a test.
+    """
+
+    def __init__(self, cluster: Any, log: Callable[[int, str], None], orphans: Orphans) -> None:
+        self._cluster = cluster
+        self._log = log
+        self._orphans = orphans
+        self._holders_told: set[Holder] = set()
+        self._unknown_holder = False
+        self._unhealthy_told = 0
+
+    def take(self, test_context: TestContext) -> list[Any]:
+        """Return nodes for a test.
+
+        Args:
+            test_context: says which.
+
+        Raises:
+            NodesLeasedElsewhereError: other runs have them; said once for each of these runs.
+            InsufficientResourcesError: they are not to be had now; nodes that are put aside are named.
+            Exception: whatever else the cluster raises.
+        """
+        try:
+            nodes: list[Any] = self._orphans.not_from(lambda: self._cluster.alloc(test_context.expected_cluster_spec))
+        except NodesLeasedElsewhereError as error:
+            self._tell_holders(test_context, error)
+            raise
+        except InsufficientResourcesError:
+            self._tell_unhealthy()
+            raise
+        self._tell_unhealthy()
+        self._unknown_holder = False
+        return nodes
+
+    def give_back(self, nodes: list[Any]) -> None:
+        """Free nodes; one that cannot be freed does not keep those after it."""
+        try:
+            self._orphans.not_from(lambda: self._cluster.free(nodes))
+            return
+        except Exception as error:
+            self._log(logging.ERROR, f"Error giving nodes back to the cluster: {describe_exception(error)}")
+        for node in nodes:
+            with contextlib.suppress(Exception):  # those that are free already raise again
+                self._cluster.free(node)
+
+    def has_recovered(self) -> bool:
+        """Look after nodes that were put aside, and return whether some can be used again."""
+        retry = getattr(self._cluster, "retry_unhealthy", None)
+        if retry is None or not retry():
+            return False
+        self._log(logging.INFO, "Nodes that were put aside are healthy again")
+        return True
+
+    def _tell_holders(self, test_context: TestContext, error: NodesLeasedElsewhereError) -> None:
+        """Say whom the run waits for, once for each of them."""
+        holders = set(error.holders.values())
+        if Holder() in holders and not self._unknown_holder:
+            # Just about to write who it is, or to give the node back
+            self._unknown_holder = True
+            return
+        if holders <= self._holders_told:
+            return
+        self._holders_told |= holders
+        self._log(logging.INFO, f"{test_context.test_id} waits for nodes of other runs: {error}")
+
+    def _tell_unhealthy(self) -> None:
+        nodes = unhealthy_nodes(self._cluster)
+        for node in nodes[self._unhealthy_told :]:
+            self._log(logging.WARNING, f"Node {node.name} is put aside: {node.reason}")
+        self._unhealthy_told = len(nodes)
