@@ -10,6 +10,7 @@ import stat
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ducktape.cluster.local_files import LocalFiles
 from ducktape.cluster.ssh_failures import is_ssh_failure
 
 if TYPE_CHECKING:
@@ -96,10 +97,25 @@ class DriverTree:
 
 
 class FilesTree:
-    """The files of a transport. One question per directory, and one per symbolic link in it."""
+    """The files of a transport. One question per directory, and one per symbolic link in it.
 
-    def __init__(self, files: Files) -> None:
+    Args:
+        files: the file system.
+        left_out: real path of a directory that is passed over.
+    """
+
+    def __init__(self, files: Files, *, left_out: str = "") -> None:
         self._files = files
+        self._left_out = left_out
+
+    def without(self, directory: str) -> FilesTree:
+        """The same files, one directory passed over: a copy that lies inside its source would never end."""
+        return FilesTree(self._files, left_out=os.path.realpath(directory))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether they are the driver's own."""
+        return isinstance(self._files, LocalFiles)
 
     def kind(self, path: str) -> str | None:
         """What a path leads to."""
@@ -134,7 +150,9 @@ class FilesTree:
     def _child(self, path: str, entry: FileAttributes) -> str | None:
         child = posixpath.join(path, entry.filename)
         if entry.st_mode is not None and not stat.S_ISLNK(entry.st_mode):
-            return _kind_of(entry.st_mode)
+            kind = _kind_of(entry.st_mode)
+            is_left_out = kind == DIRECTORY and self._left_out and self._files.normalize(child) == self._left_out
+            return None if is_left_out else kind
         kind = self.kind(child)
         if kind == DIRECTORY and _leads_back(self._files.normalize(child), self._files.normalize(path)):
             return None
@@ -237,6 +255,8 @@ def copy_from(source: RemoteTree, src: str, dest: str) -> None:
     Raises:
         OSError: something could not be copied; everything else was.
     """
+    if isinstance(source, FilesTree) and source.is_local:
+        source = source.without(target_in(DriverTree(), src, dest))
     _copy(source, DriverTree(), src, dest, source.get)
 
 
