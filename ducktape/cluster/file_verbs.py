@@ -225,8 +225,16 @@ class FileVerbs:
             self._stream_between(src, dest, dest_node.account)
             return
         with tempfile.TemporaryDirectory() as directory:
-            self.copy_from(src, directory)
+            problem: OSError | None = None
+            try:
+                self.copy_from(src, directory)
+            except OSError as error:
+                if is_ssh_failure(error):
+                    raise
+                problem = error  # what did arrive goes on
             dest_node.account.copy_to(self._re_anchor_basename(src, directory), dest)
+            if problem is not None:
+                raise problem
 
     @check_ssh
     def _stream_between(self, src: str, dest: str, other: Any) -> None:
