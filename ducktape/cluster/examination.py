@@ -10,23 +10,22 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import multiprocessing
 import os
 import signal
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
-from typing import Any, cast
+from typing import Any
 
 from ducktape.cluster.diagnosis import Examination, Findings, introduce, one_line
 from ducktape.cluster.remedies import explain, remedy_for
+from ducktape.utils.child import release_signals, start_child
 from ducktape.utils.processes import child_pids, end_with_parent
 
 AT_ONCE = 8
 # Commands are given the whole time, and whoever waits for them a moment more to say what happened.
 _GRACE_SEC = 0.5
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def examine_all(accounts: Sequence[Any], *, timeout: float, method: str, at_once: int = AT_ONCE) -> list[Findings]:
@@ -73,24 +72,14 @@ class _Visit:
     """
 
     def __init__(self, account: Any, *, timeout: float, method: str) -> None:
-        context = multiprocessing.get_context(method)
         self.findings = introduce(account)
         self._account = account
         self._timeout = timeout
         self._doing = "start of the examination"
         self._is_complete = False
-        self._news, writer = context.Pipe(duplex=False)
-        self._process = cast(Any, context).Process(target=_examine, args=(account, writer, timeout), daemon=True)
-        try:
-            # A signal that arrives before the process has its handlers waits until it has them
-            with _signals_held_back():
-                self._process.start()
-        except BaseException:
-            self._news.close()
-            raise
-        finally:
-            # Processes that start later must not hold this end, or the pipe would never come to its own
-            writer.close()
+        self._process, self._news = start_child(
+            method, _examine, lambda _, writer: (account, writer, timeout), daemon=True
+        )
         self.deadline = time.monotonic() + timeout + _GRACE_SEC
 
     def waitables(self) -> Iterator[Any]:
@@ -171,20 +160,11 @@ def _be_quiet() -> None:
     end_with_parent(signal.SIGTERM)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever pressed Ctrl-C means the program, which ends this process
     signal.signal(signal.SIGTERM, _leave)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    release_signals()
     # The SSH library tells each failure to standard error, with a traceback
     logging.disable(logging.CRITICAL)
     # Checks of users may print: standard output belongs to the program
     os.dup2(2, 1)
-
-
-@contextlib.contextmanager
-def _signals_held_back() -> Iterator[None]:
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
 def _leave(signum: int, frame: object) -> None:

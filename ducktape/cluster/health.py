@@ -6,20 +6,20 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import multiprocessing
 import os
 import select
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any, cast
+from typing import Any
 
 from ducktape.cluster.consts import WINDOWS
+from ducktape.utils.child import HELD_BACK, release_signals, start_child
 from ducktape.utils.processes import end_with_parent
 
 CHECK_SEC = 5.0
@@ -28,7 +28,6 @@ _SEC_PER_NODE = 0.2
 _LOGINS_AT_ONCE = 64
 _LONGEST_REASON = 300
 _READ_SIZE = 1 << 16
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
 
 
 @dataclass
@@ -78,19 +77,13 @@ class NodeCheck:
         self._limit_sec = max(limit_sec, _SEC_PER_NODE * len(self.accounts))
         self._reasons: dict[int, str | None] = {}
         self._buffer = b""
-        context = multiprocessing.get_context("fork" if sys.platform.startswith("linux") else "spawn")
-        self._reader, writer = context.Pipe(duplex=False)
-        self._process: Any = cast(Any, context).Process(
-            target=_main, args=(self.accounts, writer), name="ducktape-check-nodes", daemon=True
+        self._process, self._reader = start_child(
+            "fork" if sys.platform.startswith("linux") else "spawn",
+            _main,
+            lambda _, writer: (self.accounts, writer),
+            name="ducktape-check-nodes",
+            daemon=True,
         )
-        try:
-            with _signals_held_back():
-                self._process.start()
-        except BaseException:
-            self._reader.close()
-            raise
-        finally:
-            writer.close()
         self._deadline = time.monotonic() + self._limit_sec
         os.set_blocking(self._reader.fileno(), False)
 
@@ -158,24 +151,14 @@ def check_nodes(accounts: Sequence[Any]) -> dict[int, str]:
     return NodeCheck(accounts).wait() if accounts else {}
 
 
-@contextlib.contextmanager
-def _signals_held_back() -> Iterator[None]:
-    """Keep signals from a new process until it has its own handlers: it inherits those of the driver."""
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
-
-
 def _main(accounts: Sequence[Any], writer: Connection) -> None:
     """Be the process that tries the logins, from its first moment to its last."""
     if threading.current_thread() is threading.main_thread():
         signal.set_wakeup_fd(-1)
-    for sig in _SIGNALS:
+    for sig in HELD_BACK:
         signal.signal(sig, signal.SIG_IGN if sig is signal.SIGINT else signal.SIG_DFL)
     end_with_parent(signal.SIGKILL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    release_signals()
     logging.disable()  # the logs belong to the driver
 
     def report(numbered: tuple[int, Any]) -> None:

@@ -11,9 +11,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import gc
-import multiprocessing
-import multiprocessing.context
-import multiprocessing.process
 import os
 import signal
 import sys
@@ -22,16 +19,17 @@ import time
 from collections.abc import Iterable, Iterator
 from multiprocessing.connection import Connection
 from signal import Signals
-from typing import Any, cast
+from typing import Any
 
 from ducktape.tests.abnormal_end import Cause
 from ducktape.tests.discovery import import_test_module
 from ducktape.tests.event import Finished, Message, Outcome, decode, encode
 from ducktape.tests.expansion import bind
 from ducktape.tests.lifecycle import describe_exception
-from ducktape.tests.runner_client import HANDLED_SIGNALS, STACKS_FILE, STACKS_SIGNAL, RunSettings, run_client
+from ducktape.tests.runner_client import STACKS_FILE, STACKS_SIGNAL, RunSettings, run_client
 from ducktape.tests.status import FAIL
 from ducktape.tests.test_context import TestContext
+from ducktape.utils.child import HELD_BACK, start_child
 from ducktape.utils.processes import Family, end_with_parent, signal_group
 
 START_METHOD_VARIABLE = "DUCKTAPE_START_METHOD"
@@ -124,7 +122,6 @@ class RunningChild:
     def __init__(
         self, request: TestRequest, nodes: list[Any], method: str, *, siblings: Iterable[RunningChild] = ()
     ) -> None:
-        context = multiprocessing.get_context(method)
         self.test_context = request.context
         self.test_index = request.settings.test_index
         self.nodes = nodes
@@ -134,28 +131,19 @@ class RunningChild:
         self.ask_to_end_at: float | None = None
         self.told_to_end_at: float | None = None
         self.deadline: float | None = None
-        reader, writer = context.Pipe(duplex=False)
-        self._reader = reader
         self._buffer = bytearray()
-        # Whoever holds the reading end of a pipe keeps its writer from noticing that the driver is gone
-        inherited = [reader, *(sibling._reader for sibling in siblings)] if method == "fork" else []
         # A fork server is the parent of what it forks, and outlives the driver by itself only for a moment
         parent = None if method == "forkserver" else os.getpid()
-        self.process: multiprocessing.process.BaseProcess = cast(Any, context).Process(
-            target=_main, args=(request, writer, parent, inherited), name=f"Process-{self.test_index}"
-        )
-        try:
-            # A signal that arrives before the child has its handlers waits until it has them
-            with _signals_held_back():
-                self.process.start()
-        except BaseException:
-            reader.close()
-            raise
-        finally:
-            writer.close()
+
+        def arguments(reader: Connection, writer: Connection) -> tuple[Any, ...]:
+            # Whoever holds the reading end of a pipe keeps its writer from noticing that the driver is gone
+            inherited = [reader, *(sibling._reader for sibling in siblings)] if method == "fork" else []
+            return request, writer, parent, inherited
+
+        self.process, self._reader = start_child(method, _main, arguments, name=f"Process-{self.test_index}")
         assert self.process.pid is not None  # it was started
         self.pid = self.process.pid
-        os.set_blocking(reader.fileno(), False)
+        os.set_blocking(self._reader.fileno(), False)
         self._pidfd = _open_pidfd(self.pid)
         self._exit_code: int | None = None
         self._stacks_path = os.path.join(TestContext.results_dir(request.context, self.test_index), STACKS_FILE)
@@ -271,15 +259,6 @@ def _is_unreaped(pid: int) -> bool:
         return False  # the child of a fork server
 
 
-@contextlib.contextmanager
-def _signals_held_back() -> Iterator[None]:
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED_SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
-
-
 def _open_pidfd(pid: int) -> int | None:
     """Return a descriptor that becomes readable when a process ends, where the system has such a thing."""
     if not hasattr(os, "pidfd_open"):
@@ -350,7 +329,7 @@ def _main(request: TestRequest, writer: Connection, parent: int | None, inherite
 
 
 def _restore_signals() -> None:
-    for sig in HANDLED_SIGNALS:
+    for sig in HELD_BACK:
         signal.signal(sig, signal.SIG_DFL)
 
 

@@ -20,10 +20,9 @@ from ducktape.tests.lifecycle import Attempt, InterruptGate, TestRun, describe_e
 from ducktape.tests.result import TestResult
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus, status_named
 from ducktape.tests.test_context import TestContext
+from ducktape.utils.child import HELD_BACK, release_signals
 from ducktape.utils.processes import Family, child_pids, end_processes
 
-# Signals that the driver or its user may send to a test; held back until a new process has handlers for them
-HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STACKS_FILE = "stacks.txt"
 # Only tests that use this one themselves are disturbed; SIGUSR1 is what people take first
 STACKS_SIGNAL = signal.SIGUSR2
@@ -249,11 +248,11 @@ def run_client(context: TestContext, settings: RunSettings, send: Callable[[Mess
     client = RunnerClient(context, settings, send)
     signal.signal(signal.SIGINT, client.on_sigint)
     signal.signal(signal.SIGTERM, client.on_sigterm)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED_SIGNALS)
+    release_signals()
     with _stacks_on_demand(os.path.join(client.results_dir, STACKS_FILE)):
         client.run()
     # A thread that the test left may keep this process going, but not against a signal.
-    for sig in HANDLED_SIGNALS:
+    for sig in HELD_BACK:
         signal.signal(sig, signal.SIG_DFL)
 
 
