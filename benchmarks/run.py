@@ -11,10 +11,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import environments, ssh
+from benchmarks import environments, simulation, ssh
 from benchmarks.measure import CommandFailed, Sample, run
 from benchmarks.suites import write_no_op
-from benchmarks.table import Row, as_json, render, render_targets, targets
+from benchmarks.table import Row, Target, as_json, render, render_targets, targets
 
 LOCALHOST = ["--cluster", "ducktape.cluster.localhost.LocalhostCluster"]
 
@@ -77,13 +77,19 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="how often each program does each workload")
     parser.add_argument("--json", metavar="FILE", help="write every sample there too")
     parser.add_argument("--only", choices=["ours", "peer"], help="measure one program alone")
-    parser.add_argument("--part", choices=["commands", "ssh"], help="measure whole commands, or work over SSH, alone")
+    parser.add_argument(
+        "--part",
+        choices=["commands", "ssh", "simulation"],
+        help="measure whole commands, or work over SSH, or the order of tests, alone",
+    )
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print the tables and return the exit code: 1 if a command failed or a target was missed."""
     options = parse(arguments)
+    if options.part == "simulation":
+        return _conclude(simulation.measured(quick=options.quick), [], [], {}, options)
     programs = {
         who: install()
         for who, install in (("ours", environments.ours), ("peer", environments.peer))
@@ -104,14 +110,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CommandFailed as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    judged = targets({row.name: row for row in rows}) if rows and not options.quick else []
-    if over_ssh and not options.quick:
-        judged += ssh.targets(over_ssh)
-    tables = [render(rows) if rows else "", ssh.render(over_ssh, plain) if over_ssh else ""]
-    print("\n\n".join([*filter(None, tables), *([render_targets(judged)] if judged else [])]))
-    rows += over_ssh
+    simulated = [] if options.part else simulation.measured(quick=options.quick)
+    return _conclude(simulated, rows, over_ssh, plain, options)
+
+
+def _conclude(
+    simulated: Sequence[simulation.Row],
+    rows: Sequence[Row],
+    over_ssh: Sequence[Row],
+    plain: dict[str, list[Sample]],
+    options: argparse.Namespace,
+) -> int:
+    """Print the tables, write the file that was asked for, and return the exit code."""
+    judged: list[Target] = []
+    if not options.quick:
+        judged += targets({row.name: row for row in rows}) if rows else []
+        judged += ssh.targets(over_ssh) if over_ssh else []
+        judged += simulation.targets(simulated) if simulated else []
+    tables = [
+        render(rows) if rows else "",
+        ssh.render(over_ssh, plain) if over_ssh else "",
+        simulation.render(simulated) if simulated else "",
+        render_targets(judged) if judged else "",
+    ]
+    print("\n\n".join(filter(None, tables)))
     if options.json:
-        Path(options.json).write_text(json.dumps(as_json(rows, judged), indent=2) + "\n", encoding="utf-8")
+        content = as_json([*rows, *over_ssh], judged)
+        content["simulations"] = [dataclasses.asdict(row) for row in simulated]
+        Path(options.json).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return 1 if any(target.met is False for target in judged) else 0
 
 

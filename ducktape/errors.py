@@ -6,10 +6,15 @@ Each error is defined where it is raised; this is the whole tree::
     RuntimeError
      └─ DucktapeError                                  ducktape.errors
          ├─ TimeoutError                               ducktape.errors (waiting was in vain)
+         ├─ InfrastructureError                        ducktape.errors (for users: not the test's fault)
+         ├─ SessionBusyError                           ducktape.tests.journal
+         ├─ RecordError                                ducktape.tests.replay
+         │   └─ NoEarlierSessionError                  ducktape.command_line.resuming
          ├─ MissingHookError                           ducktape.services.service (a NotImplementedError too)
          └─ RemoteAccountError                         ducktape.cluster.remote_errors
              └─ RemoteCommandError                     ducktape.cluster.remote_errors
     Exception
+     ├─ Skip                                           ducktape.errors (for users: this test does not apply here)
      ├─ NodeNotPresentError                            ducktape.cluster.node_container
      ├─ InsufficientResourcesError                     ducktape.cluster.node_container
      │   ├─ InsufficientHealthyNodesError              ducktape.cluster.node_container
@@ -17,6 +22,8 @@ Each error is defined where it is raised; this is the whole tree::
      ├─ CannotStream                                   ducktape.cluster.tree_stream (never reaches a test)
      ├─ LoaderException                                ducktape.tests.symbols
      │   └─ NoTestsError                               ducktape.tests.symbols
+     ├─ ValueError
+     │   └─ ExpressionError                            ducktape.tests.keywords
      ├─ EOFError
      │   └─ StreamEnded                                ducktape.cluster.tar_stream (never reaches a test)
      └─ OSError
@@ -38,3 +45,23 @@ class DucktapeError(RuntimeError):
 
 class TimeoutError(DucktapeError):  # noqa: A001  # the name is public API
     """A condition did not come true in time."""
+
+
+class InfrastructureError(DucktapeError):
+    """What a test needs was not to be had, for reasons that have nothing to do with what it tests.
+
+    A test or service raises it; the failure is then reported as one of the infrastructure, and the test is run again
+    with ``--retry-infrastructure``.
+    """
+
+
+class Skip(Exception):  # it says what is to be done, and is no error
+    """Raised by a test that finds out at run time that it does not apply; it is reported as ignored, with the reason.
+
+    Args:
+        reason: text for the reports.
+    """
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reason = str(reason)

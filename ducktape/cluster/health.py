@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which nodes can be used: logins tried in a process of their own, and the story of nodes that were put aside."""
+"""Which nodes can be used: logins tried in a process of their own, and nodes that are put aside, with their story."""
 
 from __future__ import annotations
 
@@ -60,6 +60,26 @@ def unhealthy_nodes(cluster: Any) -> list[UnhealthyNode]:
     if not isinstance(found, list):
         return []
     return [node for node in found if isinstance(node, UnhealthyNode)]
+
+
+def put_aside(cluster: Any, node: Any, reason: str) -> bool:
+    """Give a node back that is not to be used again in this run.
+
+    Args:
+        cluster: owns the node. Nodes of clusters without a method ``put_aside(node, reason)`` cannot be put aside.
+        node: one that is in use.
+        reason: what is wrong with it; made one line of limited length.
+
+    Returns:
+        Whether it was put aside; if not, nothing has happened, and it has to be freed like any other.
+
+    Raises:
+        Exception: whatever the cluster raises.
+    """
+    method = getattr(cluster, "put_aside", None)
+    if not callable(method):
+        return False
+    return method(node, _one_line(reason, getattr(node, "account", None))) is True
 
 
 class NodeCheck:

@@ -81,6 +81,7 @@ class JsonCluster(Cluster):
         self._bad_accounts = self._put_aside.accounts
         self._in_use_nodes = NodeContainer()
         self._next_slot = 0
+        self._dirty: dict[int, str] = {}  # identity of an account that is just being given back: what is on it
         file = kwargs.get("cluster_file")
         if cluster_json is None:
             file = DEFAULT_FILE if file is None else file
@@ -184,12 +185,38 @@ class JsonCluster(Cluster):
     def free_single(self, node: ClusterNode) -> None:
         """Put a node's account behind the free ones, close its connection, and give back its lease."""
         self._in_use_nodes.remove_node(node)
-        self._available_accounts.add_node(node.account)
+        reason = self._dirty.pop(id(node.account), None)
+        if reason is None:
+            self._available_accounts.add_node(node.account)
+        else:
+            self._put_aside.add(node.account, reason, for_good=True)
         try:
             node.account.close()
         finally:
-            if self._leased is not None:
+            # Nobody else is to get a dirty node either: its lease ends with this run
+            if self._leased is not None and reason is None:
                 self._leased.release(node.account)
+
+    def put_aside(self, node: ClusterNode, reason: str) -> bool:
+        """Give a node back that a test has left dirty: it is not lent out again by this run, and its lease is kept.
+
+        Args:
+            node: one that is in use.
+            reason: what is wrong with it, in one line.
+
+        Returns:
+            ``True``: the node is not in use any more.
+
+        Raises:
+            NodeNotPresentError: it is not in use.
+        """
+        self._dirty[id(node.account)] = reason
+        try:
+            # Subclasses learn from this that the node is not used any more, and do their own work upon it.
+            self.free(node)
+        finally:
+            self._dirty.pop(id(node.account), None)
+        return True
 
     def available(self) -> ClusterSpec:
         """Return what this run does not use now; other runs may hold leases of some of it."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from functools import cached_property
@@ -12,10 +13,13 @@ from ducktape.cluster.cluster import Cluster
 from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.consts import LINUX
+from ducktape.cluster.health import UnhealthyNode
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
 from ducktape.cluster.local import LocalTransport
 from ducktape.cluster.node_container import InsufficientResourcesError, NodeContainer, NodeNotPresentError
 from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig
+
+_TO_KEEP_ONE = 10  # so many nodes are needed before one of them may be put aside
 
 
 class LocalhostNode(ClusterNode):
@@ -82,14 +86,21 @@ class LocalhostCluster(Cluster):
         *args: ignored.
         **kwargs: ``num_nodes``: how many, 1000 if not given; ``ssh_exception_checks``: passed to each account;
             everything else is ignored.
+
+    Attributes:
+        unhealthy_nodes: all nodes that were put aside, with the reason.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
+        num_nodes = kwargs.get("num_nodes", 1000)
         self._make_account = LocalAccounts(kwargs.get("ssh_exception_checks"))
         # Positions become nodes when they are first used: a run needs a handful of a thousand.
-        self._free: deque[int | LocalhostNode] = deque(range(kwargs.get("num_nodes", 1000)))
+        self._free: deque[int | LocalhostNode] = deque(range(num_nodes))
         self._in_use: dict[int, LocalhostNode] = {}
+        self._most_put_aside = num_nodes // _TO_KEEP_ONE
+        self._dirty: dict[int, str] = {}  # position of a node that is just being given back: what is on it
+        self.unhealthy_nodes: list[UnhealthyNode] = []
 
     def do_alloc(self, cluster_spec: ClusterSpec) -> list[ClusterNode]:
         """Take the nodes that have been free for the longest time."""
@@ -106,8 +117,38 @@ class LocalhostCluster(Cluster):
         if not isinstance(node, LocalhostNode) or self._in_use.get(node._index) is not node:
             raise NodeNotPresentError(f"{node} is not in use")
         del self._in_use[node._index]
-        self._free.append(node)
+        reason = self._dirty.pop(node._index, None)
+        if reason is None:
+            self._free.append(node)
+        else:
+            self.unhealthy_nodes.append(UnhealthyNode(node.name, reason, time.time()))
         node.close()
+
+    def put_aside(self, node: ClusterNode, reason: str) -> bool:
+        """Give a node back that a test has left dirty, so that it is not lent out again.
+
+        Its name and position are what tells services on this machine apart, so whoever uses them next would meet what
+        is left. But all nodes are one machine: one in ten is put aside at most, and of fewer than ten none.
+
+        Args:
+            node: one that is in use.
+            reason: what is wrong with it, in one line.
+
+        Returns:
+            Whether it was put aside; if not, it is still in use.
+
+        Raises:
+            NodeNotPresentError: it is not in use.
+        """
+        if len(self.unhealthy_nodes) >= self._most_put_aside:
+            return False
+        position = getattr(node, "_index", -1)
+        self._dirty[position] = reason
+        try:
+            self.free(node)
+        finally:
+            self._dirty.pop(position, None)
+        return True
 
     def available(self) -> ClusterSpec:
         """Return what is free now."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nodes that were found unhealthy: put aside, remembered for reports, and tried again later."""
+"""Nodes that were found unhealthy or were left dirty: put aside, remembered for reports, perhaps tried again later."""
 
 from __future__ import annotations
 
@@ -32,13 +32,21 @@ class PutAside:
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_check": None}  # a process cannot travel
 
-    def add(self, account: Any, reason: str) -> None:
-        """Put an account aside."""
-        if not self._open:
-            self._tried_at = time.monotonic()
+    def add(self, account: Any, reason: str, *, for_good: bool = False) -> None:
+        """Put an account aside.
+
+        Args:
+            account: what to put aside.
+            reason: why, in one line.
+            for_good: it is not tried again. A login says nothing of what a test has left on a machine.
+        """
         story = UnhealthyNode(str(account.hostname), reason, time.time())
         self.accounts.add_node(account)
         self.stories.append(story)
+        if for_good:
+            return
+        if not self._open:
+            self._tried_at = time.monotonic()
         self._open.append((account, story))
 
     def add_unavailable(self, account: Any) -> None:

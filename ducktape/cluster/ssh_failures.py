@@ -19,6 +19,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 _CHECKED = "_ducktape_ssh_checks_ran"
 _WHILE_CONNECTING = "_ducktape_while_connecting"
+_IN_A_VERB = "_ducktape_in_a_verb"
 
 _NETWORK_ERRORS = frozenset(
     {
@@ -48,6 +49,21 @@ def is_ssh_failure(error: BaseException) -> bool:
         if isinstance(error, kinds):
             return True
     return isinstance(error, OSError) and error.errno in _NETWORK_ERRORS
+
+
+def came_from_ssh(error: BaseException | None) -> bool:
+    """Whether an error, or what caused it, is an SSH failure in something that an account was asked to do.
+
+    A connection that a test itself failed to open, to the system under test for example, is none.
+
+    Args:
+        error: what user code raised.
+    """
+    while error is not None:
+        if getattr(error, _IN_A_VERB, False) or getattr(error, _WHILE_CONNECTING, False):
+            return True
+        error = error.__cause__
+    return False
 
 
 @contextlib.contextmanager
@@ -88,6 +104,8 @@ def check_ssh(method: F) -> F:
         try:
             return method(self, *args, **kwargs)
         except Exception as error:
+            if is_ssh_failure(error):
+                _mark(error, _IN_A_VERB)
             run_ssh_checks(self, error)
             raise
 

@@ -8,12 +8,14 @@ import json
 import logging
 import os
 import sys
-import traceback
 from typing import TYPE_CHECKING, Any
 
+from ducktape.command_line.choosing import choose, expression, show_collection, show_import_failures
 from ducktape.command_line.defaults import ConsoleDefaults
+from ducktape.command_line.parse_args import given_options
 from ducktape.command_line.steps import give_up, make_cluster, read_options
 from ducktape.command_line.subcommands import find_subcommand
+from ducktape.errors import DucktapeError
 from ducktape.tests.loggermaker import close_logger
 from ducktape.tests.session import SessionContext, SessionLoggerMaker, generate_results_dir, generate_session_id
 from ducktape.tests.signals import StopRequests
@@ -22,8 +24,8 @@ from ducktape.utils.persistence import PDict
 
 # Each step imports what it alone needs: `--version` and `--collect-only` are answered without the engine.
 if TYPE_CHECKING:
+    from ducktape.command_line.resuming import Resumed
     from ducktape.tests.discovery import ImportFailure
-    from ducktape.tests.result import TestResults
     from ducktape.tests.test_context import TestContext
 
 _SESSION_ATTEMPTS = 100
@@ -35,7 +37,8 @@ def main() -> None:
     if (subcommand := find_subcommand(argv)) is not None:
         sys.exit(subcommand(argv))
     try:
-        succeeded = _run_session(_options(argv))
+        with contextlib.ExitStack() as resources:
+            succeeded = _run_session(argv, resources)
     except KeyboardInterrupt:
         give_up("Interrupted before the first test")
     finally:
@@ -44,26 +47,32 @@ def main() -> None:
         sys.exit(1)
 
 
-def _run_session(args: dict[str, Any]) -> bool:
-    """Do everything between the options and the exit code; returns whether all went well."""
-    session_context = _start_session(args)
+def _run_session(argv: list[str], resources: contextlib.ExitStack) -> bool:
+    """Do everything between the command line and the exit code; returns whether all went well."""
+    args = read_options(argv)
+    resumed = None if args["resume"] is None else _resume(args, argv, resources)
+    args = _understood(args if resumed is None else resumed.options)
+    session_context = _start_session(args) if resumed is None else _go_on_with(resumed, args)
     logger = SessionLoggerMaker(session_context).logger
-    try:
-        _log_configuration(logger, args)
-        tests, import_failures = _load_tests(session_context, logger, args)
-        logger.info("Discovered %d tests to run", len(tests))
-        if args["collect_only"] or args["collect_num_nodes"]:
-            _show_collection(tests, import_failures, args)
-            return True
-        tests = _sample(tests, args["sample"])
-        expected = len(tests)
-        _give_cluster(tests, cluster := make_cluster(args))
-        _name_session(cluster, session_context, logger, args)
-        with StopRequests() as stop_requests:
-            results = _run(cluster, session_context, logger, tests, import_failures, args, stop_requests)
-            return _report(results, session_context, logger, args, expected=expected)
-    finally:
-        close_logger(logger)
+    resources.callback(close_logger, logger)
+    _log_configuration(logger, args)
+    tests, import_failures = _load_tests(session_context, logger, args)
+    logger.info("Discovered %d tests to run", len(tests))
+    if args["collect_only"] or args["collect_num_nodes"] or args["list_tags"]:
+        show_collection(tests, import_failures, args)
+        return True
+    choice = choose(tests, session_context, None if resumed is None else resumed.recorded, args, logger)
+    if resumed is None and args["last_failed"] and not choice.tests:
+        return True
+    cluster = _cluster_for(choice.tests, session_context, logger, args)
+    from ducktape.command_line.running import Run, new_journal
+
+    with StopRequests() as stop_requests:
+        journal = new_journal(session_context, resources) if resumed is None else resumed.journal
+        run = Run(args, cluster, session_context, logger, journal, stop_requests, resumed)
+        succeeded = run.run(choice, import_failures)
+    update_latest_symlink(args["results_root"], session_context.results_dir)
+    return succeeded
 
 
 def _flush_console() -> None:
@@ -77,8 +86,8 @@ def _flush_console() -> None:
 # --- options
 
 
-def _options(argv: list[str]) -> dict[str, Any]:
-    args = read_options(argv)
+def _understood(args: dict[str, Any]) -> dict[str, Any]:
+    """Return the options with what is JSON decoded; ends the program where one of them makes no sense."""
     if args["parameters"]:
         try:
             args["parameters"] = json.loads(args["parameters"])
@@ -134,6 +143,26 @@ def get_user_defined_globals(globals_str: str | None) -> PDict:
 
 
 # --- session
+
+
+def _resume(args: dict[str, Any], argv: list[str], resources: contextlib.ExitStack) -> Resumed:
+    """Take the session over that is to be gone on with; ends the program when that cannot be."""
+    from ducktape.command_line.resuming import resume
+
+    try:
+        resumed = resume(args, given_options(argv))
+    except DucktapeError as error:
+        give_up(str(error))
+    resources.callback(resumed.journal.close)
+    if resumed.recorded.damaged_lines:
+        print(f"{resumed.recorded.damaged_lines} lines of {resumed.journal.path} cannot be understood")
+    return resumed
+
+
+def _go_on_with(resumed: Resumed, args: dict[str, Any]) -> SessionContext:
+    # Where the journal lies now, whatever the options said when the session began
+    own = {"session_id": resumed.recorded.session_id, "results_dir": resumed.recorded.results_dir}
+    return SessionContext(**{**args, **own})
 
 
 def _start_session(args: dict[str, Any]) -> SessionContext:
@@ -231,12 +260,14 @@ def _load_tests(
             subset=args["subset"],
             subsets=args["subsets"],
             historical_report=args["historical_report"],
+            keyword=expression(args["keyword"], "-k"),
+            tags=expression(args["tags"], "--tags"),
         )
         return loader.load(args["test_path"], excluded_test_symbols=args["exclude"]), loader.import_failures
     except NoTestsError as error:
         only_broken_files = bool(loader.import_failures)
         if args["collect_only"]:
-            _show_import_failures(loader.import_failures)
+            show_import_failures(loader.import_failures)
             only_broken_files = False
         if args["allow_empty_tests_list"] or only_broken_files:
             return [], loader.import_failures
@@ -245,44 +276,23 @@ def _load_tests(
         give_up(f"Failed while trying to discover tests: {error}", error=False)
 
 
-def _show_collection(tests: list[TestContext], import_failures: list[ImportFailure], args: dict[str, Any]) -> None:
-    if args["collect_only"]:
-        print(f"Collected {len(tests)} tests:")
-        for test in tests:
-            print(f"    {test}")
-    else:
-        print(sum(test.expected_num_nodes for test in tests))
-    _show_import_failures(import_failures)
-
-
-def _show_import_failures(import_failures: list[ImportFailure]) -> None:
-    for failure in import_failures:
-        print(f"{failure.file} could not be imported: {failure.summary}", file=sys.stderr)
-
-
-def _sample(tests: list[TestContext], size: int | None) -> list[TestContext]:
-    if not size:
-        return tests
-    import random
-
-    from ducktape.tests import selection
-
-    print(f"Running a sample of {size} tests")
-    if size > len(tests):
-        print(f"sample size {size} greater than number of tests {len(tests)}; running all tests")
-    try:
-        return selection.sample(tests, size, random.Random())
-    except ValueError as error:
-        print(f"invalid sample size ({error}), running all tests")
-        return tests
-
-
 # --- cluster
 
 
-def _give_cluster(tests: list[TestContext], cluster: Any) -> None:
+def _cluster_for(
+    tests: list[TestContext], session_context: SessionContext, logger: logging.Logger, args: dict[str, Any]
+) -> Any:
+    """Make the cluster and hand it to the tests."""
+    cluster = make_cluster(args)
     for test in tests:
         test.cluster = cluster
+    if args["max_parallel"] == "auto":
+        from ducktape.tests.capacity import slots
+
+        session_context.max_parallel = slots(cluster, tests)
+        logger.info("Up to %d tests at the same time", session_context.max_parallel)
+    _name_session(cluster, session_context, logger, args)
+    return cluster
 
 
 def _name_session(cluster: Any, session_context: SessionContext, logger: logging.Logger, args: dict[str, Any]) -> None:
@@ -293,71 +303,3 @@ def _name_session(cluster: Any, session_context: SessionContext, logger: logging
         logger.warning("--lease has no effect on a %s: other runs may use the same nodes", type(cluster).__name__)
     if args["check_nodes"] and not hasattr(cluster, "retry_unhealthy"):
         logger.warning("--check-nodes has no effect on a %s", type(cluster).__name__)
-
-
-# --- run and reports
-
-
-def _run(
-    cluster: Any,
-    session_context: SessionContext,
-    logger: logging.Logger,
-    tests: list[TestContext],
-    import_failures: list[ImportFailure],
-    args: dict[str, Any],
-    stop_requests: StopRequests,
-) -> TestResults:
-    from ducktape.tests.result import TestResult
-    from ducktape.tests.runner import TestRunner
-
-    if args["deflake"] < 1:
-        logger.warning("specified number of deflake runs specified to be less than 1, running without deflake.")
-    expected = len(tests) + len(import_failures)
-    runner = TestRunner(
-        cluster,
-        session_context,
-        logger,
-        tests,
-        max(1, args["deflake"]),
-        report=lambda results: _write_reports(results, expected, logger, partial=True),
-        stop_requests=stop_requests,
-    )
-    tests.clear()  # a test that is over need not be remembered: thousands of them would weigh more than their results
-    results = runner.run_all_tests()
-    for index, failure in enumerate(import_failures, start=runner.test_counter + 1):
-        results.append(
-            TestResult.from_import_failure(failure.module, failure.file, failure.summary, index, session_context)
-        )
-    return results
-
-
-def _report(
-    results: TestResults,
-    session_context: SessionContext,
-    logger: logging.Logger,
-    args: dict[str, Any],
-    *,
-    expected: int,
-) -> bool:
-    """Write all reports and return whether everything went well."""
-    imports = sum(1 for result in results if result.reason == "import")
-    complete = _write_reports(results, expected + imports, logger, partial=False)
-    update_latest_symlink(args["results_root"], session_context.results_dir)
-    run = len(results) - imports
-    if run < expected:
-        logger.warning("All tests were NOT run. Expected %d tests, only %d were run.", expected, run)
-        return False
-    return complete and results.get_aggregate_success()
-
-
-def _write_reports(results: TestResults, expected: int, logger: logging.Logger, *, partial: bool) -> bool:
-    from ducktape.tests.reporter import write_session_reports
-
-    failures = [
-        (name, error)
-        for name, error in write_session_reports(results, expected, partial=partial)
-        if not isinstance(error, BrokenPipeError)  # nobody reads the console any more; the files are what counts
-    ]
-    for name, error in failures:
-        logger.error("Could not write %s: %s", name, "".join(traceback.format_exception(error)))
-    return not failures

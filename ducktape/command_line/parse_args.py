@@ -5,15 +5,44 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from typing import Any
 
 from ducktape.command_line.config_file import split_config_line
 from ducktape.command_line.defaults import ConsoleDefaults
+from ducktape.utils.duration import seconds_of
 from ducktape.utils.util import ducktape_version
 
 # Abbreviations that suites use must stay unambiguous, whatever options are added.
-_NEWER_OPTIONS = ("--ignore-import-errors", "--allow-empty-tests-list", "--check-nodes", "--lease", "--collect-timeout")
+_NEWER_OPTIONS = (
+    "--ignore-import-errors",
+    "--allow-empty-tests-list",
+    "--check-nodes",
+    "--lease",
+    "--collect-timeout",
+    "--tags",
+    "--list-tags",
+    "--shuffle",
+    "--explain-schedule",
+    "--resume",
+    "--last-failed",
+    "--failed-first",
+    "--until-failure",
+    "--test-timeout",
+    "--session-timeout",
+    "--retry-infrastructure",
+    "--fail-on-teardown-error",
+    "--detect-flakes",
+)
+
+# Options whose value may be left out: what stands for "no value", and what a value looks like. A word that is none is
+# the next path of tests.
+_OPTIONAL_VALUES = {
+    "--shuffle": ("random", re.compile(r"-?\d+|random")),
+    "--resume": ("latest", re.compile(r"latest|\d{4}-\d{2}-\d{2}--\d+")),
+    "--until-failure": ("0", re.compile(r"\d+")),
+}
 
 
 def create_ducktape_parser() -> argparse.ArgumentParser:
@@ -26,7 +55,8 @@ def _build_parser(argument_default: Any) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Discover and run your tests",
         epilog="A flag that a configuration file turns on is turned off again by its opposite, such as --no-debug. "
-        "`ducktape doctor` asks the nodes of a cluster how they are.",
+        "`ducktape doctor` asks the nodes of a cluster how they are; "
+        "`ducktape report` makes the reports of a session from its journal.",
     )
     for add in (_add_selection, _add_session, _add_cluster, _add_running):
         add(parser)
@@ -77,6 +107,29 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--sample", action="store", type=int, help="Run a random choice of so many tests.")
     parser.add_argument(
+        "-k",
+        action="store",
+        metavar="EXPR",
+        dest="keyword",
+        help="Only tests whose ids match, as in: -k 'kafka and not (slow or upgrade)'.",
+    )
+    parser.add_argument(
+        "--tags", action="store", metavar="EXPR", help="Only tests whose @tag marks match, as in: --tags 'not slow'."
+    )
+    parser.add_argument("--list-tags", action="store_true", help="List the tags of the tests and run nothing.")
+    parser.add_argument(
+        "--last-failed", action="store_true", help="Only tests that failed in the last session below the results root."
+    )
+    parser.add_argument("--failed-first", action="store_true", help="Begin with tests that failed in the last session.")
+    parser.add_argument(
+        "--resume",
+        action="store",
+        nargs="?",
+        const="latest",
+        metavar="SESSION",
+        help="Go on with a session that was cut off, the latest one by default: run what has no result there.",
+    )
+    parser.add_argument(
         "--ignore-import-errors",
         action="store_true",
         help="Only log test files that cannot be imported, instead of reporting each as a failure.",
@@ -108,8 +161,8 @@ def _add_session(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--collect-timeout",
         action="store",
-        type=_seconds,
-        metavar="SECONDS",
+        type=_duration,
+        metavar="TIME",
         help="Longest time to collect the logs of a test; what is missing then is named in its summary.",
     )
     parser.add_argument(
@@ -179,7 +232,13 @@ def _add_cluster(parser: argparse.ArgumentParser) -> None:
 def _add_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--exit-first", action="store_true", help="Start no further test after a failure.")
     parser.add_argument("--no-teardown", action="store_true", help="Leave tests and services as they are at their end.")
-    parser.add_argument("--max-parallel", action="store", type=int, default=1, help="Most tests at the same time.")
+    parser.add_argument(
+        "--max-parallel",
+        action="store",
+        type=_max_parallel,
+        default=1,
+        help="Most tests at the same time; auto: as many as the nodes carry.",
+    )
     parser.add_argument(
         "--test-runner-timeout",
         action="store",
@@ -190,13 +249,95 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--deflake", action="store", type=int, default=1, help="Most runs of a test while it keeps failing."
     )
+    parser.add_argument(
+        "--detect-flakes",
+        action="store",
+        type=_positive,
+        metavar="N",
+        help="Run every test so many times, whatever comes of it, and report how often it passed.",
+    )
+    parser.add_argument(
+        "--retry-infrastructure",
+        action="store",
+        type=_not_negative,
+        default=0,
+        metavar="N",
+        help="Run a test again, up to so many times and on other nodes, when its failure is one of the infrastructure.",
+    )
+    parser.add_argument(
+        "--until-failure",
+        action="store",
+        nargs="?",
+        const=0,
+        type=_not_negative,
+        metavar="N",
+        help="Run everything again and again until a test fails, at most N times.",
+    )
+    parser.add_argument(
+        "--test-timeout",
+        action="store",
+        type=_duration,
+        metavar="TIME",
+        help="Longest time for a test, and for its setup: 90s, 20m, 2h or seconds. @timeout goes before it.",
+    )
+    parser.add_argument(
+        "--session-timeout",
+        action="store",
+        type=_duration,
+        metavar="TIME",
+        help="Longest time for the whole run; tests that run by then are ended, the others are reported as not run.",
+    )
+    parser.add_argument(
+        "--fail-on-teardown-error",
+        action="store_true",
+        help="Fail a test whose teardown, or the stop or clean of one of its services, raises.",
+    )
+    parser.add_argument(
+        "--shuffle",
+        action="store",
+        nargs="?",
+        const="random",
+        metavar="SEED",
+        type=_seed,
+        help="Run the tests in random order, and print the seed that gives the same order again.",
+    )
+    parser.add_argument(
+        "--explain-schedule", action="store_true", help="Say why the tests run in the order in which they do."
+    )
 
 
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number of seconds")
-    return seconds
+def _duration(text: str) -> float:
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"invalid int value: {text!r}") from error
+
+
+def _not_negative(text: str) -> int:
+    if (number := _integer(text)) < 0:
+        raise argparse.ArgumentTypeError(f"{text} is negative")
+    return number
+
+
+def _positive(text: str) -> int:
+    if (number := _integer(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number
+
+
+def _max_parallel(text: str) -> int | str:
+    return text if text == "auto" else _integer(text)
+
+
+def _seed(text: str) -> int | str:
+    return text if text == "random" else _integer(text)
 
 
 def get_user_config_file(args: list[str]) -> str:
@@ -262,14 +403,32 @@ def parse_args(args: list[str]) -> dict[str, Any]:
     return values
 
 
+def given_options(args: list[str]) -> dict[str, Any]:
+    """Return the options that really stand in a command line, whatever their values.
+
+    Args:
+        args: the command line.
+    """
+    return _present(args)
+
+
 def _present(args: list[str]) -> dict[str, Any]:
     """Return the options that really stand in a command line, whatever their values."""
     parser = _build_parser(argparse.SUPPRESS)
     _add_opposites(parser, args)
-    present = vars(parser.parse_args(_unabbreviated(args)))
+    present = vars(parser.parse_args(_with_values(_unabbreviated(args))))
     if not present.get("test_path", True):
         del present["test_path"]
     return present
+
+
+def _with_values(args: list[str]) -> list[str]:
+    """Give options whose value may be left out their value, so that they do not take a path of tests for it."""
+    completed = []
+    for token, following in zip(args, [*args[1:], ""], strict=True):
+        default, value = _OPTIONAL_VALUES.get(token, ("", None))
+        completed.append(token if value is None or value.fullmatch(following) else f"{token}={default}")
+    return completed
 
 
 def _add_opposites(parser: argparse.ArgumentParser, args: list[str]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from ducktape.command_line.parse_args import create_ducktape_parser
 
 # The module of each has a function `main`, which takes the whole command line and returns the exit code.
-_MODULES = {"doctor": "ducktape.command_line.doctor"}
+_MODULES = {"doctor": "ducktape.command_line.doctor", "report": "ducktape.command_line.report"}
 
 
 def find_subcommand(argv: list[str]) -> Callable[[list[str]], int] | None:

@@ -158,15 +158,7 @@ class Defaults(Mark):
         if not combinations:
             context.ignore = True
             return [context]
-        return [
-            _with_arguments(
-                seed_context,
-                {**combination, **given},
-                cluster_use_metadata=context.cluster_use_metadata,
-                ignore=context.ignore,
-            )
-            for combination in combinations
-        ]
+        return [_completed(context, seed_context.function, {**combination, **given}) for combination in combinations]
 
 
 class Ignore(Mark):
@@ -337,9 +329,18 @@ def _inject(*args: Any, **kwargs: Any) -> Callable[[Callable[..., Any]], Callabl
     return injector
 
 
-def _with_arguments(seed_context: Any, arguments: dict[str, Any], **attributes: Any) -> Any:
+def _with_arguments(seed_context: Any, arguments: dict[str, Any]) -> Any:
     function = _inject(**arguments)(seed_context.function)
-    return seed_context.copy(function=function, injected_args=arguments, **attributes)
+    return seed_context.copy(function=function, injected_args=arguments)
+
+
+def _completed(context: Any, function: Any, arguments: dict[str, Any]) -> Any:
+    """Return the same test with more arguments: all that the marks below have said of it stays."""
+    return context.copy(
+        function=_inject(**arguments)(function),
+        injected_args=arguments,
+        cluster_use_metadata=context.cluster_use_metadata,
+    )
 
 
 def _materialised(decorator: str, values: Mapping[str, Any]) -> dict[str, Any]:

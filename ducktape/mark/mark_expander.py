@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
-from ducktape.mark._mark import Parametrize, _is_parametrize_mark, parametrized
+from ducktape.mark._mark import Mark, Parametrize, _is_parametrize_mark, parametrized
+from ducktape.mark.conduct import Conduct, class_marks
 from ducktape.tests.test_context import TestContext
 
 
@@ -37,7 +39,7 @@ class MarkedFunctionExpander:
         self.context_list: list[Any] = [] if parametrized(function) else [self.seed_context]
 
     def expand(self, test_parameters: Mapping[str, Any] | None = None) -> list[Any]:
-        """Return the tests, the last decorator applied first.
+        """Return the tests, the last decorator applied first, those of the class and its parents at the end.
 
         Args:
             test_parameters: arguments of the only test there is going to be; the parametrizations of the method do not
@@ -46,10 +48,22 @@ class MarkedFunctionExpander:
         Raises:
             AssertionError: a mark has nothing below it to apply to.
         """
-        marks = getattr(self.seed_context.function, "marks", [])
+        marks = _by_nearness(getattr(self.seed_context.function, "marks", []), self.seed_context.cls)
         if test_parameters is not None:
             marks = [mark for mark in marks if not _is_parametrize_mark(mark)]
             self.context_list = Parametrize(**test_parameters).apply(self.seed_context, [])
         for mark in marks:
             self.context_list = mark.apply(self.seed_context, self.context_list)
         return self.context_list
+
+
+def _by_nearness(marks: list[Mark], cls: Any) -> list[Mark]:
+    """Return the marks of a method and its class, so that each comes after those that it yields to.
+
+    How tests are treated is said of a parametrization by the marks above it, else of the method by what stands below
+    all parametrizations, else by the class.
+    """
+    lowest = list(itertools.takewhile(lambda mark: not _is_parametrize_mark(mark), marks))
+    of_the_method = [mark for mark in lowest if isinstance(mark, Conduct)]
+    others = [mark for mark in lowest if not isinstance(mark, Conduct)]
+    return [*others, *marks[len(lowest) :], *of_the_method, *class_marks(cls)]

@@ -81,6 +81,7 @@ class Service(TemplateRenderer):
     logs: dict[str, dict[str, Any]] = {}
     parallel_nodes: bool = False
     _registered_order: int | None = None
+    _revived: bool = False
 
     def __init__(
         self,
@@ -92,15 +93,7 @@ class Service(TemplateRenderer):
     ) -> None:
         skip = kwargs.pop("skip_nodes_allocation", None)
         super().__init__(*args, **kwargs)
-        self._init_time = time.time()
-        self._start_time: float = -1
-        self._start_duration_seconds: float = -1
-        self._stop_time: float = -1
-        self._stop_duration_seconds: float = -1
-        self._clean_time: float = -1
-        self._initialized = False
-        self._local_scratch_dir: str | None = None
-        self.service_id_factory: ServiceIdFactory = service_id_factory
+        begin_life(self)
         self.cluster_spec = self.setup_cluster_spec(num_nodes=num_nodes, cluster_spec=cluster_spec)
         self.context = context
         self.nodes: list[Any] = []
@@ -119,6 +112,16 @@ class Service(TemplateRenderer):
         return f"<{self.who_am_i()}: num_nodes: {self.num_nodes}, nodes: {hostnames}>"
 
     # ---- identity
+
+    _init_time: float
+    _start_time: float
+    _start_duration_seconds: float
+    _stop_time: float
+    _stop_duration_seconds: float
+    _clean_time: float
+    _initialized: bool
+    _local_scratch_dir: str | None
+    service_id_factory: ServiceIdFactory
 
     @property
     def _order(self) -> int:
@@ -250,6 +253,7 @@ class Service(TemplateRenderer):
         take_over_accounts(self, nodes)
         self.nodes = nodes
         self.logger.debug("Successfully allocated %d nodes to %s", len(self.nodes), self.who_am_i())
+        _tell_registry(self, "note_service")
 
     def free(self) -> None:
         """Give all nodes back, the last one first; :meth:`allocate_nodes` may be called again afterwards."""
@@ -258,6 +262,7 @@ class Service(TemplateRenderer):
             node = self.nodes.pop()
             node.account.logger = None
             self.cluster.free(node)
+        _tell_registry(self, "note_freed")
 
     def for_nodes(self, fn: Callable[[Any], Any], *, try_all: bool = False) -> list[Any]:
         """Call ``fn(node)`` for each node: node by node, or side by side with ``parallel_nodes``.
@@ -287,8 +292,13 @@ class Service(TemplateRenderer):
             self._start_time = time.time()
         self.logger.debug("%s: killing processes and attempting to clean up before starting", self.service_id)
         clean = bool(kwargs.get("clean", True))
-        _on_each_node(self, lambda node: _prepare(self, node, clean=clean), try_all=False)
-        _on_each_node(self, lambda node: _start(self, node, kwargs), try_all=False)
+        _tell_registry(self, "note_service")
+        try:
+            _on_each_node(self, lambda node: _prepare(self, node, clean=clean), try_all=False)
+            _on_each_node(self, lambda node: _start(self, node, kwargs), try_all=False)
+        finally:
+            # Only now it is known what runs, and where; also of what failed half-way
+            _tell_registry(self, "note_service")
         if self._start_duration_seconds < 0:
             self._start_duration_seconds = time.time() - self._start_time
 
@@ -414,11 +424,35 @@ class Service(TemplateRenderer):
 # Functions rather than methods: the names of the methods belong to the subclasses, of which there are many already.
 
 
+def begin_life(service: Service) -> None:
+    """Give a service that is being made what every service has before anything happens to it."""
+    service._init_time = time.time()
+    service._start_time = -1
+    service._start_duration_seconds = -1
+    service._stop_time = -1
+    service._stop_duration_seconds = -1
+    service._clean_time = -1
+    service._initialized = False
+    service._local_scratch_dir = None
+    service.service_id_factory = service_id_factory
+
+
+def _tell_registry(service: Service, what: str) -> None:
+    # Suites of users bring registries of their own, which know nothing of this
+    tell = getattr(getattr(service.context, "services", None), what, None)
+    if callable(tell):
+        tell(service)
+
+
 def _on_each_node(service: Service, work: Callable[[Any], Any], *, try_all: bool) -> list[Any]:
     def note(node: Any, error: BaseException) -> None:
         service.logger.warning("%s: one more node failed: %r", service.who_am_i(node), error)
 
     side_by_side = service.parallel_nodes is True
+    if side_by_side and service._revived:
+        # What is done for a dead test has a time limit, and an interrupt means that the time is over. Side by side
+        # every node has its turn anyway.
+        try_all = False
     return run_on_nodes(list(service.nodes), work, note, side_by_side=side_by_side, try_all=try_all)
 
 

@@ -9,6 +9,9 @@ from typing import Any
 
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.jvm_logging import JVMLogger
+from ducktape.services.service_record import problem_with, record_of
+
+Listener = Callable[[dict[str, Any] | str], object]
 
 
 class ServiceRegistry:
@@ -16,6 +19,12 @@ class ServiceRegistry:
 
     Args:
         enable_jvm_logs: let the Java processes of every service write garbage collection and other logs.
+
+    Attributes:
+        listener: is told what would be needed to end the services without this process: the record of a service when
+            it is registered, about to start, and started; and its id when its nodes are free again. May be called by
+            several threads. ``None``: nobody is told.
+        problems: what went wrong when services were stopped, cleaned or freed, one line each.
     """
 
     def __init__(self, enable_jvm_logs: bool = False) -> None:
@@ -23,7 +32,11 @@ class ServiceRegistry:
         self._services: dict[int, Any] = {}
         self._nodes: dict[int, list[str]] = {}
         self._ever_registered: list[Any] = []
+        self._noted: dict[int, str] = {}
+        self._cut_short: set[int] = set()
         self.jvm_logger: JVMLogger | None = JVMLogger() if enable_jvm_logs else None
+        self.listener: Listener | None = None
+        self.problems: list[str] = []
 
     def __contains__(self, service: object) -> bool:
         return id(service) in self._services
@@ -45,11 +58,47 @@ class ServiceRegistry:
         self._services[id(service)] = service
         self._ever_registered.append(service)
         self._nodes[id(service)] = [str(node.account) for node in service.nodes]
+        self.note_service(service)
 
     @property
     def ever_registered(self) -> list[Any]:
         """All services in the order of registration, those that were freed and forgotten included."""
         return list(self._ever_registered)
+
+    def note_service(self, service: Any) -> None:
+        """Tell the listener, if there is one, what is to be known of a service now; never disturbs the test.
+
+        Args:
+            service: one that is not registered is passed over.
+        """
+        if self.listener is None or service not in self or not service.nodes:
+            return
+        with _undisturbed(service):
+            record = record_of(service)
+            former = self._noted.get(id(service))
+            if former is not None and former != record["service_id"]:
+                self.listener(former)
+            self._noted[id(service)] = record["service_id"]
+            self.listener(record)
+
+    def note_all(self) -> None:
+        """Do this for all services: constructors and users change them between one step of a test and the next."""
+        if self.listener is not None:
+            for service in self:
+                self.note_service(service)
+
+    def note_freed(self, service: Any) -> None:
+        """Tell the listener that a service needs no more attention, unless its ending was interrupted.
+
+        Args:
+            service: any; nothing is said of one that was never noted.
+        """
+        if self.listener is None or id(service) in self._cut_short:
+            return
+        service_id = self._noted.pop(id(service), None)
+        if service_id is not None:
+            with _undisturbed(service):
+                self.listener(service_id)
 
     def to_json(self) -> list[Any]:
         """Return what reports say of the services that are registered now."""
@@ -68,7 +117,7 @@ class ServiceRegistry:
         Raises:
             KeyboardInterrupt: after all services were tried.
         """
-        _try_each(reversed(list(self)), "stopping", lambda service: service.stop())
+        self._try_each(reversed(list(self)), "stopping", lambda service: service.stop())
 
     def clean_all(self) -> None:
         """Clean all services in the order of registration; errors are logged.
@@ -76,7 +125,7 @@ class ServiceRegistry:
         Raises:
             KeyboardInterrupt: after all services were tried.
         """
-        _try_each(self, "cleaning", lambda service: service.clean())
+        self._try_each(self, "cleaning", lambda service: service.clean())
 
     def free_all(self) -> None:
         """Free the nodes of all services in the order of registration, and forget the services; errors are logged.
@@ -84,7 +133,9 @@ class ServiceRegistry:
         Raises:
             KeyboardInterrupt: after all services were tried; they stay registered then.
         """
-        _try_each(self, "freeing", lambda service: service.free())
+        self._try_each(self, "freeing", lambda service: service.free())
+        for service in self:
+            self.note_freed(service)
         self._services.clear()
         self._nodes.clear()
 
@@ -93,25 +144,34 @@ class ServiceRegistry:
         failed = [service for service in self if getattr(service, "error", None)]
         return "\n\n".join(f"{service.who_am_i()}: {service.error}" for service in failed)
 
+    def _try_each(self, services: Iterable[Any], activity: str, action: Callable[[Any], object]) -> None:
+        """Do something with every service, whatever it raises: what one leaves behind must not keep the others."""
+        interrupt: KeyboardInterrupt | None = None
+        for service in services:
+            nodes = list(service.nodes)
+            try:
+                action(service)
+            except BaseException as error:
+                self._note_problem(service, activity, nodes, error)
+                if isinstance(error, KeyboardInterrupt):
+                    self._cut_short.add(id(service))
+                    interrupt = error
+        if interrupt is not None:
+            raise interrupt
 
-def _try_each(services: Iterable[Any], activity: str, action: Callable[[Any], object]) -> None:
-    """Do something with every service, whatever it raises: what one service leaves behind must not keep the others."""
-    interrupt: KeyboardInterrupt | None = None
-    for service in services:
-        try:
-            _try(service, activity, action)
-        except KeyboardInterrupt as error:
-            interrupt = error
-    if interrupt is not None:
-        raise interrupt
-
-
-def _try(service: Any, activity: str, action: Callable[[Any], object]) -> None:
-    try:
-        action(service)
-    except BaseException as error:
+    def _note_problem(self, service: Any, activity: str, nodes: list[Any], error: BaseException) -> None:
         # A handler of user code that raises must not keep the other services from their turn.
         with contextlib.suppress(Exception):
             service.logger.warning("Error %s service %s: %s", activity, service, error)
-        if isinstance(error, KeyboardInterrupt):
-            raise
+        with contextlib.suppress(Exception):
+            self.problems.append(problem_with(f"{activity} service {service.service_id}", nodes, error))
+
+
+@contextlib.contextmanager
+def _undisturbed(service: Any) -> Iterator[None]:
+    """Keep errors of taking notes from the test that they are about."""
+    try:
+        yield
+    except Exception as error:
+        with contextlib.suppress(Exception):
+            service.logger.debug("What is to be known of %s could not be noted: %r", type(service).__name__, error)

@@ -51,21 +51,10 @@ def failed(cause: Cause, start_time: float, stop_time: float, *, nodes_used: int
         nodes_used: how many nodes it kept busy.
         evidence: text that helps to find out more, such as the stacks of its threads.
     """
-    summary = _paragraphs(cause.text, evidence)
+    summary = paragraphs(cause.text, evidence)
     return Outcome(str(FAIL), summary, None, start_time, stop_time, nodes_used, [], cause.reason)
 
 
-def ended(cause: Cause, outcome: Outcome, *, evidence: str = "") -> Outcome:
-    """Return the outcome of a test that was told to end and did: a failure, whatever it says itself.
-
-    Args:
-        cause: why it was told to end.
-        outcome: what it reported.
-        evidence: text that helps to find out more.
-    """
-    summary = _paragraphs(cause.text, evidence, outcome.summary)
-    return dataclasses.replace(outcome, status=str(FAIL), summary=summary, reason=cause.reason)
-
-
-def _paragraphs(*texts: str) -> str:
+def paragraphs(*texts: str) -> str:
+    """Return the texts that are not empty, with an empty line between them."""
     return "\n\n".join(text for text in texts if text)

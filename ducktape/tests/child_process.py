@@ -9,8 +9,8 @@ end of the pipe, which a grandchild may hold open.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import gc
+import math
 import os
 import signal
 import sys
@@ -21,19 +21,22 @@ from multiprocessing.connection import Connection
 from signal import Signals
 from typing import Any
 
-from ducktape.tests.abnormal_end import Cause
-from ducktape.tests.discovery import import_test_module
-from ducktape.tests.event import Finished, Message, Outcome, decode, encode
-from ducktape.tests.expansion import bind
+from ducktape.tests.abnormal_end import Cause, paragraphs
+from ducktape.tests.event import AttemptRecord, Finished, Message, Outcome, decode, encode
+from ducktape.tests.hygiene import CleanUp
 from ducktape.tests.lifecycle import describe_exception
-from ducktape.tests.runner_client import STACKS_FILE, STACKS_SIGNAL, RunSettings, run_client
+from ducktape.tests.node_supply import names_of
+from ducktape.tests.request import CleanUpRequest, TestRequest
+from ducktape.tests.runner_client import CLEAN_UP_STACKS_FILE, STACKS_FILE, STACKS_SIGNAL
 from ducktape.tests.status import FAIL
 from ducktape.tests.test_context import TestContext
+from ducktape.tests.time_limits import SETUP, TEST, Limits, Watch
 from ducktape.utils.child import HELD_BACK, start_child
 from ducktape.utils.processes import Family, end_with_parent, signal_group
 
 START_METHOD_VARIABLE = "DUCKTAPE_START_METHOD"
 _READ_SIZE = 1 << 16
+_MOST_READS = 64  # at one go: the others want to be heard, too
 
 
 def start_method() -> str:
@@ -45,91 +48,57 @@ def start_method() -> str:
     return os.environ.get(START_METHOD_VARIABLE, default)
 
 
-@dataclasses.dataclass
-class TestRequest:
-    """All that a child needs to run one test.
-
-    A child that was forked finds the context in memory. Any other one gets the description of a context whose code it
-    imports itself; arguments, marks and cluster are those of the driver either way.
-
-    Args:
-        context: the test.
-        cluster: the nodes that it may use.
-        settings: its number and how it is to be run.
-    """
-
-    __test__ = False
-
-    context: TestContext
-    cluster: Any
-    settings: RunSettings
-
-    def __getstate__(self) -> dict[str, Any]:
-        context = self.context
-        fields = ["session_context", "module", "file", "injected_args", "ignore", "cluster_use_metadata"]
-        return {
-            "cluster": self.cluster,
-            "settings": self.settings,
-            "function_name": context.function_name,
-            "cls_name": context.cls_name,
-            "fields": {name: getattr(context, name) for name in fields},
-            "disambiguator": context.disambiguator,
-        }
-
-    def loaded(self) -> TestContext:
-        """Return the context, with its class and method imported if this process does not have them yet.
-
-        Raises:
-            Exception: whatever importing the test's module raises.
-        """
-        if "context" not in vars(self):
-            self.context = self._import_context()
-        self.context.cluster = self.cluster
-        return self.context
-
-    def _import_context(self) -> TestContext:
-        state = vars(self)
-        fields = state["fields"]
-        cls = getattr(import_test_module(fields["file"]).module, state["cls_name"])
-        function = bind(_method(cls, state["function_name"]), fields["injected_args"])
-        context = TestContext(cls=cls, function=function, **fields)
-        context.disambiguator = state["disambiguator"]
-        return context
-
-
-def _method(cls: type, function_name: str) -> Any:
-    """Find a test method by its own name, which need not be that of the attribute."""
-    candidates = (getattr(cls, name) for name in [function_name, *dir(cls)] if hasattr(cls, name))
-    return next(each for each in candidates if getattr(each, "__name__", None) == function_name)
-
-
 class RunningChild:
-    """The driver's record of one child: its process, its pipe, its nodes, and when it was last heard.
+    """The driver's record of one child: its process, its pipe, its nodes, and what is known of its test.
 
     Attributes:
         pid: process id of the child, which is that of its session and process group too.
+        watch: its time.
+        plan: how often its test is to be run.
+        is_clean_up: whether it only cleans up after another one.
+        records: the attempts at its test that are over, those of earlier processes included.
+        attempt: number of the attempt that is under way.
+        attempt_start_time: Unix seconds.
+        services: what its registry has recorded of its services, by their ids.
+        cause_of_end: why it was told to end.
+        late: what took too long after it was told to end.
+        deadline: when it has to be gone, once it has reported.
 
     Args:
         request: what the child is to do.
         nodes: the nodes that it holds.
         method: how the process is started.
+        limits: how long it may take.
         siblings: the other children that live now.
+        not_for_child: descriptors that a forked child has to close.
 
     Raises:
         Exception: whatever pickling the request raises, where the start method needs that.
     """
 
     def __init__(
-        self, request: TestRequest, nodes: list[Any], method: str, *, siblings: Iterable[RunningChild] = ()
+        self,
+        request: TestRequest,
+        nodes: list[Any],
+        method: str,
+        *,
+        limits: Limits,
+        siblings: Iterable[RunningChild] = (),
+        not_for_child: Iterable[int] = (),
     ) -> None:
         self.test_context = request.context
         self.test_index = request.settings.test_index
         self.nodes = nodes
         self.start_time = time.time()
-        self.last_heard = time.monotonic()
+        self.watch = Watch(limits, time.monotonic())
+        self.plan = request.settings.plan
+        self.is_clean_up = isinstance(request, CleanUpRequest)
+        self.records: list[AttemptRecord] = list(request.settings.earlier)
+        self.attempt = len(self.records) + 1
+        self.attempt_start_time = self.start_time
+        self.services: dict[str, dict[str, Any]] = {}
         self.cause_of_end: Cause | None = None
-        self.ask_to_end_at: float | None = None
-        self.told_to_end_at: float | None = None
+        self.late: list[str] = []
         self.deadline: float | None = None
         self._buffer = bytearray()
         # A fork server is the parent of what it forks, and outlives the driver by itself only for a moment
@@ -137,7 +106,7 @@ class RunningChild:
 
         def arguments(reader: Connection, writer: Connection) -> tuple[Any, ...]:
             # Whoever holds the reading end of a pipe keeps its writer from noticing that the driver is gone
-            inherited = [reader, *(sibling._reader for sibling in siblings)] if method == "fork" else []
+            inherited = [reader, *(sibling._reader for sibling in siblings), *not_for_child] if method == "fork" else []
             return request, writer, parent, inherited
 
         self.process, self._reader = start_child(method, _main, arguments, name=f"Process-{self.test_index}")
@@ -146,7 +115,10 @@ class RunningChild:
         os.set_blocking(self._reader.fileno(), False)
         self._pidfd = _open_pidfd(self.pid)
         self._exit_code: int | None = None
-        self._stacks_path = os.path.join(TestContext.results_dir(request.context, self.test_index), STACKS_FILE)
+        self._stacks_path = os.path.join(
+            TestContext.results_dir(request.context, self.test_index),
+            CLEAN_UP_STACKS_FILE if self.is_clean_up else STACKS_FILE,
+        )
         self._mark = request.settings.mark
         self._keep_leftovers = bool(getattr(request.context.session_context, "no_teardown", False))
 
@@ -181,21 +153,26 @@ class RunningChild:
         """Exit code of a dead child, negative for a signal; ``None`` while it lives."""
         return self._exit_code
 
-    def messages(self) -> Iterator[Message]:
+    def messages(self, *, everything: bool) -> Iterator[Message]:
         """Yield what the child has sent since; never blocks.
+
+        Args:
+            everything: read all that there is. Of a child that lives this may have no end.
 
         Raises:
             ValueError: the child sent something else than a message.
         """
-        self._read_pipe()
+        self._read_pipe(math.inf if everything else _MOST_READS)
         while (end := self._buffer.find(b"\n")) >= 0:
             line = bytes(self._buffer[:end])
             del self._buffer[: end + 1]
-            self.last_heard = time.monotonic()
+            self.watch.heard(time.monotonic())
             yield decode(line)
 
-    def _read_pipe(self) -> None:
-        while not self._reader.closed:
+    def _read_pipe(self, most_reads: float) -> None:
+        reads = 0
+        while not self._reader.closed and reads < most_reads:
+            reads += 1
             try:
                 chunk = os.read(self._reader.fileno(), _READ_SIZE)
             except BlockingIOError:
@@ -205,14 +182,54 @@ class RunningChild:
                 return
             self._buffer += chunk
 
+    def end_record(self, cause: Cause, done: CleanUp) -> AttemptRecord:
+        """Make the record of the attempt that was under way when the test was told to end, or died, and keep it.
+
+        Args:
+            cause: why it ended; it failed, whatever it may have said itself.
+            done: what came of cleaning up after it.
+        """
+        own = next((record for record in self.records if record.number == self.attempt), None)
+        logs = "\n".join(
+            ["Logs that are missing:", *(f"  {line}" for line in done.missing_logs)] if done.missing_logs else []
+        )
+        noted = [service["report"] for service in self.services.values() if service.get("report")]
+        several = not self.plan.is_single
+        record = AttemptRecord(
+            number=self.attempt,
+            status=str(FAIL),
+            reason=cause.reason,
+            summary=paragraphs(cause.text, self.stacks(), own.summary if own else "", logs),
+            start_time=own.start_time if own else self.attempt_start_time,
+            stop_time=time.time(),
+            nodes=names_of(self.nodes),
+            teardown_errors=[*(own.teardown_errors if own else []), *self.late],
+            services=own.services if own else done.services or noted,
+            directory=own.directory if own else (f"attempt-{self.attempt}" if several else ""),
+        )
+        self.records = [*(each for each in self.records if each is not own), record]
+        return record
+
+    def let_end(self) -> None:
+        """Ask the test to end, and leave it alone if it does so already."""
+        if self._is_ending:
+            self.watch.ending = True
+        else:
+            self.terminate()
+
+    @property
+    def _is_ending(self) -> bool:
+        return self.watch.phase not in ("", SETUP, TEST)
+
     def interrupt(self) -> None:
         """Pass a Ctrl-C on to the test and to the programs that it started."""
         self.signal(signal.SIGINT)
 
     def terminate(self) -> None:
-        """Ask the test to end, tear down and report."""
-        self.told_to_end_at = time.monotonic()
-        self._send(signal.SIGTERM, signal.SIGCONT)  # a stopped process would sleep over the request
+        """Ask the test to end, tear down and report; or what it does in its ending, to come to the next step."""
+        self.watch.tell(time.monotonic())
+        # A stopped process would sleep over the request
+        self._send(signal.SIGINT if self._is_ending else signal.SIGTERM, signal.SIGCONT)
 
     def signal(self, sig: signal.Signals) -> None:
         """Send a signal to the process and its group."""
@@ -221,7 +238,8 @@ class RunningChild:
 
     def dump_stacks(self) -> None:
         """Make the child write the stacks of all its threads to a file beside its logs, whatever it is doing."""
-        self._send(signal.SIGCONT, STACKS_SIGNAL)
+        # In this order a stopped process shows where it was stopped, not what it did next
+        self._send(STACKS_SIGNAL, signal.SIGCONT)
 
     def _send(self, *signals: Signals) -> None:
         """Send signals to the process alone; one that has just ended needs none."""
@@ -235,7 +253,7 @@ class RunningChild:
         """Return the stacks that the child wrote when it was asked for them, or when it crashed."""
         try:
             with open(self._stacks_path, encoding="utf-8", errors="replace") as file:
-                return file.read()
+                return "".join(_without_own_frames(file))
         except OSError:
             return ""
 
@@ -247,6 +265,18 @@ class RunningChild:
             os.close(self._pidfd)
             self._pidfd = None
         self.process.close()
+
+
+def _without_own_frames(lines: Iterable[str]) -> Iterator[str]:
+    """Leave out of stacks what a forked process has from the driver: the frames that called the one of this module."""
+    own = False
+    for line in lines:
+        if not line.startswith("  "):
+            own = False
+        if not own:
+            yield line
+        if line.rstrip().endswith(" in _main") and os.path.basename(__file__) in line:
+            own = True
 
 
 def _is_unreaped(pid: int) -> bool:
@@ -309,10 +339,13 @@ def _identity(descriptor: int) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _main(request: TestRequest, writer: Connection, parent: int | None, inherited: list[Connection]) -> None:
+def _main(request: TestRequest, writer: Connection, parent: int | None, inherited: list[Connection | int]) -> None:
     """Be the process of a test, from its first moment to its last."""
     for connection in inherited:
-        connection.close()
+        if isinstance(connection, int):
+            os.close(connection)
+        else:
+            connection.close()
     signal.set_wakeup_fd(-1)
     _restore_signals()
     os.setsid()
@@ -323,7 +356,7 @@ def _main(request: TestRequest, writer: Connection, parent: int | None, inherite
     os.register_at_fork(after_in_child=_restore_signals)  # what the test forks is not torn down, it just ends
     mouth = _Mouth(writer)
     try:
-        run_client(request.loaded(), request.settings, mouth.send)
+        request.run(mouth.send)
     except Exception as error:
         mouth.send(Finished(_broken(error)))
 

@@ -27,6 +27,9 @@ class Outcome:
         nodes_used: largest number of nodes that services held at one time.
         services: JSON form of every service of every attempt.
         reason: why it failed, ``None`` unless it did.
+        teardown_errors: what went wrong after the test itself, each in a text of its own.
+        attempts: what reports say of each attempt, if there was more than one.
+        runs: how many runs passed and failed, where that was asked for.
     """
 
     status: str
@@ -37,6 +40,42 @@ class Outcome:
     nodes_used: int
     services: list[dict[str, Any]]
     reason: str | None = None
+    teardown_errors: list[str] = dataclasses.field(default_factory=list)
+    attempts: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    runs: dict[str, int] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class AttemptRecord:
+    """What one attempt at a test came to.
+
+    Attributes:
+        number: from 1, over all processes of the test.
+        status: ``pass``, ``fail`` or ``ignore``.
+        reason: why it failed, ``None`` unless it did.
+        summary: text for people.
+        start_time: Unix seconds.
+        stop_time: Unix seconds.
+        nodes: names of the nodes that it was given.
+        teardown_errors: what went wrong after the test itself.
+        services: JSON form of its services.
+        directory: its own logs, relative to the directory of the test; empty for that directory itself.
+    """
+
+    number: int
+    status: str
+    reason: str | None
+    summary: str
+    start_time: float
+    stop_time: float
+    nodes: list[str]
+    teardown_errors: list[str]
+    services: list[dict[str, Any]]
+    directory: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what reports show; the services of all attempts stand in the result."""
+        return {name: value for name, value in vars(self).items() if name != "services"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,15 +99,47 @@ class Heard:
 
 
 @dataclasses.dataclass(frozen=True)
+class Phase:
+    """The test enters a part of its life; each has a time limit of its own."""
+
+    name: str
+    attempt: int
+
+
+@dataclasses.dataclass(frozen=True)
+class ServiceNoted:
+    """What is to be known of a service, to stop and clean it should the process of its test die."""
+
+    record: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class ServiceGone:
+    """A service has given its nodes back, and there is nothing left to stop."""
+
+    service_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Attempted:
+    """An attempt is over; others may follow."""
+
+    record: AttemptRecord
+
+
+@dataclasses.dataclass(frozen=True)
 class Finished:
     """The last message of a test."""
 
     outcome: Outcome
 
 
-Message = Running | Log | Heard | Finished
+Plain = Running | Log | Heard | Phase | ServiceNoted | ServiceGone
+Message = Plain | Attempted | Finished
 
-_KINDS: dict[str, type[Running] | type[Log] | type[Heard]] = {"running": Running, "log": Log, "heard": Heard}
+_KINDS: dict[str, type[Plain]] = {
+    kind.__name__.lower(): kind for kind in (Running, Log, Heard, Phase, ServiceNoted, ServiceGone)
+}
 
 
 def encode(message: Message) -> bytes:
@@ -91,28 +162,40 @@ def decode(line: bytes) -> Message:
         kind = fields.pop("kind")
         if kind == "finished":
             return Finished(_checked(Outcome(**fields.pop("outcome"), **fields)))
+        if kind == "attempted":
+            return Attempted(_checked(AttemptRecord(**fields.pop("record"), **fields)))
         return _checked(_KINDS[kind](**fields))
     except (AttributeError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"not a message of a test: {line[:200]!r}") from error
 
 
-_Checked = TypeVar("_Checked", Running, Log, Heard, Outcome, Running | Log | Heard)
+_Checked = TypeVar("_Checked", Plain, Outcome, AttemptRecord)
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "int": int,
     "str": str,
     "float": (int, float),
-    "list[dict[str, Any]]": list,
+    "dict[str, Any]": dict,
+    "dict[str, int] | None": (dict, type(None)),
     "str | None": (str, type(None)),
     "Any": object,
 }
 
 
+_ITEMS: dict[str, type] = {"list[dict[str, Any]]": dict, "list[str]": str}
+
+
 def _checked(value: _Checked) -> _Checked:
     """Return a value whose fields are what they are declared to be; the driver reckons with them."""
     for field in dataclasses.fields(value):
-        if not isinstance(getattr(value, field.name), _TYPES[str(field.type)]):
+        if not _is(getattr(value, field.name), str(field.type)):
             raise TypeError(f"{field.name} is not {field.type}")
-    if isinstance(value, Outcome):
+    if isinstance(value, (Outcome, AttemptRecord)):
         status_named(value.status)
     return value
+
+
+def _is(value: Any, declared: str) -> bool:
+    if declared in _ITEMS:
+        return isinstance(value, list) and all(isinstance(item, _ITEMS[declared]) for item in value)
+    return isinstance(value, _TYPES[declared])

@@ -2,7 +2,7 @@
 """One attempt at a test: construct, set up, run, tear down, stop, collect logs, clean, free.
 
 This is the one place where what user code raises becomes an outcome. Errors of the test itself decide its status;
-errors of everything after it are logged and never do.
+errors of everything after it are logged and recorded, and decide it only with ``--fail-on-teardown-error``.
 """
 
 from __future__ import annotations
@@ -19,11 +19,15 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ducktape.cluster.ssh_failures import came_from_ssh
+from ducktape.errors import InfrastructureError, Skip
 from ducktape.json_serializable import jsonable, unserializable_part
 from ducktape.services.service import ServiceIdFactory
-from ducktape.tests.status import FAIL, PASS, TestStatus
+from ducktape.tests.hygiene import dump_services
+from ducktape.tests.status import FAIL, IGNORE, PASS, TestStatus
 from ducktape.tests.test import Test
 from ducktape.tests.test_context import TestContext
+from ducktape.tests.time_limits import CLEAN, COLLECT, DUMP, SETUP, STOP, TEARDOWN, TEST
 
 Log = Callable[[int, str], None]
 
@@ -80,11 +84,12 @@ class Attempt:
     """What one attempt at a test came to.
 
     Attributes:
-        status: ``PASS`` or ``FAIL``.
+        status: ``PASS``, ``FAIL``, or ``IGNORE`` for a test that found out that it does not apply.
         summary: lines for people; empty if there is nothing to say.
         data: what the test returned.
         services: JSON form of the services of this attempt.
         reason: why it failed.
+        teardown_errors: what went wrong after the test itself, each in a text of its own.
     """
 
     status: TestStatus = dataclasses.field(default_factory=lambda: FAIL)  # a status has no hash: not a plain default
@@ -93,11 +98,7 @@ class Attempt:
     start_time: float = -1
     services: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     reason: str | None = None
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether the user or the driver wanted it to end."""
-        return self.reason == "interrupted"
+    teardown_errors: list[str] = dataclasses.field(default_factory=list)
 
 
 def describe_exception(error: BaseException) -> str:
@@ -113,10 +114,17 @@ def describe_exception(error: BaseException) -> str:
     return f"{headline}\n{frames}"
 
 
-def failure_reason(error: BaseException) -> str:
-    """Return why a test failed, as the one word that reports show."""
+def failure_reason(error: BaseException, phase: str = TEST) -> str:
+    """Return why a test failed, as the one word that reports show.
+
+    Args:
+        error: what it raised.
+        phase: in which part of its life.
+    """
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
+    if isinstance(error, InfrastructureError) or (phase == SETUP and came_from_ssh(error)):
+        return "infrastructure"
     return "assertion" if isinstance(error, AssertionError) else "error"
 
 
@@ -127,14 +135,31 @@ class TestRun:
         context: the test, with its cluster and index.
         log: writes a line to the log of the test and to that of the session.
         gate: lets interrupts through to user code.
+        enter: is told the name of each phase before it begins.
+        listener: is told what there is to know of each service, as
+            :attr:`~ducktape.services.service_registry.ServiceRegistry.listener`.
+        wants_evidence: says whether the test was ended because its time was over.
     """
 
     __test__ = False
 
-    def __init__(self, context: TestContext, log: Log, gate: InterruptGate) -> None:
+    def __init__(
+        self,
+        context: TestContext,
+        log: Log,
+        gate: InterruptGate,
+        *,
+        enter: Callable[[str], object] = lambda phase: None,
+        listener: Callable[[dict[str, Any] | str], object] | None = None,
+        wants_evidence: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._context = context
         self._log = log
         self._gate = gate
+        self._enter = enter
+        self._listener = listener
+        self._wants_evidence = wants_evidence
+        self._phase = SETUP
         self._test: Test | None = None
         self._attempt = Attempt(start_time=time.time())
 
@@ -146,11 +171,13 @@ class TestRun:
         """
         context = self._context
         context.renew_services()
+        context.services.listener = self._listener
         self._decide()
         services = context.services.ever_registered
         if id_factory is not None:
             for service in services:
                 service.service_id_factory = id_factory
+            context.services.note_all()
         self._clear_up()
         self._describe_services(services)
         self._free(services)
@@ -158,21 +185,34 @@ class TestRun:
         self._log(logging.DEBUG, f"Threads after {context.test_id} finished: {thread_names}")
         return self._attempt
 
+    def _enter_phase(self, phase: str) -> None:
+        self._phase = phase
+        self._enter(phase)
+
     def _decide(self) -> None:
         """Do what decides the status: make the test, set it up, run it."""
         context = self._context
+        self._enter_phase(SETUP)
         try:
-            os.makedirs(TestContext.results_dir(context, context.test_index), exist_ok=True)
+            self._make_directory()
             with self._gate.user_code(unless_requested=True):
                 self._test = context.cls(context)
+            context.services.note_all()
             self._log(logging.INFO, "Setting up...")
             with self._gate.user_code(unless_requested=True):
                 self._test.setup()
+            context.services.note_all()
             self._log(logging.INFO, "Running...")
+            self._enter_phase(TEST)
             with self._gate.user_code(unless_requested=True):
                 data = context.function(self._test)
+        except Skip as skip:
+            self._attempt.status = IGNORE
+            self._attempt.summary = f"Skipped: {skip.reason}".split("\n")
+            self._log(logging.INFO, f"Skipped: {skip.reason}")
+            return
         except BaseException as error:
-            self._fail(describe_exception(error), failure_reason(error))
+            self._fail(describe_exception(error), failure_reason(error, self._phase))
             return
         problem = _problem_with_data(data)
         if problem is not None:
@@ -181,7 +221,15 @@ class TestRun:
         self._attempt.status = PASS
         self._attempt.data = data
 
+    def _make_directory(self) -> None:
+        try:
+            os.makedirs(TestContext.results_dir(self._context, self._context.test_index), exist_ok=True)
+        except OSError as error:
+            # A full disk costs files, not results: the test is none the worse for it
+            self._log(logging.ERROR, f"The directory of the test cannot be made: {error}")
+
     def _fail(self, summary: str, reason: str) -> None:
+        self._attempt.status = FAIL
         self._attempt.summary = summary.split("\n")
         self._attempt.reason = reason
 
@@ -189,21 +237,42 @@ class TestRun:
         """Tear down, stop, collect logs and clean; every step is tried whatever the others raise."""
         context = self._context
         no_teardown = getattr(context.session_context, "no_teardown", False)
+        if self._wants_evidence():
+            self._enter_phase(DUMP)
+            self._guarded("Error dumping the state of services", lambda: dump_services(context.services, self._log))
         self._log(logging.INFO, "Tearing down...")
         if self._test is None:
             self._log(logging.WARNING, f"{context.test_id} failed to instantiate")
         if not no_teardown:
+            self._enter_phase(TEARDOWN)
             if self._test is not None:
-                self._guarded("Error running teardown method", self._test.teardown)
-            self._guarded("Error stopping services", context.services.stop_all)
+                self._guarded("Error running teardown method", self._test.teardown, recorded=True)
+            self._enter_phase(STOP)
+            self._guarded("Error stopping services", context.services.stop_all, recorded=True)
+            self._fail_on_teardown_error()
+        self._enter_phase(COLLECT)
         self._log(logging.DEBUG, "Copying logs from services...")
         collector = self._instance()
         self._guarded("Error copying service logs", lambda: collector.copy_service_logs(self._attempt.status))
         self._add_missing_logs(getattr(collector, "_missing_logs", []))
         if not no_teardown:
+            self._enter_phase(CLEAN)
             self._log(logging.DEBUG, "Cleaning up services...")
-            self._guarded("Error cleaning services", context.services.clean_all)
+            self._guarded("Error cleaning services", context.services.clean_all, recorded=True)
+            self._fail_on_teardown_error()
         self._guarded("Error asking services for their errors", self._add_service_errors)
+
+    def _fail_on_teardown_error(self) -> None:
+        """Take what the services say of their own ending, and fail the test for it if that is wanted."""
+        errors = self._attempt.teardown_errors
+        problems = self._context.services.problems
+        errors.extend(problems)
+        problems.clear()
+        wanted = bool(getattr(self._context.session_context, "fail_on_teardown_error", False))
+        if wanted and errors and self._attempt.status != FAIL:
+            said = self._attempt.summary
+            self._fail("The test itself did not fail, but its ending did:\n" + "\n".join(errors), "error")
+            self._attempt.summary.extend(["", "", *said] if said else [])
 
     def _instance(self) -> Test:
         # A constructor that failed may have made services all the same: a bare test collects for them and frees them.
@@ -233,12 +302,15 @@ class TestRun:
         for service in services:
             self._guarded("Error closing a service", service.close)
 
-    def _guarded(self, what: str, step: Callable[[], object]) -> None:
+    def _guarded(self, what: str, step: Callable[[], object], *, recorded: bool = False) -> None:
         try:
             with self._gate.user_code():
                 step()
         except BaseException as error:
-            self._log(logging.WARNING, f"{what}: {describe_exception(error)}")
+            text = f"{what}: {describe_exception(error)}"
+            self._log(logging.WARNING, text)
+            if recorded:
+                self._attempt.teardown_errors.append(text)
 
 
 def _problem_with_data(data: Any) -> str | None:

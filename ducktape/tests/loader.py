@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +23,8 @@ from ducktape.tests.discovery import (
     module_name,
 )
 from ducktape.tests.expansion import Expansion
+from ducktape.tests.history import durations_of
+from ducktape.tests.keywords import Expression, select
 from ducktape.tests.suites import Suite, is_suite_file, read_suites
 from ducktape.tests.symbols import LoaderException, NoTestsError, TestSymbol, parse_symbol
 from ducktape.tests.test_context import TestContext
@@ -50,8 +53,11 @@ class TestLoader:
         cluster: handed to every test.
         subset: which part of the list is run, from 0.
         subsets: how many parts there are.
-        historical_report: URL or path of an earlier ``report.json``; makes parts that take about the same time.
+        historical_report: URL or path of an earlier ``report.json``, or the directory of a session; makes parts that
+            take about the same time. Nothing else does: the machines that share the work have to agree on the parts.
         ignore_import_errors: only log files that cannot be imported; by default what the session context says.
+        keyword: what the id of a test must match.
+        tags: what the tags of a test must match.
 
     Attributes:
         import_failures: what the last :meth:`load` could not import.
@@ -75,6 +81,8 @@ class TestLoader:
         historical_report: str | None = None,
         *,
         ignore_import_errors: bool | None = None,
+        keyword: Expression | None = None,
+        tags: Expression | None = None,
     ) -> None:
         assert logger is not None, "a loader needs a logger"
         assert repeat >= 1, f"tests cannot be repeated {repeat} times"
@@ -94,6 +102,8 @@ class TestLoader:
         self.subsets = subsets
         self.historical_report = historical_report
         self.ignore_import_errors = ignore_import_errors
+        self.keyword = keyword
+        self.tags = tags
         self.test_file_pattern = DEFAULT_TEST_FILE_PATTERN
         self.test_function_pattern = DEFAULT_TEST_FUNCTION_PATTERN
         self.import_failures: list[ImportFailure] = []
@@ -124,6 +134,9 @@ class TestLoader:
         tests = selection.without(identities.settle(found), identities.distinct(dropped))
         if not tests:
             raise NoTestsError
+        tests = select(tests, keyword=self.keyword, tags=self.tags)
+        if not tests:
+            raise NoTestsError("No tests to run: none of those found matches -k or --tags")
         return selection.repeat(self._choose_subset(tests, identities.ids), self.repeat)
 
     def discover(
@@ -296,17 +309,24 @@ def read_durations(report: str) -> dict[str, float]:
     """Return how long the tests of an earlier session took, in seconds by test id; blocks while it is fetched.
 
     Args:
-        report: URL or path of its ``report.json``.
+        report: URL or path of its ``report.json``, or path of its directory or journal.
 
     Raises:
         LoaderException: the report cannot be had or is none.
     """
     try:
+        if os.path.isdir(report) or report.endswith(".jsonl"):
+            return durations_of(report)
         results = json.loads(_read_report(report))["results"]
         times = {result["test_id"]: result.get("run_time_seconds") for result in results}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
         raise LoaderException(f"Cannot use {report} as historical report: {type(e).__name__}: {e}") from e
-    return {test_id: float(seconds) for test_id, seconds in times.items() if isinstance(seconds, (int, float))}
+    return {test_id: float(seconds) for test_id, seconds in times.items() if _is_duration(seconds)}
+
+
+def _is_duration(seconds: object) -> bool:
+    # A test that never started has -1
+    return isinstance(seconds, (int, float)) and math.isfinite(seconds) and seconds >= 0
 
 
 def _read_report(report: str) -> str | bytes:

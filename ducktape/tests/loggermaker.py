@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
 
 class LoggerMaker(ABC):
@@ -75,22 +76,57 @@ def add_handlers(logger: logging.Logger, directory: str, stem: str, line_format:
 
     Args:
         logger: gets level DEBUG and three handlers.
-        directory: an existing directory for the two files, which are appended to.
+        directory: of the two files, which are appended to; made when needed.
         stem: first part of the file names.
         line_format: format of every line.
         console_level: lines below this level do not reach standard output.
     """
     logger.setLevel(logging.DEBUG)
-    formatter = logging.Formatter(line_format)
-    handlers: list[tuple[logging.Handler, int]] = [
-        (_LogFile(os.path.join(directory, f"{stem}.info")), logging.INFO),
-        (_LogFile(os.path.join(directory, f"{stem}.debug")), logging.DEBUG),
-        (_Console(sys.stdout), console_level),
-    ]
+    handlers = [*_log_files(directory, stem), (_Console(sys.stdout), console_level)]
     for handler, level in handlers:
-        handler.setLevel(level)
-        handler.setFormatter(formatter)
-        logger.addHandler(handler)
+        _add(logger, handler, level, line_format)
+
+
+@contextlib.contextmanager
+def also_to_files(logger: logging.Logger, directory: str, stem: str, line_format: str) -> Iterator[None]:
+    """Let a logger write two more files for the length of a block.
+
+    Args:
+        logger: the logger.
+        directory: of the files, made when needed.
+        stem: first part of the file names.
+        line_format: format of every line.
+    """
+    handlers = _log_files(directory, stem)
+    for handler, level in handlers:
+        _add(logger, handler, level, line_format)
+    try:
+        yield
+    finally:
+        for handler, _ in handlers:
+            logger.removeHandler(handler)
+            with contextlib.suppress(OSError):
+                handler.close()
+
+
+def _log_files(directory: str, stem: str) -> list[tuple[logging.Handler, int]]:
+    """Open ``<stem>.info`` and ``<stem>.debug``; what cannot be opened is said, and costs its lines alone."""
+    handlers: list[tuple[logging.Handler, int]] = []
+    for name, level in (("info", logging.INFO), ("debug", logging.DEBUG)):
+        path = os.path.join(directory, f"{stem}.{name}")
+        try:
+            os.makedirs(directory, exist_ok=True)
+            handlers.append((_LogFile(path), level))
+        except OSError as error:
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                sys.stderr.write(f"Log lines are being lost: {path}: {error}\n")
+    return handlers
+
+
+def _add(logger: logging.Logger, handler: logging.Handler, level: int, line_format: str) -> None:
+    handler.setLevel(level)
+    handler.setFormatter(logging.Formatter(line_format))
+    logger.addHandler(handler)
 
 
 def close_logger(logger: logging.Logger | None) -> None:

@@ -5,15 +5,21 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from ducktape.cluster.health import unhealthy_nodes
+from ducktape.cluster.health import put_aside, unhealthy_nodes
 from ducktape.cluster.lease import Holder, NodesLeasedElsewhereError
 from ducktape.cluster.node_container import InsufficientResourcesError
+from ducktape.services.service_record import named_nodes
 from ducktape.tests.lifecycle import describe_exception
 from ducktape.tests.test_context import TestContext
 from ducktape.utils.processes import Orphans
+
+
+def names_of(nodes: Iterable[Any]) -> list[str]:
+    """Return the names of nodes, as messages and reports have them."""
+    return [str(getattr(node, "name", node)) for node in nodes]
 
 
 class NodeSupply:
@@ -33,11 +39,12 @@ class NodeSupply:
         self._unknown_holder = False
         self._unhealthy_told = 0
 
-    def take(self, test_context: TestContext) -> list[Any]:
+    def take(self, test_context: TestContext, avoid: Collection[str] = ()) -> list[Any]:
         """Return nodes for a test.
 
         Args:
             test_context: says which.
+            avoid: names of nodes that are taken only if there are no others.
 
         Raises:
             NodesLeasedElsewhereError: other runs have them; said once for each of these runs.
@@ -45,7 +52,7 @@ class NodeSupply:
             Exception: whatever else the cluster raises.
         """
         try:
-            nodes: list[Any] = self._orphans.not_from(lambda: self._cluster.alloc(test_context.expected_cluster_spec))
+            nodes = self._allocate(test_context, avoid)
         except NodesLeasedElsewhereError as error:
             self._tell_holders(test_context, error)
             raise
@@ -56,8 +63,33 @@ class NodeSupply:
         self._unknown_holder = False
         return nodes
 
-    def give_back(self, nodes: list[Any]) -> None:
-        """Free nodes; one that cannot be freed does not keep those after it."""
+    def _allocate(self, test_context: TestContext, avoid: Collection[str]) -> list[Any]:
+        def allocate() -> list[Any]:
+            nodes: list[Any] = self._cluster.alloc(test_context.expected_cluster_spec)
+            return nodes
+
+        nodes = self._orphans.not_from(allocate)
+        if not _among(nodes, avoid):
+            return nodes
+        try:
+            # While these are held, the cluster has to give others
+            others = self._orphans.not_from(allocate)
+        except Exception:  # these will do
+            return nodes
+        worse, better = sorted([nodes, others], key=lambda some: len(_among(some, avoid)), reverse=True)
+        self.give_back(worse)
+        return better
+
+    def give_back(self, nodes: list[Any], dirty: Mapping[str, str] | None = None) -> None:
+        """Free nodes; one that cannot be freed does not keep those after it.
+
+        Args:
+            nodes: what was taken.
+            dirty: names of nodes on which a test has left something, and what: they are put aside if the cluster can.
+        """
+        if dirty:
+            nodes = [node for name, node in named_nodes(nodes).items() if not self._put_aside(name, node, dirty)]
+            self._tell_unhealthy()
         try:
             self._orphans.not_from(lambda: self._cluster.free(nodes))
             return
@@ -66,6 +98,16 @@ class NodeSupply:
         for node in nodes:
             with contextlib.suppress(Exception):  # those that are free already raise again
                 self._cluster.free(node)
+
+    def _put_aside(self, name: str, node: Any, dirty: Mapping[str, str]) -> bool:
+        """Return whether a node was dirty and has been put aside, which also gives it back."""
+        if name not in dirty:
+            return False
+        with contextlib.suppress(Exception):
+            if put_aside(self._cluster, node, dirty[name]):
+                return True
+        self._log(logging.WARNING, f"Node {name} is not clean, and is used on: {dirty[name]}")
+        return False
 
     def has_recovered(self) -> bool:
         """Look after nodes that were put aside, and return whether some can be used again."""
@@ -92,3 +134,7 @@ class NodeSupply:
         for node in nodes[self._unhealthy_told :]:
             self._log(logging.WARNING, f"Node {node.name} is put aside: {node.reason}")
         self._unhealthy_told = len(nodes)
+
+
+def _among(nodes: Iterable[Any], names: Collection[str]) -> list[Any]:
+    return [node for node in nodes if names_of([node])[0] in names]

@@ -104,7 +104,7 @@ class SimpleFileSummaryReporter(SimpleSummaryReporter):
 
 
 class SimpleStdoutSummaryReporter(SimpleSummaryReporter):
-    """Prints the text report, as wide as the terminal.
+    """Prints the text report, as wide as the terminal and with very long texts cut.
 
     Args:
         results: the results.
@@ -116,7 +116,7 @@ class SimpleStdoutSummaryReporter(SimpleSummaryReporter):
 
     def report(self) -> None:
         """Print the report."""
-        for piece in text.session_pieces(self.results, self.width):
+        for piece in text.console_pieces(self.results, self.width):
             _print(piece, end="")
         _print("")
 
@@ -204,14 +204,28 @@ class FailedTestSymbolReporter(SummaryReporter):
         """Write the file and print the symbols, unless nothing failed."""
         if self.results.get_aggregate_success():
             return
+        try:
+            self.write_file()
+        finally:
+            _print(self.report_string())
+
+    def write_file(self) -> None:
+        """Write the file alone."""
         from ducktape.tests.reports import rerun
 
         self._write("rerun-failed.yml", rerun.suite(self.results, self.results.session_context.results_dir))
-        _print(self.report_string())
+
+
+class _RerunFile(FailedTestSymbolReporter):
+    """Writes ``rerun-failed.yml`` and prints nothing."""
+
+    def report(self) -> None:
+        if not self.results.get_aggregate_success():
+            self.write_file()
 
 
 def write_session_reports(
-    results: TestResults, expected_test_count: int | None, *, partial: bool
+    results: TestResults, expected_test_count: int | None, *, partial: bool, silent: bool = False
 ) -> list[tuple[str, Exception]]:
     """Write the reports of a session; one that fails does not keep the others from being written.
 
@@ -219,6 +233,7 @@ def write_session_reports(
         results: the results so far.
         expected_test_count: how many tests were to run.
         partial: whether the session goes on: then only the files are written, without a word on the console.
+        silent: write the files of a session that is over, without a word on the console.
 
     Returns:
         The name of every report that could not be made, and why.
@@ -231,7 +246,9 @@ def write_session_reports(
         JSONReporter,
         JUnitReporter,
     ]
-    if not partial:
+    if silent:
+        makers.append(_RerunFile)
+    elif not partial:
         makers = [SimpleStdoutSummaryReporter, *makers, FailedTestSymbolReporter]
     failures: list[tuple[str, Exception]] = []
     for make in makers:

@@ -8,23 +8,48 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ducktape import __version__
 from ducktape.cluster.health import UnhealthyNode, unhealthy_nodes
 from ducktape.json_serializable import jsonable
+from ducktape.tests.not_run import NotRun
 from ducktape.tests.reports import text
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus
+from ducktape.tests.totals import Totals
 from ducktape.utils.files import write_atomically
 
 if TYPE_CHECKING:
     from ducktape.tests.session import SessionContext
     from ducktape.tests.test_context import TestContext
 
-__all__ = ["FAIL", "FLAKY", "IGNORE", "PASS", "TestResult", "TestResults"]
+__all__ = ["FAIL", "FLAKY", "IGNORE", "PASS", "NotRun", "TestResult", "TestResults"]
 
 _LONGEST_SHARED_TEXT = 256
+# What is taken from a record as it stands there, and what stands for it in a record of another version
+_RECORDED: dict[str, Any] = {
+    "test_id": "",
+    "module_name": "",
+    "cls_name": "",
+    "function_name": "",
+    "injected_args": None,
+    "description": "",
+    "file_name": None,
+    "test_index": None,
+    "summary": "",
+    "data": None,
+    "start_time": -1,
+    "stop_time": -1,
+    "nodes_allocated": 0,
+    "nodes_used": 0,
+    "node_type": None,
+    "services": [],
+    "reason": None,
+    "relative_results_dir": "",
+}
+# What few results have: the others share an empty value, of which there is one in the class
+_RARE = ("attempts", "teardown_errors", "runs")
 
 
 class TestResult:
@@ -43,9 +68,16 @@ class TestResult:
         nodes_used: number of nodes; by default the most that the context's cluster had in use.
         services: JSON-ready description of every service; by default those that the context still knows.
         reason: why the test failed, one word such as ``timeout``.
+        attempts: JSON-ready description of every attempt, if there was more than one.
+        teardown_errors: what went wrong after the test itself, each in a text of its own.
+        runs: how many runs ``passed`` and ``failed``, if the test was run again and again to find that out.
     """
 
     __test__ = False
+
+    attempts: Sequence[dict[str, Any]] = ()
+    teardown_errors: Sequence[str] = ()
+    runs: dict[str, int] | None = None
 
     def __init__(
         self,
@@ -62,6 +94,9 @@ class TestResult:
         *,
         services: list[dict[str, Any]] | None = None,
         reason: str | None = None,
+        attempts: Sequence[dict[str, Any]] = (),
+        teardown_errors: Sequence[str] = (),
+        runs: Mapping[str, int] | None = None,
     ) -> None:
         cluster = test_context.cluster
         self.session_context = session_context
@@ -85,6 +120,35 @@ class TestResult:
         self.reason: str | None = _shared(reason)
         directory = os.path.relpath(test_context.results_dir(test_context, test_index), session_context.results_dir)
         self.relative_results_dir = "" if directory == os.curdir else os.path.join(directory, "")
+        self._set_rare({"attempts": attempts, "teardown_errors": teardown_errors, "runs": runs})
+
+    def _set_rare(self, values: Mapping[str, Any]) -> None:
+        for name in _RARE:
+            if values.get(name):
+                setattr(self, name, _shared(jsonable(values[name])))
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any], session_context: SessionContext) -> TestResult:
+        """Return a result of which every report is the same as of the one that was asked for its record.
+
+        Args:
+            record: what :meth:`to_record` returned, or that after a way through JSON. What is missing in a record of
+                another version is empty; what is unknown is passed over.
+            session_context: the session; the directories of the result are below its ``results_dir``.
+
+        Raises:
+            ValueError: the record has no ``test_id`` or no ``test_status``.
+        """
+        for name in ("test_id", "test_status"):
+            if not isinstance(record.get(name), str):
+                raise ValueError(f"not the record of a result: it has no {name}")
+        result = cls.__new__(cls)
+        result.session_context = session_context
+        for name, default in _RECORDED.items():
+            setattr(result, name, _shared(record.get(name, default)))
+        result.test_status = _shared(TestStatus(record["test_status"]))
+        result._set_rare(record)
+        return result
 
     @classmethod
     def from_import_failure(
@@ -101,19 +165,20 @@ class TestResult:
             index: number of the result within the session, if it has one.
             session_context: the session.
         """
-        context = cast("TestContext", _BrokenFile(module, file, session_context.results_dir))
         now = time.time()
-        return cls(
-            context,
-            index,
-            session_context,
-            FAIL,
-            summary,
-            start_time=now,
-            stop_time=now,
-            services=[],
-            reason="import",
-        )
+        record = {
+            "test_id": f"{module}.<import>",
+            "test_index": index,
+            "test_status": str(FAIL),
+            "module_name": module,
+            "function_name": "<import>",
+            "file_name": file,
+            "summary": summary,
+            "start_time": now,
+            "stop_time": now,
+            "reason": "import",
+        }
+        return cls.from_record(record, session_context)
 
     @property
     def base_results_dir(self) -> str:
@@ -143,14 +208,14 @@ class TestResult:
         if not self.relative_results_dir:
             return
         self.dump_json()
-        write_atomically(os.path.join(self.results_dir, "report.txt"), text.result_report(self))
+        write_atomically(os.path.join(self.results_dir, "report.txt"), text.result_report_pieces(self))
         if self.data is not None:
             write_atomically(os.path.join(self.results_dir, "data.json"), json.dumps(self.data))
 
     def dump_json(self) -> None:
         """Write ``report.json`` into the directory of the test, which is made if need be."""
         os.makedirs(self.results_dir, exist_ok=True)
-        content = json.dumps(self.to_json(), indent=2, sort_keys=True)
+        content = json.JSONEncoder(indent=2, sort_keys=True).iterencode(self.to_json())
         write_atomically(os.path.join(self.results_dir, "report.json"), content)
 
     def to_json(self) -> dict[str, Any]:
@@ -179,7 +244,15 @@ class TestResult:
             content["node_type"] = self.node_type
         if self.reason is not None:
             content["reason"] = self.reason
+        for name in _RARE:
+            value = getattr(self, name)
+            if value:
+                content[name] = value
         return content
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the JSON-ready content of ``report.json`` and whatever else :meth:`from_record` needs."""
+        return {**self.to_json(), "file_name": self.file_name, "test_index": self.test_index}
 
     def __repr__(self) -> str:
         return f"<TestResult - test_status:{self.test_status}, data:{self.data}>"
@@ -192,6 +265,10 @@ class TestResults:
         session_context: the session.
         cluster: anything whose length is the number of nodes; ``None`` counts as no node.
         client_status: what became of the processes that ran the tests; kept by reference and read by every report.
+
+    Attributes:
+        not_run: the tests that were to run and did not; to be filled by whoever knows.
+        logs_root: directory of the session as seen from that of the reports, where these are two.
     """
 
     __test__ = False
@@ -204,26 +281,18 @@ class TestResults:
         self.client_status: Mapping[Any, Any] = {} if client_status is None else client_status
         self.start_time: float = -1
         self.stop_time: float = -1
+        self.logs_root = ""
+        self.not_run: list[NotRun] = []
+        self.logs_root = ""
         self._results: list[TestResult] = []
-        self._counts = {str(status): 0 for status in (PASS, FLAKY, FAIL, IGNORE)}
-        self._run_times = _Statistics()
-        self._nodes_used = _Statistics()
-        self._nodes_allocated = _Statistics()
-        self._node_seconds = 0.0
+        self._totals = Totals()
 
     def append(self, result: TestResult) -> None:
         """Add a result, which must not change any more: totals are kept up to date here."""
         # A result that has been pickled brings a copy of its own
         result.session_context = self.session_context
         self._results.append(result)
-        status = str(result.test_status)
-        self._counts[status] = self._counts.get(status, 0) + 1
-        # A test that never started took no time
-        run_time = max(result.run_time_seconds, 0)
-        self._run_times.add(run_time)
-        self._nodes_used.add(result.nodes_used)
-        self._nodes_allocated.add(result.nodes_allocated)
-        self._node_seconds += result.nodes_used * run_time
+        self._totals.add(result)
 
     def __len__(self) -> int:
         return len(self._results)
@@ -234,22 +303,22 @@ class TestResults:
     @property
     def num_passed(self) -> int:
         """The number of tests that passed at the first attempt."""
-        return self._counts[str(PASS)]
+        return self._totals.count(PASS)
 
     @property
     def num_failed(self) -> int:
         """The number of tests that failed."""
-        return self._counts[str(FAIL)]
+        return self._totals.count(FAIL)
 
     @property
     def num_ignored(self) -> int:
         """The number of tests that were not run because they are marked so."""
-        return self._counts[str(IGNORE)]
+        return self._totals.count(IGNORE)
 
     @property
     def num_flaky(self) -> int:
         """The number of tests that passed after at least one failure."""
-        return self._counts[str(FLAKY)]
+        return self._totals.count(FLAKY)
 
     @property
     def unhealthy_nodes(self) -> list[UnhealthyNode]:
@@ -285,9 +354,7 @@ class TestResults:
 
     def totals_to_json(self) -> dict[str, Any]:
         """Return the same without what there is for every single test."""
-        cluster_size = _cluster_size(self.cluster)
         session_time = self.run_time_seconds
-        capacity = cluster_size * max(session_time, 0)
         content = {
             "ducktape_version": __version__,
             "session_context": jsonable(self.session_context.to_json()),
@@ -297,58 +364,15 @@ class TestResults:
             "num_passed": self.num_passed,
             "num_failed": self.num_failed,
             "num_ignored": self.num_ignored,
-            "run_time_statistics": self._run_times.to_json(),
-            "cluster_nodes_used": self._nodes_used.to_json(),
-            "cluster_nodes_allocated": self._nodes_allocated.to_json(),
-            "cluster_num_nodes": cluster_size,
-            "cluster_utilization": self._node_seconds / capacity if capacity else 0,
-            "parallelism": self._run_times.total / session_time if capacity else 0,
+            **self._totals.to_json(_cluster_size(self.cluster), session_time),
         }
         if self.num_flaky:
             content["num_flaky"] = self.num_flaky
         if self.unhealthy_nodes:
             content["unhealthy_nodes"] = [node.to_json() for node in self.unhealthy_nodes]
+        if self.not_run:
+            content["tests_not_run"] = [test.to_json() for test in self.not_run]
         return content
-
-
-class _BrokenFile:
-    """Stands where a result expects a test, for a file that has none because it cannot be imported."""
-
-    cls_name = ""
-    function_name = "<import>"
-    description = ""
-    injected_args = None
-    cluster = None
-    cluster_use_metadata = None
-
-    def __init__(self, module: str, file: str | None, session_results_dir: str) -> None:
-        self.module_name = module
-        self.file = file
-        self.test_id = f"{module}.<import>"
-        self._session_results_dir = session_results_dir
-
-    def results_dir(self, test_context: object, test_index: int | None) -> str:
-        return self._session_results_dir
-
-
-class _Statistics:
-    """Smallest, largest and mean of numbers that come one by one."""
-
-    def __init__(self) -> None:
-        self.total: float = 0
-        self._count = 0
-        self._min: float | None = None
-        self._max: float | None = None
-
-    def add(self, number: float) -> None:
-        self.total += number
-        self._count += 1
-        self._min = number if self._min is None else min(self._min, number)
-        self._max = number if self._max is None else max(self._max, number)
-
-    def to_json(self) -> dict[str, float | None]:
-        mean = self.total / self._count if self._count else None
-        return {"max": self._max, "mean": mean, "min": self._min}
 
 
 def _cluster_size(cluster: Any) -> int:

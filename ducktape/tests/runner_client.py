@@ -5,29 +5,53 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import faulthandler
 import logging
 import os
 import signal
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import IO, Any
 
+from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.json_serializable import jsonable
 from ducktape.services.service import MultiRunServiceIdFactory
-from ducktape.tests.event import Finished, Heard, Log, Message, Outcome, Running
+from ducktape.tests.attempts import PASSED, Plan, Verdict, counted, outcome_of, verdict
+from ducktape.tests.attempts import run_summaries as summaries_of_runs
+from ducktape.tests.event import (
+    Attempted,
+    AttemptRecord,
+    Finished,
+    Heard,
+    Log,
+    Message,
+    Outcome,
+    Phase,
+    Running,
+    ServiceGone,
+    ServiceNoted,
+)
+from ducktape.tests.hygiene import clean_up
 from ducktape.tests.lifecycle import Attempt, InterruptGate, TestRun, describe_exception
+from ducktape.tests.loggermaker import also_to_files
 from ducktape.tests.result import TestResult
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus, status_named
 from ducktape.tests.test_context import TestContext
 from ducktape.utils.child import HELD_BACK, release_signals
+from ducktape.utils.guardian import say_that_ending
 from ducktape.utils.processes import Family, child_pids, end_processes
 
 STACKS_FILE = "stacks.txt"
+CLEAN_UP_STACKS_FILE = "clean-up-stacks.txt"
 # Only tests that use this one themselves are disturbed; SIGUSR1 is what people take first
 STACKS_SIGNAL = signal.SIGUSR2
 _SECONDS_BETWEEN_SIGNS_OF_LIFE = 1.0
 _LEFTOVER_GRACE_SEC = 1.0
+_SECONDS_FOR_THREADS = 5.0
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclasses.dataclass
@@ -36,14 +60,18 @@ class RunSettings:
 
     Attributes:
         test_index: number of the test within the session.
-        deflake_num: most attempts while it keeps failing.
+        plan: how often it is to be run.
+        earlier: the attempts of processes before this one.
+        nodes: names of the nodes that it may use.
         fail_bad_cluster_utilization: fail a test that used fewer nodes than it was given.
         mark: what the processes that it starts on this machine are known by.
         driver_pid: process id of the driver, which adopts those of them that lose their parents.
     """
 
     test_index: int
-    deflake_num: int = 1
+    plan: Plan = dataclasses.field(default_factory=Plan)
+    earlier: list[AttemptRecord] = dataclasses.field(default_factory=list)
+    nodes: list[str] = dataclasses.field(default_factory=list)
     fail_bad_cluster_utilization: bool = False
     mark: str = ""
     driver_pid: int = 0
@@ -112,9 +140,34 @@ class RunnerClient:
         self.send(Finished(dataclasses.replace(outcome, data=jsonable(outcome.data))))
         self.test_context.close()
 
+    def clean_up(self, services: list[dict[str, Any]], nodes: list[Any], *, dump: bool) -> None:
+        """Do what the dead process of this test cannot do any more, and report what came of it; blocks.
+
+        Args:
+            services: what its registry recorded.
+            nodes: those of the test.
+            dump: whether the services are to show their state first.
+        """
+        start_time = time.time()
+        done = clean_up(
+            self.test_context,
+            services,
+            nodes,
+            dump=dump,
+            no_teardown=False,
+            log=self.log,
+            enter=lambda phase: self.send(Phase(phase, len(self.settings.earlier) + 1)),
+            user_code=self.gate.user_code,
+        )
+        self._end_leftovers()
+        self.send(Finished(Outcome(str(PASS), "", done.to_json(), start_time, time.time(), 0, [])))
+        self.test_context.close()
+
     def on_sigterm(self, *_: Any) -> None:
         """Turn SIGTERM into an interrupt of the test, and of the programs that it started on this machine."""
         self.send(Heard())
+        if os.getppid() != self.settings.driver_pid:
+            say_that_ending()  # to the one who ends what a dead driver has left
         if self.gate.requested:
             return  # it is ending already, and must not be interrupted in its teardown
         self.logger.warning("Received SIGTERM: ending the test, then tearing it down")
@@ -123,6 +176,7 @@ class RunnerClient:
 
     def on_sigint(self, *_: Any) -> None:
         """Interrupt the test."""
+        self.send(Heard())
         self.gate.interrupt()
 
     def _ignored(self) -> Outcome:
@@ -130,41 +184,74 @@ class RunnerClient:
         return Outcome(str(IGNORE), "", None, now, now, 0, [])
 
     def _attempts(self) -> Outcome:
-        attempts: list[Attempt] = []
-        deflake_num = self.settings.deflake_num
+        plan = self.settings.plan
+        records = list(self.settings.earlier)
         while True:
-            attempts.append(self._attempt(len(attempts) + 1))
-            last = attempts[-1]
-            if last.status == PASS or len(attempts) >= deflake_num or self.gate.requested:
+            attempt, record = self._attempt(records)
+            records.append(record)
+            self.send(Attempted(record))
+            # After a failure of the infrastructure the driver looks for other nodes
+            if self.gate.requested or not plan.wants_more(records) or plan.blames_infrastructure(records):
                 break
-        stop_time = time.time()
-        status = FLAKY if last.status == PASS and len(attempts) > 1 else last.status
-        failed = [attempt.summary for attempt in attempts if attempt.status == FAIL]
-        summary = self.process_run_summaries(failed, status)
-        if last.status == PASS and last.summary:
-            summary = ([] if status == PASS else summary) + last.summary
-        status, summary, reason = self._check_cluster_utilization(status, summary, last.reason)
-        self.log(logging.INFO, f"Data: {last.data!s}")
-        return Outcome(
-            status=str(status),
-            summary="\n".join(summary),
-            data=last.data,
-            start_time=last.start_time,
-            stop_time=stop_time,
-            nodes_used=self.test_context.cluster.max_used(),
-            services=[service for attempt in attempts for service in attempt.services],
-            reason=reason,
+        found = self._check_cluster_utilization(verdict(records, plan))
+        self.log(logging.INFO, f"Data: {attempt.data!s}")
+        return outcome_of(
+            found, records, data=attempt.data, stop_time=time.time(), nodes_used=self.test_context.cluster.max_used()
         )
 
-    def _attempt(self, number: int) -> Attempt:
-        deflake_num = self.settings.deflake_num
-        self.log(logging.INFO, f"on run {number}/{deflake_num}")
-        id_factory = MultiRunServiceIdFactory(number) if deflake_num > 1 else None
-        attempt = TestRun(self.test_context, self.log, self.gate).run(id_factory)
-        shown = FLAKY if attempt.status == PASS and number > 1 else attempt.status
-        summary = "\n".join(attempt.summary)
-        self.log(logging.INFO, str(shown).upper() + (f": {summary}" if summary else ""))
-        return attempt
+    def _attempt(self, earlier: list[AttemptRecord]) -> tuple[Attempt, AttemptRecord]:
+        plan = self.settings.plan
+        number = len(earlier) + 1
+        several = not plan.is_single
+        directory = f"attempt-{number}" if several else ""
+        with self._log_of_attempt(directory):
+            self.log(logging.INFO, f"on run {number}/{plan.most_runs(earlier)}")
+            id_factory = MultiRunServiceIdFactory(number) if several or number > 1 else None
+            run = TestRun(
+                self.test_context,
+                self.log,
+                self.gate,
+                enter=lambda phase: self.send(Phase(phase, number)),
+                listener=self._note_service,
+                wants_evidence=self._wants_evidence,
+            )
+            attempt = run.run(id_factory)
+            record = AttemptRecord(
+                number=number,
+                status=str(attempt.status),
+                reason=attempt.reason,
+                summary="\n".join(attempt.summary),
+                start_time=attempt.start_time,
+                stop_time=time.time(),
+                nodes=self.settings.nodes,
+                teardown_errors=attempt.teardown_errors,
+                services=attempt.services,
+                directory=directory,
+            )
+            after_failures = plan.detect_flakes is None and len(counted([*earlier, record], plan)) > 1
+            shown = FLAKY if attempt.status == PASS and after_failures else attempt.status
+            self.log(logging.INFO, str(shown).upper() + (f": {record.summary}" if record.summary else ""))
+        return attempt, record
+
+    @contextlib.contextmanager
+    def _log_of_attempt(self, directory: str) -> Iterator[None]:
+        """Write what the test logs to a directory of this attempt, too, if it has one."""
+        if not directory:
+            yield
+            return
+        path = os.path.join(self.results_dir, directory)
+        with also_to_files(self.logger, path, "test_log", ConsoleDefaults.TEST_LOG_FORMATTER):
+            yield
+
+    def _wants_evidence(self) -> bool:
+        # The driver asks for stacks when the time of the test is over, and in no other case
+        try:
+            return os.path.getsize(os.path.join(self.results_dir, STACKS_FILE)) > 0
+        except OSError:
+            return False
+
+    def _note_service(self, change: dict[str, Any] | str) -> None:
+        self.send(ServiceGone(change) if isinstance(change, str) else ServiceNoted(change))
 
     def process_run_summaries(self, run_summaries: list[list[str]], test_status: TestStatus) -> list[str]:
         """Combine what the failed runs of a test said.
@@ -176,46 +263,33 @@ class RunnerClient:
         Returns:
             The lines of one text; runs that said the same share a paragraph.
         """
-        if not run_summaries:
-            return ["Test Passed"]
-        if self.settings.deflake_num <= 1:
-            return run_summaries[0]
-        groups: dict[tuple[str, ...], list[int]] = {}
-        for number, lines in enumerate(run_summaries, start=1):
-            groups.setdefault(tuple(lines), []).append(number)
-        paragraphs = [[_runs_heading(numbers), *lines] for lines, numbers in groups.items()]
-        if test_status == FLAKY:
-            paragraphs.append([f"run {len(run_summaries) + 1}: PASSED"])
-        text: list[str] = []
-        for paragraph in paragraphs:
-            if text:
-                text.append("~" * max(len(line) for line in text))
-            text.extend(paragraph)
-        return text
+        return summaries_of_runs(run_summaries, test_status, self.settings.plan.deflake)
 
-    def _check_cluster_utilization(
-        self, status: TestStatus, summary: list[str], reason: str | None
-    ) -> tuple[TestStatus, list[str], str | None]:
+    def _check_cluster_utilization(self, found: Verdict) -> Verdict:
         """Say, or fail the test for it, that it was given more nodes than its services took at any time."""
         cluster = self.test_context.cluster
         used, total = cluster.max_used(), len(cluster)
         if used >= total:
-            return status, summary, reason
+            return found
         message = f"Test requested {total} nodes, used only {used}"
         if not self.settings.fail_bad_cluster_utilization:
             self.log(logging.WARNING, message)
-            return status, summary, reason
-        if status == FAIL:
-            return FAIL, [*summary, message], reason
+            return found
+        if found.status == FAIL:
+            return dataclasses.replace(found, summary=f"{found.summary}\n{message}")
         self.log(logging.INFO, f"FAIL: {message}")
-        kept = [] if summary == ["Test Passed"] else summary
-        return FAIL, [*kept, message], "error"
+        summary = message if found.summary == PASSED else f"{found.summary}\n{message}"
+        return dataclasses.replace(found, status=FAIL, summary=summary, reason="error")
 
     def _report(self, outcome: Outcome) -> None:
         """Write the files of the test; a full disk costs the files, not the result."""
         context = self.test_context
         try:
             result_of(context, self.settings.test_index, outcome, nodes_allocated=len(context.cluster)).report()
+        except OSError as error:
+            # Of a full disk the driver tells, once for all tests
+            level = logging.DEBUG if error.errno in _NO_ROOM else logging.ERROR
+            self.log(level, f"Error writing the report of the test: {error}")
         except Exception as error:
             self.log(logging.ERROR, f"Error writing the report of the test: {describe_exception(error)}")
 
@@ -244,22 +318,73 @@ def run_client(context: TestContext, settings: RunSettings, send: Callable[[Mess
         settings: its number and how it is to be run.
         send: takes a message to the driver; must not raise.
     """
-    Family(settings.mark, os.getpid()).found()
     client = RunnerClient(context, settings, send)
+    with _in_charge(client, STACKS_FILE):
+        client.run()
+    _end_despite_threads(client)
+
+
+def run_clean_up(
+    context: TestContext,
+    settings: RunSettings,
+    send: Callable[[Message], None],
+    *,
+    services: list[dict[str, Any]],
+    nodes: list[Any],
+    dump: bool,
+) -> None:
+    """Stop, collect and clean the services of a test whose process is dead; blocks.
+
+    Args:
+        context: the test, with its cluster.
+        settings: its number, and how its processes are known.
+        send: takes a message to the driver; must not raise.
+        services: what the registry recorded of the services.
+        nodes: those of the test.
+        dump: whether the services are to show their state first.
+    """
+    client = RunnerClient(context, settings, send)
+    with _in_charge(client, CLEAN_UP_STACKS_FILE):
+        client.clean_up(services, nodes, dump=dump)
+    _end_despite_threads(client)
+
+
+@contextlib.contextmanager
+def _in_charge(client: RunnerClient, stacks_file: str) -> Iterator[None]:
+    """Let a client have the signals of this process for the length of a block."""
+    Family(client.settings.mark, os.getpid()).found()
     signal.signal(signal.SIGINT, client.on_sigint)
     signal.signal(signal.SIGTERM, client.on_sigterm)
     release_signals()
-    with _stacks_on_demand(os.path.join(client.results_dir, STACKS_FILE)):
-        client.run()
+    with _stacks_on_demand(os.path.join(client.results_dir, stacks_file)):
+        yield
     # A thread that the test left may keep this process going, but not against a signal.
     for sig in HELD_BACK:
         signal.signal(sig, signal.SIG_DFL)
 
 
+def _end_despite_threads(client: RunnerClient) -> None:
+    """End this process now if threads that the test left do not end soon: nobody waits for what they do."""
+    deadline = time.monotonic() + _SECONDS_FOR_THREADS
+    threads = [each for each in threading.enumerate() if each is not threading.current_thread() and not each.daemon]
+    for thread in threads:
+        thread.join(max(0, deadline - time.monotonic()))
+    left = ", ".join(thread.name for thread in threads if thread.is_alive())
+    if not left:
+        return
+    client.send(
+        Log(logging.WARNING, f"{client.test_context.test_id}: threads that outlived the test are cut off: {left}")
+    )
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(0)
+
+
 @contextlib.contextmanager
 def _stacks_on_demand(path: str) -> Iterator[None]:
     """Write the stacks of all threads to a file on request and in a crash; the driver removes it if it stays empty."""
-    with open(path, "w", encoding="utf-8") as stacks:
+    with _opened(path) as stacks:
         faulthandler.enable(stacks)
         faulthandler.register(STACKS_SIGNAL, file=stacks, all_threads=True)
         try:
@@ -267,6 +392,13 @@ def _stacks_on_demand(path: str) -> Iterator[None]:
         finally:
             faulthandler.unregister(STACKS_SIGNAL)
             faulthandler.disable()
+
+
+def _opened(path: str) -> contextlib.AbstractContextManager[IO[str]]:
+    try:
+        return open(path, "w", encoding="utf-8")
+    except OSError:
+        return contextlib.nullcontext(sys.__stderr__ or sys.stderr)  # without it the signal would be deadly
 
 
 def result_of(context: TestContext, test_index: int, outcome: Outcome, *, nodes_allocated: int) -> TestResult:
@@ -291,10 +423,7 @@ def result_of(context: TestContext, test_index: int, outcome: Outcome, *, nodes_
         nodes_used=outcome.nodes_used,
         services=outcome.services,
         reason=outcome.reason,
+        attempts=outcome.attempts,
+        teardown_errors=outcome.teardown_errors,
+        runs=outcome.runs,
     )
-
-
-def _runs_heading(numbers: list[int]) -> str:
-    if len(numbers) == 1:
-        return f"run {numbers[0]} summary:"
-    return f"runs {', '.join(str(number) for number in numbers)} summary:"

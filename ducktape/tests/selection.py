@@ -147,7 +147,8 @@ def balanced_subset(
     Args:
         tests: sorted by id.
         durations: seconds by test id; a test that is missing counts with the mean. Empty means nothing is known, and
-            the tests are dealt out one by one.
+            the tests are dealt out one by one. Whoever takes one of the parts has to give the same durations: only then
+            each test is in exactly one part.
         index: which part.
         count: how many parts there are.
     """
@@ -164,6 +165,18 @@ def balanced_subset(
         if number == index:
             chosen.append(test)
     return chosen
+
+
+def shuffle(tests: Sequence[T], seed: int) -> list[T]:
+    """Return the tests in a random order that is the same whenever the tests and the seed are.
+
+    Args:
+        tests: in an order that does not depend on chance.
+        seed: any number.
+    """
+    shuffled = list(tests)
+    random.Random(seed).shuffle(shuffled)
+    return shuffled
 
 
 def repeat(tests: Sequence[T], times: int) -> list[T]:

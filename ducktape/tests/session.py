@@ -50,6 +50,11 @@ class SessionContext:
             "skip_nodes_allocation": kwargs.get("skip_nodes_allocation", False),
             "ignore_import_errors": kwargs.get("ignore_import_errors", False),
             "collect_timeout": kwargs.get("collect_timeout"),
+            "test_timeout": kwargs.get("test_timeout"),
+            "session_timeout": kwargs.get("session_timeout"),
+            "fail_on_teardown_error": kwargs.get("fail_on_teardown_error", False),
+            "detect_flakes": kwargs.get("detect_flakes"),
+            "retry_infrastructure": kwargs.get("retry_infrastructure", 0),
         }
 
     @property
@@ -72,6 +77,34 @@ class SessionContext:
         """Seconds that the logs of one test may take to be collected; ``None`` is without limit."""
         seconds: float | None = self._unreported["collect_timeout"]
         return seconds
+
+    @property
+    def test_timeout(self) -> float | None:
+        """Seconds that a test, and that its setup, may take where no mark says otherwise."""
+        seconds: float | None = self._unreported["test_timeout"]
+        return seconds
+
+    @property
+    def session_timeout(self) -> float | None:
+        """Seconds that the whole run may take."""
+        seconds: float | None = self._unreported["session_timeout"]
+        return seconds
+
+    @property
+    def fail_on_teardown_error(self) -> bool:
+        """Whether an error of teardown, stop or clean fails its test."""
+        return bool(self._unreported["fail_on_teardown_error"])
+
+    @property
+    def detect_flakes(self) -> int | None:
+        """How many times every test is run to see how often it passes; ``None`` for a plain run."""
+        runs: int | None = self._unreported["detect_flakes"]
+        return runs
+
+    @property
+    def retry_infrastructure(self) -> int:
+        """How many times a test is run again because the infrastructure failed it."""
+        return int(self._unreported["retry_infrastructure"])
 
     def to_json(self) -> dict[str, Any]:
         """Return the documented attributes, as report.json shows them."""

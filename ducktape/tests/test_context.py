@@ -88,8 +88,13 @@ class TestContext:
 
     Args:
         **kwargs: ``session_context``, ``cluster``, ``module``, ``file``, ``cls``, ``function``, ``injected_args``,
-            ``ignore``, ``cluster_use_metadata``; all optional, unknown keywords are ignored. Without a session context
-            everything that would need one takes a neutral default.
+            ``ignore``, ``cluster_use_metadata``, ``timeouts``, ``expected_failure``, ``tags``; all optional, unknown
+            keywords are ignored. Without a session context everything that would need one takes a neutral default.
+
+    Attributes:
+        timeouts: limits in seconds by ``test``, ``setup`` and ``teardown``, as far as ``@timeout`` gives them.
+        expected_failure: why the test is expected to fail; ``None`` if it is not.
+        tags: the words of ``@tag``.
     """
 
     __test__ = False
@@ -99,6 +104,9 @@ class TestContext:
     # Tells apart tests whose names come out the same; set by the loader
     disambiguator: str = ""
     test_index: int | None = None
+    timeouts: Mapping[str, float] = {}
+    expected_failure: str | None = None
+    tags: frozenset[str] = frozenset()
     _logger: logging.Logger | None = None
     _local_scratch_dir: str | None = None
     _closed: bool = False
@@ -115,6 +123,10 @@ class TestContext:
         self.injected_args: Any = kwargs.get("injected_args")
         self.ignore: bool = kwargs.get("ignore", False)
         self.cluster_use_metadata: dict[str, Any] = copy.copy(kwargs.get("cluster_use_metadata") or {})
+        # Most tests have none of these, but to an instance that got them later they would cost hundreds of bytes
+        self.timeouts = kwargs.get("timeouts") or self.timeouts
+        self.expected_failure = kwargs.get("expected_failure")
+        self.tags = kwargs.get("tags") or self.tags
 
     def __getattr__(self, name: str) -> Any:
         # Made at first use, never again after close(): most of the thousands of contexts in a driver never get that far

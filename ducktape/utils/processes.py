@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 _MARK_VARIABLE = "DUCKTAPE_TEST_PROCESS"
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -53,6 +54,17 @@ def end_with_parent(sig: signal.Signals) -> None:
     prctl = _prctl()
     if prctl is not None:
         prctl(_PR_SET_PDEATHSIG, int(sig), 0, 0, 0)
+
+
+def set_name(name: str) -> None:
+    """Change what others see as the name of this process (Linux only).
+
+    Args:
+        name: at most 15 bytes; call this in the main thread.
+    """
+    prctl = _prctl()
+    if prctl is not None:
+        prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
 
 
 def child_pids(of: int | None = None) -> set[int]:

@@ -4,16 +4,18 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ducktape.tests import reporter
-from ducktape.tests.result import FAIL, TestResult
-from tests.unit.tests.reports.samples import demo_results, result
+from ducktape.tests.result import FAIL, PASS, TestResult, TestResults
+from tests.unit.tests.reports.samples import demo_results, eventful_results, not_run, result, session
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 OPTIONS = [
@@ -44,9 +46,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     return dumped(directory / "report.html", tmp_path_factory.mktemp("profile"))
 
 
-def dumped(file: Path, profile: Path) -> str:
+def dumped(file: Path, profile: Path, *options: str) -> str:
     assert CHROMIUM is not None
-    argv = [CHROMIUM, *OPTIONS, f"--user-data-dir={profile}", "--dump-dom", file.as_uri()]
+    argv = [CHROMIUM, *OPTIONS, *options, f"--user-data-dir={profile}", "--dump-dom", file.as_uri()]
     finished = subprocess.run(argv, capture_output=True, timeout=120, check=True)
     return finished.stdout.decode("utf-8")
 
@@ -89,3 +91,146 @@ def test_the_script_block_runs(tmp_path: Path) -> None:
     )
     (tmp_path / "probe.html").write_text(content.replace("</body>", f"{probe}</body>"), encoding="utf-8")
     assert f"<title>9,5,{len(NASTY) + 1}</title>" in dumped(tmp_path / "probe.html", tmp_path / "profile")
+
+
+# What a reader sees of every panel: its rows that are shown, and of its folds those that are there and open
+SHOWN = """
+const shown = () => Object.fromEntries([...document.querySelectorAll("div[id$='_test_panel']")].map((panel) => [
+    panel.id.replace("_test_panel", ""),
+    panel.hidden ? null : [
+        [...panel.querySelectorAll(".report_table > tbody > tr")].filter((row) => !row.hidden).length,
+        [...panel.querySelectorAll("details")].filter((fold) => !fold.hidden).map((fold) => fold.open),
+    ],
+]));
+const type = (text) => {
+    document.getElementById("filter_text").value = text;
+    document.getElementById("filter_text").dispatchEvent(new Event("input"));
+    return new Promise((done) => setTimeout(done, 400));
+};
+const buttons = [...document.querySelectorAll("button")];
+const press = (name) => buttons.find((each) => each.textContent.startsWith(name)).click();
+const count = () => document.getElementById("filter_count").textContent;
+"""
+
+
+def asked(results: TestResults, directory: Path, script: str) -> Any:
+    """Return what a script finds in a page that a browser has opened.
+
+    Args:
+        results: what the page is about.
+        directory: a fresh one.
+        script: body of an asynchronous function; it returns a value for JSON.
+    """
+    content = reporter.HTMLSummaryReporter(results).report_string()
+    probe = (
+        f"{{ {SHOWN}(async () => {{ {script} }})().then((found) => {{ document.title = JSON.stringify(found); }}) }}"
+    )
+    (directory / "probe.html").write_text(content.replace("</body>", f"<script>{probe}</script></body>"), "utf-8")
+    page = dumped(directory / "probe.html", directory / "profile", "--virtual-time-budget=10000")
+    title = re.search("<title>(.*?)</title>", page, re.DOTALL)
+    assert title is not None
+    return json.loads(html.unescape(title[1]))
+
+
+def many(failed: int, passed: int, missing: int) -> TestResults:
+    of = session()
+    results = TestResults(of)
+    for index in range(failed + passed):
+        status, reason = (FAIL, ["timeout", "error"][index % 2]) if index < failed else (PASS, None)
+        summary = f"oh-{index}-oh\nTraceback" if status == FAIL else "Test Passed"
+        results.append(result("test_matrix", index, status, summary, {"x": index}, reason=reason, of=of))
+    results.not_run += [not_run("test_pass", "no time left", {"x": index}) for index in range(missing)]
+    return results
+
+
+def test_a_page_without_a_filter_shows_everything(tmp_path: Path) -> None:
+    assert asked(eventful_results(), tmp_path, "return [shown(), count()]") == [
+        {"failed": [4, []], "not_run": [3, []], "ignored": [3, []], "flaky": [1, []], "passed": [1, []]},
+        "",
+    ]
+
+
+def test_rows_are_filtered_by_words_reasons_and_panels(tmp_path: Path) -> None:
+    script = """
+        const found = [];
+        const look = () => found.push([shown(), count()]);
+        await type("timeouterror WORKER4"); look();
+        await type(""); press("timeout"); look();
+        press("infrastructure"); look();
+        press("timeout"); press("infrastructure"); press("Tests Not Run"); look();
+        await type("not seen"); look();
+        await type("nothing has this"); look();
+        await type(""); press("Tests Not Run"); look();
+        return found;
+    """
+    none = {"failed": None, "not_run": None, "ignored": None, "flaky": None, "passed": None}
+    everything = {"failed": [4, []], "not_run": [3, []], "ignored": [3, []], "flaky": [1, []], "passed": [1, []]}
+    assert asked(eventful_results(), tmp_path, script) == [
+        [none | {"failed": [1, []]}, "1 of 12 tests"],
+        [none | {"failed": [2, []]}, "2 of 12 tests"],
+        [none | {"failed": [3, []]}, "3 of 12 tests"],
+        [none | {"not_run": [3, []]}, "3 of 12 tests"],
+        [none | {"not_run": [1, []]}, "1 of 12 tests"],
+        [none, "0 of 12 tests"],
+        [everything, ""],
+    ]
+
+
+def test_ten_thousand_rows_are_all_there_and_few_are_laid_out(tmp_path: Path) -> None:
+    script = """
+        const found = [shown()];
+        found.push([...document.querySelectorAll("tr")].filter((row) => row.checkVisibility()).length < 1000);
+        found.push(document.body.textContent.includes("oh-999-oh"));
+        await type("oh-999-oh"); found.push(shown(), count());
+        await type("traceback"); found.push(shown().failed, count());
+        found.push(document.querySelector("details > summary").textContent);
+        press("error"); found.push(shown().failed, count());
+        found.push(document.querySelector("details > summary").textContent);
+        await type(""); press("error"); found.push(shown(), count());
+        return found;
+    """
+    folded = {
+        "failed": [1000, [True, False, False, False]],
+        "not_run": [300, [True, False]],
+        "ignored": [0, []],
+        "flaky": [0, []],
+        "passed": [8700, [True] + [False] * 34],
+    }
+    none = dict.fromkeys(folded)
+    assert asked(many(1000, 8700, 300), tmp_path, script) == [
+        folded,
+        True,
+        True,
+        none | {"failed": [1, [True]]},
+        "1 of 10000 tests",
+        [1000, [True, False, False, False]],
+        "1000 of 10000 tests",
+        "1 to 250 of 1,000",
+        [500, [True, True, False, False]],
+        "500 of 10000 tests",
+        "1 to 250 of 1,000: 125 shown",
+        folded,
+        "",
+    ]
+
+
+def test_a_link_to_a_failure_shows_it_whatever_was_filtered(tmp_path: Path) -> None:
+    results = many(600, 0, 0)
+    results.append(result("test_fail", 900, FAIL, "SomethingElse", of=results.session_context))
+    script = """
+        await type("oh-3-oh");
+        document.querySelector("#overview_table a[href='#first-3']").click();
+        const row = document.getElementById("first-3").closest("tr");
+        return [row.textContent.includes("SomethingElse"), row.checkVisibility(), count()];
+    """
+    assert asked(results, tmp_path, script) == [True, True, ""]
+
+
+def test_what_is_printed_has_no_controls_and_no_scroll_boxes(tmp_path: Path) -> None:
+    script = """
+        const rules = [...document.styleSheets[0].cssRules].filter((rule) => rule.conditionText === "print");
+        return rules.flatMap((rule) => [...rule.cssRules]).map((rule) => [rule.selectorText, rule.style.cssText]);
+    """
+    printed = dict(asked(eventful_results(), tmp_path, script))
+    assert printed["#filter_panel"] == "display: none;"
+    assert "max-height: none;" in printed["pre.pre_stack_trace, pre.data"]

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib.resources
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -14,10 +16,13 @@ import jinja2
 from markupsafe import Markup
 
 from ducktape import __version__
-from ducktape.tests.reports.text import format_time, visible
+from ducktape.tests.reports import overview
+from ducktape.tests.reports.excerpt import excerpt, fitting_limit
+from ducktape.tests.reports.text import format_time, headline, rate, visible
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus
 
 if TYPE_CHECKING:
+    from ducktape.tests.not_run import NotRun
     from ducktape.tests.result import TestResult, TestResults
 
 _SECTIONS: tuple[tuple[TestStatus, str, str], ...] = (
@@ -26,6 +31,39 @@ _SECTIONS: tuple[tuple[TestStatus, str, str], ...] = (
     (FLAKY, "flaky", "Flaky Tests"),
     (PASS, "passed", "Passed Tests"),
 )
+# How much of each long text the page has: every text is in it twice, and a browser keeps all of it in memory
+_LIMITS = (2_000_000, 200_000, 20_000, 4_000)
+_BUDGET = 32_000_000
+# What takes a browser long is the layout of rows, and it does not lay out what is folded
+_ROWS_IN_BLOCK = 250
+_MOST_GROUPS = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class _Section:
+    """One part of the page.
+
+    Attributes:
+        name: of its constant and its panel, such as ``failed``.
+        title: its heading.
+        tests: what is in it.
+        view: makes the texts of one row.
+    """
+
+    name: str
+    title: str
+    tests: Sequence[Any]
+    view: Callable[[Any], dict[str, Any]]
+
+    @property
+    def constant(self) -> str:
+        return f"{self.name.upper()}_TESTS"
+
+    @property
+    def blocks(self) -> list[tuple[int, Sequence[Any]]]:
+        """The tests in portions, each with the number of its first row."""
+        starts = range(0, len(self.tests), _ROWS_IN_BLOCK)
+        return [(start + 1, self.tests[start : start + _ROWS_IN_BLOCK]) for start in starts]
 
 
 def render(results: TestResults, expected_test_count: int | None = None) -> str:
@@ -46,32 +84,30 @@ def pieces(results: TestResults, expected_test_count: int | None = None) -> Iter
         expected_test_count: how many tests were to run; by default as many as there are results.
     """
     heading = {"session": str(results.session_context.session_id), "version": __version__}
-    summary = {
-        "expected": len(results) if expected_test_count is None else expected_test_count,
-        "run": len(results),
-        "passes": results.num_passed,
-        "flaky": results.num_flaky,
-        "failures": results.num_failed,
-        "ignored": results.num_ignored,
-        "time": format_time(results.run_time_seconds),
-    }
-    unhealthy = [str(node) for node in results.unhealthy_nodes]
+    summary = _summary(results, expected_test_count)
     color_keys = [str(status) for status in (PASS, FAIL, IGNORE, FLAKY)]
-    of_status: dict[str, list[TestResult]] = {str(status): [] for status, _, _ in _SECTIONS}
-    for result in results:
-        of_status[str(result.test_status)].append(result)
-    sections = [(name, title, of_status[str(status)]) for status, name, title in _SECTIONS]
+    sections = _sections(results)
+    failures = sections[0].tests
+    groups = overview.alike(failures)
     constants = {"HEADING": heading, "SUMMARY": summary, "COLOR_KEYS": color_keys}
     stream = _template().stream(
         heading=heading,
         summary=summary,
         color_keys=color_keys,
         sections=sections,
-        unhealthy=unhealthy,
-        view=_view,
+        unhealthy=[str(node) for node in results.unhealthy_nodes],
+        reasons=overview.counted(overview.reason_of(result) for result in failures),
+        groups=groups[:_MOST_GROUPS] if len(failures) > 1 else [],
+        groups_left_out=max(len(groups) - _MOST_GROUPS, 0),
+        not_run_reasons=overview.counted(test.why for test in results.not_run),
+        short_name=_short_name,
+        with_teardown_errors=sum(bool(each.teardown_errors) and each.test_status != FAIL for each in results),
+        anchors={id(group.first): f"first-{number}" for number, group in enumerate(groups[:_MOST_GROUPS], start=1)},
+        key=id,
         constants={name: _script_constant(value) for name, value in constants.items()},
         script_constant=_script_constant,
         css=Markup(style_sheet()),
+        script=Markup(_packaged("report.js")),
     )
     stream.enable_buffering(200)
     return stream
@@ -83,28 +119,97 @@ def style_sheet() -> str:
     return _packaged("report.css")
 
 
-def _view(result: TestResult) -> dict[str, str]:
-    return {
-        "test_name": _name_block(result),
+def _summary(results: TestResults, expected_test_count: int | None) -> dict[str, Any]:
+    summary = {
+        "expected": len(results) if expected_test_count is None else expected_test_count,
+        "run": len(results),
+        "passes": results.num_passed,
+        "flaky": results.num_flaky,
+        "failures": results.num_failed,
+        "ignored": results.num_ignored,
+        "time": format_time(results.run_time_seconds),
+    }
+    return summary | ({"not_run": len(results.not_run)} if results.not_run else {})
+
+
+def _sections(results: TestResults) -> list[_Section]:
+    of_status: dict[str, list[TestResult]] = {str(status): [] for status, _, _ in _SECTIONS}
+    for result in results:
+        of_status[str(result.test_status)].append(result)
+    view = functools.partial(_view, limit=_limit(results), logs_root=results.logs_root)
+    sections = [_Section(name, title, of_status[str(status)], view) for status, name, title in _SECTIONS]
+    if results.not_run:
+        sections.insert(1, _Section("not_run", "Tests Not Run", results.not_run, _view_of_not_run))
+    return sections
+
+
+def _limit(results: TestResults) -> int:
+    """Return how much of every text there is room for."""
+    lengths = [len(result.summary) for result in results]
+    lengths += [len(error) for result in results for error in result.teardown_errors]
+    lengths += [len(json.dumps(result.data)) for result in results if result.data is not None]
+    return fitting_limit(lengths, _BUDGET, _LIMITS)
+
+
+def _view(result: TestResult, *, limit: int, logs_root: str) -> dict[str, Any]:
+    def shown(text: str) -> str:
+        return excerpt(text, limit, f"{result.relative_results_dir}report.txt")
+
+    nodes = f"Nodes (used/allocated): {result.nodes_used}/{result.nodes_allocated}"
+    view: dict[str, Any] = {
+        "test_name": _name_block(result, nodes),
         "test_result": str(result.test_status),
         "reason": result.reason or "",
         "description": result.description,
         "run_time": format_time(result.run_time_seconds),
-        "data": "" if result.data is None else json.dumps(result.data, indent=2),
-        "summary": result.summary,
-        "test_log": "" if result.test_status == IGNORE else result.relative_results_dir.rstrip("/\\"),
+        "data": "" if result.data is None else shown(json.dumps(result.data, indent=2)),
+        "summary": shown(result.summary),
+        "test_log": "" if result.test_status == IGNORE and not result.summary else _logs(result, logs_root),
+    }
+    if result.runs:
+        view["runs"] = rate(result.runs)
+    if result.attempts:
+        view["attempts"] = [_view_of_attempt(result, attempt, logs_root) for attempt in result.attempts]
+    if result.teardown_errors:
+        view["teardown_errors"] = [shown(error) for error in result.teardown_errors]
+    return view
+
+
+def _view_of_attempt(result: TestResult, attempt: dict[str, Any], logs_root: str) -> dict[str, str]:
+    start, stop = (attempt.get(name) or -1 for name in ("start_time", "stop_time"))
+    return {
+        "number": str(attempt.get("number")),
+        "status": str(attempt.get("status")).lower(),
+        "reason": attempt.get("reason") or "",
+        "run_time": format_time(stop - start) if 0 <= start <= stop else "",
+        "nodes": ", ".join(map(str, attempt.get("nodes") or [])),
+        "summary": headline(attempt.get("summary") or ""),
+        "test_log": _logs(result, logs_root, attempt.get("directory") or ""),
     }
 
 
-def _name_block(result: TestResult) -> str:
+def _view_of_not_run(test: NotRun) -> dict[str, str]:
+    return {"test_name": _name_block(test), "test_result": "notrun", "why": test.why}
+
+
+def _logs(result: TestResult, logs_root: str, directory: str = "") -> str:
+    """Return where the logs of a test are, as seen from the report."""
+    return os.path.join(logs_root, result.relative_results_dir, directory).rstrip("/\\")
+
+
+def _short_name(result: TestResult) -> str:
+    return f"{result.cls_name}.{result.function_name}" if result.cls_name else result.test_id
+
+
+def _name_block(test: TestResult | NotRun, *more: str) -> str:
     lines = [
-        f"Module:      {result.module_name}",
-        f"Class:       {result.cls_name}",
-        f"Method:      {result.function_name}",
-        f"Nodes (used/allocated): {result.nodes_used}/{result.nodes_allocated}",
+        f"Module:      {test.module_name}",
+        f"Class:       {test.cls_name}",
+        f"Method:      {test.function_name}",
+        *more,
     ]
-    if result.injected_args:
-        lines += ["Arguments:", json.dumps(result.injected_args, indent=2)]
+    if test.injected_args:
+        lines += ["Arguments:", json.dumps(test.injected_args, indent=2)]
     return "\n".join(lines)
 
 
@@ -130,4 +235,5 @@ def _template() -> jinja2.Template:
     )
     environment.filters["visible"] = visible
     environment.filters["link"] = _link
+    environment.filters["number"] = "{:,}".format
     return environment.from_string(_packaged("report.html"))

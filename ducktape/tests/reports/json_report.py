@@ -17,6 +17,10 @@ _encode = json.JSONEncoder().encode
 _NO_PROCESSES = '\n  "client_status": {}'
 _NO_RESULTS = '\n  "results": []'
 _INSIDE = "\n    "
+_EMPTY = '""'
+# Line ends inside texts are escaped: what is on this level of indentation is the key of a result
+_NO_SUMMARY = f'{_INSIDE}  "summary": {_EMPTY}'
+_LONG = 1 << 20
 _quoted = json.encoder.encode_basestring_ascii
 
 
@@ -34,17 +38,31 @@ def pieces(results: TestResults) -> Iterator[str]:
     yield f'{start}\n  "client_status": '
     yield from _filled("{}", (f"{_quoted(key)}: {_indented(jsonable(value), _INSIDE)}" for key, value in processes))
     yield f'{middle}\n  "results": '
-    yield from _filled("[]", (_indented(result.to_json(), _INSIDE) for result in results))
+    yield from _filled("[]", (_result(result.to_json()) for result in results))
     yield end
 
 
-def _filled(brackets: str, items: Iterable[str]) -> Iterator[str]:
+def _filled(brackets: str, items: Iterable[str | Iterable[str]]) -> Iterator[str]:
     """Yield a collection on the first level of the file."""
     separator = brackets[0]
     for item in items:
-        yield f"{separator}{_INSIDE}{item}"
+        yield f"{separator}{_INSIDE}"
+        yield from [item] if isinstance(item, str) else item
         separator = ","
     yield f"\n  {brackets[1]}" if separator == "," else brackets
+
+
+def _result(content: dict[str, Any]) -> Iterator[str]:
+    """Yield one result; a very long summary, with its escapes several times as long, is not copied as a whole."""
+    summary = content["summary"]
+    if len(summary) <= _LONG:
+        yield _indented(content, _INSIDE)
+        return
+    start, end = _indented({**content, "summary": ""}, _INSIDE).split(_NO_SUMMARY, 1)
+    yield f'{start}{_NO_SUMMARY.removesuffix(_EMPTY)}"'
+    for position in range(0, len(summary), _LONG):
+        yield _quoted(summary[position : position + _LONG])[1:-1]
+    yield f'"{end}'
 
 
 def indented(value: Any) -> str:

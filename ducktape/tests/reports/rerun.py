@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import yaml
@@ -15,18 +17,25 @@ if TYPE_CHECKING:
     from ducktape.tests.result import TestResult, TestResults
 
 
-def symbol(result: TestResult, directory: str, *, only_near: bool = False) -> str:
+# Above this the suite file says the same in less
+_MOST_ABSOLUTE = 100
+
+
+def symbol(result: TestResult, directory: str) -> str:
     """Return the symbol that selects the test of a result.
 
     Args:
         result: the result; that of a file which cannot be imported selects the whole file.
         directory: absolute path of the directory from which the file's path is seen.
-        only_near: give the absolute path if the two have nothing but the root in common.
 
     Returns:
         ``path``, ``path::Class.method`` or ``path::Class.method@{"argument":1}``.
     """
-    path = _path(result.file_name, directory, only_near=only_near) if result.file_name else result.module_name
+    return _symbol(result, lambda file: _seen_from(file, directory))
+
+
+def _symbol(result: TestResult, spelled: Callable[[str], str]) -> str:
+    path = spelled(result.file_name) if result.file_name else result.module_name
     if not result.cls_name:
         return path
     name = f"{path}::{result.cls_name}.{result.function_name}"
@@ -45,14 +54,22 @@ def console(results: TestResults, working_dir: str, suite_file: str, width: int)
         width: length of the separators.
     """
     separator = "=" * width
+    # Before the symbols that begin in this directory: those have always been the last line of all
+    elsewhere = _failed(results, os.path.abspath)
+    if len(elsewhere) > _MOST_ABSOLUTE:
+        elsewhere = [suite_file]
     lines = [
+        separator,
+        "FAILED TESTS",
+        "In any other directory, pass these to your ducktape run",
+        _joined(elsewhere),
         separator,
         "FAILED TEST SUITE",
         f"Test suite to rerun failed tests: {suite_file}",
         separator,
         "FAILED TEST SYMBOLS",
         "Pass the test symbols below to your ducktape run",
-        " ".join(_quoted(name) for name in _failed(results, working_dir, only_near=False)),
+        _joined(_failed(results, lambda file: _seen_from(file, working_dir))),
     ]
     return "\n".join(lines)
 
@@ -62,29 +79,42 @@ def suite(results: TestResults, directory: str) -> str:
 
     Args:
         results: the results of the session.
-        directory: absolute path of the directory in which the file will be: entries are resolved from there.
+        directory: in which the file will be: entries are resolved from there.
     """
-    content = {str(results.session_context.session_id): _failed(results, directory, only_near=True)}
+    directory = os.path.abspath(directory)
+    content = {str(results.session_context.session_id): _failed(results, lambda file: _entry(file, directory))}
     return yaml.safe_dump(content, indent=4, default_flow_style=False, width=float("inf"))
 
 
-def _failed(results: TestResults, directory: str, *, only_near: bool) -> list[str]:
-    symbols = (symbol(result, directory, only_near=only_near) for result in results if result.test_status == FAIL)
+def _failed(results: TestResults, spelled: Callable[[str], str]) -> list[str]:
+    # Thousands of tests are in few files
+    once = functools.cache(spelled)
+    symbols = (_symbol(result, once) for result in results if result.test_status == FAIL)
     return list(dict.fromkeys(symbols))
 
 
-def _path(file: str, directory: str, *, only_near: bool) -> str:
-    """Spell a path relative to a directory, or absolutely where that is impossible or (``only_near``) fragile."""
+def _seen_from(file: str, directory: str) -> str:
+    """Spell a path relative to a directory, or absolutely where that is impossible."""
     try:
         relative = os.path.relpath(file, directory)
     except ValueError:
-        return file
+        return os.path.abspath(file)
+    # At the beginning of an argument a dash would make it an option
+    return os.path.join(os.curdir, relative) if relative.startswith("-") else relative
+
+
+def _entry(file: str, directory: str) -> str:
+    """Spell a path for a file in a directory: relative where both will be moved together, otherwise absolutely."""
     # With nothing but the root in common the two are moved, copied and mounted independently
-    if only_near and os.path.commonpath([file, directory]) == os.path.abspath(os.sep):
-        return file
-    return relative
+    if os.path.commonpath([os.path.abspath(file), directory]) == os.path.abspath(os.sep):
+        return os.path.abspath(file)
+    # Through a symbolic link "../.." leads elsewhere than it seems
+    relative = os.path.relpath(file, directory)
+    if os.path.relpath(os.path.realpath(file), os.path.realpath(directory)) != relative:
+        return os.path.abspath(file)
+    return _seen_from(file, directory)
 
 
-def _quoted(text: str) -> str:
+def _joined(symbols: Iterable[str]) -> str:
     # shlex.quote would leave ordinary symbols bare; readers and scripts expect quotes around each of them
-    return "'" + text.replace("'", "'\"'\"'") + "'"
+    return " ".join("'" + symbol.replace("'", "'\"'\"'") + "'" for symbol in symbols)

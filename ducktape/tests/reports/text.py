@@ -6,19 +6,34 @@ Lives below the results themselves, which write their own report with it, and so
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from ducktape import __version__
-from ducktape.tests.status import FAIL
+from ducktape.tests.not_run import NotRun
+from ducktape.tests.reports.excerpt import excerpt, fitting_limit
+from ducktape.tests.status import FAIL, IGNORE
 
 DEFAULT_SEPARATOR_WIDTH = 100
+_INDENT = "    "
+_LONGEST_HEADLINE = 400
+# Where the first line of a text is looked for that says something
+_BEGINNING = 1 << 16
+# How much of the text of one test a console gets, if there is room for all of them within the budget
+_CONSOLE_LIMITS = (20_000, 4_000, 1_000)
+_CONSOLE_BUDGET = 2_000_000
+_MOST_NOT_RUN_ON_CONSOLE = 20
 
 # Control characters other than tab and newline, halves of characters and what is none: XML cannot contain most of
 # them, not even as references, and browsers drop, reinterpret or refuse them
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+# Lines of a summary of several runs that say nothing about the failure
+_UNINFORMATIVE = re.compile(r"\s*|runs? \d+(, \d+)* summary:|~+|passed \d+ of \d+ runs")
 
 
 class ResultText(Protocol):
@@ -34,6 +49,16 @@ class ResultText(Protocol):
     def summary(self) -> str: ...
     @property
     def data(self) -> Any: ...
+    @property
+    def reason(self) -> str | None: ...
+    @property
+    def runs(self) -> Mapping[str, int] | None: ...
+    @property
+    def attempts(self) -> Sequence[Mapping[str, Any]]: ...
+    @property
+    def teardown_errors(self) -> Sequence[str]: ...
+    @property
+    def results_dir(self) -> str: ...
 
 
 class SessionText(Protocol):
@@ -58,6 +83,8 @@ class ResultsText(Protocol):
     def num_failed(self) -> int: ...
     @property
     def num_ignored(self) -> int: ...
+    @property
+    def not_run(self) -> Sequence[NotRun]: ...
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[ResultText]: ...
 
@@ -89,23 +116,75 @@ def _spelled(code: int) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
+def headline(summary: str, longest: int = _LONGEST_HEADLINE) -> str:
+    """Return the first line of a summary that says something, cut to a number of characters."""
+    lines = (line for line in summary[:_BEGINNING].split("\n") if not _UNINFORMATIVE.fullmatch(line))
+    line = next(lines, "")
+    return line if len(line) <= longest else f"{line[:longest]}..."
+
+
+def rate(runs: Mapping[str, int]) -> str:
+    """Return how often a test passed, as ``passed 3 of 5 runs``."""
+    return f"passed {runs.get('passed', 0)} of {sum(runs.values())} runs"
+
+
+def attempt_line(attempt: Mapping[str, Any]) -> str:
+    """Return one attempt at a test in one line."""
+    line = f"{attempt.get('number')}. {str(attempt.get('status')).upper()}"
+    if attempt.get("reason"):
+        line += f" ({attempt['reason']})"
+    if attempt.get("nodes"):
+        line += f" on {', '.join(map(str, attempt['nodes']))}"
+    if attempt.get("directory"):
+        line += f", logs in {attempt['directory']}"
+    said = headline(attempt.get("summary") or "")
+    return f"{line}: {said}" if said else line
+
+
 def result_text(result: ResultText) -> str:
-    """Return the block of one result, with its summary if it failed and its data if it has any."""
-    lines = [
-        f"test_id:    {result.test_id}",
-        f"status:     {str(result.test_status).upper()}",
-        f"run time:   {format_time(result.run_time_seconds)}",
-    ]
-    if result.test_status == FAIL:
-        lines += ["", "", f"    {result.summary}"]
+    """Return the block of one result: with its summary if it failed or was left out, with its data if it has any."""
+    return "".join(result_pieces(result))
+
+
+def result_pieces(result: ResultText, shortened: Callable[[str], str] = str) -> Iterator[str]:
+    """Yield the same text piece by piece.
+
+    Args:
+        result: the result.
+        shortened: is given each text that may be long, and returns what is to be shown of it.
+    """
+    yield f"test_id:    {result.test_id}"
+    yield f"\nstatus:     {str(result.test_status).upper()}"
+    yield f"\nrun time:   {format_time(result.run_time_seconds)}"
+    if result.reason:
+        yield f"\nreason:     {result.reason}"
+    if result.runs:
+        yield f"\nruns:       {rate(result.runs)}"
+    if result.attempts:
+        yield f"\nattempts:   {len(result.attempts)}"
+        yield from (f"\n{_INDENT}{attempt_line(attempt)}" for attempt in result.attempts)
+    if result.test_status == FAIL or (result.test_status == IGNORE and result.summary):
+        yield f"\n\n\n{_INDENT}"
+        yield shortened(result.summary)
+    if result.teardown_errors:
+        yield "\n\n\nteardown errors:"
+        for error in result.teardown_errors:
+            yield f"\n{_INDENT}"
+            yield shortened(error)
     if result.data is not None:
-        lines.append(json.dumps(result.data))
-    return "\n".join(lines)
+        yield "\n"
+        yield shortened(json.dumps(result.data))
 
 
 def result_report(result: ResultText, width: int = DEFAULT_SEPARATOR_WIDTH) -> str:
     """Return the ``report.txt`` of one test: a line of ``width`` characters, then the block of the result."""
-    return f"{'=' * width}\n{result_text(result)}"
+    return "".join(result_report_pieces(result, width))
+
+
+def result_report_pieces(result: ResultText, width: int = DEFAULT_SEPARATOR_WIDTH) -> Iterator[str]:
+    """Yield the same text piece by piece."""
+    yield f"{'=' * width}\n"
+    yield from result_pieces(result)
 
 
 def session_header(results: ResultsText, width: int = DEFAULT_SEPARATOR_WIDTH) -> str:
@@ -122,6 +201,8 @@ def session_header(results: ResultsText, width: int = DEFAULT_SEPARATOR_WIDTH) -
         f"failed:           {results.num_failed}",
         f"ignored:          {results.num_ignored}",
     ]
+    if results.not_run:
+        lines.append(f"not run:          {len(results.not_run)}")
     unhealthy = getattr(results, "unhealthy_nodes", None)
     if unhealthy:
         lines.append(f"unhealthy nodes:  {', '.join(map(str, unhealthy))}")
@@ -138,4 +219,36 @@ def session_pieces(results: ResultsText, width: int = DEFAULT_SEPARATOR_WIDTH) -
     """Yield the same text result by result, so that a long session is never in memory as a whole."""
     yield session_header(results, width)
     for result in results:
-        yield f"\n{result_text(result)}\n{'-' * width}"
+        yield "\n"
+        yield from result_pieces(result)
+        yield f"\n{'-' * width}"
+    yield from _not_run_pieces(results.not_run, width)
+
+
+def console_pieces(results: ResultsText, width: int) -> Iterator[str]:
+    """Yield the same text with long texts cut; what is left out is in the ``report.txt`` of each test."""
+    lengths = [len(result.summary) for result in results]
+    limit = fitting_limit(lengths, _CONSOLE_BUDGET, _CONSOLE_LIMITS)
+    yield session_header(results, width)
+    for result in results:
+        whole_text = os.path.join(result.results_dir, "report.txt")
+        yield "\n"
+        yield from result_pieces(result, functools.partial(excerpt, limit=limit, whole_text=whole_text))
+        yield f"\n{'-' * width}"
+    yield from _not_run_pieces(results.not_run, width, most=_MOST_NOT_RUN_ON_CONSOLE)
+
+
+def _not_run_pieces(not_run: Sequence[NotRun], width: int, *, most: int | None = None) -> Iterator[str]:
+    """Yield the tests that never ran, below the reason that they have in common."""
+    if not not_run:
+        return
+    yield f"\nNOT RUN ({len(not_run)})"
+    reasons: dict[str, list[str]] = {}
+    for test in not_run:
+        reasons.setdefault(test.why, []).append(test.test_id)
+    for why, ids in reasons.items():
+        yield f"\n{why or 'unknown reason'}:"
+        yield from (f"\n{_INDENT}{test_id}" for test_id in ids[:most])
+        if most is not None and len(ids) > most:
+            yield f"\n{_INDENT}and {len(ids) - most:,} more, which are in report.txt"
+    yield f"\n{'-' * width}"

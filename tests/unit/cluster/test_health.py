@@ -12,11 +12,27 @@ from typing import Any
 
 import pytest
 
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.cluster_spec import ClusterSpec
-from ducktape.cluster.health import CHECK_SEC, NodeCheck, UnhealthyNode, check_nodes, unhealthy_nodes, what_is_wrong
+from ducktape.cluster.finite_subcluster import FiniteSubcluster
+from ducktape.cluster.health import (
+    CHECK_SEC,
+    NodeCheck,
+    UnhealthyNode,
+    check_nodes,
+    put_aside,
+    unhealthy_nodes,
+    what_is_wrong,
+)
 from ducktape.cluster.json import JsonCluster
+from ducktape.cluster.lease import NodesLeasedElsewhereError
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
-from ducktape.cluster.node_container import InsufficientHealthyNodesError
+from ducktape.cluster.localhost import LocalhostCluster
+from ducktape.cluster.node_container import (
+    InsufficientHealthyNodesError,
+    InsufficientResourcesError,
+    NodeNotPresentError,
+)
 from ducktape.cluster.put_aside import PutAside
 from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig
 from ducktape.cluster.transport import Completed
@@ -185,24 +201,24 @@ def test_one_that_is_still_unwell_stays_aside(folder: Path) -> None:
 
 
 def test_logins_are_tried_again_without_waiting_for_them() -> None:
-    put_aside = PutAside(logs_in=True)
+    aside = PutAside(logs_in=True)
     account: Any = Account("silent")
     account.available = lambda: True
-    put_aside.add(account, "no answer")
+    aside.add(account, "no answer")
     begin = time.monotonic()
-    assert put_aside.recovered(0) == []
+    assert aside.recovered(0) == []
     account.transport.name = "fine"  # too late for the check that is under way
-    assert put_aside.recovered(0) == []
+    assert aside.recovered(0) == []
     assert time.monotonic() - begin < 2
     copy = pickle.loads(pickle.dumps(PutAside(logs_in=True)))
     assert copy.recovered(0) == []
-    assert put_aside._check is not None
-    put_aside._check.cancel()
-    assert put_aside.recovered(1000) == []
+    assert aside._check is not None
+    aside._check.cancel()
+    assert aside.recovered(1000) == []
     deadline = time.monotonic() + 30
-    while not (back := put_aside.recovered(0)) and time.monotonic() < deadline:
+    while not (back := aside.recovered(0)) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert (back, len(put_aside.accounts), put_aside.stories[0].name) == ([account], 0, "silent")
+    assert (back, len(aside.accounts), aside.stories[0].name) == ([account], 0, "silent")
 
 
 def test_clusters_without_such_nodes_have_none() -> None:
@@ -260,3 +276,76 @@ def test_leases_of_nodes_that_are_put_aside_are_given_back(tmp_path: Path) -> No
     assert [node.name for node in cluster.alloc(ClusterSpec.simple_linux(1))] == ["fine-1"]
     other = JsonCluster({"nodes": [{"ssh_config": {"host": "refused-1"}}]}, lease_dir=str(tmp_path))
     assert [node.name for node in other.alloc(ClusterSpec.simple_linux(1))] == ["refused-1"]
+
+
+# nodes that a test has left dirty
+
+
+def test_a_dirty_node_is_not_used_again_however_healthy_it_is(folder: Path) -> None:
+    cluster = _moody("a", "b")
+    cluster.retry_unhealthy_sec = 0
+    nodes = cluster.alloc(ClusterSpec.simple_linux(2))
+    assert put_aside(cluster, nodes[0], "its server\n  could not be stopped") is True
+    cluster.free(nodes[1])
+    assert (len(cluster), cluster.used().size(), cluster.retry_unhealthy()) == (1, 0, False)
+    [node] = unhealthy_nodes(cluster)
+    assert (node.name, node.reason, node.back_at) == ("a", "its server could not be stopped", None)
+    with pytest.raises(InsufficientResourcesError):
+        cluster.alloc(ClusterSpec.simple_linux(2))
+    with pytest.raises(NodeNotPresentError):
+        put_aside(cluster, nodes[0], "again")
+    assert [story.name for story in pickle.loads(pickle.dumps(cluster)).unhealthy_nodes] == ["a"]
+
+
+def test_a_dirty_node_does_not_keep_a_sick_one_from_coming_back(folder: Path) -> None:
+    cluster = _moody("a", "b")
+    cluster.retry_unhealthy_sec = 0
+    [first] = cluster.alloc(ClusterSpec.simple_linux(1))
+    put_aside(cluster, first, "dirty")
+    (folder / "b").touch()
+    with pytest.raises(InsufficientHealthyNodesError):
+        cluster.alloc(ClusterSpec.simple_linux(1))
+    (folder / "b").unlink()
+    assert (cluster.retry_unhealthy(), len(cluster)) == (True, 1)
+    assert [(node.name, node.back_at is None) for node in cluster.unhealthy_nodes] == [("a", True), ("b", False)]
+
+
+def test_a_cluster_of_a_user_learns_that_a_dirty_node_is_not_used_any_more() -> None:
+    class Counting(JsonCluster):
+        freed: list[str] = []
+
+        def free_single(self, node: ClusterNode) -> None:
+            super().free_single(node)
+            self.freed.append(node.name)
+
+    cluster = Counting({"nodes": [{"ssh_config": {"host": "a"}}]})
+    [node] = cluster.alloc(ClusterSpec.simple_linux(1))
+    assert put_aside(cluster, node, "dirty") is True
+    assert (cluster.freed, len(cluster), [each.name for each in cluster.unhealthy_nodes]) == (["a"], 0, ["a"])
+
+
+def test_a_cluster_that_cannot_put_nodes_aside_is_left_alone() -> None:
+    class Strange(FiniteSubcluster):
+        put_aside = "no"
+
+    for kind in (FiniteSubcluster, Strange):
+        cluster = kind(LocalhostCluster(num_nodes=1)._available_nodes)
+        [node] = cluster.alloc(ClusterSpec.simple_linux(1))
+        assert put_aside(cluster, node, "dirty") is False
+        assert cluster.used().size() == 1
+
+
+def test_other_runs_do_not_get_a_dirty_node_while_this_one_goes_on(tmp_path: Path) -> None:
+    description = {"nodes": [{"ssh_config": {"host": "a"}}], "lease_dir": str(tmp_path)}
+    cluster, other = JsonCluster(description), JsonCluster(description)
+    [node] = cluster.alloc(ClusterSpec.simple_linux(1))
+    assert put_aside(cluster, node, "dirty") is True
+    with pytest.raises(NodesLeasedElsewhereError):
+        other.alloc(ClusterSpec.simple_linux(1))
+
+
+def test_no_password_is_in_the_reason() -> None:
+    cluster = JsonCluster({"nodes": [{"ssh_config": {"host": "a", "password": "s3cret"}}]})
+    [node] = cluster.alloc(ClusterSpec.simple_linux(1))
+    put_aside(cluster, node, "could not log in with s3cret")
+    assert cluster.unhealthy_nodes[0].reason == "could not log in with ***"

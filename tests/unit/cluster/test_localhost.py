@@ -113,3 +113,25 @@ def test_a_thousand_nodes_cost_nothing() -> None:
         return time.process_time() - begin
 
     assert min(once() for _ in range(20)) < 0.005
+
+
+def test_a_dirty_pseudo_node_is_put_aside() -> None:
+    cluster = LocalhostCluster()
+    nodes = cluster.alloc(ClusterSpec.simple_linux(2))
+    assert cluster.put_aside(nodes[1], "its files are still there") is True
+    cluster.free(nodes[0])
+    assert (len(cluster), cluster.available().size(), cluster.used().size()) == (999, 999, 0)
+    [story] = cluster.unhealthy_nodes
+    assert (story.name, story.reason, story.back_at) == ("localhost1", "its files are still there", None)
+    assert "localhost1" not in _take(cluster, 999)
+    with pytest.raises(NodeNotPresentError):
+        cluster.put_aside(nodes[1], "again")
+
+
+@pytest.mark.parametrize(("num_nodes", "most"), [(9, 0), (10, 1), (25, 2)])
+def test_one_in_ten_at_most_is_put_aside_as_all_are_one_machine(num_nodes: int, most: int) -> None:
+    cluster = LocalhostCluster(num_nodes=num_nodes)
+    nodes = cluster.alloc(ClusterSpec.simple_linux(num_nodes))
+    assert [cluster.put_aside(node, "dirty") for node in nodes] == [True] * most + [False] * (num_nodes - most)
+    cluster.free(nodes[most:])
+    assert len(cluster) == num_nodes - most

@@ -57,8 +57,24 @@ NEWER_DEFAULTS = {
     "allow_empty_tests_list": False,
     "check_nodes": False,
     "lease": None,
+    "keyword": None,
+    "tags": None,
+    "list_tags": False,
+    "last_failed": False,
+    "failed_first": False,
+    "resume": None,
+    "until_failure": None,
+    "test_timeout": None,
+    "session_timeout": None,
+    "detect_flakes": None,
+    "retry_infrastructure": 0,
+    "fail_on_teardown_error": False,
+    "shuffle": None,
+    "explain_schedule": False,
 }
-FLAGS = [name for name, value in DOCUMENTED_DEFAULTS.items() if value is False and name != "version"]
+FLAGS = [
+    name for name, value in {**DOCUMENTED_DEFAULTS, **NEWER_DEFAULTS}.items() if value is False and name != "version"
+]
 
 
 class Place:
@@ -108,7 +124,7 @@ def test_a_flag_is_turned_on_and_off(flag: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", ["default-num-nodes", "max-parallel", "repeat", "subsets", "subset", "sample", "test-runner-timeout"]
+    "option", ["default-num-nodes", "repeat", "subsets", "subset", "sample", "test-runner-timeout"]
 )
 def test_a_number_is_a_number(capsys: pytest.CaptureFixture[str], option: str) -> None:
     assert parse_args([f"--{option}", "7"])[option.replace("-", "_")] == 7
@@ -116,6 +132,110 @@ def test_a_number_is_a_number(capsys: pytest.CaptureFixture[str], option: str) -
     code, out, err = ended(capsys, f"--{option}", "x")
     assert (code, out) == (2, "")
     assert f"argument --{option}: invalid int value: 'x'" in err
+
+
+def test_tests_at_the_same_time_are_a_number_or_as_many_as_the_nodes_carry() -> None:
+    assert parse_args(["--max-parallel", "7"])["max_parallel"] == 7
+    assert parse_args(["--max-parallel=-7"])["max_parallel"] == -7
+    assert parse_args(["--max-parallel", "auto"])["max_parallel"] == "auto"
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "value"),
+    [
+        ("test-timeout", "90s", 90.0),
+        ("test-timeout", "20m", 1200.0),
+        ("session-timeout", "2h", 7200.0),
+        ("session-timeout", "1.5", 1.5),
+        ("collect-timeout", "0.5", 0.5),
+        ("detect-flakes", "1", 1),
+        ("retry-infrastructure", "0", 0),
+        ("retry-infrastructure", "3", 3),
+        ("tags", "not slow", "not slow"),
+    ],
+)
+def test_a_newer_option_has_a_value_of_its_kind(option: str, text: str, value: Any) -> None:
+    assert parse_args([f"--{option}", text])[option.replace("-", "_")] == value
+    assert parse_args([f"--{option}={text}"])[option.replace("-", "_")] == value
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "complaint"),
+    [
+        ("test-timeout", "soon", "'soon' is not a span of time"),
+        ("session-timeout", "0", "'0' is not a span of time: it must be finite and more than zero"),
+        ("collect-timeout", "-1", "-1 is not a positive number of seconds"),
+        ("detect-flakes", "0", "0 is less than 1"),
+        ("retry-infrastructure", "-1", "-1 is negative"),
+        ("until-failure", "-1", "-1 is negative"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused_with_the_reason(
+    capsys: pytest.CaptureFixture[str], option: str, text: str, complaint: str
+) -> None:
+    code, out, err = ended(capsys, f"--{option}={text}")
+    assert (code, out) == (2, "")
+    assert f"argument --{option}: {complaint}" in err
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "max-parallel",
+        "collect-timeout",
+        "detect-flakes",
+        "retry-infrastructure",
+        "until-failure",
+        "shuffle",
+        "test-timeout",
+        "session-timeout",
+    ],
+)
+def test_a_complaint_names_the_value_and_nothing_of_the_program(
+    capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    code, out, err = ended(capsys, f"--{option}=many")
+    [line] = [line for line in err.splitlines() if "error: " in line]
+    assert (code, out) == (2, "")
+    assert f"argument --{option}: " in line
+    assert "'many'" in line
+    assert "invalid _" not in line
+
+
+def test_expressions_over_ids_are_one_word_or_behind_one_letter() -> None:
+    assert parse_args(["-k", "a and not b", "x"])["keyword"] == "a and not b"
+    assert parse_args(["-kfoo", "x"])["keyword"] == "foo"
+
+
+@pytest.mark.parametrize(
+    ("args", "name", "value", "paths"),
+    [
+        (["--shuffle", "tests"], "shuffle", "random", ["tests"]),
+        (["--shuffle", "17", "tests"], "shuffle", 17, ["tests"]),
+        (["--shuffle", "-17", "tests"], "shuffle", -17, ["tests"]),
+        (["--shuffle=17", "tests"], "shuffle", 17, ["tests"]),
+        (["--shuffle", "random", "tests"], "shuffle", "random", ["tests"]),
+        (["tests", "--shuffle"], "shuffle", "random", ["tests"]),
+        (["--resume", "tests"], "resume", "latest", ["tests"]),
+        (["--resume", "2026-11-22--003"], "resume", "2026-11-22--003", None),
+        (["--resume", "latest"], "resume", "latest", None),
+        (["--until-failure", "tests"], "until_failure", 0, ["tests"]),
+        (["--until-failure", "5", "tests"], "until_failure", 5, ["tests"]),
+        (["--until-failure", "--debug"], "until_failure", 0, None),
+    ],
+)
+def test_an_option_whose_value_may_be_left_out_does_not_swallow_a_path(
+    place: Place, args: list[str], name: str, value: Any, paths: list[str] | None
+) -> None:
+    parsed = parse_args(args)
+    assert parsed[name] == value
+    assert parsed["test_path"] == (paths or [str(place.folder / "work")])
+
+
+def test_an_option_without_its_value_may_stand_in_a_file(place: Place) -> None:
+    place.project("--shuffle\n--until-failure 3")
+    args = parse_args(["tests"])
+    assert (args["shuffle"], args["until_failure"], args["test_path"]) == ("random", 3, ["tests"])
 
 
 @pytest.mark.parametrize(
@@ -146,6 +266,12 @@ def test_exclusions_swallow_the_paths_that_follow() -> None:
         (["--no"], "no_teardown", True),
         (["--nes"], "nested_result_dirs", True),
         (["--res", "r"], "results_root", "r"),
+        (["--rep", "3"], "repeat", 3),
+        (["--test", "5"], "test_runner_timeout", 5),
+        (["--sa", "5"], "sample", 5),
+        (["--fail-g"], "fail_greedy_tests", True),
+        (["--det", "5"], "detect_flakes", 5),
+        (["--retry", "5"], "retry_infrastructure", 5),
     ],
 )
 def test_unambiguous_beginnings_of_options_will_do(short: list[str], key: str, value: Any) -> None:
@@ -185,8 +311,8 @@ def test_nothing_prints_help(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = ended(capsys, "--help")
     assert (code, err) == (0, "")
-    names = ["--" + name.replace("_", "-") for name in {**DOCUMENTED_DEFAULTS, **NEWER_DEFAULTS}]
-    assert [name for name in names if name not in out] == []
+    names = ["--" + name.replace("_", "-") for name in {**DOCUMENTED_DEFAULTS, **NEWER_DEFAULTS} if name != "keyword"]
+    assert [name for name in [*names, "-k EXPR"] if name not in out] == []
 
 
 @pytest.mark.parametrize("args", [["--version"], ["x", "--version", "--debug"]])

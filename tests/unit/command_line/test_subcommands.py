@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ducktape.command_line import doctor
+from ducktape.command_line import doctor, report
 from ducktape.command_line.subcommands import find_subcommand
 
 
@@ -25,9 +25,18 @@ def test_the_exact_name_in_first_place_is_a_subcommand(argv: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    "argv", [["report"], ["report", "results", "--output", "x"], ["--results-root", "doctor", "report", "doctor"]]
+)
+def test_each_name_has_its_own_program(argv: list[str]) -> None:
+    assert find_subcommand(argv) is report.main
+
+
+@pytest.mark.parametrize(
     "argv",
     [
         [],
+        ["./report"],
+        ["--cluster", "report", "tests"],
         ["./doctor"],
         ["doctor/"],
         ["doctor.py"],

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ducktape.cluster.cluster_spec import ClusterSpec
+from ducktape.services.service import MultiRunServiceIdFactory
 from ducktape.services.service_registry import ServiceRegistry
 from tests.unit.services.fakes import FakeContext, RecordingService
 
@@ -123,3 +124,150 @@ def test_the_least_cluster_is_the_sum_of_what_services_ask_for() -> None:
     assert str(context.services.min_cluster_spec()) == str(ClusterSpec.simple_linux(3))
     assert first.cluster_spec.size() == 1
     assert ServiceRegistry().min_cluster_spec().size() == 0
+
+
+# ---- problems, and what is noted for the case that the process dies
+
+
+@pytest.mark.parametrize(("verb", "ing"), [("stop", "stopping"), ("clean", "cleaning"), ("free", "freeing")])
+def test_problems_are_remembered_in_one_line_each(verb: str, ing: str) -> None:
+    context, _ = three(OSError("no\nroom"))
+    service_id = list(context.services)[1].service_id
+    getattr(context.services, f"{verb}_all")()
+    assert context.services.problems == [f"Error {ing} service {service_id} on host1: OSError: no room"]
+
+
+def test_an_interrupt_is_a_problem_too() -> None:
+    context, _ = three(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        context.services.stop_all()
+    [problem] = context.services.problems
+    assert problem.endswith(" on host1: it took too long, or the run was interrupted")
+
+
+class Changing(RecordingService):
+    """Learns in the course of its start what it has to know for its stop."""
+
+    def __init__(self, context: Any, num_nodes: int = 1) -> None:
+        super().__init__(context, num_nodes)
+        self.port = 1
+
+    def start_node(self, node: Any, **kwargs: Any) -> None:
+        super().start_node(node)
+        self.port += 1
+
+
+def _listened(num_nodes: int = 3) -> tuple[FakeContext, list[Any]]:
+    context = FakeContext(num_nodes)
+    heard: list[Any] = []
+    context.services.listener = heard.append
+    return context, heard
+
+
+def _ports(heard: list[Any]) -> list[Any]:
+    return [change if isinstance(change, str) else change["attributes"].get("port") for change in heard]
+
+
+def test_a_service_is_noted_when_it_is_made_before_it_starts_and_after() -> None:
+    context, heard = _listened()
+    service = Changing(context)
+    assert _ports(heard) == [None]
+    service.start()
+    assert _ports(heard) == [None, "1", "2"]
+    assert [record["report"]["lifecycle"]["start_time"] < 0 for record in heard] == [True, False, False]
+
+
+def test_what_failed_half_way_in_its_start_is_noted() -> None:
+    context, heard = _listened()
+    service = Changing(context, 2)
+    service.failures["start", "host1"] = OSError("no")
+    with pytest.raises(OSError, match="no"):
+        service.start()
+    assert _ports(heard) == [None, "1", "2"]
+
+
+def test_all_can_be_noted_again_in_between() -> None:
+    context, heard = _listened()
+    services = [Changing(context) for _ in range(2)]
+    heard.clear()
+    context.services.note_all()
+    assert [record["service_id"] for record in heard] == [service.service_id for service in services]
+    assert _ports(heard) == ["1", "1"]
+
+
+def test_a_service_is_gone_when_it_was_freed_and_comes_back_with_new_nodes() -> None:
+    context, heard = _listened()
+    service = RecordingService(context, 1)
+    heard.clear()
+    service.free()
+    service.free()
+    assert heard == [service.service_id]
+    service.allocate_nodes()
+    assert heard[1]["nodes"] == ["host1"]
+    context.services.free_all()
+    assert heard[2:] == [service.service_id]
+
+
+def test_one_that_overrides_free_is_gone_when_all_are_freed() -> None:
+    context, heard = _listened()
+    service = Troubled(context, "a", [], OSError("no"))
+    heard.clear()
+    context.services.free_all()
+    assert heard == [service.service_id]
+
+
+@pytest.mark.parametrize("verb", ["stop", "clean"])
+def test_one_whose_ending_was_interrupted_stays_noted(verb: str) -> None:
+    context, heard = _listened()
+    service = Troubled(context, "a", [], KeyboardInterrupt())
+    other = RecordingService(context, 1)
+    heard.clear()
+    with pytest.raises(KeyboardInterrupt):
+        getattr(context.services, f"{verb}_all")()
+    service.trouble = None
+    context.services.free_all()
+    assert heard == [other.service_id]
+
+
+def test_a_service_that_changes_its_name_is_not_noted_twice() -> None:
+    context, heard = _listened()
+    service = RecordingService(context, 1)
+    former = service.service_id
+    service.service_id_factory = MultiRunServiceIdFactory(2)
+    heard.clear()
+    context.services.note_all()
+    assert (heard[0], heard[1]["service_id"]) == (former, f"2-{former}")
+    context.services.free_all()
+    assert heard[2:] == [f"2-{former}"]
+
+
+def test_services_without_nodes_are_not_noted_until_they_have_some() -> None:
+    context, heard = _listened()
+    service = RecordingService(context, 1, skip_nodes_allocation=True)
+    assert heard == []
+    service.allocate_nodes()
+    assert heard[0]["nodes"] == ["host0"]
+
+
+def test_a_listener_that_raises_does_not_disturb_the_test() -> None:
+    context = FakeContext()
+
+    def refuse(change: Any) -> None:
+        raise OSError("nobody there")
+
+    context.services.listener = refuse
+    service = RecordingService(context, 1)
+    service.start()
+    context.services.free_all()
+    assert "could not be noted: OSError('nobody there')" in context.log.of_level("DEBUG")[-1]
+
+
+def test_registries_of_users_need_not_know_of_notes() -> None:
+    class Plain(list[Any]):
+        pass
+
+    context = FakeContext(services=Plain())
+    service = RecordingService(context, 1)
+    service.start()
+    service.free()
+    assert context.services == [service]

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from ducktape.tests.abnormal_end import Cause, cause_of_death, ended, failed
+from ducktape.tests.abnormal_end import Cause, cause_of_death, failed, paragraphs
 from ducktape.tests.event import Outcome
 
 
@@ -34,16 +34,7 @@ def test_evidence_follows_the_cause_in_a_paragraph_of_its_own() -> None:
     assert outcome == Outcome("fail", "It died\n\nstacks\nof threads", None, 10, 12, 4, [], "crash")
 
 
-def test_a_test_that_was_told_to_end_fails_whatever_it_says() -> None:
-    said = Outcome("pass", "Test Passed", {"x": 1}, 10, 12, 2, [{"service_id": "S"}])
-    outcome = ended(Cause("Test aborted: slow", "timeout"), said, evidence="stacks")
-    assert outcome.status == "fail"
-    assert outcome.reason == "timeout"
-    assert outcome.summary == "Test aborted: slow\n\nstacks\n\nTest Passed"
-    assert (outcome.data, outcome.start_time, outcome.stop_time) == ({"x": 1}, 10, 12)
-    assert (outcome.nodes_used, outcome.services) == (2, [{"service_id": "S"}])
-
-
 def test_paragraphs_without_text_are_left_out() -> None:
-    said = Outcome("fail", "", None, 10, 12, 2, [], "error")
-    assert ended(Cause("Test aborted", "timeout"), said).summary == "Test aborted"
+    assert paragraphs("Test aborted", "", "stacks\n", "") == "Test aborted\n\nstacks\n"
+    assert paragraphs("", "") == ""
+    assert failed(Cause("It died", "crash"), 10, 12, evidence="").summary == "It died"

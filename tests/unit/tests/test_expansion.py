@@ -97,3 +97,31 @@ def test_a_misplaced_mark_is_told_with_the_name_of_the_test(tmp_path: Path) -> N
         "made.up.T.test_c in /a/b.py: ignore annotation is not being applied to any test cases"
     )
     assert isinstance(error.value.__cause__, AssertionError)
+
+
+def test_marks_of_classes_and_their_parents_reach_the_tests() -> None:
+    text = """
+from ducktape.mark import expected_failure, parametrize, tag, timeout
+from ducktape.tests.test import Test
+
+@timeout(test="1h", setup=5)
+@tag("base")
+class Base(Test):
+    def test_inherited(self): pass
+
+@timeout(test="2h")
+@tag("child")
+class Child(Base):
+    @timeout(test=1)
+    @tag("own")
+    @parametrize(x=1)
+    @expected_failure("why", x=1)
+    def test_own(self, x): pass
+"""
+    inherited, own = _expansion().contexts(_source(text), parse_symbol("p"))
+    assert (inherited.test_id, inherited.timeouts) == ("made.up.Child.test_inherited", {"test": 7200.0, "setup": 5.0})
+    assert inherited.expected_failure is None
+    assert inherited.tags == {"base", "child"}
+    assert (own.test_id, own.timeouts) == ("made.up.Child.test_own.x=1", {"test": 1.0, "setup": 5.0})
+    assert own.expected_failure == "why"
+    assert own.tags == {"base", "child", "own"}

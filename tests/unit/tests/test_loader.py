@@ -467,6 +467,42 @@ def test_a_historical_report_may_be_a_file(tree: Tree, form: str) -> None:
     ]
 
 
+def test_a_historical_report_may_be_a_session(tree: Tree) -> None:
+    package, report = _report(tree)
+    results = json.loads(Path(report).read_text())["results"]
+    lines = [
+        json.dumps(
+            {"event": "finished", "time": 1.0, "test_id": each["test_id"], "result": each | {"test_status": "PASS"}}
+        )
+        for each in results
+    ]
+    journal = tree.write("session/journal.jsonl", "\n".join([*lines, ""]))
+    for where in (journal, os.path.dirname(journal)):
+        tests = _loader(subset=1, subsets=2, historical_report=where).load([package])
+        assert [test.module for test in tests] == ["duckpack.test_c", "duckpack.test_a"]
+    with pytest.raises(LoaderException, match="as historical report: FileNotFoundError"):
+        _loader(historical_report=str(tree.root)).load([package])
+
+
+def test_times_that_are_none_do_not_count(tree: Tree) -> None:
+    _, report = _report(tree)
+    times = [1.0, -1, None, "5", True]
+    results = [{"test_id": str(index), "run_time_seconds": seconds} for index, seconds in enumerate(times)]
+    tree.write("old report.json", json.dumps({"results": results}).replace('"5"', "NaN"))
+    assert loader_module.read_durations(report) == {"0": 1.0, "4": 1.0}
+
+
+def test_only_a_report_that_is_named_divides_the_tests(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What lies below the results root differs between the machines that share the work
+    package, report = _report(tree)
+    session = os.path.join(str(tree.root), "results", "2026-01-01--001")
+    os.makedirs(session)
+    os.rename(report, os.path.join(session, "report.json"))
+    monkeypatch.chdir(tree.root)
+    tests = _loader(subset=0, subsets=2).load([package])
+    assert [test.module for test in tests] == ["duckpack.test_a", "duckpack.test_c"]
+
+
 def test_a_report_without_results_falls_back_to_plain_parts(tree: Tree) -> None:
     package, _ = _report(tree)
     empty = tree.write("empty.json", '{"results": []}')

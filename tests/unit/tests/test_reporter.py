@@ -5,6 +5,7 @@ import io
 import json
 import os
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import yaml
 from ducktape.tests import reporter
 from ducktape.tests.reports import json_report, text
 from ducktape.tests.result import FAIL, TestResults
-from tests.unit.tests.reports.samples import PROJECT, Cluster, demo_results, result, session
+from tests.unit.tests.reports.samples import PROJECT, Cluster, demo_results, eventful_results, result, session
 
 FILES = ["report.css", "report.html", "report.json", "report.txt", "report.xml"]
 
@@ -142,3 +143,48 @@ def test_a_report_that_fails_leaves_the_others_alone(tmp_path: Path) -> None:
 def test_the_names_of_the_older_releases_are_here() -> None:
     assert reporter.DEFAULT_SEPARATOR_WIDTH == 100
     assert reporter.format_time(61.5) == "1 minute 1.500 seconds"
+
+
+def test_the_files_of_a_finished_session_can_be_written_in_silence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert reporter.write_session_reports(demo_results(tmp_path), 9, partial=False, silent=True) == []
+    assert sorted(os.listdir(tmp_path)) == sorted([*FILES, "rerun-failed.yml"])
+    assert capsys.readouterr().out == ""
+
+
+def test_symbols_are_printed_where_they_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "rerun-failed.yml").mkdir()
+    failures = reporter.write_session_reports(demo_results(tmp_path), 9, partial=False)
+    assert [(name, type(error)) for name, error in failures] == [("FailedTestSymbolReporter", IsADirectoryError)]
+    assert "::DemoTest.test_fail'" in capsys.readouterr().out.split("FAILED TEST SYMBOLS")[1]
+
+
+def test_the_console_shows_everything_of_an_eventful_session(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    results = eventful_results(tmp_path)
+    assert reporter.write_session_reports(results, 12, partial=False) == []
+    printed = capsys.readouterr().out
+    assert printed.startswith(text.session_report(results) + "\n" + "=" * 100 + "\nFAILED TESTS\n")
+    assert printed.startswith((tmp_path / "report.txt").read_text(encoding="utf-8"))
+
+
+def test_a_text_of_fifty_megabytes_costs_little_more_than_itself(tmp_path: Path) -> None:
+    of = session(tmp_path)
+    results = TestResults(of, Cluster())
+    size = 50_000_000
+    summary = "first\n" + "some line\n" * (size // 10) + "last"
+    results.append(result("test_fail", status=FAIL, summary=summary, of=of))
+    reporter.HTMLSummaryReporter(TestResults(of)).report()  # loads the template
+    tracemalloc.start()
+    assert reporter.write_session_reports(results, 1, partial=True) == []
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # Some 50 MB, as bytes; the rest is for other versions of Python
+    assert peak < 3 * size
+    sizes = {name: (tmp_path / name).stat().st_size for name in ("report.txt", "report.json", "report.html")}
+    assert (sizes["report.txt"] > size, sizes["report.json"] > size, sizes["report.html"] < 6_000_000) == (True,) * 3
+    [written] = json.loads((tmp_path / "report.json").read_text())["results"]
+    assert (len(written["summary"]), written["summary"][-5:]) == (len(summary), "\nlast")

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ducktape.json_serializable import DucktapeJSONEncoder
-from ducktape.tests.result import FAIL, FLAKY, IGNORE, PASS, TestResult, TestResults
+from ducktape.tests.reports import html, json_report, junit, rerun, text
+from ducktape.tests.result import FAIL, FLAKY, IGNORE, PASS, NotRun, TestResult, TestResults
 from ducktape.tests.session import SessionContext
 from ducktape.tests.status import TestStatus
 from tests.unit.tests.reports.samples import (
@@ -23,8 +26,10 @@ from tests.unit.tests.reports.samples import (
     START,
     Cluster,
     Key,
+    attempt,
     context,
     demo_results,
+    eventful_results,
     result,
     session,
 )
@@ -288,3 +293,128 @@ def test_ten_thousand_results_cost_little_memory() -> None:
     tracemalloc.stop()
     # Some 2 kB
     assert per_result < 4096
+
+
+def as_recorded(results: TestResults) -> TestResults:
+    """The same results, each made again from its record after a way through JSON."""
+    again = TestResults(results.session_context, results.cluster, results.client_status)
+    again.start_time, again.stop_time = results.start_time, results.stop_time
+    for each in results:
+        again.append(TestResult.from_record(json.loads(json.dumps(each.to_record())), results.session_context))
+    again.not_run += [NotRun.from_json(json.loads(json.dumps(test.to_json()))) for test in results.not_run]
+    return again
+
+
+def reports(results: TestResults) -> dict[str, Any]:
+    """Every report of a session, those of the single tests included."""
+    return {
+        "report.txt": text.session_report(results),
+        "stdout": "".join(text.console_pieces(results, 80)),
+        "report.html": html.render(results, 50),
+        "report.json": json_report.render(results),
+        "report.xml": junit.render(results),
+        "rerun-failed.yml": rerun.suite(results, RESULTS_DIR),
+        "symbols": rerun.console(results, PROJECT, "rerun-failed.yml", 80),
+        "tests": [(text.result_report(each), json.dumps(each.to_json()), each.file_name) for each in results],
+    }
+
+
+@pytest.mark.parametrize("made", [demo_results, eventful_results])
+def test_results_made_again_from_their_records_give_the_same_reports(made: Any) -> None:
+    results = made()
+    assert reports(as_recorded(results)) == reports(results)
+
+
+TEXTS = st.text(alphabet=st.characters(), max_size=30) | st.sampled_from(
+    ["\x00\udc80", "</script>", "a\r\nb", "\ufffe"]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS,
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(TEXTS, inside, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    status=st.sampled_from([PASS, FAIL, FLAKY, IGNORE]),
+    summary=TEXTS,
+    arguments=st.none() | st.dictionaries(TEXTS, VALUES, max_size=3),
+    data=VALUES,
+    reason=st.none() | TEXTS,
+    runs=st.none() | st.fixed_dictionaries({"passed": st.integers(0, 9), "failed": st.integers(0, 9)}),
+    teardown_errors=st.lists(TEXTS, max_size=2),
+    summaries=st.lists(TEXTS, max_size=3),
+)
+def test_any_result_is_made_again_from_its_record(
+    status: TestStatus,
+    summary: str,
+    arguments: dict[str, Any] | None,
+    data: Any,
+    reason: str | None,
+    runs: dict[str, int] | None,
+    teardown_errors: list[str],
+    summaries: list[str],
+) -> None:
+    results = TestResults(session(), Cluster(), {})
+    results.start_time, results.stop_time = START, START + 10
+    attempts = [attempt(number, "fail", "error", said) for number, said in enumerate(summaries, start=1)]
+    more: dict[str, Any] = {"runs": runs, "teardown_errors": teardown_errors, "attempts": attempts}
+    results.append(result("test_matrix", 3, status, summary, arguments, data=data, reason=reason, **more))
+    assert reports(as_recorded(results)) == reports(results)
+
+
+def test_what_few_results_have_is_told_only_where_it_is() -> None:
+    rare = {"attempts", "teardown_errors", "runs"}
+    assert rare & set(result().to_json()) == set()
+    assert rare & set(vars(result())) == set()
+    one = result(attempts=[attempt(1), attempt(2)], teardown_errors=["oh"], runs={"passed": 2, "failed": 0})
+    told = one.to_json()
+    assert told["attempts"] == [attempt(1), attempt(2)]
+    assert (told["teardown_errors"], told["runs"]) == (["oh"], {"passed": 2, "failed": 0})
+
+
+def test_the_tests_that_did_not_run_are_in_the_report_once_there_are_any() -> None:
+    assert "tests_not_run" not in demo_results().to_json()
+    assert eventful_results().to_json()["tests_not_run"][1] == {
+        "test_id": "demo_tests.test_demo.DemoTest.test_pass",
+        "module_name": "demo_tests.test_demo",
+        "cls_name": "DemoTest",
+        "function_name": "test_pass",
+        "injected_args": None,
+        "file_name": f"{PROJECT}/demo_tests/test_demo.py",
+        "why": "its end <was> not seen",
+    }
+
+
+def test_a_record_without_a_name_or_an_outcome_is_no_result() -> None:
+    with pytest.raises(ValueError, match="not the record of a result: it has no test_status"):
+        TestResult.from_record({"test_id": "a.B.c"}, session())
+    with pytest.raises(ValueError, match="not the record of a result: it has no test_id"):
+        TestResult.from_record({"test_status": "PASS"}, session())
+
+
+def test_a_record_of_another_version_may_lack_the_rest() -> None:
+    it = TestResult.from_record({"test_id": "a.B.c", "test_status": "FAIL", "unheard_of": 1}, session())
+    assert (it.test_id, it.test_status, it.summary, it.data, it.services) == ("a.B.c", FAIL, "", None, [])
+    assert (it.run_time_seconds, it.attempts, it.file_name) == (-1, (), None)
+
+
+def test_a_result_keeps_nothing_of_the_record_that_it_is_made_from() -> None:
+    record = result(data={"a": [1]}, services=[SERVICE], attempts=[attempt(1), attempt(2)]).to_record()
+    it = TestResult.from_record(record, session())
+    record["data"]["a"].append(2)
+    record["attempts"].clear()
+    assert (it.data, len(it.attempts)) == ({"a": [1]}, 2)
+
+
+def test_records_share_what_they_have_in_common() -> None:
+    of = session()
+    one, other = (
+        TestResult.from_record(json.loads(json.dumps(result(index=index, services=[SERVICE], of=of).to_record())), of)
+        for index in (1, 2)
+    )
+    assert one.session_context is other.session_context is of
+    assert (one.module_name is other.module_name, one.summary is other.summary) == (True, True)
+    assert one.test_status is other.test_status is PASS
+    assert [id(key) for key in one.services[0]] == [id(key) for key in other.services[0]]

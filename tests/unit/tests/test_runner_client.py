@@ -4,7 +4,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,20 @@ import pytest
 from ducktape.cluster.finite_subcluster import FiniteSubcluster
 from ducktape.cluster.localhost import LocalhostCluster
 from ducktape.services.service import Service
-from ducktape.tests.event import Finished, Heard, Log, Message, Outcome, Running
+from ducktape.tests.attempts import Plan
+from ducktape.tests.event import (
+    Attempted,
+    AttemptRecord,
+    Finished,
+    Heard,
+    Log,
+    Message,
+    Outcome,
+    Phase,
+    Running,
+    ServiceGone,
+    ServiceNoted,
+)
 from ducktape.tests.loggermaker import close_logger
 from ducktape.tests.runner_client import RunnerClient, RunSettings, result_of
 from ducktape.tests.session import SessionContext
@@ -34,6 +47,8 @@ class Client:
         *,
         num_nodes: int = 0,
         deflake_num: int = 1,
+        plan: Plan | None = None,
+        earlier: Sequence[AttemptRecord] = (),
         fail_bad_cluster_utilization: bool = False,
         ignore: bool = False,
         injected_args: Any = None,
@@ -53,7 +68,13 @@ class Client:
         self.directory = directory / cls.__name__ / "test_it" / "5"
         self.client = RunnerClient(
             self.context,
-            RunSettings(5, deflake_num, fail_bad_cluster_utilization),
+            RunSettings(
+                5,
+                plan=plan or Plan(deflake=deflake_num),
+                earlier=list(earlier),
+                nodes=["a", "b"],
+                fail_bad_cluster_utilization=fail_bad_cluster_utilization,
+            ),
             self.messages.append,
         )
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -180,3 +181,274 @@ def test_many_equal_tests_keep_their_order(number: int) -> None:
     scheduler = TestScheduler(tests, LocalhostCluster(num_nodes=1))
     expected = [str(index) for index in range(1, number, 2)] + [str(index) for index in range(0, number, 2)]
     assert drain_one_by_one(scheduler) == expected
+
+
+# tests that run
+
+
+class Clock:
+    """Starts and ends what the scheduler chooses, and keeps the nodes."""
+
+    def __init__(self, scheduler: TestScheduler, cluster: Any) -> None:
+        self.scheduler = scheduler
+        self.cluster = cluster
+        self.now = 0.0
+        self.running: dict[str, tuple[TestContext, list[Any]]] = {}
+
+    def start(self, test: TestContext) -> None:
+        nodes = self.cluster.alloc(test.expected_cluster_spec)
+        self.scheduler.started(test, self.now, nodes)
+        self.running[test.module_name] = (test, nodes)
+
+    def start_next(self) -> str | None:
+        test = self.scheduler.peek(self.now)
+        if test is None:
+            return None
+        self.scheduler.remove(test)
+        self.start(test)
+        return test.module_name
+
+    def start_all(self) -> list[str]:
+        started = []
+        while (name := self.start_next()) is not None:
+            started.append(name)
+        return started
+
+    def end(self, name: str) -> None:
+        test, nodes = self.running.pop(name)
+        self.cluster.free(nodes)
+        self.scheduler.finished(test, self.now)
+
+
+def scheduled(
+    cluster: Any, running: list[TestContext], waiting: list[TestContext], durations: dict[str, float] | None = None
+) -> Clock:
+    scheduler = TestScheduler([*running, *waiting], cluster, durations=durations)
+    clock = Clock(scheduler, cluster)
+    for test in running:
+        scheduler.remove(test)
+        clock.start(test)
+    return clock
+
+
+def test_a_large_test_is_not_starved_by_small_ones() -> None:
+    small = [test_of(f"small{index}", 1) for index in range(40)]
+    clock = scheduled(LocalhostCluster(num_nodes=3), [test_of("begun", 1)], [test_of("large", 3), *small])
+    order = clock.start_all()
+    running = ["begun", *order]
+    while clock.scheduler:
+        clock.end(running.pop(0))
+        started = clock.start_all()
+        running += started
+        order += started
+    # Three times what fills the three nodes; of the smaller ones, the given order decides
+    assert order.index("large") == 9
+    assert [name for name in order if name != "large"] == [f"small{index}" for index in range(40)]
+
+
+def test_patience_is_lost_with_tests_that_take_what_is_waited_for_and_no_others() -> None:
+    cluster = typed_cluster("a", "a", "b")
+    others = [test_of("b", 1, node_type="b"), test_of("none", 0)]
+    ones = [test_of(f"a{index}", 1, node_type="a") for index in range(12)]
+    clock = scheduled(cluster, [test_of("begun", 1, node_type="a")], [test_of("large", 2, node_type="a"), *ones])
+    for index in range(9):
+        assert clock.start_next() == f"a{index}"
+        clock.end(f"a{index}")
+    assert clock.start_next() is None
+    for test in others:
+        clock.scheduler.add(test)
+    assert clock.scheduler.peek() is others[0]
+    assert clock.scheduler.why(others[0]) == "large waits for 2 nodes, of which this one needs none"
+    assert clock.start_all() == ["b", "none"]
+    clock.end("begun")
+    assert clock.start_next() == "large"
+
+
+def test_nobody_waits_where_nothing_runs() -> None:
+    # Nodes may be in use elsewhere, and that has no end that could be waited for
+    cluster = LocalhostCluster(num_nodes=3)
+    cluster.alloc(ClusterSpec.simple_linux(1))
+    clock = scheduled(cluster, [], [test_of("large", 3), *(test_of(f"s{index}", 1) for index in range(20))])
+    for index in range(20):
+        assert clock.start_next() == f"s{index}"
+        clock.end(f"s{index}")
+
+
+# durations
+
+
+def test_the_most_node_seconds_come_first() -> None:
+    tests = [test_of("a", 2), test_of("b", 1), test_of("c", 1)]
+    durations = {"a": 10.0, "b": 100.0, "c": 5.0}
+    scheduler = TestScheduler(tests, LocalhostCluster(num_nodes=9), durations=durations)
+    assert names(scheduler) == ["b", "a", "c"]
+    assert list(scheduler.explain()) == [
+        "3 tests for 9 nodes, those with the most node-seconds first; at least 100 s",
+        "1. b: 1 nodes x 100.0 s = 100 node-seconds (an earlier run)",
+        "2. a: 2 nodes x 10.0 s = 20 node-seconds (an earlier run)",
+        "3. c: 1 nodes x 5.0 s = 5 node-seconds (an earlier run)",
+    ]
+
+
+def test_the_largest_come_first_where_durations_do_not_help() -> None:
+    tests = [test_of("a", 2), test_of("b", 1), test_of("c", 3)]
+    durations = {"a": 10.0, "b": 100.0, "c": 5.0}
+    cluster = LocalhostCluster(num_nodes=9)
+    assert names(TestScheduler(tests, cluster, durations={"gone": 7.0})) == ["c", "a", "b"]
+    assert names(TestScheduler(tests, cluster, durations={"a": float("nan"), "b": -1.0})) == ["c", "a", "b"]
+    one_at_a_time = TestScheduler(tests, cluster, durations=durations, slots=1)
+    assert list(one_at_a_time.explain()) == [
+        "3 tests for 9 nodes, the largest first",
+        "1. c: 3 nodes",
+        "2. a: 2 nodes",
+        "3. b: 1 nodes",
+    ]
+
+
+def test_the_longest_come_first_where_slots_are_scarce() -> None:
+    tests = [test_of("a", 3), test_of("b", 1), test_of("c", 2)]
+    durations = {"a": 10.0, "b": 20.0, "c": 5.0}
+    scheduler = TestScheduler(tests, LocalhostCluster(num_nodes=100), durations=durations, slots=2)
+    assert names(scheduler) == ["b", "a", "c"]
+    assert next(scheduler.explain()) == "3 tests for 100 nodes, those with the most seconds first; at least 20 s"
+
+
+def test_others_overtake_when_they_end_before_the_nodes_are_free() -> None:
+    waiting = [test_of("large", 3), test_of("long", 1), test_of("short", 1)]
+    durations = {"begun": 100.0, "large": 1000.0, "long": 101.0, "short": 100.0}
+    clock = scheduled(LocalhostCluster(num_nodes=3), [test_of("begun", 2)], waiting, durations)
+    short = clock.scheduler.peek(0.0)
+    assert short is waiting[2]
+    assert clock.scheduler.why(short) == "large waits for 3 nodes for 100 s, and this one ends before that"
+    assert clock.start_all() == ["short"]
+    clock.now = 100.0
+    clock.end("begun")
+    assert clock.start_next() is None  # what is left of the nodes is kept
+    clock.end("short")
+    assert clock.start_all() == ["large"]
+    clock.end("large")
+    assert clock.start_all() == ["long"]
+
+
+def test_others_overtake_when_they_leave_enough_nodes() -> None:
+    waiting = [test_of("large", 3), test_of("one", 1), test_of("two", 1)]
+    durations = {"begun": 100.0, "large": 1000.0, "one": 900.0, "two": 800.0}
+    clock = scheduled(LocalhostCluster(num_nodes=4), [test_of("begun", 2)], waiting, durations)
+    assert clock.scheduler.peek(0.0) is waiting[1]
+    assert clock.scheduler.why(waiting[1]) == "large waits for 3 nodes, which this one leaves free"
+    assert clock.start_all() == ["one"]
+    assert clock.scheduler.why(waiting[1]) == "its nodes are free"
+
+
+def test_a_test_that_is_late_is_expected_to_stay_as_long_again() -> None:
+    waiting = [test_of("large", 3), test_of("long", 1), test_of("short", 1)]
+    durations = {"begun": 100.0, "large": 1000.0, "long": 51.0, "short": 50.0}
+    clock = scheduled(LocalhostCluster(num_nodes=3), [test_of("begun", 2)], [waiting[0]], durations)
+    clock.scheduler.add(waiting[1])
+    clock.now = 150.0
+    assert clock.start_next() is None
+    clock.scheduler.add(waiting[2])
+    assert clock.scheduler.peek(150.0) is None  # nothing is known of it but the mean of the others
+    known = scheduled(LocalhostCluster(num_nodes=3), [test_of("begun", 2)], waiting, durations)
+    known.now = 150.0
+    assert known.start_all() == ["short"]
+
+
+def test_a_broken_promise_is_not_broken_for_ever() -> None:
+    ones = [test_of(f"s{index:02d}", 1) for index in range(60)]
+    durations = {"begun": 1.0, "large": 5000.0, **{test.test_id: 1.0 for test in ones}}
+    clock = scheduled(LocalhostCluster(num_nodes=3), [test_of("begun", 1)], [test_of("large", 3), *ones], durations)
+    overtakers = 0
+    clock.now = 5.0
+    while (name := clock.start_next()) is not None:
+        overtakers += 1
+        clock.now += 0.5
+        clock.end(name)
+    # Eight until the end that is expected of a test that is four seconds late, then three times the whole cluster
+    assert overtakers == 8 + 9
+    clock.end("begun")
+    assert clock.start_next() == "large"
+
+
+def test_only_nodes_of_the_right_kind_are_waited_for() -> None:
+    cluster = typed_cluster("a", "a", "b", "b")
+    waiting = [test_of("large", 2, node_type="a"), test_of("b", 1, node_type="b"), test_of("a", 1, node_type="a")]
+    durations = {"begun": 100.0, "large": 1000.0, "b": 900.0, "a": 800.0}
+    clock = scheduled(cluster, [test_of("begun", 1, node_type="a")], waiting, durations)
+    assert clock.start_all() == ["b"]
+
+
+def test_nodes_that_are_lost_end_the_wait_for_them() -> None:
+    cluster = ShrinkingCluster(num_nodes=4)
+    waiting = [test_of("large", 4), test_of("one", 1)]
+    durations = {"begun": 100.0, "large": 1000.0, "one": 900.0}
+    clock = scheduled(cluster, [test_of("begun", 2)], waiting, durations)
+    assert clock.start_next() is None
+    cluster.lose(1)
+    assert clock.start_next() == "one"
+
+
+def test_the_plan_is_made_anew_on_the_way() -> None:
+    # At first there is so much to do that packing comes first, and near the end what takes long
+    tests = [test_of(f"t{index:03d}", 1 + index % 3) for index in range(600)]
+    durations = {test.test_id: 10.0 + index % 7 for index, test in enumerate(tests)}
+    cluster = LocalhostCluster(num_nodes=6)
+    clock = scheduled(cluster, [], tests, durations)
+    assert "those with the most nodes first" in next(clock.scheduler.explain())
+    order = clock.start_all()
+    while clock.running:
+        clock.now += 10.0
+        clock.end(min(clock.running))
+        order += clock.start_all()
+    assert sorted(order) == names(tests)
+
+
+# the order that is asked for
+
+
+def test_some_tests_can_come_before_all_others() -> None:
+    tests = [test_of("a", 3), test_of("b", 1), test_of("c", 2), test_of("d", 1)]
+    scheduler = TestScheduler(tests, LocalhostCluster(num_nodes=3), first=["d", "c", "gone"])
+    assert names(scheduler) == ["c", "d", "a", "b"]
+    assert list(scheduler.explain())[1:3] == [
+        "1. c: 2 nodes; among those to begin with",
+        "2. d: 1 nodes; among those to begin with",
+    ]
+    assert drain_one_by_one(scheduler) == ["c", "d", "a", "b"]
+
+
+def test_a_random_order_depends_on_the_seed_alone() -> None:
+    tests = [test_of(str(index), index % 4) for index in range(20)]
+    expected = list(tests)
+    random.Random(7).shuffle(expected)
+    durations = {"3": 100.0}
+    scheduler = TestScheduler(tests, LocalhostCluster(num_nodes=3), shuffled=random.Random(7), durations=durations)
+    assert list(scheduler) == expected
+    assert next(scheduler.explain()) == "20 tests for 3 nodes, in random order"
+    assert drain_one_by_one(scheduler) == names(expected)
+
+
+def test_the_reason_of_a_start_is_told() -> None:
+    tests = [test_of("a", 2), test_of("b", 3), test_of("c", 1)]
+    clock = scheduled(LocalhostCluster(num_nodes=3), [], tests)
+    first = clock.scheduler.peek()
+    assert first is tests[1]
+    assert clock.scheduler.why(first) == "the largest that fits 3 free nodes"
+    clock = scheduled(LocalhostCluster(num_nodes=3), [test_of("d", 1)], tests)
+    assert clock.scheduler.peek() is tests[0]
+    assert clock.scheduler.why(tests[0]) == "the largest that fits, while b waits for 3 nodes"
+
+
+def test_a_test_can_be_put_back() -> None:
+    tests = [test_of("a", 1), test_of("b", 1)]
+    scheduler = TestScheduler(tests, LocalhostCluster(num_nodes=3))
+    scheduler.remove(tests[0])
+    scheduler.add(tests[0])
+    assert names(scheduler) == ["b", "a"]
+
+
+def test_the_end_of_a_test_that_never_began_is_no_news() -> None:
+    test = test_of("a", 1)
+    scheduler = TestScheduler([test], LocalhostCluster(num_nodes=3))
+    scheduler.finished(test, 1.0)
+    assert scheduler.peek() is test

@@ -6,6 +6,8 @@ from enum import Enum, IntEnum
 from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ducktape.mark import parametrize
 from ducktape.mark.mark_expander import MarkedFunctionExpander
@@ -15,6 +17,7 @@ from ducktape.tests.selection import (
     disambiguate,
     repeat,
     sample,
+    shuffle,
     subset,
     unique,
     without,
@@ -140,6 +143,35 @@ def test_balanced_subsets_take_about_the_same_time() -> None:
     assert [_ids(balanced_subset(tests, durations, index, 2)) for index in range(2)] == [["b", "e"], ["c", "d", "a"]]
     assert _ids(balanced_subset(tests, {}, 1, 2)) == ["b", "d"]
     assert [_ids(balanced_subset(tests[:1], durations, index, 2)) for index in range(2)] == [["a"], []]
+
+
+@given(
+    st.lists(st.integers(0, 60).map(str), unique=True, max_size=40),
+    st.dictionaries(st.integers(0, 80).map(str), st.floats(0, 1e6), max_size=60),
+    st.integers(1, 7),
+)
+def test_every_test_is_in_exactly_one_part(names: list[str], durations: dict[str, float], count: int) -> None:
+    tests = [_context(name) for name in sorted(names)]
+    parts = [_ids(balanced_subset(tests, durations, index, count)) for index in range(count)]
+    assert sorted(name for part in parts for name in part) == sorted(names)
+    assert parts == [_ids(balanced_subset(tests, dict(durations), index, count)) for index in range(count)]
+
+
+@given(st.lists(st.floats(0, 1000), min_size=1, max_size=40), st.integers(1, 7))
+def test_parts_differ_by_no_more_than_the_longest_test(seconds: list[float], count: int) -> None:
+    durations = {str(index): value for index, value in enumerate(seconds)}
+    tests = [_context(name) for name in sorted(durations)]
+    parts = [_ids(balanced_subset(tests, durations, index, count)) for index in range(count)]
+    totals = [sum(durations[name] for name in part) for part in parts]
+    assert max(totals) - min(totals) <= max(seconds) * 1.000001
+
+
+def test_the_same_seed_makes_the_same_random_order() -> None:
+    tests = list(range(50))
+    assert shuffle(tests, 3) == shuffle(tuple(tests), 3)
+    assert shuffle(tests, 3) != shuffle(tests, 4)
+    assert sorted(shuffle(tests, 3)) == tests == list(range(50))
+    assert shuffle([], 3) == []
 
 
 def test_the_whole_list_is_repeated() -> None:

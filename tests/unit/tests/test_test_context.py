@@ -395,3 +395,22 @@ def test_another_attempt_starts_without_services(logged: TestContext) -> None:
     logged.renew_services()
     assert list(logged.services) == []
     assert logged.log_collect == {}
+
+
+# --- marks
+
+
+def test_a_test_without_marks_has_no_limits_no_reason_and_no_tags() -> None:
+    for it in (context(), context(timeouts={}, expected_failure=None, tags=frozenset()), context().copy()):
+        assert (it.timeouts, it.expected_failure, it.tags) == ({}, None, frozenset())
+        assert it.timeouts is TestContext.timeouts  # there may be ten thousand of them
+
+
+def test_what_marks_say_is_as_given_and_goes_with_copies() -> None:
+    limits = {"test": 5.0}
+    it = context(timeouts=limits, expected_failure="why", tags=frozenset({"slow"}))
+    for each in (it, it.copy(injected_args={"x": 1})):
+        assert each.timeouts is limits
+        assert each.expected_failure == "why"
+        assert each.tags == {"slow"}
+    assert it.copy(tags=frozenset()).tags == frozenset()

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ducktape import __version__
+from ducktape.tests.not_run import NotRun
 from ducktape.tests.result import FAIL, FLAKY, IGNORE, PASS, TestResult, TestResults
 from ducktape.tests.session import SessionContext
 from ducktape.tests.status import TestStatus
@@ -15,6 +17,7 @@ from ducktape.tests.test_context import TestContext
 
 GOLDEN = Path(__file__).parent / "golden"
 PROJECT = "/home/u/demo"
+MODULE = "demo_tests.test_demo"
 RESULTS_DIR = f"{PROJECT}/results/2026-11-22--001"
 START = 1795360460.5
 TRACEBACK = "AssertionError('a <b>')\nTraceback (most recent call last):\n  ...\nAssertionError: a <b>"
@@ -111,6 +114,9 @@ def result(
     nodes: tuple[int, int] = (0, 0),
     services: list[dict[str, Any]] | None = None,
     reason: str | None = None,
+    attempts: Sequence[dict[str, Any]] = (),
+    teardown_errors: Sequence[str] = (),
+    runs: dict[str, int] | None = None,
 ) -> TestResult:
     of = of or session()
     return TestResult(
@@ -125,7 +131,77 @@ def result(
         *nodes,
         services=services,
         reason=reason,
+        attempts=attempts,
+        teardown_errors=teardown_errors,
+        runs=runs,
     )
+
+
+def attempt(
+    number: int,
+    status: str = "pass",
+    reason: str | None = None,
+    summary: str = "",
+    nodes: Sequence[str] = ("worker1",),
+    directory: str = "",
+) -> dict[str, Any]:
+    """What one of several attempts at a test came to, as results have it."""
+    return {
+        "number": number,
+        "status": status,
+        "reason": reason,
+        "summary": summary,
+        "start_time": START,
+        "stop_time": START + number,
+        "nodes": list(nodes),
+        "teardown_errors": [],
+        "directory": directory,
+    }
+
+
+def not_run(method: str, why: str, injected_args: dict[str, Any] | None = None, module: str = MODULE) -> NotRun:
+    """A test that never ran."""
+    file = f"{PROJECT}/{module.replace('.', '/')}.py"
+    return NotRun(f"{module}.DemoTest.{method}", module, "DemoTest", method, injected_args, file, why)
+
+
+def eventful_results(results_dir: str | os.PathLike[str] = RESULTS_DIR) -> TestResults:
+    """Nine results and three tests that did not run, with everything that is not in every session."""
+    of = session(results_dir)
+    results = TestResults(of, Cluster(), {})
+    results.start_time = START
+    results.stop_time = START + 61.5
+    late = "Test aborted: TimeoutError: nothing was heard for 30 seconds (on worker3)"
+    lost = [
+        attempt(
+            1, "fail", "infrastructure", "SSHException('no route to worker1')\nTraceback", ["worker1"], "attempt-1"
+        ),
+        attempt(2, "fail", "infrastructure", "SSHException('no route to worker2')", ["worker2", "worker<3>"]),
+    ]
+    rate = "passed 3 of 5 runs\n\nrun 2 summary:\nAssertionError('x')"
+    tries = [attempt(1), attempt(2, "fail", "assertion", "AssertionError('x')\nmore", directory="attempt-2")]
+    stuck = ["Error running teardown method: OSError('</script> \x1b[0m')\nTraceback", "Error stopping services: no"]
+    results.append(result("test_fail", 1, FAIL, late, reason="timeout", of=of))
+    results.append(result("test_matrix", 2, FAIL, late.replace("3", "4"), {"x": 1}, reason="timeout", of=of))
+    results.append(
+        result(
+            "test_fail", 3, FAIL, "SSHException('no route to worker2')", reason="infrastructure", attempts=lost, of=of
+        )
+    )
+    results.append(result("test_skipped", 4, IGNORE, "Skipped: needs <3> disks", of=of))
+    results.append(result("test_fail", 5, IGNORE, f"Expected failure: ISSUE-1\n\n{TRACEBACK}", of=of))
+    results.append(result("test_skipped", 6, IGNORE, "", of=of))
+    results.append(
+        result("test_flaky", 7, FLAKY, rate, runs={"passed": 3, "failed": 2}, attempts=tries, data=[1], of=of)
+    )
+    results.append(result("test_pass", 8, teardown_errors=stuck, of=of))
+    results.append(result("test_data", 9, FAIL, "oh", data={"a": 1}, teardown_errors=stuck[1:], of=of))
+    results.not_run += [
+        not_run("test_matrix", "the run was interrupted", {"x": 5}),
+        not_run("test_pass", "its end <was> not seen"),
+        not_run("test_other", "the run was interrupted", module="demo_tests.test_late"),
+    ]
+    return results
 
 
 def demo_results(results_dir: str | os.PathLike[str] = RESULTS_DIR) -> TestResults:

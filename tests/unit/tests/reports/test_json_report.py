@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from ducktape.tests.reports import json_report
-from tests.unit.tests.reports.samples import check_golden, demo_results
+from ducktape.tests.result import FAIL
+from tests.unit.tests.reports.samples import check_golden, demo_results, eventful_results, result
 
 
 def test_the_report_of_a_session_is_as_agreed() -> None:
@@ -41,10 +42,22 @@ def test_the_indented_form_is_that_of_the_standard_library(value: Any) -> None:
 def test_thousands_of_results_are_rendered_at_once() -> None:
     results = demo_results()
     for _ in range(250):
-        for result in list(demo_results()):
-            results.append(result)
+        for each in list(demo_results()):
+            results.append(each)
     started = time.process_time()
     json_report.render(results)
     assert len(results) == 2008
     # Some 0.05 s; the margin is for slow and busy machines
     assert time.process_time() - started < 1
+
+
+def test_the_report_of_an_eventful_session_is_as_agreed() -> None:
+    check_golden("report-eventful.json", json_report.render(eventful_results()))
+    assert json.loads(json_report.render(eventful_results())) == eventful_results().to_json()
+
+
+@pytest.mark.parametrize("length", [(1 << 20) - 1, 1 << 20, (1 << 20) + 1, 5 << 20])
+def test_a_text_of_any_length_is_there_to_its_end(length: int) -> None:
+    results = demo_results()
+    results.append(result("test_fail", 9, FAIL, ('"\n\ud83d\ude00\U0001f986<' * length)[:length], data={"summary": ""}))
+    assert json_report.render(results) == json.dumps(results.to_json(), indent=2, sort_keys=True)

@@ -6,9 +6,9 @@ from xml.etree import ElementTree
 import pytest
 
 from ducktape.tests.reports import junit
-from ducktape.tests.result import FAIL, PASS, TestResult, TestResults
+from ducktape.tests.result import FAIL, IGNORE, PASS, TestResult, TestResults
 from ducktape.tests.status import TestStatus
-from tests.unit.tests.reports.samples import check_golden, demo_results, result, session
+from tests.unit.tests.reports.samples import check_golden, demo_results, eventful_results, result, session
 
 
 def parsed(*results: TestResult) -> ElementTree.Element:
@@ -87,3 +87,61 @@ def test_a_time_that_is_unknown_counts_as_none() -> None:
     root = parsed(never)
     assert root.get("time") == "0"
     assert root[0][0].get("time") == "0"
+
+
+def test_the_report_of_an_eventful_session_is_as_agreed() -> None:
+    check_golden("report-eventful.xml", junit.render(eventful_results()))
+
+
+def test_a_failure_says_of_which_kind_it_is() -> None:
+    found = parsed(result("test_fail", status=FAIL, summary="oh", reason="timeout")).find("testsuite/testcase/failure")
+    assert found is not None
+    assert found.attrib == {"message": "oh", "type": "timeout"}
+    assert failure("oh").attrib == {"message": "oh"}
+
+
+@pytest.mark.parametrize(
+    ("summary", "message", "text"),
+    [
+        ("", None, None),
+        ("Skipped: ", None, None),
+        ("Skipped: no disk", "no disk", None),
+        ("Skipped: no disk\non a node", "no disk", "Skipped: no disk\non a node"),
+        ("Expected failure: why\n\nError", "Expected failure: why", "Expected failure: why\n\nError"),
+    ],
+)
+def test_a_skipped_test_says_why(summary: str, message: str | None, text: str | None) -> None:
+    skipped = parsed(result("test_skipped", status=IGNORE, summary=summary)).find("testsuite/testcase/skipped")
+    assert skipped is not None
+    assert (skipped.get("message"), skipped.text) == (message, text)
+
+
+def test_tests_that_did_not_run_are_counted_as_skipped() -> None:
+    root = ElementTree.fromstring(junit.render(eventful_results()))
+    assert (root.get("tests"), root.get("failures")) == ("12", "4")
+    assert [(suite.get("name"), suite.get("tests"), suite.get("skipped")) for suite in root] == [
+        ("demo_tests.test_demo", "11", "5"),
+        ("demo_tests.test_late", "1", "1"),
+    ]
+    assert len(root.findall("testsuite/testcase")) == 12
+    [late] = root[1]
+    assert (late.get("classname"), late.get("name"), late.get("status")) == ("DemoTest", "test_other", "notrun")
+    assert [(child.tag, child.attrib) for child in late] == [
+        ("skipped", {"message": "not run: the run was interrupted"})
+    ]
+
+
+def test_errors_of_the_teardown_are_on_standard_error() -> None:
+    case = parsed(result(teardown_errors=["one \x00", "two"])).find("testsuite/testcase")
+    assert case is not None
+    assert [(child.tag, child.text) for child in case] == [("system-err", "one \\x00\n\ntwo")]
+
+
+def test_a_very_long_text_is_cut() -> None:
+    found = failure("first\n" + "x" * 5_000_000 + "\nlast")
+    assert found.get("message") == "first"
+    assert found.text is not None
+    assert 1_900_000 < len(found.text) < 2_010_000
+    assert found.text.startswith("first\nxxx")
+    assert found.text.endswith("xxx\nlast")
+    assert "all of them are in DemoTest/test_fail/1/report.txt" in found.text

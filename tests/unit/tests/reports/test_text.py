@@ -4,8 +4,19 @@ from __future__ import annotations
 import pytest
 
 from ducktape.tests.reports import text
-from ducktape.tests.result import FAIL, FLAKY
-from tests.unit.tests.reports.samples import TRACEBACK, check_golden, demo_results, result
+from ducktape.tests.result import FAIL, FLAKY, IGNORE, PASS, TestResult, TestResults
+from ducktape.tests.session import SessionContext
+from tests.unit.tests.reports.samples import (
+    RESULTS_DIR,
+    TRACEBACK,
+    attempt,
+    check_golden,
+    demo_results,
+    eventful_results,
+    not_run,
+    result,
+    session,
+)
 
 
 @pytest.mark.parametrize(
@@ -68,3 +79,87 @@ def test_the_separators_are_as_wide_as_asked_for() -> None:
     lines = text.session_report(demo_results(), width=7).split("\n")
     assert [line for line in lines if set(line) == {"="}] == ["=" * 7] * 2
     assert [line for line in lines if set(line) == {"-"}] == ["-" * 7] * 8
+
+
+def console(*results: TestResult, missing: int = 0, of: SessionContext | None = None) -> str:
+    collection = TestResults(of or session())
+    for each in results:
+        collection.append(each)
+    collection.not_run += [not_run("test_pass", "no time", {"x": number}) for number in range(missing)]
+    return "".join(text.console_pieces(collection, 80))
+
+
+def test_the_report_of_an_eventful_session_is_as_agreed() -> None:
+    check_golden("report-eventful.txt", text.session_report(eventful_results()))
+
+
+def test_a_test_that_was_left_out_says_why() -> None:
+    skipped = text.result_text(result("test_skipped", status=IGNORE, summary="Skipped: no disk"))
+    assert skipped.endswith("status:     IGNORE\nrun time:   0.500 seconds\n\n\n    Skipped: no disk")
+    assert text.result_text(result("test_skipped", status=IGNORE, summary="")).endswith("run time:   0.500 seconds")
+
+
+def test_errors_of_the_teardown_have_a_block_of_their_own() -> None:
+    passed = result(status=PASS, teardown_errors=["one\nmore", "two"], data=3)
+    assert text.result_text(passed).endswith("seconds\n\n\nteardown errors:\n    one\nmore\n    two\n3")
+
+
+@pytest.mark.parametrize(
+    ("record", "line"),
+    [
+        (attempt(1, nodes=[]), "1. PASS"),
+        (
+            attempt(2, "fail", "timeout", "oh\nmore", ["a", "b"], "attempt-2"),
+            "2. FAIL (timeout) on a, b, logs in attempt-2: oh",
+        ),
+        ({"number": 3, "status": "fail"}, "3. FAIL"),
+    ],
+)
+def test_an_attempt_is_told_in_one_line(record: dict[str, object], line: str) -> None:
+    assert text.attempt_line(record) == line
+
+
+@pytest.mark.parametrize(
+    ("summary", "line"),
+    [
+        ("", ""),
+        ("\n\n  \nrun 1 summary:\nfirst\nsecond", "first"),
+        ("passed 0 of 5 runs\n\nruns 1, 2 summary:\noh", "oh"),
+        ("x" * 1000, "x" * 400 + "..."),
+    ],
+)
+def test_a_headline_is_the_first_line_that_says_something(summary: str, line: str) -> None:
+    assert text.headline(summary) == line
+
+
+def test_the_console_shows_the_same_as_the_file() -> None:
+    for results in (demo_results(), eventful_results()):
+        assert "".join(text.console_pieces(results, 100)) == text.session_report(results)
+
+
+def test_the_console_is_not_flooded_by_one_failure() -> None:
+    summary = "first line\n" + "something\n" * 5_000_000 + "last line"
+    shown = console(result("test_fail", status=FAIL, summary=summary))
+    assert len(shown) < 25_000
+    assert "\n    first line\nsomething\n" in shown
+    assert "\nsomething\nlast line\n---" in shown
+    assert f"characters are left out; all of them are in {RESULTS_DIR}/DemoTest/test_fail/1/report.txt ...]" in shown
+
+
+def test_the_console_is_not_flooded_by_many_failures() -> None:
+    of = session()
+    shown = console(*[result("test_fail", index, FAIL, "x" * 19_000, of=of) for index in range(1000)], of=of)
+    assert len(shown) < 2_500_000
+    assert shown.count("characters are left out") == 1000
+
+
+def test_the_console_is_not_flooded_by_tests_that_did_not_run() -> None:
+    lines = console(missing=5000).split("\n")
+    assert "not run:          5000" in lines
+    assert lines[-24:] == [
+        "NOT RUN (5000)",
+        "no time:",
+        *["    demo_tests.test_demo.DemoTest.test_pass" for _ in range(20)],
+        "    and 4,980 more, which are in report.txt",
+        "-" * 80,
+    ]

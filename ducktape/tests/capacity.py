@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many tests a cluster carries at the same time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from ducktape.cluster.cluster_spec import ClusterSpec
+from ducktape.cluster.localhost import LocalhostCluster
+from ducktape.tests.test_context import TestContext
+
+
+def slots(cluster: Any, tests: Iterable[TestContext]) -> int:
+    """Return how many tests can run at the same time, at least 1.
+
+    That is how many of the tests fit the cluster together, the smallest first. Tests that need no node, and those on
+    the pseudo-nodes of this machine, keep this machine busy: there are no more of them than it has processors.
+
+    Args:
+        cluster: owns the nodes, all of which count.
+        tests: what is to run.
+    """
+    specs = [context.expected_cluster_spec for context in tests]
+    sized = sorted(((spec.size(), spec) for spec in specs if spec is not None), key=lambda pair: pair[0])
+    without_nodes = sum(1 for size, _ in sized if not size)
+    carried = _carried(cluster.all(), [spec for size, spec in sized if size])
+    processors = _processors()
+    if isinstance(cluster, LocalhostCluster):
+        return max(1, min(carried + without_nodes, processors))
+    return max(1, carried + min(without_nodes, processors))
+
+
+def _carried(everything: ClusterSpec, specs: Iterable[ClusterSpec]) -> int:
+    """Return how many specs, in order, the nodes are enough for together."""
+    size = everything.size()
+    taken = ClusterSpec.empty()
+    count = total = 0
+    hopeless: set[frozenset[Any]] = set()
+    for spec in specs:
+        if total + spec.size() > size:
+            break
+        demand = frozenset(spec.nodes.grouped_by_os_and_type().items())
+        if demand in hopeless:
+            continue
+        if not everything.nodes.can_remove_spec(taken + spec):
+            hopeless.add(demand)
+            continue
+        taken.add(spec)
+        total += spec.size()
+        count += 1
+    return count
+
+
+def _processors() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1

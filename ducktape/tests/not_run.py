@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests that were to run and did not."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ducktape.json_serializable import jsonable
+
+if TYPE_CHECKING:
+    from ducktape.tests.test_context import TestContext
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NotRun:
+    """A test that never ran, or whose end nobody saw.
+
+    Args:
+        test_id: of the test.
+        module_name: dotted name of its module.
+        cls_name: its class.
+        function_name: its method.
+        injected_args: its arguments, JSON-ready; ``None`` for a test without any.
+        file_name: path of its file, ``None`` if unknown.
+        why: text for people, as in ``the run was interrupted``.
+    """
+
+    test_id: str
+    module_name: str
+    cls_name: str
+    function_name: str
+    injected_args: dict[str, Any] | None
+    file_name: str | None
+    why: str
+
+    @classmethod
+    def of(cls, test_context: TestContext, why: str) -> NotRun:
+        """Return the entry of a test.
+
+        Args:
+            test_context: the test; only texts and JSON-ready copies are taken from it.
+            why: text for people.
+        """
+        return cls(
+            test_id=test_context.test_id,
+            module_name=test_context.module_name,
+            cls_name=test_context.cls_name,
+            function_name=test_context.function_name,
+            injected_args=jsonable(test_context.injected_args),
+            file_name=test_context.file,
+            why=why,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry as ``report.json`` and the journal have it."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> NotRun:
+        """Return the entry that :meth:`to_json` was asked of.
+
+        Args:
+            content: its fields; others are passed over, and all but ``test_id`` may be missing.
+
+        Raises:
+            ValueError: there is no ``test_id``.
+        """
+        if not isinstance(content.get("test_id"), str):
+            raise ValueError("an entry of a test that did not run has no test_id")
+        return cls(
+            test_id=content["test_id"],
+            module_name=content.get("module_name") or "",
+            cls_name=content.get("cls_name") or "",
+            function_name=content.get("function_name") or "",
+            injected_args=content.get("injected_args"),
+            file_name=content.get("file_name"),
+            why=content.get("why") or "",
+        )

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long a test may take, and what is to be done when it takes longer: computed from times that others look up."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import math
+from typing import Any
+
+# Of each phase in the life of a test: which limit it counts for.
+SETUP, TEST, DUMP, TEARDOWN, STOP, COLLECT, CLEAN = "setup", "test", "dump", "teardown", "stop", "collect", "clean"
+_SECONDS_FOR_STACKS = 0.3
+_SECONDS_TO_ANSWER = 5.0
+_SECONDS_TO_COLLECT = 300.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """Seconds that the phases of a test may take; ``None`` is without limit.
+
+    Attributes:
+        setup: constructor and setup of the test.
+        test: the test itself.
+        teardown: its teardown; as long again for stopping the services, and for cleaning them.
+        collect: bringing the logs, once the test was told to end.
+        silence: without any sign of life.
+        ending: what ``teardown`` is, for a test that was told to end and says nothing of it.
+        origin: where each limit comes from, for messages.
+    """
+
+    setup: float | None = None
+    test: float | None = None
+    teardown: float | None = None
+    collect: float = _SECONDS_TO_COLLECT
+    silence: float = math.inf
+    ending: float = _SECONDS_TO_COLLECT
+    origin: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def of(self, phase: str, *, ending: bool) -> float:
+        """Return how long a phase may take.
+
+        Args:
+            phase: its name; one that is not known has no limit of its own.
+            ending: the test was told to end.
+        """
+        if phase in (DUMP, COLLECT):
+            return self.collect if ending else math.inf
+        if phase in (TEARDOWN, STOP, CLEAN):
+            limit = self.ending if ending and self.teardown is None else self.teardown
+        else:
+            limit = {SETUP: self.setup, TEST: self.test}.get(phase)
+        return math.inf if limit is None else limit
+
+
+def limits_of(context: Any, *, silence: float, ending: float) -> Limits:
+    """Return the limits of a test: those of its mark go before those of the session.
+
+    Args:
+        context: the test.
+        silence: seconds that any test may be silent.
+        ending: seconds that any test may take for each step of its ending once it was told to end.
+    """
+    marked = context.timeouts
+    session = context.session_context
+    general = getattr(session, "test_timeout", None)
+    origin = {} if general is None else dict.fromkeys((SETUP, TEST), "--test-timeout")
+    origin.update(dict.fromkeys(marked, "@timeout"))
+    return Limits(
+        setup=marked.get(SETUP, general),
+        test=marked.get(TEST, general),
+        teardown=marked.get(TEARDOWN),
+        collect=getattr(session, "collect_timeout", None) or min(_SECONDS_TO_COLLECT, ending),
+        silence=silence,
+        ending=ending,
+        origin=origin,
+    )
+
+
+class Step(enum.Enum):
+    """What is to be done to a test whose time is over."""
+
+    ASK = "ask for stacks"
+    INTERRUPT = "interrupt"
+    KILL = "kill"
+
+
+class Watch:
+    """The time of one test's process, from its start to the last step of its ending.
+
+    A test whose time is over is first asked for its stacks, a moment later interrupted, and killed when it does not
+    even say that it heard of it. One that does goes on with the next phase, which has a limit of its own then.
+
+    Args:
+        limits: of this test.
+        now: seconds of a monotonic clock, here and everywhere below.
+    """
+
+    def __init__(self, limits: Limits, now: float) -> None:
+        self.limits = limits
+        self.phase = ""
+        self.phase_since = now
+        self.last_heard = now
+        self.ending = False
+        self._ask_at: float | None = None
+        self._told_at: float | None = None
+        self._killed = False
+
+    def heard(self, now: float) -> None:
+        """Note a sign of life."""
+        self.last_heard = now
+
+    def entered(self, phase: str, now: float) -> None:
+        """Note that the test is in a new phase."""
+        self.phase, self.phase_since, self.last_heard = phase, now, now
+        self._ask_at = self._told_at = None
+
+    @property
+    def deadline(self) -> float:
+        """When something has to be done next."""
+        if self._killed:
+            return math.inf
+        if self._told_at is not None:
+            if self.last_heard <= self._told_at:
+                return self._told_at + min(_SECONDS_TO_ANSWER, self.limits.ending)
+            return self._told_at + self.limits.of(TEARDOWN, ending=True)
+        if self._ask_at is not None:
+            return self._ask_at + _SECONDS_FOR_STACKS
+        return min(self.last_heard + self.limits.silence, self.phase_since + self._limit)
+
+    @property
+    def _limit(self) -> float:
+        return self.limits.of(self.phase, ending=self.ending)
+
+    def due(self, now: float) -> Step | None:
+        """Return what has to be done now, and count it as done; ``None`` for nothing."""
+        if now < self.deadline:
+            return None
+        if self._told_at is not None:
+            self._killed = True
+            return Step.KILL
+        if self._ask_at is not None:
+            self.tell(now)
+            return Step.INTERRUPT
+        # A thread with a signal pending is passed over when the next one comes, and only the main thread, blocked as it
+        # may be, can act on a request to end. So the one has to be dealt with before the other is sent.
+        self._ask_at = now
+        self.ending = True
+        return Step.ASK
+
+    def tell(self, now: float) -> None:
+        """Note that the test is told to end."""
+        self.ending = True
+        self._told_at = now
+
+    def describe(self, now: float) -> str:
+        """Say in one line which time is over."""
+        if now >= self.phase_since + self._limit:
+            origin = self.limits.origin.get(self.phase)
+            source = f" ({origin})" if origin else ""
+            return f"its {self.phase} took longer than {self._limit:g} seconds{source}"
+        return f"nothing was heard of the test for {self.limits.silence:g} seconds"
