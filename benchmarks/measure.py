@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import subprocess
 import time
@@ -22,10 +23,12 @@ class Sample:
     Attributes:
         seconds: from start to end.
         peak_mib: largest resident memory of the command's process, its children not counted; 0 if it was too short.
+        seconds_at_end: from the result of the last test to the end, for a run that wrote a journal; else 0.
     """
 
     seconds: float
     peak_mib: float
+    seconds_at_end: float = 0
 
 
 class CommandFailed(Exception):
@@ -54,7 +57,18 @@ def run(command: Sequence[str], directory: Path) -> Sample:
     if process.returncode != 0:
         tail = log.read_text(encoding="utf-8", errors="replace")[-2000:]
         raise CommandFailed(f"{' '.join(command)} ended with {process.returncode}:\n{tail}")
-    return Sample(seconds=seconds, peak_mib=peak_kib / 1024)
+    return Sample(seconds=seconds, peak_mib=peak_kib / 1024, seconds_at_end=_seconds_at_end(directory, time.time()))
+
+
+def _seconds_at_end(directory: Path, end: float) -> float:
+    """Return how long ago the last test of a run had its result."""
+    last = 0.0
+    for path in directory.glob("results/*/journal.jsonl"):
+        with path.open(encoding="ascii") as journal:
+            for line in journal:
+                if line.startswith('{"event": "finished"'):
+                    last = max(last, json.loads(line)["time"])
+    return end - last if last else 0.0
 
 
 def environment() -> dict[str, str]:

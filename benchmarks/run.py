@@ -43,6 +43,7 @@ def workloads(*, quick: bool) -> list[Workload]:
         return [*start, Workload("5 no-op tests", 5, LOCALHOST)]
     start.append(Workload("--collect-only, 2000 tests", 2000, ["--collect-only"]))
     parallel = [*LOCALHOST, "--max-parallel", "4"]
+    wide = [*LOCALHOST, "--max-parallel", "8"]
     counts = [50, 200, 400]
     return [
         *start,
@@ -50,6 +51,8 @@ def workloads(*, quick: bool) -> list[Workload]:
         *(Workload(f"{count} no-op tests, 4 at a time", count, parallel) for count in counts),
         Workload("2000 no-op tests", 2000, LOCALHOST, with_peer=False),
         Workload("2000 no-op tests, 4 at a time", 2000, parallel, with_peer=False),
+        Workload("200 no-op tests, 8 at a time", 200, wide, with_peer=False),
+        Workload("10000 no-op tests, 8 at a time", 10_000, wide, with_peer=False),
     ]
 
 

@@ -59,21 +59,45 @@ def targets(rows: Mapping[str, Row]) -> list[Target]:
         row = rows.get(name)
         return ratio(seconds(row.ours), seconds(row.peer)) if row else None
 
-    def growth(measure: Callable[[Sequence[Sample]], float | None], *, per_test: bool) -> float | None:
-        small, large = rows.get("50 no-op tests"), rows.get("2000 no-op tests")
+    def growth(
+        measure: Callable[[Sequence[Sample]], float | None],
+        *,
+        per_test: bool,
+        few: int = 50,
+        many: int = 2000,
+        how: str = "",
+    ) -> float | None:
+        small, large = rows.get(f"{few} no-op tests{how}"), rows.get(f"{many} no-op tests{how}")
         if small is None or large is None:
             return None
         grown = ratio(measure(large.ours), measure(small.ours))
-        return grown if grown is None or not per_test else grown * 50 / 2000
+        return grown if grown is None or not per_test else grown * few / many
+
+    def added_mib() -> float | None:
+        small, large = rows.get("200 no-op tests, 8 at a time"), rows.get("10000 no-op tests, 8 at a time")
+        ends = [peak_mib(row.ours) for row in (small, large) if row is not None]
+        return ends[1] - ends[0] if len(ends) == 2 and ends[0] is not None and ends[1] is not None else None
+
+    def of_last_test() -> float | None:
+        row = rows.get("10000 no-op tests, 8 at a time")
+        return statistics.median(sample.seconds_at_end for sample in row.ours) if row and row.ours else None
 
     return [
         Target("start-up (--version), of the peer's time", 0.5, against_peer("--version")),
         Target(
             "start-up (--collect-only, 2000 tests), of the peer's time", 0.5, against_peer("--collect-only, 2000 tests")
         ),
-        Target("400 no-op tests, of the peer's time", 0.12, against_peer("400 no-op tests")),
+        Target("400 no-op tests, of the peer's time", 0.1, against_peer("400 no-op tests")),
+        Target("400 no-op tests, 4 at a time, of the peer's time", 0.1, against_peer("400 no-op tests, 4 at a time")),
         Target("time per test at 2000, of that at 50", 1.3, growth(seconds, per_test=True)),
         Target("memory of the driver at 2000, of that at 50", 1.2, growth(peak_mib, per_test=False)),
+        Target(
+            "time per test at 10000, of that at 200, 8 at a time",
+            1.3,
+            growth(seconds, per_test=True, few=200, many=10_000, how=", 8 at a time"),
+        ),
+        Target("MiB that 10000 tests add to the driver", 40, added_mib()),
+        Target("seconds from the last test of 10000 to the end", 10, of_last_test()),
     ]
 
 

@@ -40,6 +40,11 @@ class LocalhostNode(ClusterNode):
         return self._make_account(self._index)
 
     @property
+    def name(self) -> str:
+        """The host name of the account; asking for it makes none, since the driver only talks about its nodes."""
+        return _host_name(self._index) if "account" not in self.__dict__ else self.account.hostname
+
+    @property
     def operating_system(self) -> str | None:
         """Always Linux."""
         return LINUX
@@ -60,6 +65,10 @@ class LocalhostNode(ClusterNode):
             self.account.close()
 
 
+def _host_name(index: int) -> str:
+    return f"localhost{index}"
+
+
 class LocalAccounts:
     """Creates the accounts of one cluster.
 
@@ -71,7 +80,7 @@ class LocalAccounts:
         self._ssh_exception_checks = ssh_exception_checks
 
     def __call__(self, index: int) -> LinuxRemoteAccount:
-        config = RemoteAccountSSHConfig(host=f"localhost{index}", hostname="localhost", port=22)
+        config = RemoteAccountSSHConfig(host=_host_name(index), hostname="localhost", port=22)
         account = LinuxRemoteAccount(
             config, externally_routable_ip="localhost", ssh_exception_checks=self._ssh_exception_checks
         )

@@ -64,6 +64,7 @@ def _run_session(argv: list[str], resources: contextlib.ExitStack) -> bool:
     choice = choose(tests, session_context, None if resumed is None else resumed.recorded, args, logger)
     if resumed is None and args["last_failed"] and not choice.tests:
         return True
+    del tests  # each is forgotten when it is over: thousands of them would weigh more than their results
     cluster = _cluster_for(choice.tests, session_context, logger, args)
     from ducktape.command_line.running import Run, new_journal
 

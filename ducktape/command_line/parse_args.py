@@ -424,9 +424,11 @@ def _present(args: list[str]) -> dict[str, Any]:
 
 def _with_values(args: list[str]) -> list[str]:
     """Give options whose value may be left out their value, so that they do not take a path of tests for it."""
+    names = [name for action in create_ducktape_parser()._actions for name in action.option_strings]
     completed = []
     for token, following in zip(args, [*args[1:], ""], strict=True):
-        default, value = _OPTIONAL_VALUES.get(token, ("", None))
+        meant = [name for name in names if len(token) > 2 and name.startswith(token)]
+        default, value = _OPTIONAL_VALUES.get(meant[0] if len(meant) == 1 else token, ("", None))
         completed.append(token if value is None or value.fullmatch(following) else f"{token}={default}")
     return completed
 

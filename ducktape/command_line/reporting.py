@@ -8,9 +8,11 @@ import copy
 import errno
 import logging
 import os
+import shutil
 import tempfile
 import time
 import traceback
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -80,7 +82,7 @@ class SessionReports:
         if self._lacks_room(failures):
             reasons = [error for _, error in failures if _is_no_room(error)]
             self._write_elsewhere(results, reasons[0] if reasons else self._journal.trouble)
-        return not failures and self._journal.trouble is None
+        return not failures and self._journal.trouble is None and _make_up_for_files(results)
 
     def _lacks_room(self, failures: list[tuple[str, Exception]]) -> bool:
         return self._journal.trouble is not None or any(_is_no_room(error) for _, error in failures)
@@ -98,20 +100,45 @@ class SessionReports:
     def _write_elsewhere(self, results: TestResults, error: Exception | None) -> None:
         """Write everything to a directory that has room."""
         wanted = results.session_context.results_dir
-        for parent in (tempfile.gettempdir(), os.path.expanduser("~"), os.getcwd()):
-            directory = ""
-            with contextlib.suppress(OSError):
-                directory = tempfile.mkdtemp(prefix=f"ducktape-{results.session_context.session_id}-", dir=parent)
-                self._journal.copy_to(directory)
-                if not self._write_files(_moved(results, directory)):
-                    self._logger.error(
-                        "The reports cannot be written to %s (%s): they are in %s", wanted, error, directory
-                    )
-                    return
+        for parent in _other_places():
+            directory = self._write_below(parent, results)
+            if directory is not None:
+                self._logger.error("The reports cannot be written to %s (%s): they are in %s", wanted, error, directory)
+                return
         self._logger.error("The reports cannot be written to %s (%s), nor anywhere else", wanted, error)
+
+    def _write_below(self, parent: str, results: TestResults) -> str | None:
+        """Write everything to a new directory and return it; leaves nothing behind where that fails."""
+        directory = None
+        with contextlib.suppress(OSError):
+            directory = tempfile.mkdtemp(prefix=f"ducktape-{results.session_context.session_id}-", dir=parent)
+            self._journal.copy_to(directory)
+            if not self._write_files(_moved(results, directory)):
+                return directory
+        if directory is not None:
+            shutil.rmtree(directory, ignore_errors=True)
+        return None
 
     def _tell(self, name: str, error: Exception) -> None:
         self._logger.error("Could not write %s: %s", name, "".join(traceback.format_exception(error)))
+
+
+def _other_places() -> Iterator[str]:
+    """Yield directories that may have room; which of them are there is found out by writing, or by asking."""
+    for find in (tempfile.gettempdir, lambda: os.path.expanduser("~"), os.getcwd):
+        with contextlib.suppress(OSError):
+            yield find()
+
+
+def _make_up_for_files(results: TestResults) -> bool:
+    """Write the reports of single tests that could not be written at their time; returns whether all are there."""
+    try:
+        for result in results:
+            if result.relative_results_dir and not os.path.exists(os.path.join(result.results_dir, "report.json")):
+                result.report()
+    except OSError:
+        return False
+    return True
 
 
 def _is_no_room(error: Exception) -> bool:

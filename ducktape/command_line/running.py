@@ -45,6 +45,9 @@ def new_journal(session_context: SessionContext, resources: contextlib.ExitStack
     return journal
 
 
+_EVENTS_AT_ONCE = 256
+
+
 class Run:
     """One run.
 
@@ -191,6 +194,8 @@ class Run:
             del fields["why"]
             self._journal.write("queued", position=self._queued, nodes=test.expected_num_nodes, **fields)
             self._queued += 1
+            if self._queued % _EVENTS_AT_ONCE == 0:
+                self._journal.flush()
 
     # --- the end
 

@@ -161,6 +161,9 @@ def _rate(runs: Sequence[AttemptRecord], plan: Plan) -> Verdict:
     """Return what many runs of one test say about it."""
     failed = [run for run in runs if run.status == FAIL]
     passed = sum(run.status == PASS for run in runs)
+    if runs[-1].reason == "interrupted":
+        # What was cut off has no rate
+        return Verdict(FAIL, runs[-1].summary, "interrupted", _rates(passed, failed[:-1]))
     if not failed:
         status = PASS if passed else IGNORE
         summary = f"passed {passed} of {len(runs)} runs" if passed else runs[-1].summary

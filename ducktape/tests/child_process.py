@@ -61,6 +61,7 @@ class RunningChild:
         attempt_start_time: Unix seconds.
         services: what its registry has recorded of its services, by their ids.
         cause_of_end: why it was told to end.
+        ended_attempt: number of the attempt whose time was over; 0 for none. It may have ended by itself meanwhile.
         late: what took too long after it was told to end.
         deadline: when it has to be gone, once it has reported.
 
@@ -98,6 +99,7 @@ class RunningChild:
         self.attempt_start_time = self.start_time
         self.services: dict[str, dict[str, Any]] = {}
         self.cause_of_end: Cause | None = None
+        self.ended_attempt = 0
         self.late: list[str] = []
         self.deadline: float | None = None
         self._buffer = bytearray()
@@ -189,14 +191,15 @@ class RunningChild:
             cause: why it ended; it failed, whatever it may have said itself.
             done: what came of cleaning up after it.
         """
-        own = next((record for record in self.records if record.number == self.attempt), None)
+        number = self.ended_attempt or self.attempt
+        own = next((record for record in self.records if record.number == number), None)
         logs = "\n".join(
             ["Logs that are missing:", *(f"  {line}" for line in done.missing_logs)] if done.missing_logs else []
         )
         noted = [service["report"] for service in self.services.values() if service.get("report")]
         several = not self.plan.is_single
         record = AttemptRecord(
-            number=self.attempt,
+            number=number,
             status=str(FAIL),
             reason=cause.reason,
             summary=paragraphs(cause.text, self.stacks(), own.summary if own else "", logs),
@@ -205,9 +208,10 @@ class RunningChild:
             nodes=names_of(self.nodes),
             teardown_errors=[*(own.teardown_errors if own else []), *self.late],
             services=own.services if own else done.services or noted,
-            directory=own.directory if own else (f"attempt-{self.attempt}" if several else ""),
+            directory=own.directory if own else (f"attempt-{number}" if several else ""),
         )
-        self.records = [*(each for each in self.records if each is not own), record]
+        others = [each for each in self.records if each is not own]
+        self.records = sorted([*others, record], key=lambda each: each.number)
         return record
 
     def let_end(self) -> None:

@@ -21,7 +21,7 @@ from ducktape.tests.event import Attempted, Finished, Log, Message, Outcome, Pha
 from ducktape.tests.hygiene import CleanUp
 from ducktape.tests.lifecycle import describe_exception
 from ducktape.tests.node_supply import names_of
-from ducktape.tests.recorder import ClientStatus, Recorder, TestKey
+from ducktape.tests.recorder import ClientStatus, Recorder, TestKey, key_of
 from ducktape.tests.request import CleanUpRequest, TestRequest
 from ducktape.tests.runner_client import RunSettings
 from ducktape.tests.status import PASS
@@ -268,6 +268,7 @@ class Children:
             settings,
             nodes=child.nodes,
             services=services,
+            collect=outcome is None,
             dump=outcome is None and child.cause_of_end is not None and child.cause_of_end.reason == "timeout",
         )
         try:
@@ -294,7 +295,7 @@ class Children:
     def _outcome_of_end(self, child: RunningChild, cause: Cause, outcome: Outcome | None, done: CleanUp) -> Outcome:
         """Return the outcome of a test that was told to end, or that died."""
         record = child.end_record(cause, done)
-        self._recorder.attempt(TestKey(child.test_context.test_id, child.test_index), record)
+        self._recorder.attempt(key_of(child.test_context, child.test_index), record)
         return outcome_of(
             verdict(child.records, child.plan),
             child.records,
@@ -326,6 +327,7 @@ class Children:
                     "Terminating...",
                 )
                 self._kill(child)
+                child.deadline = now + self._finish_join_timeout
         for key, child in [*self.active.items(), *self.cleaning.items()]:
             why = child.watch.describe(now)
             step = None if child.is_dead() else child.watch.due(now)
@@ -345,13 +347,13 @@ class Children:
         self._log(logging.ERROR, f"{key.test_id}: {reason}")
         if child.cause_of_end is None:
             child.cause_of_end = Cause(reason, "timeout")
+            child.ended_attempt = child.attempt
         else:
             child.late.append(reason)
 
     def _kill(self, child: RunningChild) -> None:
         self._log(logging.WARNING, f"Process {child.process.name} did not respond to SIGTERM, escalating to SIGKILL")
         child.signal(signal.SIGKILL)
-        child.deadline = time.monotonic() + self._finish_join_timeout
 
     # --- ending all of them
 

@@ -84,6 +84,7 @@ def clean_up(
     no_teardown: bool,
     log: Log,
     enter: Callable[[str], object],
+    collect: bool = True,
     directory: str | None = None,
     user_code: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
 ) -> CleanUp:
@@ -100,6 +101,7 @@ def clean_up(
         no_teardown: neither stop nor clean, and no node is dirty.
         log: takes a level and a line.
         enter: is told the name of each step before it begins: ``dump``, ``stop``, ``collect``, ``clean``.
+        collect: fetch their logs; they may have been fetched already, before what was to be stopped was.
         directory: where the logs go, a directory for each service; that of the test by default.
         user_code: makes the contexts within which interrupts are allowed to come.
     """
@@ -111,7 +113,8 @@ def clean_up(
         work.step("dump", lambda: dump_services(work.services(), log))
     if not no_teardown:
         work.step("stop", lambda: work.end(reversed(work.patients), "stop"))
-    work.step("collect", functools.partial(work.collect, directory))
+    if collect:
+        work.step("collect", functools.partial(work.collect, directory))
     if not no_teardown:
         work.step("clean", lambda: work.end(work.patients, "clean"))
     work.free()

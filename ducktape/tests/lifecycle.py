@@ -28,6 +28,7 @@ from ducktape.tests.status import FAIL, IGNORE, PASS, TestStatus
 from ducktape.tests.test import Test
 from ducktape.tests.test_context import TestContext
 from ducktape.tests.time_limits import CLEAN, COLLECT, DUMP, SETUP, STOP, TEARDOWN, TEST
+from ducktape.utils.files import NO_ROOM
 
 Log = Callable[[int, str], None]
 
@@ -225,8 +226,11 @@ class TestRun:
         try:
             os.makedirs(TestContext.results_dir(self._context, self._context.test_index), exist_ok=True)
         except OSError as error:
-            # A full disk costs files, not results: the test is none the worse for it
-            self._log(logging.ERROR, f"The directory of the test cannot be made: {error}")
+            # A full disk costs files, not results: the test is none the worse for it, and the driver tells of it
+            self._log(
+                logging.DEBUG if error.errno in NO_ROOM else logging.ERROR,
+                f"The directory of the test cannot be made: {error}",
+            )
 
     def _fail(self, summary: str, reason: str) -> None:
         self._attempt.status = FAIL
@@ -253,7 +257,9 @@ class TestRun:
         self._enter_phase(COLLECT)
         self._log(logging.DEBUG, "Copying logs from services...")
         collector = self._instance()
-        self._guarded("Error copying service logs", lambda: collector.copy_service_logs(self._attempt.status))
+        # One whose time was over fails, whatever it came to itself
+        status = FAIL if self._wants_evidence() else self._attempt.status
+        self._guarded("Error copying service logs", lambda: collector.copy_service_logs(status))
         self._add_missing_logs(getattr(collector, "_missing_logs", []))
         if not no_teardown:
             self._enter_phase(CLEAN)

@@ -10,6 +10,8 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
+from ducktape.utils.files import NO_ROOM
+
 
 class LoggerMaker(ABC):
     """Makes one named logger and configures it at its first use.
@@ -39,7 +41,10 @@ class LoggerMaker(ABC):
 
 
 class _Patient(logging.Handler):
-    """Says once that lines are being lost, and why, instead of a traceback for each of them."""
+    """Says once that lines are being lost, and why, instead of a traceback for each of them.
+
+    Of a full disk the driver tells when it cannot write results; a thousand tests need not say it too.
+    """
 
     _told = False
 
@@ -48,11 +53,9 @@ class _Patient(logging.Handler):
         if not isinstance(error, OSError):
             super().handleError(record)
             return
-        if self._told:
-            return
-        self._told = True
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            sys.stderr.write(f"Log lines are being lost: {getattr(self, 'baseFilename', 'console')}: {error}\n")
+        if not self._told:
+            self._told = True
+            _tell_of_loss(getattr(self, "baseFilename", "console"), error)
 
 
 class _LogFile(_Patient, logging.FileHandler):
@@ -118,9 +121,15 @@ def _log_files(directory: str, stem: str) -> list[tuple[logging.Handler, int]]:
             os.makedirs(directory, exist_ok=True)
             handlers.append((_LogFile(path), level))
         except OSError as error:
-            with contextlib.suppress(OSError, ValueError, AttributeError):
-                sys.stderr.write(f"Log lines are being lost: {path}: {error}\n")
+            _tell_of_loss(path, error)
     return handlers
+
+
+def _tell_of_loss(place: str, error: OSError) -> None:
+    if error.errno in NO_ROOM:
+        return
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(f"Log lines are being lost: {place}: {error}\n")
 
 
 def _add(logger: logging.Logger, handler: logging.Handler, level: int, line_format: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from ducktape.tests.not_run import NotRun
 from ducktape.tests.result import TestResult, TestResults
 from ducktape.tests.runner_client import result_of
 from ducktape.tests.test_context import TestContext
+from ducktape.utils.files import NO_ROOM
 
 
 class TestKey(NamedTuple):
@@ -23,6 +25,16 @@ class TestKey(NamedTuple):
 
 
 TestKey.__test__ = False  # type: ignore[attr-defined]  # not a field: a class body could not say so
+
+
+def key_of(context: TestContext, index: int) -> TestKey:
+    """Return the key of a test; its id, which many places remember, exists once in this process.
+
+    Args:
+        context: the test.
+        index: its number within the session.
+    """
+    return TestKey(sys.intern(context.test_id), index)
 
 
 @dataclasses.dataclass(slots=True)
@@ -139,14 +151,19 @@ class Recorder:
             write: write its files here, since it could not, or wrote something else.
         """
         result = result_of(context, key.test_index, outcome, nodes_allocated=nodes_allocated)
-        if write or not os.path.exists(result.results_dir):
-            try:
-                result.report()
-            except Exception as error:
-                if not isinstance(error, OSError) or not self._told_of_trouble:
-                    self._complain(f"Error writing the report of {result.test_id}: {error!r}")
+        if write or not os.path.exists(os.path.join(result.results_dir, "report.json")):
+            self._write_files(result)
         self.add(result)
         return result
+
+    def _write_files(self, result: TestResult) -> None:
+        try:
+            result.report()
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
+                self._tell_of_trouble(error)
+            else:
+                self._complain(f"Error writing the report of {result.test_id}: {error!r}")
 
     def add(self, result: TestResult) -> None:
         """Keep a result."""

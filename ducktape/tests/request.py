@@ -86,15 +86,25 @@ class CleanUpRequest(TestRequest):
         nodes: those of the test.
         services: what the registry of the dead process recorded of its services.
         dump: whether the services are to show their state first, because the test took too long.
+        collect: whether their logs are still to be collected.
     """
 
     nodes: list[Any] = dataclasses.field(default_factory=list)
     services: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     dump: bool = False
+    collect: bool = True
 
     def run(self, send: Callable[[Message], None]) -> None:
         """See :meth:`TestRequest.run`."""
-        run_clean_up(self.loaded(), self.settings, send, services=self.services, nodes=self.nodes, dump=self.dump)
+        run_clean_up(
+            self.loaded(),
+            self.settings,
+            send,
+            services=self.services,
+            nodes=self.nodes,
+            dump=self.dump,
+            collect=self.collect,
+        )
 
 
 def _method(cls: type, function_name: str) -> Any:

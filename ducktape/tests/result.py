@@ -100,7 +100,7 @@ class TestResult:
     ) -> None:
         cluster = test_context.cluster
         self.session_context = session_context
-        self.test_id = test_context.test_id
+        self.test_id: str = _shared(test_context.test_id)
         self.module_name = test_context.module_name
         self.cls_name = test_context.cls_name
         self.function_name = test_context.function_name

@@ -27,7 +27,7 @@ from ducktape.tests.journal import Journal
 from ducktape.tests.lifecycle import describe_exception
 from ducktape.tests.node_supply import NodeSupply, names_of
 from ducktape.tests.partial_reports import PartialReports
-from ducktape.tests.recorder import ClientStatus, Recorder, TestKey
+from ducktape.tests.recorder import ClientStatus, Recorder, TestKey, key_of
 from ducktape.tests.replay import RecordedSession
 from ducktape.tests.request import TestRequest
 from ducktape.tests.result import TestResults
@@ -251,7 +251,8 @@ class TestRunner:
         return not self.stop_testing and waiting > 0 and self._has_slot()
 
     def _has_slot(self) -> bool:
-        return self._children.busy < int(self.session_context.max_parallel)
+        # Those that run once more keep theirs while the process before ends
+        return self._children.busy + len(self._waiting_for_death) < int(self.session_context.max_parallel)
 
     def _trigger_tests(self) -> None:
         if not self.stop_testing and len(self.scheduler) > 0 and self._nodes.has_recovered():
@@ -264,7 +265,7 @@ class TestRunner:
             if self._unleased is not None:
                 self._wait_for_leases()
                 return
-            if not self._children.busy:
+            if not self._children.busy and not self._waiting_for_death:
                 self._report_unschedulable(self.scheduler.filter_unschedulable_tests())
                 self._why_not_run = "there were no nodes for it"
                 self.stop_testing = True  # nothing runs that could give nodes back
@@ -298,7 +299,7 @@ class TestRunner:
         if nodes is None:
             return
         entire_cluster = not self.cluster.num_available_nodes()
-        key = TestKey(job.context.test_id, job.index or self.test_counter + 1)
+        key = key_of(job.context, job.index or self.test_counter + 1)
         start_time = time.time()
         try:
             self._children.start(key, self._request(job, key, nodes), nodes, self._limits(job.context))
@@ -358,7 +359,7 @@ class TestRunner:
 
     def _next_key(self, test_context: TestContext) -> TestKey:
         self.test_counter += 1
-        key = TestKey(test_context.test_id, self.test_counter)
+        key = key_of(test_context, self.test_counter)
         self.test_schedule_log.append(key)
         return key
 
@@ -442,7 +443,7 @@ class TestRunner:
     def _report(self, job: Job, *, write: bool) -> None:
         """Record the result of a test; its files are written here if it could not, or wrote something else."""
         assert job.outcome is not None  # it has run
-        key = TestKey(job.context.test_id, job.index)
+        key = key_of(job.context, job.index)
         result = self.recorder.finished(job.context, key, job.outcome, nodes_allocated=job.nodes, write=write)
         if result.test_status == FAIL and self.session_context.exit_first:
             self._why_not_run = f"{result.test_id} failed before, and --exit-first was given"

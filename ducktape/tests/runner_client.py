@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import errno
 import faulthandler
 import logging
 import os
@@ -41,6 +40,7 @@ from ducktape.tests.result import TestResult
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus, status_named
 from ducktape.tests.test_context import TestContext
 from ducktape.utils.child import HELD_BACK, release_signals
+from ducktape.utils.files import NO_ROOM
 from ducktape.utils.guardian import say_that_ending
 from ducktape.utils.processes import Family, child_pids, end_processes
 
@@ -51,7 +51,6 @@ STACKS_SIGNAL = signal.SIGUSR2
 _SECONDS_BETWEEN_SIGNS_OF_LIFE = 1.0
 _LEFTOVER_GRACE_SEC = 1.0
 _SECONDS_FOR_THREADS = 5.0
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclasses.dataclass
@@ -140,13 +139,14 @@ class RunnerClient:
         self.send(Finished(dataclasses.replace(outcome, data=jsonable(outcome.data))))
         self.test_context.close()
 
-    def clean_up(self, services: list[dict[str, Any]], nodes: list[Any], *, dump: bool) -> None:
+    def clean_up(self, services: list[dict[str, Any]], nodes: list[Any], *, dump: bool, collect: bool) -> None:
         """Do what the dead process of this test cannot do any more, and report what came of it; blocks.
 
         Args:
             services: what its registry recorded.
             nodes: those of the test.
             dump: whether the services are to show their state first.
+        collect: whether their logs are still to be collected.
         """
         start_time = time.time()
         done = clean_up(
@@ -154,6 +154,7 @@ class RunnerClient:
             services,
             nodes,
             dump=dump,
+            collect=collect,
             no_teardown=False,
             log=self.log,
             enter=lambda phase: self.send(Phase(phase, len(self.settings.earlier) + 1)),
@@ -288,7 +289,7 @@ class RunnerClient:
             result_of(context, self.settings.test_index, outcome, nodes_allocated=len(context.cluster)).report()
         except OSError as error:
             # Of a full disk the driver tells, once for all tests
-            level = logging.DEBUG if error.errno in _NO_ROOM else logging.ERROR
+            level = logging.DEBUG if error.errno in NO_ROOM else logging.ERROR
             self.log(level, f"Error writing the report of the test: {error}")
         except Exception as error:
             self.log(logging.ERROR, f"Error writing the report of the test: {describe_exception(error)}")
@@ -332,6 +333,7 @@ def run_clean_up(
     services: list[dict[str, Any]],
     nodes: list[Any],
     dump: bool,
+    collect: bool,
 ) -> None:
     """Stop, collect and clean the services of a test whose process is dead; blocks.
 
@@ -342,10 +344,11 @@ def run_clean_up(
         services: what the registry recorded of the services.
         nodes: those of the test.
         dump: whether the services are to show their state first.
+        collect: whether their logs are still to be collected.
     """
     client = RunnerClient(context, settings, send)
     with _in_charge(client, CLEAN_UP_STACKS_FILE):
-        client.clean_up(services, nodes, dump=dump)
+        client.clean_up(services, nodes, dump=dump, collect=collect)
     _end_despite_threads(client)
 
 

@@ -63,7 +63,6 @@ class TestLoggerMaker(LoggerMaker):
         """Make the directory and add the three handlers unless they are there."""
         if self.configured:
             return
-        os.makedirs(self.log_dir, exist_ok=True)
         console_level = logging.DEBUG if self.debug else logging.WARNING
         test_logger = logging.getLogger(self.logger_name)
         add_handlers(test_logger, self.log_dir, "test_log", ConsoleDefaults.TEST_LOG_FORMATTER, console_level)

@@ -156,7 +156,7 @@ class Watch:
     def describe(self, now: float) -> str:
         """Say in one line which time is over."""
         if now >= self.phase_since + self._limit:
-            origin = self.limits.origin.get(self.phase)
+            origin = self.limits.origin.get(TEARDOWN if self.phase in (STOP, CLEAN) else self.phase)
             source = f" ({origin})" if origin else ""
             return f"its {self.phase} took longer than {self._limit:g} seconds{source}"
         return f"nothing was heard of the test for {self.limits.silence:g} seconds"

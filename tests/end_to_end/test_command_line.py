@@ -212,6 +212,7 @@ def test_an_empty_selection_can_be_allowed(tmp_path: Path) -> None:
         assert exit_code(program) == 0
         assert program.report["results"] == []
         assert sorted(os.listdir(tmp_path / "results" / "latest")) == [
+            "journal.jsonl",
             "report.css",
             "report.html",
             "report.json",

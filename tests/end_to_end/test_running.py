@@ -102,6 +102,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
 def test_the_tree_of_a_run_is_complete_and_nothing_else_is_there(whole: Program) -> None:
     of_a_test = ["report.json", "report.txt", "test_log.debug", "test_log.info"]
     expected = ["report.css", "report.html", "report.json", "report.txt", "report.xml", "rerun-failed.yml"]
+    expected += ["journal.jsonl"]
     expected += ["session_log.debug", "session_log.info"]
     for directory in (
         "test_service/1",
@@ -834,7 +835,7 @@ def test_a_process_that_waits_for_a_thread_does_not_outlive_a_killed_driver(tmp_
         program.signal(signal.SIGKILL)
         program.process.wait()
         deadline = time.monotonic() + 10
-        while program.survivors() and time.monotonic() < deadline:
+        while program._descendants() and time.monotonic() < deadline:
             time.sleep(0.05)
         assert program.survivors() == []
 

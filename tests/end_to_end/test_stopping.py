@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support.program import Program, started, suite
@@ -110,11 +111,9 @@ def test_an_interrupted_test_is_not_run_again(tmp_path: Path) -> None:
 
 
 def test_a_signal_to_one_test_costs_that_test_alone(running: Program) -> None:
-    pids = [int(line.split()[0]) for line in running.survivors()]
-    [child] = [pid for pid in pids if pid != running.process.pid]
-    import os
-
-    os.kill(child, signal.SIGTERM)
+    # The one beside the tests is the guardian, which ends them should the driver be killed
+    [child] = [each for each in psutil.Process(running.process.pid).children() if each.name() != "dt-guardian"]
+    child.send_signal(signal.SIGTERM)
     running.wait_for("now it runs", times=2)
     assert running.output.count("torn down") == 1
     running.signal(signal.SIGTERM)
@@ -127,6 +126,6 @@ def test_no_process_outlives_a_killed_driver(running: Program) -> None:
     running.signal(signal.SIGKILL)
     running.process.wait()
     deadline = time.monotonic() + 10
-    while running.survivors() and time.monotonic() < deadline:
+    while running._descendants() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert running.survivors() == []

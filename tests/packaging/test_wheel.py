@@ -96,7 +96,9 @@ def test_the_wheel_holds_every_module_and_every_data_file_of_the_package(wheel: 
     assert {name for name in _names(wheel) if name.startswith("ducktape/")} == expected
 
 
-@pytest.mark.parametrize("name", ["py.typed", "templates/report/report.html", "templates/report/report.css"])
+@pytest.mark.parametrize(
+    "name", ["py.typed", *(f"templates/report/report.{ending}" for ending in ("html", "css", "js"))]
+)
 def test_the_wheel_holds_what_is_not_python(wheel: Path, name: str) -> None:
     assert f"ducktape/{name}" in _names(wheel)
 

@@ -96,7 +96,11 @@ class Program:
 
     def survivors(self) -> list[str]:
         """Return the processes that the run has left."""
-        return [f"{process.pid} {process.cmdline()}" for process in self._descendants()]
+        described = []
+        for process in self._descendants():
+            with contextlib.suppress(psutil.Error):  # dead by now
+                described.append(f"{process.pid} {process.cmdline()}")
+        return described
 
     def _descendants(self) -> list[psutil.Process]:
         found = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A disk that is full soon: a file system in memory, of a few megabytes."""
+"""A disk that is full soon: a file system in memory, of a few megabytes and a few hundred files."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+_MOST_FILES = 500
 
 
 @contextlib.contextmanager
@@ -23,7 +25,7 @@ def tiny_disk(mount_point: Path, *, megabytes: int = 4) -> Iterator[Path]:
     if os.geteuid() != 0:
         pytest.skip("to mount a tiny disk, this has to run as root")
     mount_point.mkdir(parents=True, exist_ok=True)
-    options = ["-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(mount_point)]
+    options = ["-t", "tmpfs", "-o", f"size={megabytes}m,nr_inodes={_MOST_FILES}", "tmpfs", str(mount_point)]
     mounted = subprocess.run(["mount", *options], capture_output=True, text=True)
     if mounted.returncode:
         pytest.skip(f"no tiny disk can be mounted here: {mounted.stderr.strip()}")
@@ -49,3 +51,17 @@ def fill(path: Path) -> None:
                 while file.write(bytes(size)) == size:
                     pass
         file.write(bytes(1 << 20))
+
+
+def fill_with_files(directory: Path) -> None:
+    """Make empty files in a new directory until the disk takes no more.
+
+    Args:
+        directory: of the files.
+
+    Raises:
+        OSError: always; it says that there is no space left.
+    """
+    directory.mkdir()
+    for number in range(10 * _MOST_FILES):
+        (directory / str(number)).touch()

@@ -148,6 +148,7 @@ def test_tests_at_the_same_time_are_a_number_or_as_many_as_the_nodes_carry() -> 
         ("session-timeout", "2h", 7200.0),
         ("session-timeout", "1.5", 1.5),
         ("collect-timeout", "0.5", 0.5),
+        ("collect-timeout", "5m", 300.0),
         ("detect-flakes", "1", 1),
         ("retry-infrastructure", "0", 0),
         ("retry-infrastructure", "3", 3),
@@ -164,7 +165,7 @@ def test_a_newer_option_has_a_value_of_its_kind(option: str, text: str, value: A
     [
         ("test-timeout", "soon", "'soon' is not a span of time"),
         ("session-timeout", "0", "'0' is not a span of time: it must be finite and more than zero"),
-        ("collect-timeout", "-1", "-1 is not a positive number of seconds"),
+        ("collect-timeout", "-1", "'-1' is not a span of time"),
         ("detect-flakes", "0", "0 is less than 1"),
         ("retry-infrastructure", "-1", "-1 is negative"),
         ("until-failure", "-1", "-1 is negative"),

@@ -12,11 +12,12 @@ import pytest
 
 from ducktape.cluster.finite_subcluster import FiniteSubcluster
 from ducktape.cluster.localhost import LocalhostCluster
+from ducktape.errors import InfrastructureError, Skip
 from ducktape.services.service import MultiRunServiceIdFactory, Service
 from ducktape.tests.lifecycle import Attempt, InterruptGate, TestRun, describe_exception, failure_reason
 from ducktape.tests.loggermaker import close_logger
 from ducktape.tests.session import SessionContext
-from ducktape.tests.status import FAIL, PASS
+from ducktape.tests.status import FAIL, IGNORE, PASS
 from ducktape.tests.test import Test
 from ducktape.tests.test_context import TestContext
 
@@ -72,7 +73,10 @@ class Plain(Test):
 class Driven:
     """One attempt at a test class, and what came of it."""
 
-    def __init__(self, cls: type[Test], directory: Path, *, interrupted: bool = False, **options: Any) -> None:
+    def __init__(
+        self, cls: type[Test], directory: Path, *, interrupted: bool = False, late: bool = False, **options: Any
+    ) -> None:
+        self.late = late
         self.cluster = FiniteSubcluster(LocalhostCluster(num_nodes=2)._available_nodes)
         session = SessionContext(session_id="s", results_dir=str(directory), **options)
         self.context = TestContext(
@@ -91,7 +95,16 @@ class Driven:
     def run_again(self, run_number: int | None = None) -> Attempt:
         CALLS.clear()
         factory = None if run_number is None else MultiRunServiceIdFactory(run_number)
-        self.attempt = TestRun(self.context, self._log, self.gate).run(factory)
+        self.phases: list[str] = []
+        self.changes: list[Any] = []
+        self.attempt = TestRun(
+            self.context,
+            self._log,
+            self.gate,
+            enter=self.phases.append,
+            listener=self.changes.append,
+            wants_evidence=lambda: self.late,
+        ).run(factory)
         self.calls = list(CALLS)
         return self.attempt
 
@@ -439,6 +452,8 @@ def test_the_reason_of_a_failure_is_one_word() -> None:
     assert failure_reason(KeyboardInterrupt()) == "interrupted"
     assert failure_reason(AssertionError()) == "assertion"
     assert failure_reason(OSError()) == "error"
+    assert failure_reason(InfrastructureError("no disk")) == "infrastructure"
+    assert failure_reason(InfrastructureError("no disk"), "setup") == "infrastructure"
 
 
 # --- the gate
@@ -490,3 +505,131 @@ def test_missing_logs_are_named_after_the_summary(tmp_path: Path, fails: bool) -
     attempt = Driven(Losing, tmp_path).attempt
     assert attempt.summary[-2:] == ["Logs that are missing:", "  host0: S: log out (/out): gone"]
     assert (attempt.status == PASS, len(attempt.summary) > 2) == (not fails, fails)
+
+
+# --- what the driver is told
+
+
+def test_every_phase_is_announced_before_it_begins(tmp_path: Path) -> None:
+    driven = Driven(Plain, tmp_path)
+    assert driven.phases == ["setup", "test", "teardown", "stop", "collect", "clean"]
+    assert Driven(Plain, tmp_path, no_teardown=True).phases == ["setup", "test", "collect"]
+    assert Driven(Plain, tmp_path, late=True).phases == [
+        *("setup", "test", "dump", "teardown", "stop", "collect", "clean")
+    ]
+
+
+def test_what_is_known_of_services_is_told_until_they_are_free(tmp_path: Path) -> None:
+    class Good(Plain):
+        def test_it(self) -> Any:
+            Noting(self.test_context)
+
+    driven = Driven(Good, tmp_path)
+    records = [change for change in driven.changes if isinstance(change, dict)]
+    [service] = driven.attempt.services
+    assert {record["service_id"] for record in records} == {service["service_id"]}
+    assert driven.changes[-1] == service["service_id"]
+
+
+# --- a test that does not apply
+
+
+@pytest.mark.parametrize("phase", ["constructor", "setup", "test"])
+def test_a_test_may_say_at_any_time_that_it_does_not_apply(tmp_path: Path, phase: str) -> None:
+    class Skipping(Plain):
+        def __init__(self, test_context: TestContext) -> None:
+            super().__init__(test_context)
+            self._maybe("constructor")
+
+        def setup(self) -> None:
+            self._maybe("setup")
+
+        def test_it(self) -> Any:
+            self._maybe("test")
+
+        def _maybe(self, here: str) -> None:
+            if here == phase:
+                raise Skip("not\nhere")
+
+    driven = Driven(Skipping, tmp_path)
+    attempt = driven.attempt
+    assert (attempt.status, attempt.reason, attempt.summary) == (IGNORE, None, ["Skipped: not", "here"])
+    assert ("teardown" in driven.calls) is (phase != "constructor")
+    assert "Skipped: not\nhere" in driven.of_level(logging.INFO)
+
+
+def test_a_skip_in_the_teardown_is_an_error_like_any_other(tmp_path: Path) -> None:
+    class Late(Plain):
+        def teardown(self) -> None:
+            raise Skip("too late")
+
+    attempt = Driven(Late, tmp_path).attempt
+    assert attempt.status == PASS
+    assert attempt.teardown_errors[0].startswith("Error running teardown method: Skip('too late')")
+
+
+def test_a_failure_of_the_infrastructure_is_told_apart(tmp_path: Path) -> None:
+    class Poor(Plain):
+        def setup(self) -> None:
+            raise InfrastructureError("no disk")
+
+    assert Driven(Poor, tmp_path).attempt.reason == "infrastructure"
+
+
+# --- errors of the ending
+
+
+class BadlyEnding(Plain):
+    def test_it(self) -> Any:
+        Noting(self.test_context, fails_at="stop")
+        Noting(self.test_context, fails_at="clean")
+        return 7
+
+    def teardown(self) -> None:
+        raise ValueError("cannot tear down")
+
+
+def test_errors_of_the_ending_are_recorded_in_their_order(tmp_path: Path) -> None:
+    attempt = Driven(BadlyEnding, tmp_path).attempt
+    first, second, third = attempt.teardown_errors
+    assert first.startswith("Error running teardown method: ValueError('cannot tear down')\nTraceback")
+    assert second.startswith("Error stopping service Noting-0-") and second.endswith("RuntimeError: at stop")
+    assert third.startswith("Error cleaning service Noting-1-") and third.endswith("RuntimeError: at clean")
+    assert (attempt.status, attempt.summary, attempt.data) == (PASS, [], 7)
+
+
+def test_errors_of_the_ending_fail_the_test_if_that_is_wanted_with_all_logs(tmp_path: Path) -> None:
+    driven = Driven(BadlyEnding, tmp_path, fail_on_teardown_error=True)
+    attempt = driven.attempt
+    assert (attempt.status, attempt.reason, attempt.data) == (FAIL, "error", 7)
+    assert attempt.summary[0] == "The test itself did not fail, but its ending did:"
+    assert "copy fail" in driven.calls
+
+
+def test_an_error_of_cleaning_does_not_hide_which_logs_are_missing(tmp_path: Path) -> None:
+    class Losing(Plain):
+        def test_it(self) -> Any:
+            Noting(self.test_context, fails_at="clean")
+
+        def copy_service_logs(self, test_status: Any) -> None:
+            self._missing_logs = ["host0: S: log out (/out): gone"]
+
+    attempt = Driven(Losing, tmp_path, fail_on_teardown_error=True).attempt
+    assert attempt.status == FAIL
+    assert "The test itself did not fail, but its ending did:" in attempt.summary
+    assert "  host0: S: log out (/out): gone" in attempt.summary
+
+
+def test_a_failure_of_the_test_itself_is_not_replaced_by_that_of_its_ending(tmp_path: Path) -> None:
+    class Both(BadlyEnding):
+        def test_it(self) -> Any:
+            raise AssertionError("first")
+
+    attempt = Driven(Both, tmp_path, fail_on_teardown_error=True).attempt
+    assert (attempt.reason, attempt.summary[0]) == ("assertion", "AssertionError('first')")
+
+
+def test_all_logs_of_a_test_whose_time_was_over_are_wanted(tmp_path: Path) -> None:
+    driven = Driven(Plain, tmp_path, late=True)
+    assert driven.attempt.status == PASS  # the driver knows better
+    assert "copy fail" in driven.calls

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ducktape.tests.loggermaker import LoggerMaker, add_handlers, close_logger
+from ducktape.tests.loggermaker import LoggerMaker, add_handlers, also_to_files, close_logger
 
 _NUMBERS = itertools.count()
 
@@ -103,3 +103,70 @@ def test_closing_removes_and_closes_every_handler(name: str, tmp_path: Path) -> 
 
 def test_closing_no_logger_does_nothing() -> None:
     close_logger(None)
+
+
+def test_two_more_files_are_written_for_the_length_of_a_block(name: str, tmp_path: Path) -> None:
+    logger = logging.getLogger(name)
+    add_handlers(logger, str(tmp_path), "it", "%(message)s", logging.CRITICAL)
+    logger.info("before")
+    with also_to_files(logger, str(tmp_path / "attempt-1"), "it", "%(levelname)s %(message)s"):
+        logger.info("within")
+        logger.debug("small")
+        during = len(logger.handlers)
+    logger.info("after")
+    assert (during, len(logger.handlers)) == (5, 3)
+    assert (tmp_path / "attempt-1" / "it.info").read_text() == "INFO within\n"
+    assert (tmp_path / "attempt-1" / "it.debug").read_text() == "INFO within\nDEBUG small\n"
+    assert (tmp_path / "it.info").read_text() == "before\nwithin\nafter\n"
+
+
+def test_the_files_of_a_block_are_closed_whatever_happens_in_it(name: str, tmp_path: Path) -> None:
+    logger = logging.getLogger(name)
+    with pytest.raises(ValueError), also_to_files(logger, str(tmp_path), "it", "%(message)s"):
+        streams = [handler.stream for handler in logger.handlers if isinstance(handler, logging.FileHandler)]
+        raise ValueError
+    assert logger.handlers == []
+    assert [stream is not None and stream.closed for stream in streams] == [True, True]
+
+
+def test_a_directory_that_cannot_be_made_costs_its_files_alone(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    logger = logging.getLogger(name)
+    add_handlers(logger, str(tmp_path / "file"), "it", "%(message)s", logging.INFO)
+    logger.info("still on the console")
+    captured = capsys.readouterr()
+    assert captured.out == "still on the console\n"
+    told = [line.partition(": [Errno")[0] for line in captured.err.splitlines()]
+    assert told == [f"Log lines are being lost: {tmp_path / 'file' / name}" for name in ("it.info", "it.debug")]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
+def test_a_full_disk_is_told_once_and_not_with_a_traceback_for_every_line(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "it.info").symlink_to("/dev/full")
+    logger = logging.getLogger(name)
+    add_handlers(logger, str(tmp_path), "it", "%(message)s", logging.CRITICAL)
+    for _ in range(5):
+        logger.info("x" * 100)
+    captured = capsys.readouterr()
+    assert captured.err == (f"Log lines are being lost: {tmp_path / 'it.info'}: [Errno 28] No space left on device\n")
+    assert (tmp_path / "it.debug").read_text().count("\n") == 5
+    close_logger(logger)
+    assert logger.handlers == []
+
+
+def test_other_errors_of_a_handler_are_shown_as_ever(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Unshowable:
+        def __str__(self) -> str:
+            raise ZeroDivisionError("no text")
+
+    logger = logging.getLogger(name)
+    logger.propagate = False  # pytest has a handler of its own, which is less patient
+    add_handlers(logger, str(tmp_path), "it", "%(message)s", logging.CRITICAL)
+    logger.info("one %s", Unshowable())
+    assert "ZeroDivisionError: no text" in capsys.readouterr().err

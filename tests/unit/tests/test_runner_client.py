@@ -12,6 +12,7 @@ import pytest
 
 from ducktape.cluster.finite_subcluster import FiniteSubcluster
 from ducktape.cluster.localhost import LocalhostCluster
+from ducktape.errors import InfrastructureError
 from ducktape.services.service import Service
 from ducktape.tests.attempts import Plan
 from ducktape.tests.event import (
@@ -370,3 +371,91 @@ def test_an_outcome_becomes_a_result_of_its_test(tmp_path: Path) -> None:
     assert (result.run_time_seconds, result.nodes_used, result.nodes_allocated) == (2.5, 2, 3)
     assert (result.services, result.test_index) == ([{"service_id": "x"}], 7)
     assert result.relative_results_dir == "Good/test_it/a=1/7/"
+
+
+# --- attempts
+
+
+def earlier(number: int, reason: str) -> AttemptRecord:
+    return AttemptRecord(number, "fail", reason, f"{reason} before", 1.0, 2.0, ["z"], [], [], f"attempt-{number}")
+
+
+def records(it: Client) -> list[AttemptRecord]:
+    return [message.record for message in it.messages if isinstance(message, Attempted)]
+
+
+def test_every_attempt_is_reported_when_it_is_over(tmp_path: Path) -> None:
+    it = Client(PassingAt, tmp_path, deflake_num=3)
+    it.run()
+    assert [(each.number, each.status, each.reason, each.directory, each.nodes) for each in records(it)] == [
+        (1, "fail", "assertion", "attempt-1", ["a", "b"]),
+        (2, "fail", "assertion", "attempt-2", ["a", "b"]),
+        (3, "pass", None, "attempt-3", ["a", "b"]),
+    ]
+    assert [message.attempt for message in it.messages if isinstance(message, Phase) and message.name == "test"] == [
+        *(1, 2, 3)
+    ]
+
+
+def test_a_single_attempt_logs_where_the_test_does(tmp_path: Path) -> None:
+    it = Client(Good, tmp_path)
+    assert it.run().attempts == []
+    [record] = records(it)
+    assert (record.number, record.directory) == (1, "")
+    assert not (it.directory / "attempt-1").exists()
+
+
+def test_each_of_several_attempts_has_a_log_beside_that_of_the_test(tmp_path: Path) -> None:
+    it = Client(PassingAt, tmp_path, deflake_num=3)
+    it.run()
+    assert [("on run 2/3" in it.file(f"attempt-{number}/test_log.info")) for number in (1, 2, 3)] == [
+        False,
+        True,
+        False,
+    ]
+    assert it.file("test_log.info").count("on run ") == 3
+
+
+def test_attempts_of_other_processes_count(tmp_path: Path) -> None:
+    it = Client(Good, tmp_path, deflake_num=3, earlier=[earlier(1, "crash")])
+    outcome = it.run()
+    assert outcome.status == "flaky"
+    assert outcome.summary.split("\n") == ["run 1 summary:", "crash before", "~" * 14, "run 2: PASSED"]
+    assert [attempt["number"] for attempt in outcome.attempts] == [1, 2]
+    assert it.lines.count("on run 2/3") == 1
+    assert "FLAKY" in it.lines
+
+
+def test_a_pass_after_the_infrastructure_failed_is_a_pass(tmp_path: Path) -> None:
+    it = Client(Good, tmp_path, plan=Plan(retry_infrastructure=2), earlier=[earlier(1, "infrastructure")])
+    outcome = it.run()
+    assert (outcome.status, outcome.summary, len(outcome.attempts)) == ("pass", "Test Passed", 2)
+    assert it.lines.count("on run 2/2") == 1
+    assert "PASS" in it.lines and "FLAKY" not in it.lines
+
+
+def test_another_attempt_because_of_the_infrastructure_is_left_to_the_driver(tmp_path: Path) -> None:
+    class Poor(Test):
+        def test_it(self) -> Any:
+            raise InfrastructureError("no disk")
+
+    it = Client(Poor, tmp_path, plan=Plan(retry_infrastructure=2))
+    outcome = it.run()
+    assert (outcome.status, outcome.reason, len(records(it))) == ("fail", "infrastructure", 1)
+
+
+def test_a_test_is_run_so_many_times_to_see_how_often_it_passes(tmp_path: Path) -> None:
+    it = Client(PassingAt, tmp_path, plan=Plan(detect_flakes=4))
+    outcome = it.run()
+    assert (outcome.status, outcome.runs) == ("flaky", {"passed": 2, "failed": 2})
+    assert [line for line in it.lines if line.startswith("on run")][-1] == "on run 4/4"
+    assert "FLAKY" not in it.lines
+
+
+def test_services_are_noted_until_they_are_gone(tmp_path: Path) -> None:
+    it = Client(WithService, tmp_path, num_nodes=1)
+    [service] = it.run().services
+    noted = [message.record["service_id"] for message in it.messages if isinstance(message, ServiceNoted)]
+    gone = [message.service_id for message in it.messages if isinstance(message, ServiceGone)]
+    assert set(noted) == {service["service_id"]}
+    assert gone == [service["service_id"]]

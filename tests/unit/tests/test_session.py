@@ -68,12 +68,24 @@ def test_every_option_is_kept_and_unknown_ones_are_not() -> None:
     assert not hasattr(context, "unheard_of")
 
 
-@pytest.mark.parametrize("option", ["skip_nodes_allocation", "ignore_import_errors"])
-def test_newer_options_are_attributes_but_not_in_the_report(option: str) -> None:
+@pytest.mark.parametrize(
+    ("option", "default", "value"),
+    [
+        ("skip_nodes_allocation", False, True),
+        ("ignore_import_errors", False, True),
+        ("collect_timeout", None, 7.5),
+        ("test_timeout", None, 90.0),
+        ("session_timeout", None, 7200.0),
+        ("fail_on_teardown_error", False, True),
+        ("detect_flakes", None, 5),
+        ("retry_infrastructure", 0, 3),
+    ],
+)
+def test_newer_options_are_attributes_but_not_in_the_report(option: str, default: object, value: object) -> None:
     plain = SessionContext(session_id="s", results_dir="/r")
-    assert getattr(plain, option) is False
-    context = SessionContext(session_id="s", results_dir="/r", **{option: True})
-    assert getattr(context, option) is True
+    assert getattr(plain, option) == default
+    context = SessionContext(session_id="s", results_dir="/r", **{option: value})
+    assert getattr(context, option) == value
     assert option not in json.dumps(context.to_json())
 
 

@@ -82,7 +82,7 @@ class Parent:
 
     def end(self) -> str:
         """Let it stop its guardian and end; returns the rest of what it printed."""
-        return self.process.communicate("\n", timeout=20)[0]
+        return str(self.process.communicate("\n", timeout=20)[0])
 
     def kill(self) -> None:
         self.process.kill()
@@ -182,14 +182,15 @@ def family():
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     same_group = subprocess.Popen(["sleep", "1000"])
     own_session = subprocess.Popen(["setsid", "sleep", "1000"])
-    orphan = subprocess.run("setsid sleep 1000 > /dev/null & echo $!", shell=True, capture_output=True).stdout
+    orphan = subprocess.run("setsid sleep 1000 > /dev/null 2>&1 & echo $!", shell=True, stdout=subprocess.PIPE).stdout
     say("same_group", same_group.pid)
     say("own_session", own_session.pid)
     say("orphan", int(orphan))
-    say("complete", os.getpid())
+    os.write(complete, b"x")
     time.sleep(1000)
+waiting, complete = os.pipe()
 say("child", child(family))
-time.sleep(0.7)
+os.read(waiting, 1)
 """
     )
     assert set(parent.alive()) >= {"child", "same_group", "own_session", "orphan", "guardian"}
@@ -203,9 +204,11 @@ def test_what_a_child_that_ends_by_itself_has_left_goes_too(start: Start) -> Non
         """
 def leave():
     say("left", subprocess.Popen(["setsid", "sleep", "1000"]).pid)
+    os.write(complete, b"x")
     time.sleep(0.5)
+waiting, complete = os.pipe()
 say("child", child(leave))
-time.sleep(0.2)
+os.read(waiting, 1)
 """
     )
     parent.kill()
@@ -283,8 +286,8 @@ check()
 
 
 def test_it_leaves_the_children_of_a_living_parent_alone(start: Start) -> None:
-    parent = start("say('child', child(sleep))")
-    parent.end()
+    parent = start("say('child', child(lambda: (os.dup2(os.open(os.devnull, os.O_RDWR), 1), sleep())))")
+    assert parent.end().split() == ["stopped"]
     assert parent.alive() == ["child"]
 
 
@@ -311,7 +314,8 @@ def test_a_signal_to_the_parent_does_not_reach_it_through_inherited_handlers(sta
 def test_it_has_a_name_of_its_own_a_session_of_its_own_and_nothing_open(start: Start) -> None:
     parent = start("files = [open('/dev/null') for _ in range(20)]")
     guardian = parent.told["guardian"]
-    assert guardian.name() == "dt-guardian"
+    assert wait_until(lambda: guardian.name() == "dt-guardian", 5)
+    assert wait_until(lambda: len(os.listdir(f"/proc/{guardian.pid}/fd")) == 4, 5)
     assert os.getsid(guardian.pid) == guardian.pid
     descriptors = {
         int(name): os.readlink(f"/proc/{guardian.pid}/fd/{name}") for name in os.listdir(f"/proc/{guardian.pid}/fd")
@@ -404,7 +408,7 @@ def test_tests_deep_in_a_library_do_not_outlive_a_killed_driver(tmp_path: Path, 
         program.wait_for("now it runs", times=2)
         program.signal(signal.SIGKILL)
         program.process.wait()
-        assert wait_until(lambda: not program.survivors(), 5), program.survivors()
+        assert wait_until(lambda: not program._descendants(), 5)
 
 
 def test_the_output_of_a_run_ends_with_it(tmp_path: Path) -> None:
