@@ -143,7 +143,7 @@ def test_a_directory_that_cannot_be_made_costs_its_files_alone(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
-def test_a_full_disk_is_told_once_and_not_with_a_traceback_for_every_line(
+def test_a_full_disk_costs_lines_and_is_left_to_the_driver_to_tell(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "it.info").symlink_to("/dev/full")
@@ -151,8 +151,7 @@ def test_a_full_disk_is_told_once_and_not_with_a_traceback_for_every_line(
     add_handlers(logger, str(tmp_path), "it", "%(message)s", logging.CRITICAL)
     for _ in range(5):
         logger.info("x" * 100)
-    captured = capsys.readouterr()
-    assert captured.err == (f"Log lines are being lost: {tmp_path / 'it.info'}: [Errno 28] No space left on device\n")
+    assert capsys.readouterr().err == ""
     assert (tmp_path / "it.debug").read_text().count("\n") == 5
     close_logger(logger)
     assert logger.handlers == []

@@ -123,8 +123,10 @@ def test_a_result_is_kept_written_down_and_has_its_files(tmp_path: Path) -> None
 def test_files_that_a_test_has_written_itself_are_left_alone(tmp_path: Path) -> None:
     it = Kept(tmp_path)
     (tmp_path / "3").mkdir()
+    (tmp_path / "3" / "report.json").write_text("its own")
     it.recorder.finished(it.context, KEY, PASSED, nodes_allocated=2, write=False)
-    assert os.listdir(tmp_path / "3") == []
+    assert os.listdir(tmp_path / "3") == ["report.json"]
+    assert (tmp_path / "3" / "report.json").read_text() == "its own"
     assert len(it.results) == 1
 
 
