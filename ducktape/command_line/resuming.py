@@ -155,6 +155,9 @@ def go_to(recorded: RecordedSession) -> None:
     if os.path.isdir(recorded.directory):
         os.chdir(recorded.directory)
         sys.path.append(recorded.directory)
+    if recorded.first_of_search_path:
+        # `python -m` puts the current directory there, and the names of modules begin below it
+        sys.path[0] = recorded.first_of_search_path
 
 
 def _anchored(options: Mapping[str, Any], directory: str) -> dict[str, Any]:

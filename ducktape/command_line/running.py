@@ -127,7 +127,7 @@ class Run:
             stop_requests=self._stop_requests,
             scheduler=scheduler,
             journal=self._journal,
-            next_round=self._rounds(choice),
+            next_round=None if failures else self._rounds(choice),
             explain=self._explain if args["explain_schedule"] else None,
             resumed=self._recorded,
         )
@@ -177,6 +177,7 @@ class Run:
             session_id=context.session_id,
             versions={"ducktape": __version__, "python": sys.version.split()[0], "platform": platform.platform()},
             argv=sys.argv[1:],
+            first_of_search_path=sys.path[0] if self._recorded is None else self._recorded.first_of_search_path,
             directory=os.getcwd() if self._recorded is None else self._recorded.directory,
             configuration=dict(self._args),
             session_context=context.to_json(),
@@ -204,6 +205,8 @@ class Run:
         imports = sum(1 for result in results if result.reason == "import")
         run, expected = len(results) - imports, self._reports.expected - imports
         succeeded = results.get_aggregate_success() and run >= expected
+        if self._args["until_failure"] is not None and self._stop_requests.interrupts:
+            succeeded = False  # whichever moment between two tests it hit
         self._journal.write(
             "session_end",
             start_time=results.start_time,

@@ -280,7 +280,7 @@ class _CleanUp:
     def _suspect(self, patient: _Patient, names: Iterable[str], verb: str, why: str) -> None:
         if not patient.may_have_run:
             return
-        reason = f"service {patient.service_id} could not be {_ENDED[verb]} after its test had died: {why}"
+        reason = f"service {patient.service_id} could not be {_ENDED[verb]} after its test was over: {why}"
         for name in names:
             self.dirty.setdefault(name, reason)  # what went wrong first is what the rest comes from
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
@@ -20,6 +21,9 @@ from ducktape.utils.processes import Orphans
 def names_of(nodes: Iterable[Any]) -> list[str]:
     """Return the names of nodes, as messages and reports have them."""
     return [str(getattr(node, "name", node)) for node in nodes]
+
+
+_SECONDS_FOR_RETURN = 300.0
 
 
 class NodeSupply:
@@ -38,6 +42,8 @@ class NodeSupply:
         self._holders_told: set[Holder] = set()
         self._unknown_holder = False
         self._unhealthy_told = 0
+        self._served: set[str] = set()
+        self._dirty: set[str] = set()
 
     def take(self, test_context: TestContext, avoid: Collection[str] = ()) -> list[Any]:
         """Return nodes for a test.
@@ -61,6 +67,7 @@ class NodeSupply:
             raise
         self._tell_unhealthy()
         self._unknown_holder = False
+        self._served.update(names_of(nodes))
         return nodes
 
     def _allocate(self, test_context: TestContext, avoid: Collection[str]) -> list[Any]:
@@ -105,9 +112,24 @@ class NodeSupply:
             return False
         with contextlib.suppress(Exception):
             if put_aside(self._cluster, node, dirty[name]):
+                self._dirty.update(names_of([node]))
                 return True
         self._log(logging.WARNING, f"Node {name} is not clean, and is used on: {dirty[name]}")
         return False
+
+    def awaits_return(self) -> bool:
+        """Return whether nodes that have served this run are put aside and may be back before long.
+
+        An outage of minutes must not fail all tests of a night. A node that never answered is not waited for.
+        """
+        if getattr(self._cluster, "retry_unhealthy", None) is None:
+            return False
+        return any(
+            node.back_at is None
+            and node.name in self._served - self._dirty
+            and time.time() - node.put_aside_at < _SECONDS_FOR_RETURN
+            for node in unhealthy_nodes(self._cluster)
+        )
 
     def has_recovered(self) -> bool:
         """Look after nodes that were put aside, and return whether some can be used again."""

@@ -66,6 +66,7 @@ class RecordedSession:
         versions: of ``ducktape``, ``python`` and ``platform``.
         argv: the command line.
         directory: where the program was started.
+        first_of_search_path: where Python looked for modules first then; names of tests depend on it.
         session_context: made from the record, with the directory of now.
         expected: how many tests were to run.
         client_status: what became of the processes, by the key that it has in ``report.json``.
@@ -88,6 +89,7 @@ class RecordedSession:
         self.versions: dict[str, Any] = {}
         self.argv: list[str] = []
         self.directory = str(event.get("directory") or os.sep)
+        self.first_of_search_path = str(event.get("first_of_search_path") or "")
         self.expected: int | None = None
         self._size = 0
         self._read_options(event)

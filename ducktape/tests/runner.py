@@ -147,6 +147,7 @@ class TestRunner:
         self._stop_requests = stop_requests
         self._next_round = next_round
         self._explain = explain
+        self._ran_before = 0
         self._interrupts_obeyed = 0
         self._abort_reason: str | None = None
         self._why_not_run = "the run was stopped"
@@ -219,8 +220,13 @@ class TestRunner:
 
     def _begin_next_round(self) -> bool:
         """Fill the queue again when everything passed and that is wanted."""
-        if self._next_round is None or self.stop_testing or self.results.num_failed:
+        results = self.results
+        if self._next_round is None or self.stop_testing or results.num_failed:
             return False
+        ran = len(results) - results.num_ignored
+        if ran == self._ran_before:
+            return False  # a round in which nothing runs would be repeated for ever
+        self._ran_before = ran
         scheduler = self._next_round()
         if scheduler is None:
             return False
@@ -265,7 +271,7 @@ class TestRunner:
             if self._unleased is not None:
                 self._wait_for_leases()
                 return
-            if not self._children.busy and not self._waiting_for_death:
+            if not self._children.busy and not self._waiting_for_death and not self._nodes.awaits_return():
                 self._report_unschedulable(self.scheduler.filter_unschedulable_tests())
                 self._why_not_run = "there were no nodes for it"
                 self.stop_testing = True  # nothing runs that could give nodes back
@@ -396,6 +402,8 @@ class TestRunner:
         """
         self._failed_allocations += 1
         self._look_again_at = time.monotonic() + min(0.1 * 2**self._failed_allocations, 5)
+        if self._nodes.awaits_return():
+            return
         self._report_unschedulable(self.scheduler.filter_unschedulable_tests())
         if self._children.busy or self._failed_allocations < _ALLOCATION_ATTEMPTS:
             return

@@ -191,7 +191,7 @@ def test_a_node_that_cannot_be_cleaned_is_put_aside_and_told(program: Program) -
     [error] = {error for error in result["teardown_errors"] if "it does not come off" in error}
     assert error.startswith("Error cleaning service Sticky-0-")
     [node] = [node for node in program.report["unhealthy_nodes"] if node["name"] in result["services"][0]["nodes"]]
-    assert "could not be cleaned after its test had died" in node["reason"]
+    assert "could not be cleaned after its test was over" in node["reason"]
     assert "it does not come off" in node["reason"]
     assert program.report["cluster_num_nodes"] == 1000 - len(program.report["unhealthy_nodes"])
     for name in ("report.txt", "report.html", "report.xml"):

@@ -241,7 +241,7 @@ def test_a_node_on_which_that_fails_is_dirty(case: Case, tmp_path: Path) -> None
     done = case.clean_up_records(records)
     assert list(done.dirty) == ["localhost1"]
     assert done.dirty["localhost1"].startswith(
-        f"service {one['service_id']} could not be stopped after its test had died: RemoteCommandError: "
+        f"service {one['service_id']} could not be stopped after its test was over: RemoteCommandError: "
     )
     [problem] = done.problems
     assert problem.startswith(f"Error stopping service {one['service_id']} on localhost1, localhost2: RemoteCommand")
@@ -285,7 +285,7 @@ def test_a_failure_costs_its_node_and_nothing_else(case: Case, verb: str, ing: s
         f"{each} {node}" for each in ("stop", "clean") for node in ("a localhost0", "a localhost1", "b localhost2")
     )
     why = f"OSError: no {verb} here"
-    assert done.dirty == {"localhost1": f"service {bad.service_id} could not be {ed} after its test had died: {why}"}
+    assert done.dirty == {"localhost1": f"service {bad.service_id} could not be {ed} after its test was over: {why}"}
     assert done.problems == [f"Error {ing} service {bad.service_id} on localhost0, localhost1: {why}"]
     assert f"WARNING {done.problems[0]}" in case.log
 
@@ -338,7 +338,7 @@ def test_an_interrupt_ends_its_step_and_the_next_one_begins(case: Case, verb: st
         f"{verb} {interrupted.name} {interrupted.nodes[0].name}"
     ]
     assert sorted(done.dirty) == ["localhost0", "localhost1", "localhost2"]
-    assert done.dirty[left.nodes[0].name].endswith("after its test had died: there was no time left for it")
+    assert done.dirty[left.nodes[0].name].endswith("after its test was over: there was no time left for it")
     assert done.dirty[interrupted.nodes[0].name].endswith("it took too long, or the run was interrupted")
     assert f"WARNING The time for this step is over: {verb}" in case.log
 
