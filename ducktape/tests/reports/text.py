@@ -50,8 +50,6 @@ class ResultText(Protocol):
     @property
     def data(self) -> Any: ...
     @property
-    def reason(self) -> str | None: ...
-    @property
     def runs(self) -> Mapping[str, int] | None: ...
     @property
     def attempts(self) -> Sequence[Mapping[str, Any]]: ...
@@ -156,8 +154,6 @@ def result_pieces(result: ResultText, shortened: Callable[[str], str] = str) -> 
     yield f"test_id:    {result.test_id}"
     yield f"\nstatus:     {str(result.test_status).upper()}"
     yield f"\nrun time:   {format_time(result.run_time_seconds)}"
-    if result.reason:
-        yield f"\nreason:     {result.reason}"
     if result.runs:
         yield f"\nruns:       {rate(result.runs)}"
     if result.attempts:
