@@ -8,7 +8,7 @@ import traceback
 from typing import Any, NoReturn
 
 from ducktape.cluster.cluster_file import mistake_in_cluster_file
-from ducktape.command_line.defaults import ConsoleDefaults
+from ducktape.command_line.cluster_names import UnknownClusterError, advice_without_vagrant, cluster_class
 from ducktape.command_line.parse_args import parse_args
 from ducktape.utils.util import load_function
 
@@ -46,14 +46,8 @@ def make_cluster(args: dict[str, Any]) -> Any:
     Args:
         args: the options of a run.
     """
-    import importlib
-
     try:
-        module_name, dot, class_name = args["cluster"].rpartition(".")
-        if not dot:
-            raise ValueError(
-                f"--cluster takes the name of a class with its module, as in {ConsoleDefaults.CLUSTER_TYPE}"
-            )
+        make = cluster_class(args["cluster"])
         keywords: dict[str, Any] = {"cluster_file": args["cluster_file"]}
         if args["ssh_checker_function"]:
             keywords["ssh_exception_checks"] = [load_function(path) for path in args["ssh_checker_function"]]
@@ -62,9 +56,10 @@ def make_cluster(args: dict[str, Any]) -> Any:
             keywords["lease_dir"] = args["lease"]
         if args["check_nodes"]:
             keywords["check_nodes"] = True
-        return getattr(importlib.import_module(module_name), class_name)(**keywords)
+        return make(**keywords)
+    except UnknownClusterError as error:
+        give_up(f"Failed to load cluster:  {ValueError} {error}", error=False)
     except Exception as error:
-        mistake = mistake_in_cluster_file(error)
-        if mistake is not None:
-            give_up(f"Failed to load cluster:  {type(error)} {mistake}", error=False)
-        give_up(f"Failed to load cluster:  {type(error)}\n{traceback.format_exc(limit=_TRACEBACK_LIMIT)}", error=False)
+        told = mistake_in_cluster_file(error) or advice_without_vagrant(error, args)
+        detail = f"\n{traceback.format_exc(limit=_TRACEBACK_LIMIT)}" if told is None else f" {told}"
+        give_up(f"Failed to load cluster:  {type(error)}{detail}", error=False)

@@ -47,6 +47,9 @@ class InterruptGate:
     def __init__(self) -> None:
         self.requested = False
         self._open = False
+        self._held = 0
+        self._due = False
+        self._thread = threading.get_ident()
         self._pid = os.getpid()
 
     def interrupt(self) -> None:
@@ -56,8 +59,30 @@ class InterruptGate:
             KeyboardInterrupt: user code is running.
         """
         self.requested = True
-        if self._open:
+        if self._held:
+            self._due = True
+        elif self._open:
             raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def held_back(self) -> Iterator[None]:
+        """Do something for the framework that user code has come upon, such as writing a line, without interruption.
+
+        Raises:
+            KeyboardInterrupt: at the end, if an interrupt arrived meanwhile and user code is running.
+        """
+        if threading.get_ident() != self._thread:
+            yield  # interrupts come to the main thread alone
+            return
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
+        if self._due and not self._held:
+            self._due = False
+            if self._open:
+                raise KeyboardInterrupt
 
     @contextlib.contextmanager
     def user_code(self, *, unless_requested: bool = False) -> Iterator[None]:
@@ -226,11 +251,10 @@ class TestRun:
         try:
             os.makedirs(TestContext.results_dir(self._context, self._context.test_index), exist_ok=True)
         except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
             # A full disk costs files, not results: the test is none the worse for it, and the driver tells of it
-            self._log(
-                logging.DEBUG if error.errno in NO_ROOM else logging.ERROR,
-                f"The directory of the test cannot be made: {error}",
-            )
+            self._log(logging.DEBUG, f"The directory of the test cannot be made: {error}")
 
     def _fail(self, summary: str, reason: str) -> None:
         self._attempt.status = FAIL

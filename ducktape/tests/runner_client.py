@@ -103,11 +103,20 @@ class RunnerClient:
     def __init__(self, context: TestContext, settings: RunSettings, send: Callable[[Message], None]) -> None:
         self.test_context = context
         self.settings = settings
-        self.send = send
+        self._send = send
         self.gate = InterruptGate()
         context.test_index = settings.test_index
         self.logger = context.logger
-        self.logger.addHandler(_SignOfLife(send))
+        self.logger.addHandler(_SignOfLife(self.send))
+
+    def send(self, message: Message) -> None:
+        """Send a message to the driver; half a line would be worse than an interrupt that is a moment late.
+
+        Args:
+            message: the message.
+        """
+        with self.gate.held_back():
+            self._send(message)
 
     @property
     def results_dir(self) -> str:

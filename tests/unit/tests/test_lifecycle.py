@@ -633,3 +633,25 @@ def test_all_logs_of_a_test_whose_time_was_over_are_wanted(tmp_path: Path) -> No
     driven = Driven(Plain, tmp_path, late=True)
     assert driven.attempt.status == PASS  # the driver knows better
     assert "copy fail" in driven.calls
+
+
+def test_an_interrupt_in_the_middle_of_a_message_comes_after_it() -> None:
+    gate = InterruptGate()
+    steps: list[str] = []
+    with pytest.raises(KeyboardInterrupt), gate.user_code():
+        with gate.held_back():
+            gate.interrupt()
+            with gate.held_back():
+                steps.append("within the handler")
+            steps.append("rest of the message")
+        steps.append("user code goes on")
+    assert steps == ["within the handler", "rest of the message"]
+
+
+def test_an_interrupt_in_a_message_of_the_framework_itself_is_only_noted() -> None:
+    gate = InterruptGate()
+    with gate.held_back():
+        gate.interrupt()
+    assert gate.requested
+    with gate.user_code(), gate.held_back():
+        pass
