@@ -138,6 +138,8 @@ def _of_options(tests: list[TestContext], args: Mapping[str, Any]) -> Choice:
     failed, _ = split_by_failure(tests, failed_ids)
     if not args["last_failed"]:
         return Choice(tests, first={test.test_id for test in failed})
+    if failed_ids and not failed:
+        give_up(f"{len(failed_ids)} tests failed in session {session_id}, and none of them is among those found now")
     print(f"{len(failed)} of these tests failed in session {session_id}")
     return Choice(failed)
 

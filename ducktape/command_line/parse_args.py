@@ -429,7 +429,8 @@ def _with_values(args: list[str]) -> list[str]:
     for token, following in zip(args, [*args[1:], ""], strict=True):
         meant = [name for name in names if len(token) > 2 and name.startswith(token)]
         default, value = _OPTIONAL_VALUES.get(meant[0] if len(meant) == 1 else token, ("", None))
-        completed.append(token if value is None or value.fullmatch(following) else f"{token}={default}")
+        is_session = default == "latest" and os.path.exists(os.path.join(following, "journal.jsonl"))
+        completed.append(token if value is None or value.fullmatch(following) or is_session else f"{token}={default}")
     return completed
 
 

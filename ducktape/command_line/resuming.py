@@ -35,6 +35,10 @@ _DONE_AT_THE_BEGINNING: dict[str, Any] = {
 }
 
 
+_CHOOSING = {*_DONE_AT_THE_BEGINNING, "test_path", "exclude", "parameters"}
+_NAMES = {"keyword": "-k", "test_path": "the paths of tests"}
+
+
 class NoEarlierSessionError(RecordError):
     """No session has run yet, so there is nothing to learn from it."""
 
@@ -62,9 +66,13 @@ def resume(args: Mapping[str, Any], present: Mapping[str, Any]) -> Resumed:
         present: those that stand on the command line.
 
     Raises:
-        RecordError: there is no such session, or nothing is left to do of it.
+        RecordError: there is no such session, nothing is left to do of it, or an option would choose other tests.
         SessionBusyError: it still runs.
     """
+    chosen = sorted(_CHOOSING & set(present))
+    if chosen:
+        names = ", ".join(_NAMES.get(name, f"--{name.replace('_', '-')}") for name in chosen)
+        raise RecordError(f"--resume goes on with the tests that the session began with: leave out {names}")
     directory = find_session(args["results_root"], args["resume"])
     RecordedSession.read(directory)  # what cannot be understood is not written to
     # Read again under the lock: until then another program may have added to it

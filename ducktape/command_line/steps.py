@@ -3,16 +3,22 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import sys
 import traceback
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from ducktape.cluster.cluster_file import mistake_in_cluster_file
-from ducktape.command_line.cluster_names import UnknownClusterError, advice_without_vagrant, cluster_class
+from ducktape.command_line.cluster_names import UnknownClusterError, advice_without_vagrant, cluster_class, full_name
 from ducktape.command_line.parse_args import parse_args
 from ducktape.utils.util import load_function
 
 _TRACEBACK_LIMIT = 16
+_SANDBOX = full_name("sandbox")
+# With these, nothing is run
+_WITHOUT_NODES = ("collect_only", "collect_num_nodes", "list_tags")
 
 
 def give_up(message: str, *, error: bool = True) -> NoReturn:
@@ -33,11 +39,32 @@ def read_options(argv: list[str]) -> dict[str, Any]:
         argv: the command line.
     """
     try:
-        return parse_args(argv)
+        args = parse_args(argv)
     except OSError as error:
         give_up(f"Cannot read the configuration file {error.filename}: {error.strerror}")
     except UnicodeDecodeError as error:
         give_up(f"A configuration file is not UTF-8 text: {error}")
+    enter_user_namespace(args)
+    return args
+
+
+def enter_user_namespace(args: Mapping[str, Any]) -> None:
+    """Start the program anew where an ordinary user may make the nodes of a sandbox, if these are what is asked for.
+
+    To be called before anything is made. Ends the program when such nodes cannot be had.
+
+    Args:
+        args: the options of a run.
+    """
+    if full_name(args["cluster"]) != _SANDBOX or os.geteuid() == 0 or any(args[name] for name in _WITHOUT_NODES):
+        return
+    try:
+        # Only users of a sandbox who are not root need it
+        importlib.import_module("ducktape.cluster.sandbox_user").reexec_in_user_namespace()
+    except ModuleNotFoundError:
+        return  # the cluster says what it lacks
+    except Exception as error:  # whatever the kernel does not allow
+        give_up(" ".join(str(error).split()))
 
 
 def make_cluster(args: dict[str, Any]) -> Any:

@@ -30,6 +30,7 @@ from ducktape.utils.guardian import Guardian
 from ducktape.utils.processes import Orphans, end_processes
 
 _LONGEST_DEBUG_LINE = 10_000
+_NODES_TO_NAME = 20
 
 # Takes what became of a test: its child, the outcome, and the nodes that are not clean, with the reason
 Conclude = Callable[[TestKey, RunningChild, Outcome, dict[str, str]], None]
@@ -342,7 +343,9 @@ class Children:
 
     def _note_lateness(self, key: TestKey, child: RunningChild, why: str) -> None:
         # Often it is a node that makes a test silent, and the stacks do not tell which.
-        nodes = ", ".join(names_of(child.nodes)) or "no nodes"
+        names = names_of(child.nodes)
+        more = [f"{len(names) - _NODES_TO_NAME} more"] if len(names) > _NODES_TO_NAME else []
+        nodes = ", ".join([*names[:_NODES_TO_NAME], *more]) or "no nodes"
         reason = f"Test aborted: TimeoutError: {why} (on {nodes})"
         self._log(logging.ERROR, f"{key.test_id}: {reason}")
         if child.cause_of_end is None:

@@ -238,7 +238,10 @@ class TestRun:
             self._log(logging.INFO, f"Skipped: {skip.reason}")
             return
         except BaseException as error:
-            self._fail(describe_exception(error), failure_reason(error, self._phase))
+            reason = failure_reason(error, self._phase)
+            if reason == "interrupted" and not self._gate.requested:
+                reason = "error"  # it raised that itself
+            self._fail(describe_exception(error), reason)
             return
         problem = _problem_with_data(data)
         if problem is not None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import shutil
@@ -203,6 +204,7 @@ class FailedTestSymbolReporter(SummaryReporter):
     def report(self) -> None:
         """Write the file and print the symbols, unless nothing failed."""
         if self.results.get_aggregate_success():
+            self.write_file()
             return
         try:
             self.write_file()
@@ -210,7 +212,11 @@ class FailedTestSymbolReporter(SummaryReporter):
             _print(self.report_string())
 
     def write_file(self) -> None:
-        """Write the file alone."""
+        """Write the file alone; what an earlier part of the session has left of it goes if nothing failed."""
+        if self.results.get_aggregate_success():
+            with contextlib.suppress(OSError):
+                os.remove(os.path.join(self.results.session_context.results_dir, "rerun-failed.yml"))
+            return
         from ducktape.tests.reports import rerun
 
         self._write("rerun-failed.yml", rerun.suite(self.results, self.results.session_context.results_dir))
@@ -220,8 +226,7 @@ class _RerunFile(FailedTestSymbolReporter):
     """Writes ``rerun-failed.yml`` and prints nothing."""
 
     def report(self) -> None:
-        if not self.results.get_aggregate_success():
-            self.write_file()
+        self.write_file()
 
 
 def write_session_reports(

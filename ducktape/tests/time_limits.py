@@ -12,6 +12,7 @@ from typing import Any
 SETUP, TEST, DUMP, TEARDOWN, STOP, COLLECT, CLEAN = "setup", "test", "dump", "teardown", "stop", "collect", "clean"
 _SECONDS_FOR_STACKS = 0.3
 _SECONDS_TO_ANSWER = 5.0
+_SECONDS_TO_LEAVE = 60.0  # the phase in which it was interrupted: some clean up, others swallow the interrupt
 _SECONDS_TO_COLLECT = 300.0
 
 
@@ -123,7 +124,7 @@ class Watch:
         if self._told_at is not None:
             if self.last_heard <= self._told_at:
                 return self._told_at + min(_SECONDS_TO_ANSWER, self.limits.ending)
-            return self._told_at + self.limits.of(TEARDOWN, ending=True)
+            return self._told_at + min(_SECONDS_TO_LEAVE, self.limits.of(TEARDOWN, ending=True))
         if self._ask_at is not None:
             return self._ask_at + _SECONDS_FOR_STACKS
         return min(self.last_heard + self.limits.silence, self.phase_since + self._limit)

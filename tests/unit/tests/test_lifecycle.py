@@ -196,7 +196,7 @@ def test_setup_that_fails_runs_teardown_and_not_the_test(tmp_path: Path) -> None
         (ValueError("v"), "error"),
         (SystemExit(3), "error"),
         (GeneratorExit(), "error"),
-        (KeyboardInterrupt(), "interrupted"),
+        (KeyboardInterrupt(), "error"),
     ],
 )
 def test_whatever_a_test_raises_is_its_failure(tmp_path: Path, error: BaseException, reason: str) -> None:
