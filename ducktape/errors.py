@@ -6,10 +6,12 @@ Each error is defined where it is raised; this is the whole tree::
     RuntimeError
      └─ DucktapeError                                  ducktape.errors
          ├─ TimeoutError                               ducktape.errors (waiting was in vain)
+         │   └─ NotReadyError                          ducktape.utils.wait_engine
          ├─ InfrastructureError                        ducktape.errors (for users: not the test's fault)
          ├─ SessionBusyError                           ducktape.tests.journal
          ├─ RecordError                                ducktape.tests.replay
          │   └─ NoEarlierSessionError                  ducktape.command_line.resuming
+         ├─ FaultError                                 ducktape.faults.errors
          ├─ MissingHookError                           ducktape.services.service (a NotImplementedError too)
          └─ RemoteAccountError                         ducktape.cluster.remote_errors
              └─ RemoteCommandError                     ducktape.cluster.remote_errors
@@ -19,11 +21,13 @@ Each error is defined where it is raised; this is the whole tree::
      ├─ InsufficientResourcesError                     ducktape.cluster.node_container
      │   ├─ InsufficientHealthyNodesError              ducktape.cluster.node_container
      │   └─ NodesLeasedElsewhereError                  ducktape.cluster.lease
+     ├─ SandboxError                               ducktape.cluster.sandbox_control
      ├─ CannotStream                                   ducktape.cluster.tree_stream (never reaches a test)
      ├─ LoaderException                                ducktape.tests.symbols
      │   └─ NoTestsError                               ducktape.tests.symbols
      ├─ ValueError
-     │   └─ ExpressionError                            ducktape.tests.keywords
+     │   ├─ ExpressionError                            ducktape.tests.keywords
+     │   └─ UnknownClusterError                        ducktape.command_line.cluster_names
      ├─ EOFError
      │   └─ StreamEnded                                ducktape.cluster.tar_stream (never reaches a test)
      └─ OSError

@@ -111,7 +111,7 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
         return f"{self.user}@{self.hostname}" if self.user else self.hostname
 
     def __repr__(self) -> str:
-        hidden = ("_own_transport", "_assigned_transport", "_logger")
+        hidden = ("_own_transport", "_assigned_transport", "_logger", "fault_log")
         shown = {name: value for name, value in self.__dict__.items() if name not in hidden}
         return f"{type(self).__name__}({shown})"
 

@@ -60,7 +60,9 @@ def create_doctor_parser() -> argparse.ArgumentParser:
         "cannot be used. Tests in a directory of that name are run by: ducktape ./doctor",
     )
     parser.add_argument("subcommand", choices=["doctor"], help=argparse.SUPPRESS)
-    parser.add_argument("--cluster", help="Class of the cluster, with its module.")
+    parser.add_argument(
+        "--cluster", help="localhost, json, vagrant, sandbox, a name that is registered, or a class with its module."
+    )
     parser.add_argument("--cluster-file", help="File that describes the cluster.")
     parser.add_argument(
         "--config-file", help=f"Your own file of options, instead of {ConsoleDefaults.USER_CONFIG_FILE}."

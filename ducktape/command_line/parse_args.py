@@ -190,7 +190,7 @@ def _add_cluster(parser: argparse.ArgumentParser) -> None:
         "--cluster",
         action="store",
         default=ConsoleDefaults.CLUSTER_TYPE,
-        help="Class of the cluster, with its module.",
+        help="localhost, json, vagrant, sandbox, a name that is registered, or a class with its module.",
     )
     parser.add_argument("--default-num-nodes", action="store", type=int, help="Accepted, without effect.")
     parser.add_argument("--cluster-file", action="store", default=None, help="File that describes the cluster.")

@@ -54,11 +54,13 @@ def take_over_accounts(service: Any, nodes: list[Any]) -> None:
         for node in nodes:
             _refuse_account_in_use(service, node.account)
             node.account.logger = service.logger
+            # What is done to the node is part of the record of the test that uses it
+            node.account.fault_log = getattr(service.context, "fault_log", None)
             taken.append(node)
     except BaseException:
         # A service that does not come into being is never registered, so nobody else would give its nodes back
         for node in taken:
-            node.account.logger = None
+            node.account.logger = node.account.fault_log = None
         _give_back(service, nodes)
         raise
 

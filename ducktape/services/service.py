@@ -260,7 +260,7 @@ class Service(TemplateRenderer):
         while self.nodes:
             self.logger.info("%s: freeing node", self.who_am_i(self.nodes[-1]))
             node = self.nodes.pop()
-            node.account.logger = None
+            node.account.logger = node.account.fault_log = None
             self.cluster.free(node)
         _tell_registry(self, "note_freed")
 

@@ -30,6 +30,7 @@ class Outcome:
         teardown_errors: what went wrong after the test itself, each in a text of its own.
         attempts: what reports say of each attempt, if there was more than one.
         runs: how many runs passed and failed, where that was asked for.
+        faults: what was done to the nodes, and when.
     """
 
     status: str
@@ -43,6 +44,7 @@ class Outcome:
     teardown_errors: list[str] = dataclasses.field(default_factory=list)
     attempts: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     runs: dict[str, int] | None = None
+    faults: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)

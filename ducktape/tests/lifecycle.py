@@ -116,6 +116,7 @@ class Attempt:
         services: JSON form of the services of this attempt.
         reason: why it failed.
         teardown_errors: what went wrong after the test itself, each in a text of its own.
+        faults: what was done to the nodes, and when, in this attempt and those before it.
     """
 
     status: TestStatus = dataclasses.field(default_factory=lambda: FAIL)  # a status has no hash: not a plain default
@@ -125,6 +126,7 @@ class Attempt:
     services: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     reason: str | None = None
     teardown_errors: list[str] = dataclasses.field(default_factory=list)
+    faults: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
 def describe_exception(error: BaseException) -> str:
@@ -271,6 +273,8 @@ class TestRun:
         if self._wants_evidence():
             self._enter_phase(DUMP)
             self._guarded("Error dumping the state of services", lambda: dump_services(context.services, self._log))
+        if "fault_log" in vars(context):
+            self._guarded("Error healing faults", self._heal_faults)
         self._log(logging.INFO, "Tearing down...")
         if self._test is None:
             self._log(logging.WARNING, f"{context.test_id} failed to instantiate")
@@ -294,6 +298,11 @@ class TestRun:
             self._guarded("Error cleaning services", context.services.clean_all, recorded=True)
             self._fail_on_teardown_error()
         self._guarded("Error asking services for their errors", self._add_service_errors)
+
+    def _heal_faults(self) -> None:
+        # Services that are paused or cut off would not stop
+        self._attempt.teardown_errors.extend(self._context.fault_log.heal_all())
+        self._attempt.faults = self._context.fault_log.to_json()
 
     def _fail_on_teardown_error(self) -> None:
         """Take what the services say of their own ending, and fail the test for it if that is wanted."""

@@ -49,7 +49,7 @@ _RECORDED: dict[str, Any] = {
     "relative_results_dir": "",
 }
 # What few results have: the others share an empty value, of which there is one in the class
-_RARE = ("attempts", "teardown_errors", "runs")
+_RARE = ("attempts", "teardown_errors", "runs", "faults")
 
 
 class TestResult:
@@ -71,6 +71,7 @@ class TestResult:
         attempts: JSON-ready description of every attempt, if there was more than one.
         teardown_errors: what went wrong after the test itself, each in a text of its own.
         runs: how many runs ``passed`` and ``failed``, if the test was run again and again to find that out.
+        faults: what was done to its nodes, and when.
     """
 
     __test__ = False
@@ -78,6 +79,7 @@ class TestResult:
     attempts: Sequence[dict[str, Any]] = ()
     teardown_errors: Sequence[str] = ()
     runs: dict[str, int] | None = None
+    faults: Sequence[dict[str, Any]] = ()
 
     def __init__(
         self,
@@ -97,6 +99,7 @@ class TestResult:
         attempts: Sequence[dict[str, Any]] = (),
         teardown_errors: Sequence[str] = (),
         runs: Mapping[str, int] | None = None,
+        faults: Sequence[dict[str, Any]] = (),
     ) -> None:
         cluster = test_context.cluster
         self.session_context = session_context
@@ -120,7 +123,7 @@ class TestResult:
         self.reason: str | None = _shared(reason)
         directory = os.path.relpath(test_context.results_dir(test_context, test_index), session_context.results_dir)
         self.relative_results_dir = "" if directory == os.curdir else os.path.join(directory, "")
-        self._set_rare({"attempts": attempts, "teardown_errors": teardown_errors, "runs": runs})
+        self._set_rare({"attempts": attempts, "teardown_errors": teardown_errors, "runs": runs, "faults": faults})
 
     def _set_rare(self, values: Mapping[str, Any]) -> None:
         for name in _RARE:

@@ -205,9 +205,10 @@ class RunnerClient:
                 break
         found = self._check_cluster_utilization(verdict(records, plan))
         self.log(logging.INFO, f"Data: {attempt.data!s}")
-        return outcome_of(
+        outcome = outcome_of(
             found, records, data=attempt.data, stop_time=time.time(), nodes_used=self.test_context.cluster.max_used()
         )
+        return dataclasses.replace(outcome, faults=attempt.faults)
 
     def _attempt(self, earlier: list[AttemptRecord]) -> tuple[Attempt, AttemptRecord]:
         plan = self.settings.plan
@@ -438,4 +439,5 @@ def result_of(context: TestContext, test_index: int, outcome: Outcome, *, nodes_
         attempts=outcome.attempts,
         teardown_errors=outcome.teardown_errors,
         runs=outcome.runs,
+        faults=outcome.faults,
     )

@@ -14,12 +14,22 @@ from typing import Any
 
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.command_line.defaults import ConsoleDefaults
+from ducktape.faults.record import FaultLog
 from ducktape.mark.consts import CLUSTER_NODE_TYPE_KEYWORD, CLUSTER_SIZE_KEYWORD, CLUSTER_SPEC_KEYWORD
 from ducktape.services.service_registry import ServiceRegistry
 from ducktape.tests.loggermaker import LoggerMaker, add_handlers, close_logger
 from ducktape.utils.persistence import PDict
 
-_OF_ONE_RUN = {"services", "log_collect", "disambiguator", "test_index", "_logger", "_local_scratch_dir", "_closed"}
+_OF_ONE_RUN = {
+    "services",
+    "fault_log",
+    "log_collect",
+    "disambiguator",
+    "test_index",
+    "_logger",
+    "_local_scratch_dir",
+    "_closed",
+}
 _LONGEST_PATH_COMPONENT = 255  # bytes, on every file system in use
 
 
@@ -99,6 +109,7 @@ class TestContext:
     __test__ = False
 
     services: ServiceRegistry
+    fault_log: FaultLog
     log_collect: dict[Any, bool]
     # Tells apart tests whose names come out the same; set by the loader
     disambiguator: str = ""
@@ -133,6 +144,9 @@ class TestContext:
             enable_jvm_logs = bool(getattr(self.session_context, "enable_jvm_logs", False))
             self.services = ServiceRegistry(enable_jvm_logs=enable_jvm_logs)
             return self.services
+        if name == "fault_log" and not self._closed:
+            self.fault_log = FaultLog(TestContext.results_dir(self, self.test_index))
+            return self.fault_log
         if name == "log_collect":
             self.log_collect = {}
             return self.log_collect

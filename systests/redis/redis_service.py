@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Redis servers, the sentinels that watch over them, and a load, as services.
 
-They need the programs ``redis-server`` and ``redis-cli``, and Python, on every node.
+The servers listen at the addresses of their nodes. Nodes may also be all this machine; they then need Python for a free
+port.
 """
 
 from __future__ import annotations
@@ -14,17 +15,24 @@ from typing import Any
 from ducktape.services.background_thread import BackgroundThreadService
 from ducktape.services.service import Service
 from ducktape.utils.util import wait_until
+from systests.zookeeper.packages import need_packages
 
+PACKAGES = {"redis-server": "command -v redis-server"}
 FREE_PORT = """python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'"""
+
+
+def address(node: Any) -> str:
+    """Where other nodes reach a node; its server listens there and nowhere else."""
+    found: str = node.account.externally_routable_ip or node.account.hostname
+    return "127.0.0.1" if found == "localhost" else found
 
 
 class RedisProcess(Service):
     """One process of ``redis-server`` on each node, in whatever role; the base of the two classes below."""
 
-    # Nodes may share a machine, and nothing shall be reachable from outside of it. For servers that are machines of
-    # their own this is node.account.hostname.
-    HOST = "127.0.0.1"
+    parallel_nodes = True
     NAME = "redis"
+    PORT = 6379
     ARGUMENTS = ""
     READY = "Ready to accept connections"
 
@@ -52,12 +60,17 @@ class RedisProcess(Service):
 
     # ---- life
 
+    def start(self, **kwargs: Any) -> None:
+        """Start all servers at the same time; each configuration names the primary's port, so ports come first."""
+        self.for_nodes(lambda node: need_packages(node, PACKAGES))
+        for node in self.nodes:
+            self.ports.setdefault(node, self.choose_port(node))
+        super().start(**kwargs)
+
     def start_node(self, node: Any, **kwargs: Any) -> None:
         account = node.account
         directory = self.node_dir(node)
         account.mkdirs(directory)
-        if node not in self.ports:
-            self.ports[node] = int(account.ssh_output(FREE_PORT))
         config_file = f"{directory}/{self.NAME}.conf"
         account.create_file(config_file, self.config(node))
         with account.monitor_log(self.log_file(node)) as monitor:
@@ -71,6 +84,11 @@ class RedisProcess(Service):
                 backoff_sec=0.05,
                 err_msg=lambda: f"{self.who_am_i(node)} does not start: {self.output(node)}",
             )
+
+    def choose_port(self, node: Any) -> int:
+        if not address(node).startswith("127."):
+            return self.PORT
+        return int(node.account.ssh_output(FREE_PORT))
 
     def stop_node(self, node: Any, **kwargs: Any) -> None:
         self.end(node, signal.SIGTERM)
@@ -108,7 +126,7 @@ class RedisProcess(Service):
     # ---- conversation
 
     def cli_command(self, node: Any) -> str:
-        return f"redis-cli -h {self.HOST} -p {self.ports[node]}"
+        return f"redis-cli -h {address(node)} -p {self.ports[node]}"
 
     def cli(self, node: Any, command: str) -> str:
         """Run one command of Redis on a node and return what it prints; an error of Redis fails the call."""
@@ -124,6 +142,8 @@ class RedisProcess(Service):
 class RedisService(RedisProcess):
     """One primary, which is the first node, and replicas on the other nodes.
 
+    A primary takes writes only while a replica follows it; not so with ``"broken": true`` in ``--globals``.
+
     Args:
         context: of the test.
         num_nodes: how many servers.
@@ -132,6 +152,7 @@ class RedisService(RedisProcess):
     def __init__(self, context: Any, num_nodes: int) -> None:
         super().__init__(context, num_nodes)
         self.primary = self.nodes[0]
+        self.broken = bool(context.globals.get("broken", False))
 
     @property
     def replicas(self) -> list[Any]:
@@ -143,8 +164,10 @@ class RedisService(RedisProcess):
             node=node,
             directory=self.node_dir(node),
             log_file=self.log_file(node),
+            address=address,
             port=self.ports[node],
-            primary_port=None if node is self.primary else self.ports[self.primary],
+            primary=self.primary,
+            primary_port=self.ports[self.primary],
         )
 
     def wait_for_replicas(self, replicas: list[Any] | None = None, timeout_sec: float = 20) -> None:
@@ -161,9 +184,12 @@ class RedisService(RedisProcess):
 
     def is_in_step(self, node: Any) -> bool:
         info = self.info(node, "replication")
+        # A primary that does not count a replica yet may still refuse writes
+        seen = f"ip={address(node)},port={self.ports[node]},state=online,"
         return (
-            info["role"] == "slave"
-            and info["master_port"] == str(self.ports[self.primary])
+            any(value.startswith(seen) for value in self.info(self.primary, "replication").values())
+            and info["role"] == "slave"
+            and (info["master_host"], info["master_port"]) == (address(self.primary), str(self.ports[self.primary]))
             and info["master_link_status"] == "up"
         )
 
@@ -177,6 +203,20 @@ class RedisService(RedisProcess):
             for key, done, confirmed in zip(keys, answers[::2], answers[1::2], strict=False)
             if done == "OK" and confirmed.isdecimal() and int(confirmed) >= replicas
         ]
+
+    def refusal(self, node: Any) -> str:
+        """What the server of a node says when it does not take a write, empty if it does."""
+        answer: bytes = node.account.ssh_output(f"{self.cli_command(node)} SET refused value", allow_fail=True)
+        text = answer.decode().strip()
+        return "" if text == "OK" else text
+
+    def wait_for_refusal(self, node: Any, timeout_sec: float = 10) -> None:
+        """Wait until a primary that has lost its replicas takes no more writes."""
+        wait_until(
+            lambda: self.refusal(node).startswith("NOREPLICAS"),
+            timeout_sec=timeout_sec,
+            err_msg=lambda: f"{self.who_am_i(node)} is cut off and still takes writes: {self.refusal(node) or 'OK'}",
+        )
 
     def missing(self, node: Any, keys: list[str]) -> list[str]:
         """Those of the written keys that a node does not have."""
@@ -196,6 +236,7 @@ class RedisSentinelService(RedisProcess):
     """
 
     NAME = "sentinel"
+    PORT = 26379
     ARGUMENTS = "--sentinel"
     READY = "+monitor master"
 
@@ -210,7 +251,9 @@ class RedisSentinelService(RedisProcess):
             node=node,
             directory=self.node_dir(node),
             log_file=self.log_file(node),
+            address=address,
             port=self.ports[node],
+            primary=self.redis.primary,
             primary_port=self.redis.ports[self.redis.primary],
         )
 
@@ -233,8 +276,10 @@ class RedisSentinelService(RedisProcess):
     def wait_for_failover(self, monitor: Any, timeout_sec: float = 30) -> Any:
         """Wait until the sentinel whose log is monitored names another primary; return that node."""
         monitor.wait_until("+switch-master", timeout_sec=timeout_sec, err_msg="the sentinels choose no other primary")
-        address = self.cli(self.nodes[0], "SENTINEL GET-MASTER-ADDR-BY-NAME main").split()
-        self.redis.primary = next(node for node in self.redis.nodes if str(self.redis.ports[node]) == address[1])
+        chosen = self.cli(self.nodes[0], "SENTINEL GET-MASTER-ADDR-BY-NAME main").split()
+        self.redis.primary = next(
+            node for node in self.redis.nodes if [address(node), str(self.redis.ports[node])] == chosen
+        )
         return self.redis.primary
 
 

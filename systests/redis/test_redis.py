@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Redis with replicas and sentinels: does it keep what the replicas have confirmed?
 
-``"work_root"`` in ``--globals`` is where the nodes keep their files, instead of /tmp.
+``--globals '{"broken": true}'`` lets a primary take writes that nobody else will ever have; the test of a partition
+must find that out. ``"work_root"`` in the globals is where the nodes keep their files, instead of /tmp.
 """
 
 from __future__ import annotations
 
 import time
 
+from ducktape.faults import partition
 from ducktape.mark import matrix
 from ducktape.mark.resource import cluster
 from ducktape.tests.test import Test
@@ -91,3 +93,25 @@ class RedisTest(Test):
         self.redis.wait_for_replicas()
         for node in self.redis.nodes:
             assert self.redis.missing(node, self.load.confirmed + later) == []
+
+    @cluster(num_nodes=6)
+    def test_partition(self) -> dict[str, float]:
+        """A primary that is cut off refuses writes; another one takes over, and the old one follows it when healed."""
+        self.start_servers(replicas=2)
+        self.start_sentinels()
+        old, replicas = self.redis.primary, self.redis.replicas
+        before = [f"before-{number}" for number in range(100)]
+        assert self.redis.write(before, replicas=2) == before
+        watching = self.sentinels.nodes[0].account.monitor_log(self.sentinels.log_file(self.sentinels.nodes[0]))
+        with watching as monitor, partition([old], [*replicas, *self.sentinels.nodes]):
+            cut = time.monotonic()
+            self.sentinels.wait_for_failover(monitor)
+            seconds = time.monotonic() - cut
+            self.redis.wait_for_refusal(old)
+            self.redis.wait_for_replicas([node for node in replicas if node is not self.redis.primary])
+            later = [f"later-{number}" for number in range(100)]
+            assert self.redis.write(later, replicas=1) == later
+        self.redis.wait_for_replicas(timeout_sec=40)
+        for node in self.redis.nodes:
+            assert self.redis.missing(node, before + later) == []
+        return {"failover_seconds": round(seconds, 2)}

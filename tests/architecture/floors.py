@@ -33,12 +33,14 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "cluster.lease",
             "cluster.leased_pool",
             "cluster.put_aside",
+            "cluster.sandbox",
+            "cluster.sandbox_config",
         ),
     ),
     # Whatever else is under cluster/ reaches one machine; a new provider is added to the line above.
     (2, ("cluster.*",)),
     (6, ("mark.mark_expander",)),
-    (4, ("mark.*", "services.*", "jvm_logging", "jvm_logging.*")),
+    (4, ("mark.*", "services.*", "faults.*", "jvm_logging", "jvm_logging.*")),
     (
         5,
         (
@@ -99,6 +101,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
 FRONT_DOORS = frozenset(
     {
         "ducktape.cluster",
+        "ducktape.faults",
         "ducktape.mark",
         "ducktape.services",
         "ducktape.tests",

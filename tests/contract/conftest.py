@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
 from ducktape.cluster.local import LocalTransport
 from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig
 from ducktape.cluster.ssh import SshTransport
 from ducktape.cluster.transport import Transport, TransportWrapper
+from tests.support.sandbox import missing_for_sandbox, running_sandbox
 from tests.support.sshd import Sshd, missing_parts, running_sshd
 
 
@@ -25,13 +27,28 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
         yield server
 
 
-@pytest.fixture(params=["local", "wrapped", "ssh"])
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Transport]:
+    """The transport of a node that sees the temporary directories of the tests."""
+    problem = missing_for_sandbox()
+    if problem:
+        pytest.skip(problem)
+    shared = {"source": str(tmp_path_factory.getbasetemp()), "mode": "rw"}
+    with running_sandbox(tmp_path_factory.mktemp("sandbox"), mounts=[shared]) as cluster:
+        [node] = cluster.alloc(ClusterSpec.simple_linux(1))
+        yield node.account.transport
+
+
+@pytest.fixture(params=["local", "wrapped", "ssh", "sandbox"])
 def transport(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Transport]:
     made: Transport
     if request.param == "ssh":
         made = SshTransport(request.getfixturevalue("sshd").settings)
+    elif request.param == "sandbox":
+        monkeypatch.setenv("SHELL", "/bin/bash")
+        made = request.getfixturevalue("sandbox")
     else:
         home: Path = tmp_path_factory.mktemp("home")
         monkeypatch.setenv("HOME", str(home))

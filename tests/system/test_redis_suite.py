@@ -23,17 +23,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
         yield program
 
 
-def test_the_suite_passes(run: Program) -> None:
-    assert run.statuses == dict.fromkeys(
-        (
-            "test_failover",
-            "test_killed_primary_comes_back_as_replica",
-            "test_killed_replica_comes_back",
-            "test_replication.replicas=1",
-            "test_replication.replicas=2",
-        ),
-        "PASS",
-    ), run.output
+def test_the_suite_passes_but_for_what_one_machine_cannot_do(run: Program) -> None:
+    assert run.statuses == {
+        "test_failover": "PASS",
+        "test_killed_primary_comes_back_as_replica": "PASS",
+        "test_killed_replica_comes_back": "PASS",
+        "test_partition": "IGNORE",
+        "test_replication.replicas=1": "PASS",
+        "test_replication.replicas=2": "PASS",
+    }, run.output
     assert run.process.returncode == 0
 
 

@@ -366,7 +366,6 @@ def test_broken_files_can_be_ignored_when_collecting(console: Console) -> None:
     [
         (["--cluster", "no.such.Cluster"], "<class 'ModuleNotFoundError'>", "No module named 'no'"),
         (["--cluster", "ducktape.cluster.localhost.Nothing"], "<class 'AttributeError'>", "Nothing"),
-        (["--cluster", "Undotted"], "<class 'ValueError'>", ""),
         (["--cluster", "suite.clusters.Refusing"], "<class 'ZeroDivisionError'>", "refused cluster_file=f.json"),
         (["--cluster", "suite.clusters.Fine", "--ssh-checker-function", "no.such"], "<class 'ModuleNot", "no"),
     ],

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Talking to the keeper of a sandbox: it is started here, and asked for nodes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import ducktape
+from ducktape.cluster.sandbox_post import LARGEST, post
+
+_SECONDS = 60.0
+_PROGRAM = (
+    "import sys; sys.dont_write_bytecode = True; sys.path.insert(0, sys.argv.pop(1));"
+    " from ducktape.cluster.sandbox_keeper import main; main()"
+)
+_KEPT_VARIABLES = ("LD_LIBRARY_PATH", "PATH")
+
+
+class SandboxError(Exception):
+    """The nodes of a sandbox cannot be made or reached; says why in one line."""
+
+    @property
+    def _ducktape_cluster_file_mistake(self) -> str:
+        # Nothing is wrong with the program, so its user sees the line and no stack
+        return " ".join(str(self).split())
+
+
+class Keeper:
+    """What a process has to know to talk to a keeper; children of the driver and copies can do so, too.
+
+    Args:
+        pid: of the keeper.
+        base: the directory in the keeper's file system that holds what belongs to the nodes.
+    """
+
+    def __init__(self, pid: int, base: str) -> None:
+        self.pid = pid
+        self.base = base
+
+    @property
+    def _root(self) -> str:
+        return f"/proc/{self.pid}/root{self.base}"
+
+    def door(self, name: str) -> str:
+        """Where a node takes commands."""
+        return f"{self._root}/doors/{name}"
+
+    def ask(self, verb: str, **arguments: Any) -> Any:
+        """Ask for something; blocks until it is done.
+
+        Args:
+            verb: what is to be done.
+            arguments: of that.
+
+        Raises:
+            SandboxError: it cannot be done, or the keeper is dead.
+        """
+        try:
+            with post(f"{self._root}/control", json.dumps({"verb": verb, **arguments}).encode()) as letter:
+                letter.settimeout(_SECONDS)
+                answer = letter.recv(LARGEST)
+        except OSError as error:
+            raise SandboxError(f"the process that holds the sandbox cannot be reached: {error}") from None
+        if not answer:
+            raise SandboxError("the process that holds the sandbox has ended")
+        fields = json.loads(answer)
+        if "error" in fields:
+            raise SandboxError(fields["error"])
+        return fields.get("result")
+
+
+class OwnKeeper(Keeper):
+    """A keeper that this process has started.
+
+    Attributes:
+        gateway: this machine's address in the sandbox's network.
+        controllers: the kinds of limits that nodes can have.
+        problem: why they cannot have others.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], answer: dict[str, Any]) -> None:
+        super().__init__(process.pid, answer["base"])
+        self.gateway: str = answer["gateway"]
+        self.controllers: Sequence[str] = answer["controllers"]
+        self.problem: str = answer["problem"]
+        self._process = process
+        self._end = weakref.finalize(self, _stop, os.getpid(), process, Keeper(self.pid, self.base))
+
+    def is_dead(self) -> bool:
+        """Whether it was killed."""
+        return self._process.poll() is not None
+
+    def stop(self) -> None:
+        """Destroy all nodes and end it; returns when it is gone."""
+        self._end()
+
+
+def _stop(owner: int, process: subprocess.Popen[bytes], keeper: Keeper) -> None:
+    if os.getpid() != owner:
+        return  # a forked child has a copy of everything, but the keeper is not its own
+    if process.poll() is None:
+        with contextlib.suppress(SandboxError):
+            keeper.ask("stop")
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+def start_keeper(settings: dict[str, Any]) -> OwnKeeper:
+    """Start a keeper; blocks until it can make nodes.
+
+    Args:
+        settings: network, mounts, environment, greatest number of nodes.
+
+    Raises:
+        SandboxError: this machine cannot have a sandbox.
+    """
+    root = os.path.dirname(os.path.dirname(os.path.abspath(ducktape.__file__)))
+    text = json.dumps({**settings, "driver": os.getpid()})
+    # What a test's processes are known by must not be in the environment of this one
+    environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-X", "utf8", "-c", _PROGRAM, root],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        cwd="/",
+        start_new_session=True,
+    )
+    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+    with process.stdout, process.stderr:
+        with contextlib.suppress(BrokenPipeError), process.stdin:
+            process.stdin.write(text.encode())
+        line = process.stdout.readline()
+        answer = json.loads(line) if line else {"error": _last_line(process.stderr.read())}
+    if "error" in answer:
+        process.wait()
+        raise SandboxError(f"this machine cannot have a sandbox: {answer['error']}")
+    return OwnKeeper(process, answer)
+
+
+def _last_line(text: bytes) -> str:
+    lines = text.decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "its process died"

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The calls of the Linux kernel that make a node: namespaces, mounts and capabilities, which Python has not by itself.
+
+This module is loaded by a process that is copied for every node, so it imports as little as possible.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import signal
+import struct
+from collections.abc import Iterator
+
+CLONE_NEWNS = 0x0002_0000
+CLONE_NEWUTS = 0x0400_0000
+CLONE_NEWIPC = 0x0800_0000
+CLONE_NEWUSER = 0x1000_0000
+CLONE_NEWPID = 0x2000_0000
+CLONE_NEWNET = 0x4000_0000
+
+MS_RDONLY = 1
+MS_NOSUID = 2
+MS_NODEV = 4
+MS_NOEXEC = 8
+MS_REMOUNT = 32
+MS_BIND = 4096
+MS_REC = 16384
+MS_PRIVATE = 1 << 18
+
+_MNT_DETACH = 2
+_AT_FDCWD = -100
+_AT_RECURSIVE = 0x8000
+# The number is the same on every architecture that got it together with the call; of pivot_root it is not.
+_MOUNT_SETATTR = 442
+_CLONE3 = 435
+_PIVOT_ROOT = {"x86_64": 155, "i686": 217, "armv7l": 218, "ppc64le": 203, "s390x": 217}
+_PIVOT_ROOT_ELSEWHERE = 41
+_PR_CAPBSET_DROP = 24
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
+
+_FLAGS = {"nosuid": MS_NOSUID, "nodev": MS_NODEV, "noexec": MS_NOEXEC, "noatime": 1024, "relatime": 1 << 21}
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_holding = ctypes.PyDLL(None, use_errno=True)
+_libc.mount.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p]
+
+
+def _check(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def unshare(flags: int) -> None:
+    """Leave namespaces for new ones; of process ids only the children do."""
+    _check(_libc.unshare(flags), "unshare")
+
+
+def set_namespace(descriptor: int, kind: int) -> None:
+    """Enter a namespace; of process ids only the children do."""
+    _check(_libc.setns(descriptor, kind), "setns")
+
+
+def fork_as_first() -> int:
+    """Fork a process that is the first of a new namespace of process ids; returns what ``os.fork`` returns."""
+    python = ctypes.pythonapi
+    arguments = struct.pack("=8Q", CLONE_NEWPID, 0, 0, 0, signal.SIGCHLD, 0, 0, 0)
+    # Between these two the interpreter must not let go of its lock, so the call goes by way of its own library
+    python.PyOS_BeforeFork()
+    ctypes.set_errno(0)
+    pid: int = _holding.syscall(_CLONE3, arguments, ctypes.c_size_t(len(arguments)))
+    if pid == 0:
+        python.PyOS_AfterFork_Child()
+        return 0
+    number = ctypes.get_errno()
+    python.PyOS_AfterFork_Parent()
+    if pid > 0:
+        return pid
+    if number == errno.ENOSYS:
+        return _fork_as_first_and_return()
+    raise OSError(number, f"clone: {os.strerror(number)}")
+
+
+def _fork_as_first_and_return() -> int:
+    """The same for kernels before 5.3, as root."""
+    own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        unshare(CLONE_NEWPID)
+        pid = os.fork()
+        if pid:
+            # The next node needs a namespace of its own, and there is only one way back
+            set_namespace(own, CLONE_NEWPID)
+        return pid
+    finally:
+        os.close(own)
+
+
+def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
+    """Mount a file system.
+
+    Args:
+        source: a device, a path, or any name.
+        target: where to.
+        kind: of file system.
+        flags: ``MS_...``.
+        options: of the file system.
+    """
+    result = _libc.mount(
+        source.encode(), os.fsencode(target), kind.encode() or None, flags, options.encode() if options else None
+    )
+    _check(result, f"mount {kind or 'bind'} at {target}")
+
+
+def unmount(target: str) -> None:
+    """Unmount what is mounted somewhere, and what is mounted in it; what still uses it goes on."""
+    _check(_libc.umount2(os.fsencode(target), _MNT_DETACH), f"unmount {target}")
+
+
+def make_read_only(target: str) -> None:
+    """Make a mount and all mounts in it read-only."""
+    attributes = ctypes.create_string_buffer(struct.pack("=QQQQ", MS_RDONLY, 0, 0, 0), 32)
+    result = _libc.syscall(
+        _MOUNT_SETATTR, _AT_FDCWD, os.fsencode(target), _AT_RECURSIVE, attributes, ctypes.c_size_t(32)
+    )
+    if result != 0 and ctypes.get_errno() == errno.ENOSYS:
+        for place, flags in list(_mounts_in(target)):
+            mount("none", place, flags=MS_REMOUNT | MS_BIND | MS_RDONLY | flags)
+        return
+    _check(result, f"make {target} read-only")
+
+
+def _mounts_in(target: str) -> Iterator[tuple[str, int]]:
+    """Yield what is mounted somewhere and in it, with the flags that must be named to be kept (before Linux 5.12)."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            place, options = line.split()[4:6]
+            if f"{place}/".startswith(f"{target}/"):
+                yield place, sum(_FLAGS.get(option, 0) for option in options.split(","))
+
+
+def change_root(target: str) -> None:
+    """Make a mount the root of this process's mount namespace, and take leave of the old root."""
+    os.chdir(target)
+    number = _PIVOT_ROOT.get(os.uname().machine, _PIVOT_ROOT_ELSEWHERE)
+    _check(_libc.syscall(number, b".", b"."), "pivot_root")
+    # Both are at the same place now; what is unmounted is the old one, which lies above
+    unmount(".")
+    os.chdir("/")
+
+
+def set_hostname(name: str) -> None:
+    """Name the machine that the processes of this namespace see."""
+    _check(_libc.sethostname(name.encode(), len(name.encode())), "sethostname")
+
+
+def die_with_parent(sig: int) -> None:
+    """Ask for a signal when the parent of this process dies."""
+    _check(_libc.prctl(_PR_SET_PDEATHSIG, sig, 0, 0, 0), "prctl")
+
+
+def set_process_name(name: str) -> None:
+    """Change what others see as the name of this process; 15 bytes of it."""
+    _libc.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
+
+
+def drop_capabilities(numbers: set[int]) -> None:
+    """Let no program that this process and its children start have capabilities."""
+    for number in sorted(numbers):
+        # What this kernel does not know nobody has
+        _libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0)

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The file system of a node: that of this machine, read-only, with private layers over the parts that programs change.
+
+This module is loaded by a process that is copied for every node, so it imports as little as possible.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ducktape.cluster.sandbox_disk import CrashDisk, Disk
+from ducktape.cluster.sandbox_kernel import (
+    CLONE_NEWNS,
+    MS_BIND,
+    MS_NODEV,
+    MS_NOEXEC,
+    MS_NOSUID,
+    MS_PRIVATE,
+    MS_RDONLY,
+    MS_REC,
+    MS_REMOUNT,
+    change_root,
+    make_read_only,
+    mount,
+    unmount,
+    unshare,
+)
+
+PRIVATE = ("etc", "var", "opt", "root", "home")
+_ON_DISK = ("mnt", "tmp")
+_IN_MEMORY = ("run", "dev/shm")
+_NEW = ("proc", "sys", "dev", *_IN_MEMORY[:1], *_ON_DISK)
+_BASES = ("/mnt", "/media", "/srv", "/tmp")
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "net/tun", "fuse")
+_NOT_TO_BE_CHANGED = ("sys", "sysrq-trigger", "irq")
+_PSEUDO = ("proc", "sysfs", "cgroup", "cgroup2", "devpts", "mqueue", "securityfs", "debugfs", "tracefs", "autofs")
+
+
+def unescape(path: str) -> str:
+    """A path as it is written in ``/proc/self/mountinfo``."""
+    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        path = path.replace(code, character)
+    return path
+
+
+def mounts() -> Iterator[tuple[str, str]]:
+    """Yield place and kind of everything that is mounted in this mount namespace."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            words = line.split()
+            yield unescape(words[4]), words[words.index("-") + 1]
+
+
+class Host:
+    """This machine's file system as nodes are to see it, seen by the one process that makes them.
+
+    Made in a mount namespace of its own, where it hides a directory: there it keeps what belongs to the nodes.
+
+    Attributes:
+        base: that directory.
+    """
+
+    def __init__(self, extra: Sequence[dict[str, Any]]) -> None:
+        unshare(CLONE_NEWNS)
+        mount("none", "/", flags=MS_REC | MS_PRIVATE)
+        sources = [os.open(each["source"], os.O_PATH | os.O_CLOEXEC) for each in extra]
+        self._extra = list(extra)
+        self.base = next(path for path in _BASES if os.path.isdir(path) and not os.path.islink(path))
+        self._private = [name for name in PRIVATE if os.path.isdir(f"/{name}") and not os.path.islink(f"/{name}")]
+        places = [(path, kind) for path, kind in mounts() if path != "/"]
+        self._inner = [
+            path[1:]
+            for path, kind in places
+            if path.split("/")[1] in self._private and path.count("/") > 1 and kind not in _PSEUDO
+        ]
+        # In the user namespace of an ordinary user, root of this machine is nobody
+        self._is_foreign = os.stat("/etc").st_uid != 0
+        mount("ducktape", self.base, "tmpfs", MS_NOSUID, "mode=0700")
+        for name in ("root", "disks", "images", "doors", "extra"):
+            os.mkdir(f"{self.base}/{name}")
+        self._bind_extra(sources)
+        root = f"{self.base}/root"
+        mount("/", root, flags=MS_BIND | MS_REC)
+        # Fewer mounts are copied faster; those that may not go are hidden in every node
+        hidden = {self.base, *(f"/{name}" for name in _NEW)}
+        for path in sorted((path for path, _ in places), reverse=True):
+            if any(f"{path}/".startswith(f"{place}/") for place in hidden):
+                with contextlib.suppress(OSError):
+                    unmount(f"{root}{path}")
+        unmount(f"{root}{self.base}")
+        make_read_only(root)
+
+    def _bind_extra(self, sources: list[int]) -> None:
+        for number, (each, source) in enumerate(zip(self._extra, sources, strict=True)):
+            target = f"{self.base}/extra/{number}"
+            _make_place(target, directory=stat.S_ISDIR(os.fstat(source).st_mode))
+            mount(f"/proc/self/fd/{source}", target, flags=MS_BIND | MS_REC)
+            os.close(source)
+            if each.get("mode") != "rw":
+                make_read_only(target)
+
+    def add_disk(self, name: str, size: int | None, files: dict[str, str], *, crash: bool) -> Disk:
+        """Make what a node writes on, which outlives its power.
+
+        Args:
+            name: of the node.
+            size: bytes that it can write; ``None`` for the usual.
+            files: text of files under ``/etc``, by their names.
+            crash: whether un-synced data can be lost.
+        """
+        disk = f"{self.base}/disks/{name}"
+        made = CrashDisk(disk, size, f"{self.base}/images/{name}") if crash else Disk(disk, size)
+        for part in self._private:
+            _copy_manners(f"/{part}", f"{disk}/{part}")
+            os.mkdir(f"{disk}/{part}.work")
+        if self._is_foreign:
+            self._own_directories(disk)
+        for part, mode in zip(_ON_DISK, (0o755, 0o1777), strict=True):
+            os.mkdir(f"{disk}/{part}")
+            os.chmod(f"{disk}/{part}", mode)
+        for path, text in files.items():
+            # Keys among them are for their owner only
+            _write(f"{disk}/etc/{path}", text, mode=0o600 if "key" in path else 0o644)
+        return made
+
+    def _own_directories(self, disk: str) -> None:
+        """Let an ordinary user's node write where root's files are: directories that exist twice are merged."""
+        for part in ("etc", "var"):
+            with os.scandir(f"/{part}") as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False) and os.access(entry.path, os.R_OK | os.X_OK):
+                        _copy_manners(entry.path, f"{disk}{entry.path}")
+        if not os.access("/etc/shadow", os.R_OK):
+            _write(f"{disk}/etc/shadow", "root:*:19000:0:99999:7:::\n", mode=0o600)
+
+    def remove_door(self, name: str) -> None:
+        """Remove where a node took requests."""
+        with contextlib.suppress(OSError):
+            os.unlink(f"{self.base}/doors/{name}")
+
+    def enter(self, name: str) -> None:
+        """Give this process, which is the first of a node and in a new mount namespace, the node's file system."""
+        root, disk = f"{self.base}/root", f"{self.base}/disks/{name}"
+        for part in self._private:
+            if not os.access(f"/{part}", os.R_OK | os.X_OK):  # an ordinary user may not look into root's home
+                mount(f"{disk}/{part}", f"{root}/{part}", flags=MS_BIND)
+                continue
+            layers = f"lowerdir=/{part},upperdir={disk}/{part},workdir={disk}/{part}.work"
+            mount("overlay", f"{root}/{part}", "overlay", 0, layers)
+        for path in self._inner:
+            self._show_inner(root, path)
+        for part in _ON_DISK:
+            mount(f"{disk}/{part}", f"{root}/{part}", flags=MS_BIND)
+        self._enter_devices(f"{root}/dev")
+        mount("tmpfs", f"{root}/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755")
+        os.mkdir(f"{root}/run/lock")
+        os.chmod(f"{root}/run/lock", 0o1777)
+        mount("proc", f"{root}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+        for part in _NOT_TO_BE_CHANGED:
+            _protect(f"{root}/proc/{part}")
+        # This part belongs to the node's own network
+        _bind_again(f"{root}/proc/sys/net", 0)
+        mount("sysfs", f"{root}/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY)
+        for number, each in enumerate(self._extra):
+            source = f"{self.base}/extra/{number}"
+            target = f"{root}{each.get('target') or each['source']}"
+            _make_place(target, directory=os.path.isdir(source))
+            mount(source, target, flags=MS_BIND | MS_REC)
+        change_root(root)
+
+    def _show_inner(self, root: str, path: str) -> None:
+        """Show what is mounted somewhere under a directory that has a private layer; a layer shows none of it."""
+        source, target = f"/{path}", f"{root}/{path}"
+        with contextlib.suppress(OSError):
+            if os.path.isfile(source):
+                if path not in ("etc/hosts", "etc/hostname"):  # a node has its own
+                    shutil.copyfile(source, target)
+                return
+            mount(source, target, flags=MS_BIND)
+            make_read_only(target)
+
+    def _enter_devices(self, target: str) -> None:
+        mount("dev", target, "tmpfs", MS_NOSUID, "mode=0755")
+        for name in ("pts", "shm", "mqueue", "net"):
+            os.mkdir(f"{target}/{name}")
+        for name in _DEVICES:
+            with contextlib.suppress(FileNotFoundError):
+                _copy_device(f"/dev/{name}", f"{target}/{name}")
+        for name, place in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
+            os.symlink(f"/proc/self/fd{place}", f"{target}/{name}")
+        os.symlink("pts/ptmx", f"{target}/ptmx")
+        mount("devpts", f"{target}/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620")
+        mount("tmpfs", f"{target}/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
+        with contextlib.suppress(OSError):
+            mount("mqueue", f"{target}/mqueue", "mqueue", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+
+
+def _make_place(path: str, *, directory: bool) -> None:
+    if directory:
+        os.makedirs(path, exist_ok=True)
+        return
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    if not os.path.lexists(path):
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+
+
+def _write(path: str, text: str, *, mode: int = 0o644) -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _copy_manners(source: str, target: str) -> None:
+    """Make a directory that belongs to the same user and lets the same users in."""
+    status = os.stat(source)
+    os.mkdir(target)
+    with contextlib.suppress(OSError):  # users that this namespace does not know
+        os.chown(target, status.st_uid, status.st_gid)
+    os.chmod(target, stat.S_IMODE(status.st_mode))
+
+
+def _copy_device(source: str, target: str) -> None:
+    status = os.stat(source)
+    try:
+        os.mknod(target, status.st_mode, status.st_rdev)
+        os.chmod(target, stat.S_IMODE(status.st_mode))
+    except PermissionError:
+        _make_place(target, directory=False)
+        mount(source, target, flags=MS_BIND)
+
+
+def _protect(path: str) -> None:
+    """Forbid changes of what belongs to the whole machine, whoever the user is."""
+    if os.path.exists(path):
+        _bind_again(path, MS_RDONLY)
+
+
+def _bind_again(path: str, flags: int) -> None:
+    mount(path, path, flags=MS_BIND)
+    mount("none", path, flags=MS_BIND | MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOEXEC | flags)

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands in the nodes of a sandbox: the first process of a node starts them, with pipes from here."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import select
+import socket
+import subprocess
+import time
+from collections import deque
+from typing import IO, Any, cast
+
+from ducktape.cluster.leftovers import Leftovers, StreamHandle
+from ducktape.cluster.local_command import LocalCommand, login_shell
+from ducktape.cluster.sandbox_control import Keeper
+from ducktape.cluster.sandbox_files import SandboxFiles
+from ducktape.cluster.sandbox_post import post
+from ducktape.cluster.transport import BoundedBytes, CommandStream, Stdin, Transport, stdin_chunks
+
+_LARGEST_COMMAND = 128 * 1024 - 1
+_SECONDS_TO_ANSWER = 60.0
+
+
+class SandboxTransport(Transport):
+    """Runs commands in a node. They are no relatives of this process: they go on when it ends, as over SSH.
+
+    Nothing is held between commands, so processes and threads can share it.
+
+    Args:
+        keeper: of the sandbox.
+        name: of the node.
+        home: where commands begin and relative paths start.
+    """
+
+    def __init__(self, keeper: Keeper, name: str, home: str) -> None:
+        self._keeper = Keeper(keeper.pid, keeper.base)
+        self._name = name
+        self._home = home
+        self._leftovers = Leftovers()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_leftovers": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._leftovers = Leftovers()
+
+    def stream(
+        self, command: str, *, stdin: Stdin = None, merge_stderr: bool = False, timeout: float | None = None
+    ) -> CommandStream:
+        """Start a command in the node; see :meth:`Transport.stream`."""
+        self._leftovers.tidy()
+        started = SandboxCommand(
+            self._keeper.door(self._name),
+            self._home,
+            command,
+            stdin=stdin,
+            merge_stderr=merge_stderr,
+            timeout=timeout,
+        )
+        return StreamHandle(started, self._leftovers)
+
+    @property
+    def files(self) -> SandboxFiles:
+        """The node's file system."""
+        return SandboxFiles(self._keeper.door(self._name), self._home)
+
+    def close(self) -> None:
+        """Close what is left of dropped commands; running ones go on."""
+        self._leftovers.close()
+
+
+class _Elsewhere:
+    """A process that the first process of a node has started, as far as its end goes."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._status: int | None = None
+
+    def poll(self) -> int | None:
+        return self._status if self._status is not None else self._hear(0)
+
+    def wait(self, timeout: float | None) -> int:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while self._status is None:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if self._hear(left) is None and deadline is not None and time.monotonic() >= deadline:
+                raise subprocess.TimeoutExpired("", timeout or 0)
+        return self._status
+
+    def _hear(self, seconds: float | None) -> int | None:
+        poll = select.poll()
+        poll.register(self._connection, select.POLLIN)
+        if not poll.poll(None if seconds is None else seconds * 1000):
+            return None
+        try:
+            answer = self._connection.recv(4096)
+        except ConnectionError:
+            answer = b""
+        # A node whose power is cut says nothing more
+        fields = json.loads(answer) if answer else {"status": -9}
+        if "errno" in fields:
+            raise OSError(fields["errno"], f"the node cannot start a process: {fields['error']}")
+        self._status = fields["status"]
+        return self._status
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class SandboxCommand(LocalCommand):
+    """One process in a node; a :class:`ducktape.cluster.transport.CommandStream`."""
+
+    def __init__(
+        self,
+        door: str,
+        home: str,
+        command: str,
+        *,
+        stdin: Stdin,
+        merge_stderr: bool,
+        timeout: float | None,
+    ) -> None:
+        self._command = command
+        self._timeout = timeout
+        self._survivors = deque(maxlen=0)
+        self._errors = BoundedBytes()
+        self._input = None if stdin is None else stdin_chunks(stdin)
+        self._piece = b""
+        self._elsewhere, self._pipes = _start(door, home, command, merge_stderr=merge_stderr, timeout=timeout)
+        self._process = cast(Any, self._elsewhere)
+        self._in = self._pipes[0].fileno()
+        self._out = self._pipes[1].fileno()
+        self._poll = select.poll()
+        self._reading = set()
+        for pipe in self._pipes[1:]:
+            os.set_blocking(pipe.fileno(), False)
+            self._poll.register(pipe, select.POLLIN)
+            self._reading.add(pipe.fileno())
+        if self._input is not None:
+            self._start_input()
+
+    def close(self) -> None:
+        """Close the pipes. A process that still runs goes on."""
+        super().close()
+        self._elsewhere.close()
+
+
+def _start(
+    door: str, home: str, command: str, *, merge_stderr: bool, timeout: float | None
+) -> tuple[_Elsewhere, list[IO[bytes]]]:
+    """Have a process started; returns it, and this end of its input, its output, and its error output if apart."""
+    encoded = os.fsencode(command)
+    if len(encoded) > _LARGEST_COMMAND:
+        raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))
+    head = json.dumps([login_shell(), home, {}]).encode()
+    with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+        pipes: list[IO[bytes]] = []
+        handed: list[int] = []
+        for number in range(2 if merge_stderr else 3):
+            reader, writer = os.pipe()
+            here, there = (writer, reader) if number == 0 else (reader, writer)
+            theirs.callback(os.close, there)
+            pipes.append(ours.enter_context(os.fdopen(here, "rb" if number else "wb", buffering=0)))
+            handed.append(there)
+        seconds = _SECONDS_TO_ANSWER if timeout is None else max(timeout, 0.001)
+        letter = post(door, head + b"\0" + encoded, [*handed, handed[1]][:3], seconds=seconds)
+        ours.pop_all()
+        return _Elsewhere(letter), pipes

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What it takes to make nodes: the rights of root, or a user namespace in which this program has them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+
+from ducktape.cluster.sandbox_kernel import (
+    CLONE_NEWIPC,
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    CLONE_NEWPID,
+    CLONE_NEWUSER,
+    CLONE_NEWUTS,
+    unshare,
+)
+from ducktape.cluster.sandbox_network import Netlink
+
+_NAMESPACES = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC
+_SYSTEM_ADMINISTRATOR = 21  # the capability
+_SWITCHES = (
+    ("/proc/sys/user/max_user_namespaces", "0", "user.max_user_namespaces is 0"),
+    ("/proc/sys/kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone is 0"),
+    (
+        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+        "1",
+        "kernel.apparmor_restrict_unprivileged_userns is 1",
+    ),
+)
+
+
+def has_rights() -> bool:
+    """Whether this process may make namespaces and mounts."""
+    if not sys.platform.startswith("linux") or os.geteuid() != 0:
+        return False
+    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        line = next(line for line in file if line.startswith("CapEff:"))
+    return bool(int(line.split()[1], 16) >> _SYSTEM_ADMINISTRATOR & 1)
+
+
+def may_change_groups() -> bool:
+    """Whether processes here may act for other users, as a server does that lets users in."""
+    try:
+        with open("/proc/self/setgroups", encoding="ascii") as file:
+            return file.read().strip() != "deny"
+    except OSError:
+        return True
+
+
+def problem_with_namespaces(flags: int = _NAMESPACES) -> str | None:
+    """Try to make namespaces, in a process of its own.
+
+    Returns:
+        Why that does not work, in one line; ``None`` if it does.
+    """
+    if not sys.platform.startswith("linux"):
+        return "the sandbox needs Linux"
+    pid = os.fork()
+    if not pid:
+        code = 255
+        try:
+            unshare(flags)
+            code = 0
+        except OSError as error:
+            code = error.errno or 255
+        finally:
+            os._exit(code)
+    number = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return None if number == 0 else f"the kernel refuses new namespaces: {os.strerror(number)}"
+
+
+def gain_rights() -> str | None:
+    """Put this process into a user namespace in which it has the rights of root, if it has not got them yet.
+
+    To be called before anything else happens: the process must have a single thread. It gets a network of its own,
+    without a link to the world. Files that it writes belong to the same user as before.
+
+    Returns:
+        ``None`` if it has the rights now; otherwise what is missing, in one line.
+    """
+    if has_rights():
+        problem = problem_with_namespaces()
+        return problem and _sentence(problem)
+    if not sys.platform.startswith("linux"):
+        return "the sandbox needs Linux; use --cluster localhost"
+    problem = problem_with_namespaces(CLONE_NEWUSER | _NAMESPACES)
+    if problem is not None:
+        return _sentence(_reason() or problem)
+    user, group = os.geteuid(), os.getegid()
+    _become_root(user, group)
+    unshare(CLONE_NEWNS | CLONE_NEWNET)
+    netlink = Netlink()
+    netlink.set_up(socket.if_nametoindex("lo"))
+    netlink.close()
+    return None
+
+
+def _sentence(problem: str) -> str:
+    who = "root" if os.geteuid() == 0 else "an ordinary user"
+    return (
+        f"the sandbox cannot be made as {who} on this machine: {problem}; "
+        "run it as root with all capabilities, or use --cluster localhost"
+    )
+
+
+def _reason() -> str:
+    for path, off, reason in _SWITCHES:
+        with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
+            if file.read().strip() == off:
+                return f"user namespaces are switched off ({reason})"
+    return ""
+
+
+def _become_root(user: int, group: int) -> None:
+    """Be user 0 of a new namespace, with the further users that the administrator has given to this one."""
+    ready_reader, ready = os.pipe()
+    helper = os.fork()
+    if not helper:
+        code = 1
+        try:
+            os.close(ready)
+            os.read(ready_reader, 1)
+            code = 0 if _map_many(os.getppid(), user, group) else 1
+        finally:
+            os._exit(code)
+    os.close(ready_reader)
+    unshare(CLONE_NEWUSER)
+    os.close(ready)
+    if os.waitstatus_to_exitcode(os.waitpid(helper, 0)[1]) == 0:
+        return
+    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
+        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
+            file.write(text)
+
+
+def _map_many(pid: int, user: int, group: int) -> bool:
+    name = pwd.getpwuid(user).pw_name
+    for program, path, own in (("newuidmap", "/etc/subuid", user), ("newgidmap", "/etc/subgid", group)):
+        found = _range_of(path, name, user)
+        if found is None or shutil.which(program) is None:
+            return False
+        command = [program, str(pid), "0", str(own), "1", "1", *map(str, found)]
+        if subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode != 0:
+            return False
+    return True
+
+
+def _range_of(path: str, name: str, user: int) -> tuple[int, int] | None:
+    """The further users, or groups, that a user may give out: the first of them, and how many."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                owner, _, numbers = line.strip().partition(":")
+                first, _, count = numbers.partition(":")
+                if owner in (name, str(user)) and first.isdecimal() and count.isdecimal():
+                    return int(first), int(count)
+    except OSError:
+        pass
+    return None

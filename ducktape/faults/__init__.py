@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults to break nodes with, one line each; every one is healed whatever happens to the test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ducktape.faults.clock import clock_environment, skew_clock
+    from ducktape.faults.damage import corrupt, truncate
+    from ducktape.faults.disk import fill_disk
+    from ducktape.faults.errors import FaultError, FaultUnavailable
+    from ducktape.faults.fault import Fault
+    from ducktape.faults.limits import limit_cpu, limit_memory, slow_disk
+    from ducktape.faults.network import drop, isolate, partition
+    from ducktape.faults.processes import kill, pause, power_off, restart, resume
+    from ducktape.faults.slowness import slow
+    from ducktape.faults.storm import random
+
+__all__ = [
+    "Fault",
+    "FaultError",
+    "FaultUnavailable",
+    "clock_environment",
+    "corrupt",
+    "drop",
+    "fill_disk",
+    "isolate",
+    "kill",
+    "limit_cpu",
+    "limit_memory",
+    "partition",
+    "pause",
+    "power_off",
+    "random",
+    "restart",
+    "resume",
+    "skew_clock",
+    "slow",
+    "slow_disk",
+    "truncate",
+]
+
+_HOMES = {
+    "clock": ("clock_environment", "skew_clock"),
+    "damage": ("corrupt", "truncate"),
+    "disk": ("fill_disk",),
+    "errors": ("FaultError", "FaultUnavailable"),
+    "fault": ("Fault",),
+    "limits": ("limit_cpu", "limit_memory", "slow_disk"),
+    "network": ("drop", "isolate", "partition"),
+    "processes": ("kill", "pause", "power_off", "restart", "resume"),
+    "slowness": ("slow",),
+    "storm": ("random",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Looked for when it is used: importing the package costs next to nothing
+    import importlib
+
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"ducktape.faults.{module}"), name)
+    raise AttributeError(f"module 'ducktape.faults' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

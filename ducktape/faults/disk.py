@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Disks that are full."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import Any
+
+from ducktape.faults.fault import TTL_SEC, MeasuredFault
+from ducktape.faults.lifeline import Measure
+from ducktape.faults.place import Place
+from ducktape.faults.targets import nodes_of
+
+_SIZES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_SLACK = 1 << 20
+
+# Root may use the blocks that a file system keeps for it
+_FREE = r"""
+left() {
+    if [ "$(id -u)" = 0 ]; then wanted=%f; else wanted=%a; fi
+    set -- $(stat -f -c "$wanted %S" "$path")
+    echo $(($1 * $2))
+}
+"""
+# A file system in memory is made smaller, which takes no memory; all others get a file that takes the room
+_FILL = r"""
+[ -d "$path" ] || { echo "there is no directory $path" >&2; exit 1; }
+size=$(($(left) - free))
+[ "$size" -gt 0 ] || exit 0
+top=
+case $(stat -f -c %T "$path") in
+    tmpfs | ramfs) top=$(stat -c %m "$path") ;;
+    overlayfs) top=$memory_below ;;
+esac
+if [ -n "$top" ]; then
+    set -- $(stat -f -c "%b %f %S" "$top")
+    echo "$(($1 * $3 / 1024)) $top" >"$d/size"
+    # Less than what is in it the kernel refuses, and somebody may be writing just now
+    for more in 0 64 512; do
+        set -- $(stat -f -c "%b %f %S" "$top")
+        mount -o "remount,size=$(((($1 - $2) * $3 + free + 1023) / 1024 + more))k" "$top" 2>/dev/null && exit 0
+    done
+    rm "$d/size"
+    available=$(($(sed -n 's/^MemAvailable: *\([0-9]*\).*/\1/p' /proc/meminfo) * 1024))
+    if [ "$size" -gt $((available / 2)) ]; then
+        echo "$path is in memory, and filling it would take $((size >> 20)) MiB of that" >&2
+        exit 77
+    fi
+fi
+fallocate -l "$size" "$file" 2>/dev/null || dd if=/dev/zero of="$file" bs=1048576 count=$((size >> 20)) 2>/dev/null || :
+# Tables of the file system itself, and roundings
+rest=$(($(left) - free))
+[ "$rest" -lt 4096 ] || dd if=/dev/zero of="$file-rest" bs=4096 count=$((rest >> 12)) 2>/dev/null || :
+"""
+_EMPTY = r"""
+rm -f "$file" "$file-rest"
+if [ -e "$d/size" ]; then
+    read -r size top <"$d/size"
+    mount -o "remount,size=${size}k" "$top"
+fi
+"""
+
+
+class FullDisk(MeasuredFault):
+    """File systems without room."""
+
+    kind = "fill_disk"
+
+    def __init__(self, nodes: list[Any], path: str, free: int, ttl: float) -> None:
+        super().__init__(nodes, ttl=ttl, path=path, free=free)
+        self._path = path
+        self._free = free
+
+    def _plan(self) -> list[Measure]:
+        return [self._measure(place, node) for place, node in zip(self._places(), self.nodes, strict=True)]
+
+    def _measure(self, place: Place, node: Any) -> Measure:
+        path = shlex.quote(self._path)
+        names = f"path={path}\nfree={self._free}\nfile=$path/.dt-fault-{self.token}\n"
+        # All that a node of the sandbox writes is in one file system, of which this is a part
+        below = "/mnt" if getattr(node.account, "is_sandbox", False) is True else ""
+        return Measure(
+            place,
+            inject=f"{names}memory_below={below}\n{_FREE}{_FILL}",
+            undo=names + _EMPTY,
+            check=f"{names}{_FREE}[ $(left) -le $((free + {_SLACK})) ]",
+        )
+
+
+def size_in_bytes(size: int | str) -> int:
+    """Understand a size: a number of bytes, or a text such as ``"64k"`` or ``"100M"``."""
+    match = re.fullmatch(r"\s*([0-9]+)\s*([kmgt]?)(?:i?b)?\s*", str(size).lower())
+    if match is None:
+        raise ValueError(f"{size!r} is not a size: give bytes, or a text such as '64k' or '100M'")
+    return int(match[1]) * _SIZES[match[2]]
+
+
+def fill_disk(node: Any, path: str, free: int | str = 0, *, ttl: float = TTL_SEC) -> FullDisk:
+    """Fill a file system, so that writing to it fails.
+
+    Args:
+        node: a node, a service, or a list of nodes.
+        path: a directory on the file system.
+        free: bytes that are left, or a text such as ``"1M"``.
+        ttl: seconds after which the nodes undo it by themselves if the test does not live to do it.
+    """
+    return FullDisk(nodes_of(node), path, size_in_bytes(free), ttl)

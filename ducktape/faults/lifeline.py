@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is done to a machine, and the script on it that undoes it when nobody says in time that it shall stay.
+
+The script needs a POSIX shell and ``sleep``, ``rm``, ``mkdir``. It counts its own seconds, so that neither a changed
+clock nor a machine that slept for a while ends a fault early. Whoever undoes the fault makes a directory first, which
+only one can; the other one waits.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Sequence
+
+from ducktape.faults.errors import FaultError
+from ducktape.faults.place import UNAVAILABLE, Place
+
+FOLDER = "/tmp"
+_NAME = "dt-fault-"
+_GONE = 3
+
+_WATCH = r"""
+trap '' HUP INT TERM
+d=$1
+left=$2
+while [ -d "$d" ] && [ "$left" -gt 0 ]; do
+    sleep 1
+    left=$((left - 1))
+    if [ -e "$d/renewed" ]; then
+        rm -f "$d/renewed"
+        left=$2
+    fi
+done
+[ -d "$d" ] || exit 0
+if ! mkdir "$d/undoing" 2>/dev/null; then
+    # Somebody else is at it. Should they die over it, it is done here.
+    left=20
+    while [ -d "$d" ] && [ "$left" -gt 0 ]; do
+        sleep 1
+        left=$((left - 1))
+    done
+    [ -d "$d" ] || exit 0
+fi
+sh "$d/undo" >/dev/null 2>&1
+mv "$d" "$d-gone" 2>/dev/null
+rm -rf "$d-gone"
+"""
+
+_UNDO_NOW = r"""
+trap '' HUP
+[ -d "$d" ] || { echo gone; exit 0; }
+if mkdir "$d/undoing" 2>/dev/null; then
+    if sh "$d/undo" >&2; then
+        watcher=$(cat "$d/watcher" 2>/dev/null)
+        # In one step: nobody who renews it can put a file back in between
+        mv "$d" "$d-gone"
+        rm -rf "$d-gone"
+        # Unless the machine was switched off and on, and the number belongs to another
+        case $(tr '\0' ' ' <"/proc/$watcher/cmdline" 2>/dev/null) in
+            *"$d/watch"*) kill -KILL "$watcher" 2>/dev/null ;;
+        esac
+        exit 0
+    fi
+    # The watching script tries once more when the time is over
+    rmdir "$d/undoing"
+    exit 1
+fi
+echo gone
+left=30
+while [ -d "$d" ] && [ "$left" -gt 0 ]; do
+    sleep 1
+    left=$((left - 1))
+done
+[ ! -d "$d" ]
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Measure:
+    """What a fault does on one machine.
+
+    The scripts find their own directory on the machine in ``$d``.
+
+    Attributes:
+        place: the machine.
+        inject: brings it about; run with ``set -e``. Status 77 means that the machine cannot.
+        undo: undoes it; may run twice, and when only a part was brought about.
+        check: status 0 if the fault is effective; nothing to check if empty.
+    """
+
+    place: Place
+    inject: str
+    undo: str
+    check: str = ""
+
+
+def combined(measures: Sequence[Measure]) -> Measure:
+    """Several measures on the same machine as one; undone in the opposite order."""
+    undoings = [f"(\n{measure.undo}\n) || failed=1" for measure in reversed(measures)]
+    return Measure(
+        measures[0].place,
+        "\n".join(measure.inject for measure in measures),
+        "\n".join(["failed=0", *undoings, '[ "$failed" = 0 ]']),
+        " && ".join(f"{{ {measure.check}\n}}" for measure in measures if measure.check),
+    )
+
+
+class Lifeline:
+    """One measure in force on a machine, with its script.
+
+    Args:
+        measure: what is done.
+        token: letters and digits that no other fault on the machine has.
+        ttl: seconds without a sign of life after which the machine undoes it by itself.
+    """
+
+    def __init__(self, measure: Measure, token: str, ttl: float) -> None:
+        self.measure = measure
+        self.place = measure.place
+        self.directory = f"{FOLDER}/{_NAME}{token}"
+        self.ttl = max(2, round(ttl))
+
+    def tie(self) -> None:
+        """Bring the fault about; blocks until it is there.
+
+        Raises:
+            FaultUnavailable: the machine cannot; nothing has changed.
+            FaultError: it failed, and what had been done was undone.
+        """
+        self.place.ask(self._installation(), "bringing about the fault")
+
+    def renew(self) -> bool:
+        """Let it stay for another time to live; returns whether it was still there."""
+        done = self.place.run(f"[ -d {self.directory}/undoing ] && exit {_GONE}\n: >{self.directory}/renewed\n")
+        return done.exit_status == 0
+
+    def cut(self) -> bool:
+        """Undo it, unless the machine has done so; blocks until it is undone.
+
+        Returns:
+            Whether it was still there to be undone.
+
+        Raises:
+            FaultError: it could not be undone.
+        """
+        return "gone" not in self.place.ask(self._d() + _UNDO_NOW, "undoing the fault").split()
+
+    @property
+    def is_effective(self) -> bool:
+        """Whether it is in force; asks the machine."""
+        check = self.measure.check or ":"
+        return self.place.run(f'{self._d()}[ -d "$d" ] || exit 1\n{check}\n').exit_status == 0
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it has been undone; asks the machine."""
+        done = self.place.run(f'{self._d()}[ ! -e "$d" ] || exit {_GONE}\n')
+        if done.exit_status not in (0, _GONE):
+            raise FaultError(f"{self.place.name} does not say whether the fault is gone: status {done.exit_status}")
+        return done.exit_status == 0
+
+    def _d(self) -> str:
+        return f"d={shlex.quote(self.directory)}\n"
+
+    def _installation(self) -> str:
+        clean = "env -i" + ' PATH="$PATH"'
+        # A session of its own and no inherited environment: what ends the processes of a test spares this one
+        starter = f"{clean} setsid" if "setsid" in self.place.facts.tools else clean
+        undo = f'PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"\nexport PATH\n{self._d()}{self.measure.undo}\n'
+        return (
+            f"umask 077\ntrap '' HUP\n{self._d()}"
+            'mkdir "$d" || exit 1\n'
+            f"{_file('undo', undo)}{_file('watch', _WATCH)}"
+            f'{starter} sh "$d/watch" "$d" {self.ttl} </dev/null >/dev/null 2>&1 &\n'
+            'echo $! >"$d/watcher"\n'
+            f"(\nset -e\n{self.measure.inject}\n)\nstatus=$?\n"
+            f'[ "$status" -eq 0 ] && exit 0\n'
+            'sh "$d/undo" >/dev/null 2>&1\nmv "$d" "$d-gone"\nrm -rf "$d-gone"\nexit "$status"\n'
+        )
+
+
+def _file(name: str, content: str) -> str:
+    return f"cat >\"$d/{name}\" <<'DT_END_OF_FILE'\n{content}DT_END_OF_FILE\n"
+
+
+def refusing(command: str, reason: str) -> str:
+    """A command whose failure means that the machine cannot, for the given reason and what the command says."""
+    quoted = shlex.quote(reason)
+    return f'said=$({command} 2>&1) || {{ echo {quoted}: "$said" >&2; exit {UNAVAILABLE}; }}'

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nodes and processes that get less of the machine: processor, memory, disk."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from ducktape.faults.cgroups import Limit, measure
+from ducktape.faults.disk import size_in_bytes
+from ducktape.faults.fault import TTL_SEC, MeasuredFault
+from ducktape.faults.lifeline import Measure
+from ducktape.faults.place import Place
+from ducktape.faults.processes import Processes
+from ducktape.faults.targets import nodes_of
+
+_PERIOD_US = 100_000
+_DEVICE = r"""
+number=$(stat -c %d "$path") || exit 1
+device=$(((number >> 8) & 4095)):$(((number & 255) | ((number >> 12) & 1048320)))
+if [ ! -e "/sys/dev/block/$device" ]; then
+    echo "$path is on $(stat -f -c %T "$path"), which is not a disk" >&2
+    exit 77
+fi
+[ ! -e "/sys/dev/block/$device/partition" ] || device=$(cat "/sys/dev/block/$device/../dev")
+echo "$device"
+"""
+
+
+class Limited(MeasuredFault):
+    """Processes, or whole nodes of the sandbox, with a limit."""
+
+    def __init__(
+        self, target: Any, kind: str, limit: Limit | None, process: str | None, ttl: float, **details: Any
+    ) -> None:
+        nodes = nodes_of(target)
+        self.kind = kind
+        in_boxes = all(getattr(node.account, "is_sandbox", False) is True for node in nodes)
+        self._processes = None if in_boxes else Processes(target, process)
+        super().__init__(nodes, ttl=ttl, process=process, **details)
+        self._limit = limit
+
+    def _plan(self) -> list[Measure]:
+        return [
+            measure(place, node, self._processes, self._limit_of(place), self.token)
+            for place, node in zip(self._places(), self.nodes, strict=True)
+        ]
+
+    def _limit_of(self, place: Place) -> Limit:
+        assert self._limit is not None
+        return self._limit
+
+
+class SlowDisk(Limited):
+    """Processes, or whole nodes of the sandbox, for which a disk is slow."""
+
+    def __init__(self, target: Any, path: str, rate: int, process: str | None, ttl: float) -> None:
+        super().__init__(target, "slow_disk", None, process, ttl, path=path, rate=rate)
+        self._path = path
+        self._rate = rate
+
+    def _limit_of(self, place: Place) -> Limit:
+        device = place.ask(f"path={shlex.quote(self._path)}\n{_DEVICE}", "looking for the disk").strip()
+        both = ("read", "write")
+        classic = tuple((f"blkio.throttle.{way}_bps_device", f"{device} {self._rate}") for way in both)
+        return Limit("blkio", "io", classic, (("io.max", f"{device} rbps={self._rate} wbps={self._rate}"),))
+
+
+def limit_cpu(target: Any, cores: float, *, process: str | None = None, ttl: float = TTL_SEC) -> Limited:
+    """Give processes less of the processor.
+
+    Args:
+        target: nodes of the sandbox, which are limited as a whole; elsewhere a service, whose method ``pids(node)``
+            says which processes, or nodes with a pattern.
+        cores: how much of processors in sum; 0.5 is half of one.
+        process: regular expression for ``pgrep -f``; not used in the sandbox.
+        ttl: seconds after which it is undone if the test does not live to do it.
+
+    Raises:
+        ValueError: too little, or it is not clear which processes are meant.
+    """
+    quota = round(cores * _PERIOD_US)
+    if quota < 1000:
+        raise ValueError(f"{cores} processors are too little: the kernel takes 0.01 and more")
+    classic = (("cpu.cfs_period_us", str(_PERIOD_US)), ("cpu.cfs_quota_us", str(quota)))
+    limit = Limit("cpu", "cpu", classic, (("cpu.max", f"{quota} {_PERIOD_US}"),))
+    return Limited(target, "limit_cpu", limit, process, ttl, cores=cores)
+
+
+def limit_memory(target: Any, size: int | str, *, process: str | None = None, ttl: float = TTL_SEC) -> Limited:
+    """Give processes less memory; what asks for more is killed by the kernel.
+
+    Where the kernel has control groups of the first kind, memory that processes had before does not count, except in
+    the sandbox.
+
+    Args:
+        target: nodes of the sandbox, which are limited as a whole; elsewhere a service, whose method ``pids(node)``
+            says which processes, or nodes with a pattern.
+        size: bytes, or a text such as ``"100M"``.
+        process: regular expression for ``pgrep -f``; not used in the sandbox.
+        ttl: seconds after which it is undone if the test does not live to do it.
+    """
+    wanted = str(size_in_bytes(size))
+    limit = Limit("memory", "memory", (("memory.limit_in_bytes", wanted),), (("memory.max", wanted),))
+    return Limited(target, "limit_memory", limit, process, ttl, size=int(wanted))
+
+
+def slow_disk(target: Any, path: str, rate: int | str, *, process: str | None = None, ttl: float = TTL_SEC) -> SlowDisk:
+    """Make a disk slow for processes. Control groups of the first kind slow down reading and direct writing only.
+
+    Args:
+        target: nodes of the sandbox, which are limited as a whole; elsewhere a service, whose method ``pids(node)``
+            says which processes, or nodes with a pattern.
+        path: something on the disk.
+        rate: bytes per second, or a text such as ``"1M"``, for reading and for writing.
+        process: regular expression for ``pgrep -f``; not used in the sandbox.
+        ttl: seconds after which it is undone if the test does not live to do it.
+    """
+    return SlowDisk(target, path, size_in_bytes(rate), process, ttl)

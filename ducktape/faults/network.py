@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults of the network: partitions, lost packets, slow links."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ducktape.faults.errors import FaultUnavailable
+from ducktape.faults.fault import TTL_SEC, MeasuredFault
+from ducktape.faults.firewall import IN, OUT, Rule, measure
+from ducktape.faults.lifeline import Measure
+from ducktape.faults.place import Place
+from ducktape.faults.targets import nodes_of, split_peers
+
+
+class Partition(MeasuredFault):
+    """Groups of nodes between which no packet passes."""
+
+    kind = "partition"
+
+    def __init__(self, groups: Sequence[list[Any]], *, one_way: bool, ttl: float) -> None:
+        nodes = [node for group in groups for node in group]
+        if len({id(node) for node in nodes}) < len(nodes):
+            raise ValueError("a node cannot be on two sides of a partition")
+        names = [[str(node.account.hostname) for node in group] for group in groups]
+        super().__init__(nodes, ttl=ttl, groups=names, one_way=one_way or None)
+        self._sizes = [len(group) for group in groups]
+        self._one_way = one_way
+
+    def _plan(self) -> list[Measure]:
+        remaining = iter(self._places())
+        groups = [[next(remaining) for _ in range(size)] for size in self._sizes]
+        measures = []
+        for number, group in enumerate(groups):
+            if self._one_way and number == 0:
+                continue
+            others = [place for other in groups if other is not group for place in other]
+            for place in group:
+                # What arrives is dropped, not what is sent: that is the same to everybody, and tells one way apart
+                measures.append(measure(place, [Rule(IN, peers_of(place, others))], self.token))
+        return measures
+
+
+class Loss(MeasuredFault):
+    """Packets of one or more nodes that get lost."""
+
+    kind = "drop"
+
+    def __init__(
+        self, nodes: list[Any], *, hooks: tuple[str, ...], to: Any, port: int | None, probability: float, ttl: float
+    ) -> None:
+        if not 0 < probability <= 1:
+            raise ValueError(f"the probability {probability} is not between 0 and 1")
+        if port is not None and not 0 < int(port) < 65536:
+            raise ValueError(f"{port} is not a port")
+        self._peers, self._addresses = split_peers(to)
+        names = [*(str(peer.account.hostname) for peer in self._peers), *self._addresses]
+        chance = None if probability == 1 else probability
+        super().__init__(nodes, ttl=ttl, to=names or None, port=port, probability=chance)
+        self._hooks = hooks
+        self._to_all = to is None
+        self._port = port
+        self._probability = probability
+
+    def _plan(self) -> list[Measure]:
+        peers = [Place.of(node) for node in self._peers]
+        return [self._measure(place, peers) for place in self._places()]
+
+    def _measure(self, place: Place, peers: list[Place]) -> Measure:
+        addresses: tuple[str, ...] = ()
+        if not self._to_all:
+            addresses = (*(peers_of(place, peers) if peers else ()), *self._addresses)
+        rules = [Rule(hook, addresses, self._port, self._probability) for hook in self._hooks]
+        return measure(place, rules, self.token)
+
+
+class Isolation(Loss):
+    """Nodes that nothing reaches and that reach nothing."""
+
+    kind = "isolate"
+
+
+def peers_of(place: Place, others: Sequence[Place]) -> tuple[str, ...]:
+    """The addresses of other machines, as one of them has to be cut off from them.
+
+    Raises:
+        FaultUnavailable: one of the others is the machine itself, or has no address.
+    """
+    found: dict[str, None] = {}
+    for other in others:
+        same = (other.facts.boot_id, other.facts.network) == (place.facts.boot_id, place.facts.network)
+        if same and place.facts.network:
+            raise FaultUnavailable(f"{place.name} and {other.name} share one network: nothing lies between them")
+        # Machines with containers all have the same private address for them
+        addresses = [address for address in other.addresses if address not in place.facts.addresses]
+        if not addresses:
+            raise FaultUnavailable(f"{other.name} has no address by which {place.name} could know its packets")
+        found.update(dict.fromkeys(addresses))
+    return tuple(found)
+
+
+def partition(*groups: Any, one_way: bool = False, ttl: float = TTL_SEC) -> Partition:
+    """Cut groups of nodes off from each other; within a group, and to everybody else, packets pass.
+
+    Args:
+        *groups: two or more; each a node, a service, or a list of nodes.
+        one_way: packets from the first group do not reach the second, while those from the second do reach the first.
+        ttl: seconds after which the nodes undo it by themselves if the test does not live to do it.
+
+    Raises:
+        ValueError: a node is in two groups, or the number of groups is wrong.
+    """
+    if len(groups) < 2:
+        raise ValueError("a partition needs two groups of nodes or more: partition([a, b], [c])")
+    if one_way and len(groups) > 2:
+        raise ValueError("a one-way partition has two groups: what the first sends does not reach the second")
+    return Partition([nodes_of(group) for group in groups], one_way=one_way, ttl=ttl)
+
+
+def isolate(node: Any, *, ttl: float = TTL_SEC) -> Isolation:
+    """Cut nodes off from everybody, each for itself: other nodes, and programs on the driver's machine.
+
+    Commands of the test still reach them.
+
+    Args:
+        node: a node, a service, or a list of nodes.
+        ttl: seconds after which the nodes undo it by themselves if the test does not live to do it.
+    """
+    return Isolation(nodes_of(node), hooks=(IN, OUT), to=None, port=None, probability=1, ttl=ttl)
+
+
+def drop(node: Any, to: Any = None, port: int | None = None, probability: float = 1.0, *, ttl: float = TTL_SEC) -> Loss:
+    """Lose packets that nodes send.
+
+    Args:
+        node: a node, a service, or a list of nodes, which send.
+        to: a node, a service, an address, or a list of them, which do not receive; ``None`` is everybody.
+        port: only packets to this port of TCP or UDP.
+        probability: of the loss of each packet, above 0 and up to 1.
+        ttl: seconds after which the nodes undo it by themselves if the test does not live to do it.
+
+    Raises:
+        ValueError: an argument makes no sense.
+    """
+    return Loss(nodes_of(node), hooks=(OUT,), to=to, port=port, probability=probability, ttl=ttl)

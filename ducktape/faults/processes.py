@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults of processes and of whole machines: killed, standing still, restarted, without power."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ducktape.cluster.process_verbs import signal_number
+from ducktape.faults.errors import FaultUnavailable
+from ducktape.faults.fault import TTL_SEC, Fault, MeasuredFault
+from ducktape.faults.lifeline import Measure
+from ducktape.faults.place import Place
+from ducktape.faults.targets import nodes_of
+
+_DEADLY = {1, 2, 3, 6, 9, 11, 15}
+# Everything but the first process, this script and its ancestors, and what faults and logins need
+_ALL = r"""
+own=" $$ 1 "
+parent=$PPID
+while [ "${parent:-1}" -gt 1 ]; do
+    own="$own$parent "
+    parent=$(sed 's/.*) //' "/proc/$parent/stat" 2>/dev/null | cut -d ' ' -f 2)
+done
+for folder in /proc/[0-9]*; do
+    pid=${folder#/proc/}
+    case $own in *" $pid "*) continue ;; esac
+    [ "$(sed 's/.*) //' "$folder/stat" 2>/dev/null | cut -d ' ' -f 2)" != "$$" ] || continue
+    words=$(tr '\0' ' ' <"$folder/cmdline" 2>/dev/null)
+    case $words in *dt-fault-* | *sshd* | "") continue ;; esac
+    echo "$pid"
+done
+"""
+
+
+class Processes:
+    """Finds the processes that a fault is aimed at.
+
+    Args:
+        target: a service that says its own with ``pids(node)``, or nodes.
+        process: regular expression of ``pgrep -f``; for what does not say its processes.
+
+    Raises:
+        ValueError: neither is given.
+    """
+
+    def __init__(self, target: Any, process: str | None) -> None:
+        self.nodes = nodes_of(target)
+        self._pattern = process
+        self._pids_of = getattr(target, "pids", None) if hasattr(target, "nodes") else None
+        if process is not None or callable(self._pids_of):
+            return
+        plain = [node for node in self.nodes if getattr(node.account, "is_sandbox", False) is not True]
+        if plain:
+            raise ValueError(
+                f"which processes of {plain[0].account.hostname}? Give process=, a pattern for pgrep -f, "
+                "or a service that has a method pids(node)"
+            )
+
+    def find(self, place: Place, node: Any) -> list[int]:
+        """Process ids on one node, none if nothing runs; blocks for a round trip."""
+        if self._pattern is None and callable(self._pids_of):
+            return [int(pid) for pid in self._pids_of(node)]
+        if self._pattern is None:
+            script = _ALL
+        else:
+            # In a variable of its own, the pattern does not match the command that looks for it
+            script = f"IFS= read -r pattern <<'DT_PATTERN'\n{self._pattern}\nDT_PATTERN\n"
+            script += 'pgrep -f -- "$pattern" || [ $? -eq 1 ]\n'
+        return [int(word) for word in place.ask(script, "looking for processes").split() if word.isdecimal()]
+
+
+def _words(pids: Iterable[int]) -> str:
+    return " ".join(map(str, pids))
+
+
+def _each_state(pids: Iterable[int], verdict: str) -> str:
+    """A script that looks at the state of each process, empty when there is none."""
+    return (
+        f"for pid in {_words(pids)}; do\n"
+        "    state=$(sed 's/.*) //' \"/proc/$pid/stat\" 2>/dev/null | cut -c 1)\n"
+        f"    case $state in {verdict}) ;; *) exit 1 ;; esac\ndone\n"
+    )
+
+
+class Kill(Fault):
+    """A signal to processes; what it ends stays ended."""
+
+    kind = "kill"
+
+    def __init__(self, target: Any, sig: int | str, process: str | None) -> None:
+        self._processes = Processes(target, process)
+        self._number = signal_number(sig)
+        super().__init__(self._processes.nodes, signal=str(sig), process=process)
+        self._found: list[tuple[Place, list[int]]] = []
+
+    def _probe(self) -> None:
+        self._found = []
+        for node in self.nodes:
+            place = Place.of(node)
+            self._found.append((place, self._processes.find(place, node)))
+
+    def _inject(self) -> None:
+        for place, pids in self._found:
+            if pids:
+                place.run(f"kill -{self._number} {_words(pids)} 2>/dev/null")
+        self.details["pids"] = {place.name: pids for place, pids in self._found}
+
+    def _heal(self) -> None:
+        """The dead stay dead."""
+
+    def _is_effective(self) -> bool:
+        if self._number not in _DEADLY:
+            return True
+        return all(place.run(_each_state(pids, '"" | Z | X')).exit_status == 0 for place, pids in self._found if pids)
+
+
+class Restart(Kill):
+    """Processes of a service that are killed, and started again when the fault is healed."""
+
+    kind = "restart"
+
+    def __init__(self, service: Any, nodes: list[Any], sig: int | str, process: str | None) -> None:
+        super().__init__(service, sig, process)
+        self._service = service
+        self.nodes = nodes
+
+    def _heal(self) -> None:
+        for node in self.nodes:
+            self._service.start_node(node)
+
+
+class Pause(MeasuredFault):
+    """Processes that stand still."""
+
+    kind = "pause"
+
+    def __init__(self, target: Any, process: str | None, ttl: float) -> None:
+        self._processes = Processes(target, process)
+        super().__init__(self._processes.nodes, ttl=ttl, process=process)
+
+    def _plan(self) -> list[Measure]:
+        measures = []
+        for place, node in zip(self._places(), self.nodes, strict=True):
+            pids = self._processes.find(place, node)
+            if not pids:
+                raise FaultUnavailable(f"{place.name}: nothing runs there that could be paused")
+            measures.append(
+                Measure(
+                    place,
+                    # One that has ended since is none the worse for it; that the others stand is looked at
+                    inject=f"kill -STOP {_words(pids)} 2>/dev/null || :",
+                    undo=f"kill -CONT {_words(pids)} 2>/dev/null || :",
+                    check=_each_state(pids, '"" | T | t | Z'),
+                )
+            )
+        return measures
+
+
+class PowerOff(Fault):
+    """Machines without power: all their processes are gone at once."""
+
+    kind = "power_off"
+
+    def __init__(self, nodes: list[Any], *, lose_unsynced: bool) -> None:
+        super().__init__(nodes, lose_unsynced=lose_unsynced or None)
+        self._lose_unsynced = lose_unsynced
+        self._off: list[Any] = []
+
+    def _probe(self) -> None:
+        for node in self.nodes:
+            if not callable(getattr(node, "power_off", None)):
+                raise FaultUnavailable(
+                    f"{node.account.hostname} has no power switch within reach: nodes of the sandbox have one"
+                )
+
+    def _inject(self) -> None:
+        self._off = []
+        try:
+            for node in self.nodes:
+                self._off.append(node)
+                node.power_off(lose_unsynced=self._lose_unsynced)
+        except BaseException:
+            self._heal()
+            raise
+
+    def _heal(self) -> None:
+        while self._off:
+            self._off[-1].power_on()
+            self._off.pop()
+
+    def _is_healed(self) -> bool:
+        return not self.active and all(Place.of(node).run(":").exit_status == 0 for node in self.nodes)
+
+
+def kill(target: Any, signal: int | str = "KILL", *, process: str | None = None) -> Kill:
+    """Send a signal to processes. Healing does not bring them back: see :func:`restart`.
+
+    Args:
+        target: a service, whose method ``pids(node)`` says which processes; or nodes.
+        signal: number, constant or name.
+        process: regular expression for ``pgrep -f``, which decides instead. On nodes of the sandbox it may be left out,
+            and means all processes.
+
+    Raises:
+        ValueError: it is not clear which processes are meant.
+    """
+    return Kill(target, signal, process)
+
+
+def pause(target: Any, *, process: str | None = None, ttl: float = TTL_SEC) -> Pause:
+    """Let processes stand still (``SIGSTOP``) until the fault is healed: what a long garbage collection looks like.
+
+    Args:
+        target: a service, whose method ``pids(node)`` says which processes; or nodes.
+        process: regular expression for ``pgrep -f``, which decides instead; see :func:`kill`.
+        ttl: seconds after which the nodes undo it by themselves if the test does not live to do it.
+
+    Raises:
+        ValueError: it is not clear which processes are meant.
+    """
+    return Pause(target, process, ttl)
+
+
+def resume(target: Any, *, process: str | None = None) -> None:
+    """Let processes go on at once that stand still for whatever reason; a :func:`pause` does so itself when it heals.
+
+    Args:
+        target, process: as for :func:`pause`.
+    """
+    Kill(target, "CONT", process).inject().heal()
+
+
+def restart(service: Any, node: Any = None, *, signal: int | str = "KILL", process: str | None = None) -> Restart:
+    """Kill a service, and start it again with its ``start_node`` when the fault is healed.
+
+    Args:
+        service: has ``start_node``, and a method ``pids(node)`` unless the pattern is given.
+        node: some of its nodes only; a node or a list.
+        signal: number, constant or name.
+        process: regular expression for ``pgrep -f``.
+
+    Raises:
+        TypeError: it is not a service, which alone knows how to start again.
+        ValueError: it is not clear which processes are meant.
+    """
+    if not callable(getattr(service, "start_node", None)):
+        raise TypeError(f"{service!r} has no start_node: only services can be restarted")
+    return Restart(service, nodes_of(service if node is None else node), signal, process)
+
+
+def power_off(node: Any, *, lose_unsynced: bool = False) -> PowerOff:
+    """Cut the power of nodes: all processes end at once. Healing switches it on again; nothing is started then.
+
+    Args:
+        node: a node of the sandbox, a service, or a list.
+        lose_unsynced: lose the private files that no program had synced to the disk, too.
+    """
+    return PowerOff(nodes_of(node), lose_unsynced=lose_unsynced)

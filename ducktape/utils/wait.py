@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Waiting until systems are ready: conditions that can be combined, one limit for all, and an error that says why not.
+
+::
+
+    started = log(node, "/mnt/server.log", r"ready for connections")
+    wait_for(port(node, 5432) & started & http(node, port=8080, path="/health"), timeout="60s")
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ducktape.utils.deadline import Deadline
+from ducktape.utils.duration import seconds_of
+from ducktape.utils.wait_conditions import AllOf, AnyOf, Condition, Single, wait_for
+from ducktape.utils.wait_engine import NotReadyError, Standing
+from ducktape.utils.wait_log import LogProbe
+from ducktape.utils.wait_probes import (
+    Answer,
+    CommandProbe,
+    HttpProbe,
+    PortFromNodeProbe,
+    PortProbe,
+    Statuses,
+    Text,
+    address_of,
+    name_of,
+    shortened,
+)
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = [
+    "Answer",
+    "Condition",
+    "NotReadyError",
+    "Standing",
+    "all_of",
+    "any_of",
+    "command",
+    "condition",
+    "http",
+    "log",
+    "port",
+    "wait_for",
+]
+
+
+def port(node: Any, port: int, *, from_node: Any = None, attempt: float | str = "3s") -> Condition:
+    """Something accepts connections at a port.
+
+    Args:
+        node: a node or an account, whose externally routable address is taken; or an address as text.
+        port: its number.
+        from_node: connect from this node or account instead of from the process of the test.
+        attempt: longest time for one connection, in seconds or as a text such as ``"3s"``.
+
+    Raises:
+        ValueError: the number or the time makes no sense.
+    """
+    number = int(port)
+    if not 0 < number < 65536:
+        raise ValueError(f"{port} is not the number of a port")
+    name = f"port {number} of {name_of(node)}"
+    seconds = seconds_of(attempt)
+    if from_node is None:
+        return Single(name, PortProbe(node, number, seconds))
+    return Single(f"{name} from {name_of(from_node)}", PortFromNodeProbe(node, number, seconds, from_node))
+
+
+def log(node: Any, path: str, pattern: str | re.Pattern[str], *, since: int | str = "start") -> Condition:
+    """A log has a line that matches. Once such a line was there, the condition holds for good.
+
+    What was read is not fetched again. A log that becomes shorter, or is replaced by another file, is read from its
+    begin; one that does not exist yet has no lines.
+
+    Args:
+        node: a node or an account.
+        path: of the log; expanded by the shell.
+        pattern: regular expression of Python, searched in each line.
+        since: ``"start"`` takes every line; ``"now"`` only lines that are written from this call on, which therefore
+            looks at the log; a number is that of bytes at the begin that are ignored.
+
+    Raises:
+        ValueError: ``since`` is none of these.
+        re.error: the pattern is wrong.
+    """
+    if isinstance(since, bool) or not (since in ("start", "now") or (isinstance(since, int) and since >= 0)):
+        raise ValueError(f'since is {since!r}, not "start", "now" or a number of bytes')
+    compiled = re.compile(pattern)
+    begin = {"start": 0, "now": None}[since] if isinstance(since, str) else since
+    name = f"log {path} of {name_of(node)} has {shortened(compiled.pattern)!r}"
+    return Single(name, LogProbe(node, path, compiled, begin))
+
+
+def http(
+    target: Any,
+    port: int | None = None,
+    path: str = "/",
+    *,
+    status: Statuses = 200,
+    body: Text = None,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    ssl_context: ssl.SSLContext | None = None,
+    attempt: float | str = "5s",
+) -> Condition:
+    """A server answers a request. It is sent from the process of the test; proxies and redirections are not followed.
+
+    Args:
+        target: an address that begins with ``http://`` or ``https://``; or a node or an account, whose externally
+            routable address is taken.
+        port: of the node.
+        path: of the node's page.
+        status: the number that is wanted, several, or ``None`` for any.
+        body: regular expression of Python, searched in the body, or a function of it; a body counts up to 1 MiB.
+        method: of the request.
+        headers: of the request.
+        ssl_context: for HTTPS; with a node, it asks for HTTPS.
+        attempt: longest time for one answer, in seconds or as a text such as ``"5s"``.
+
+    Raises:
+        ValueError: the address or the time makes no sense.
+    """
+    url = target if isinstance(target, str) else _url_of(target, port, path, "http" if ssl_context is None else "https")
+    if isinstance(target, str) and (port is not None or path != "/"):
+        raise ValueError(f"{_without_login(target)} is a whole address: port and path belong in there")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError(f"{_without_login(url)} is not an address of the form http://host:port/path")
+    probe = HttpProbe(url, method, dict(headers or {}), status, body, seconds_of(attempt), ssl_context)
+    return Single(f"{method} {_without_login(url)}", probe)
+
+
+def _url_of(node: Any, port: int | None, path: str, scheme: str) -> str:
+    address = address_of(node)
+    host = f"[{address}]" if ":" in address else address
+    place = host if port is None else f"{host}:{int(port)}"
+    return f"{scheme}://{place}{path if path.startswith('/') else '/' + path}"
+
+
+def _without_login(url: str) -> str:
+    # Names of conditions come into messages, where no password belongs.
+    return re.sub(r"//[^/@]*@", "//", url)
+
+
+def command(
+    node: Any, cmd: str, *, status: Statuses = 0, output: Text = None, attempt: float | str | None = None
+) -> Condition:
+    """A command ends as it should. It must not mind being run again and again.
+
+    Args:
+        node: a node or an account.
+        cmd: text for the login shell. If it may hang, begin it with ``timeout 5``: then it ends, and is asked again.
+        status: the exit status that is wanted, several, or ``None`` for any.
+        output: regular expression of Python, searched in the output (errors included), or a function of it; at most
+            1 MiB counts.
+        attempt: after so long, in seconds or as a text such as ``"5s"``, the command is given up (it is not ended) and
+            asked again; ``None`` waits until the time for everything is over.
+
+    Raises:
+        ValueError: the time makes no sense.
+    """
+    seconds = None if attempt is None else seconds_of(attempt)
+    return Single(f"command {shortened(cmd)!r} on {name_of(node)}", CommandProbe(node, cmd, status, output, seconds))
+
+
+def condition(function: Callable[[], Any], name: str = "") -> Condition:
+    """A function returns something true.
+
+    Args:
+        function: called without arguments, in another thread than the caller's. What it raises counts as "not known"
+            and is told if the time is over; only ``ducktape.errors.Skip`` goes through.
+        name: for messages; by default that of the function.
+    """
+
+    def ask(deadline: Deadline) -> Answer:
+        value = function()
+        return Answer(bool(value), f"it returned {shortened(repr(value))}")
+
+    return Single(name or getattr(function, "__qualname__", repr(function)), ask)
+
+
+def all_of(conditions: Iterable[Condition]) -> Condition:
+    """All of several conditions hold, as in ``all_of(port(node, 2181) for node in self.nodes)``.
+
+    Raises:
+        ValueError: there are none.
+    """
+    return AllOf(*_some(conditions))
+
+
+def any_of(conditions: Iterable[Condition]) -> Condition:
+    """At least one of several conditions holds.
+
+    Raises:
+        ValueError: there are none.
+    """
+    return AnyOf(*_some(conditions))
+
+
+def _some(conditions: Iterable[Condition]) -> list[Condition]:
+    found = list(conditions)
+    if not found:
+        raise ValueError("there is no condition to wait for")
+    return found

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ducktape.cluster.local import LocalTransport
+from ducktape.faults.errors import FaultError, FaultUnavailable
+from ducktape.faults.lifeline import Lifeline, Measure, combined, refusing
+from ducktape.faults.place import Place
+
+
+@pytest.fixture
+def here() -> Place:
+    return Place(LocalTransport(), "here")
+
+
+def line(place: Place, mark: Path, *, inject: str = "", ttl: float = 60) -> Lifeline:
+    measure = Measure(place, f"touch {mark}\n{inject}", f"rm -f {mark}", f"[ -e {mark} ]")
+    return Lifeline(measure, f"{os.getpid()}x{mark.parent.name}".replace("_", ""), ttl)
+
+
+def until(condition: Callable[[], bool], seconds: float = 8) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_what_is_tied_is_there_until_it_is_cut(here: Place, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    tied = line(here, mark)
+    tied.tie()
+    assert [mark.exists(), tied.is_effective, tied.is_gone] == [True, True, False]
+    assert tied.renew()
+    assert tied.cut()
+    assert [mark.exists(), tied.is_effective, tied.is_gone] == [False, False, True]
+    assert not tied.renew()
+    assert not tied.cut()
+    assert not os.path.exists(tied.directory)
+
+
+def test_what_nobody_renews_undoes_itself(here: Place, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    tied = line(here, mark, ttl=2)
+    tied.tie()
+    time.sleep(1.2)
+    assert tied.renew()
+    began = time.monotonic()
+    until(lambda: not mark.exists())
+    assert time.monotonic() - began > 1
+    until(lambda: not os.path.exists(tied.directory))
+    assert not tied.cut()
+
+
+def test_half_of_a_fault_is_undone_and_explained(here: Place, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    tied = line(here, mark, inject="echo broken >&2; false; touch never")
+    with pytest.raises(FaultError, match="here: bringing about the fault failed with status 1: broken"):
+        tied.tie()
+    assert [mark.exists(), tied.is_gone] == [False, True]
+    with pytest.raises(FaultUnavailable, match=r"here: not possible: .*nothing"):
+        line(here, mark, inject=refusing("ls /nothing", "not possible")).tie()
+    assert not mark.exists()
+
+
+def test_what_cannot_be_undone_is_tried_again_when_the_time_is_over(here: Place, tmp_path: Path) -> None:
+    measure = Measure(here, ":", f"[ -e {tmp_path}/allowed ] || exit 1; touch {tmp_path}/undone")
+    tied = Lifeline(measure, f"{os.getpid()}again", 2)
+    tied.tie()
+    with pytest.raises(FaultError, match="here: undoing the fault failed with status 1"):
+        tied.cut()
+    (tmp_path / "allowed").touch()
+    until((tmp_path / "undone").exists)
+    until(lambda: tied.is_gone)
+
+
+def test_several_measures_are_undone_in_the_opposite_order_and_all_of_them(here: Place, tmp_path: Path) -> None:
+    says = [Measure(here, f"echo in{n} >>{tmp_path}/said", f"echo un{n} >>{tmp_path}/said", ":") for n in (1, 2)]
+    failing = Measure(here, ":", "exit 1")
+    both = Lifeline(combined([says[0], failing, says[1]]), f"{os.getpid()}both", 30)
+    both.tie()
+    assert both.is_effective
+    with pytest.raises(FaultError):
+        both.cut()
+    assert (tmp_path / "said").read_text().split() == ["in1", "in2", "un2", "un1"]
+    here.run(f"rm -rf {both.directory}")
