@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import time
 from collections.abc import Iterator
 
@@ -202,27 +203,39 @@ def enter(paths: dict[str, str]) -> None:
         _write(f"{path}/cgroup.procs", "0")
 
 
+def thaw(path: str) -> None:
+    """Let the processes of a group and of the groups in it run, so that they can die."""
+    for directory, _, names in os.walk(path):
+        for name, text in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
+            if name in names:
+                with contextlib.suppress(OSError):
+                    _write(f"{directory}/{name}", text)
+
+
 def remove_tree(path: str) -> bool:
-    """Remove a group and the groups in it; waits a moment for processes that are dying.
+    """Remove a group and the groups in it; ends processes that are still there, and waits a moment for their death.
 
     Returns:
         Whether it is gone.
     """
     deadline = time.monotonic() + _MOST_PATIENCE
-    with contextlib.suppress(OSError):
-        for name in os.listdir(path):
-            if os.path.isdir(f"{path}/{name}"):
-                remove_tree(f"{path}/{name}")
-    while True:
-        try:
-            os.rmdir(path)
-            return True
-        except FileNotFoundError:
-            return True
-        except OSError:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.005)
+    while not _is_removed(path):
+        if time.monotonic() > deadline:
+            return False
+        thaw(path)
+        for directory, _, _ in os.walk(path):
+            for pid in _read(f"{directory}/cgroup.procs").split():
+                with contextlib.suppress(OSError):
+                    os.kill(int(pid), signal.SIGKILL)
+        time.sleep(0.005)
+    return True
+
+
+def _is_removed(path: str) -> bool:
+    for directory, _, _ in os.walk(path, topdown=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(directory)
+    return not os.path.exists(path)
 
 
 def is_keeper(pid: str) -> bool:

@@ -26,10 +26,11 @@ from ducktape.cluster.sandbox_nodes import Nodes
 class _Loop:
     """Waits for requests and for the end."""
 
-    def __init__(self, nodes: Nodes, control: socket.socket, driver: int) -> None:
+    def __init__(self, nodes: Nodes, control: socket.socket, driver: int, ended: list[int]) -> None:
         self._nodes = nodes
         self._control = control
         self._driver = driver
+        self._ended = ended
 
     def run(self) -> None:
         wake, wake_end = socket.socketpair()
@@ -41,7 +42,7 @@ class _Loop:
         for descriptor in (self._control.fileno(), self._driver, wake.fileno()):
             if descriptor >= 0:
                 poll.register(descriptor, select.POLLIN)
-        while True:
+        while not self._ended:
             ready = {descriptor for descriptor, _ in poll.poll()}
             if self._driver in ready:
                 return
@@ -100,7 +101,9 @@ def main() -> None:
     set_process_name(sandbox_cgroups.KEEPER)
     for sig in (signal.SIGINT, signal.SIGHUP):
         signal.signal(sig, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # An exception in the middle of something would leave half of it
+    ended: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
     os.umask(0o022)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
         file.write("-1000")
@@ -129,6 +132,6 @@ def main() -> None:
         )
         gc.collect()
         gc.freeze()
-        _Loop(nodes, control, driver).run()
+        _Loop(nodes, control, driver, ended).run()
     finally:
         nodes.close()

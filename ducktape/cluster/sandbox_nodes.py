@@ -58,8 +58,6 @@ class Nodes:
         self._settings = settings
         self._nodes: dict[str, _Node] = {}
         self._reservation, self._network = reserve(settings["network"])
-        self.groups = Groups(str(os.getpid()))
-        sandbox_cgroups.remove_leftovers()
         self._switch = Switch()
         self.host = Host(settings["mounts"])
         unshare(CLONE_NEWNET)
@@ -68,6 +66,9 @@ class Nodes:
         self._switch.link_host(f"{HOST_LINK}{os.getpid()}", self.gateway)
         names = "".join(f"{self.address(number + 1)}\tnode{number}\n" for number in range(1, settings["max_nodes"] + 1))
         self._hosts = f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n{self.gateway}\tdriver\n{names}"
+        # At last, because these are what the kernel would not take back if something else failed
+        sandbox_cgroups.remove_leftovers()
+        self.groups = Groups(str(os.getpid()))
 
     def address(self, last: int) -> str:
         """An address of the sandbox's network."""
@@ -142,6 +143,8 @@ class Nodes:
                 node.talk = None
             if node.pid:
                 os.kill(node.pid, signal.SIGKILL)
+                for path in set(node.groups.values()):
+                    sandbox_cgroups.thaw(path)
         self._switch.unplug([node.port for node in nodes])
         for node in nodes:
             if node.pid:
