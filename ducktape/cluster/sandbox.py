@@ -25,7 +25,7 @@ from ducktape.cluster.sandbox_config import NodeType, SandboxConfig, read_config
 from ducktape.cluster.sandbox_control import Keeper, OwnKeeper, SandboxError, start_keeper
 from ducktape.cluster.sandbox_sshd import COMMAND, Keys
 from ducktape.cluster.sandbox_transport import SandboxTransport
-from ducktape.cluster.sandbox_user import has_rights, may_change_groups, problem_with_namespaces
+from ducktape.cluster.sandbox_user import may_change_groups, obstacle
 
 __all__ = ["SandboxAccount", "SandboxCluster", "SandboxError", "SandboxNode"]
 
@@ -96,6 +96,7 @@ class SandboxCluster(Cluster):
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it cannot be understood.
+        SandboxError: this machine does not let this user make nodes.
     """
 
     def __init__(self, cluster_file: str | None = None, **kwargs: Any) -> None:
@@ -105,11 +106,9 @@ class SandboxCluster(Cluster):
         self._keeper: OwnKeeper | None = None
         self._keys: Keys | None = None
         self._in_use: dict[int, SandboxNode] = {}
-        if not has_rights():
-            raise SandboxError("a sandbox can be made by root only, or in a user namespace")
-        problem = problem_with_namespaces()
+        problem = obstacle()
         if problem is not None:
-            raise SandboxError(f"this machine cannot have a sandbox: {problem}")
+            raise SandboxError(problem)
 
     def do_alloc(self, cluster_spec: ClusterSpec) -> list[ClusterNode]:
         """Make nodes; takes some tens of milliseconds.

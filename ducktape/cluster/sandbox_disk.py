@@ -11,7 +11,6 @@ import errno
 import fcntl
 import os
 import struct
-import subprocess
 
 from ducktape.cluster.sandbox_kernel import MS_NOSUID, mount, unmount
 
@@ -81,6 +80,9 @@ class CrashDisk(Disk):
     can_crash = True
 
     def __init__(self, place: str, size: int | None, image: str) -> None:
+        # Most sandboxes have no such disks, and every node would carry this along
+        import subprocess
+
         self.image = image
         with open(image, "xb") as file:
             file.truncate(size or _USUAL_IMAGE)

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 
+from ducktape.cluster.sandbox_control import SandboxError
 from ducktape.cluster.sandbox_kernel import (
     CLONE_NEWIPC,
     CLONE_NEWNET,
@@ -24,6 +25,7 @@ from ducktape.cluster.sandbox_network import Netlink
 
 _NAMESPACES = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC
 _SYSTEM_ADMINISTRATOR = 21  # the capability
+_LACKS_RIGHTS = "this process has not got the capability CAP_SYS_ADMIN"
 _SWITCHES = (
     ("/proc/sys/user/max_user_namespaces", "0", "user.max_user_namespaces is 0"),
     ("/proc/sys/kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone is 0"),
@@ -75,6 +77,14 @@ def problem_with_namespaces(flags: int = _NAMESPACES) -> str | None:
     return None if number == 0 else f"the kernel refuses new namespaces: {os.strerror(number)}"
 
 
+def obstacle() -> str | None:
+    """Return why this process, as it is, cannot make nodes, in one line; ``None`` if it can."""
+    if not sys.platform.startswith("linux"):
+        return "the sandbox needs Linux; use --cluster localhost"
+    problem = problem_with_namespaces() if has_rights() else _LACKS_RIGHTS
+    return None if problem is None else _sentence(problem)
+
+
 def gain_rights() -> str | None:
     """Put this process into a user namespace in which it has the rights of root, if it has not got them yet.
 
@@ -84,11 +94,8 @@ def gain_rights() -> str | None:
     Returns:
         ``None`` if it has the rights now; otherwise what is missing, in one line.
     """
-    if has_rights():
-        problem = problem_with_namespaces()
-        return problem and _sentence(problem)
-    if not sys.platform.startswith("linux"):
-        return "the sandbox needs Linux; use --cluster localhost"
+    if has_rights() or not sys.platform.startswith("linux"):
+        return obstacle()
     problem = problem_with_namespaces(CLONE_NEWUSER | _NAMESPACES)
     if problem is not None:
         return _sentence(_reason() or problem)
@@ -99,6 +106,21 @@ def gain_rights() -> str | None:
     netlink.set_up(socket.if_nametoindex("lo"))
     netlink.close()
     return None
+
+
+def enter_user_namespace() -> None:
+    """Do what :func:`gain_rights` does, or raise.
+
+    Raises:
+        SandboxError: this process cannot get the rights; says what is missing, in one line.
+    """
+    problem = gain_rights()
+    if problem is not None:
+        raise SandboxError(problem)
+
+
+# The name by which the command line calls it; the program goes on in the same process
+reexec_in_user_namespace = enter_user_namespace
 
 
 def _sentence(problem: str) -> str:

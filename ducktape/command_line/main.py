@@ -106,8 +106,6 @@ def _understood(args: dict[str, Any]) -> dict[str, Any]:
         give_up(f"Cannot read the globals file {error.filename}: {error.strerror}")
     if args["test_runner_timeout"] is not None and args["test_runner_timeout"] < 1:
         give_up(f"--test-runner-timeout must be at least 1 (in milliseconds), not {args['test_runner_timeout']}")
-    if args["max_parallel"] != "auto" and args["max_parallel"] < 1:
-        give_up(f"--max-parallel must be at least 1, not {args['max_parallel']}")
     if args["repeat"] < 1:
         give_up(f"--repeat must be at least 1, not {args['repeat']}")
     if args["subsets"] < 1:
