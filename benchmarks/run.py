@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import environments, simulation, ssh
+from benchmarks import environments, sandbox, simulation, ssh
 from benchmarks.measure import CommandFailed, Sample, run
 from benchmarks.suites import write_no_op
 from benchmarks.table import Row, Target, as_json, render, render_targets, targets
@@ -82,8 +82,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", choices=["ours", "peer"], help="measure one program alone")
     parser.add_argument(
         "--part",
-        choices=["commands", "ssh", "simulation"],
-        help="measure whole commands, or work over SSH, or the order of tests, alone",
+        choices=["commands", "ssh", "simulation", "sandbox"],
+        help="measure whole commands, or work over SSH, or the order of tests, or nodes of a sandbox, alone",
     )
     return parser.parse_args(arguments)
 
@@ -92,7 +92,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print the tables and return the exit code: 1 if a command failed or a target was missed."""
     options = parse(arguments)
     if options.part == "simulation":
-        return _conclude(simulation.measured(quick=options.quick), [], [], {}, options)
+        return _conclude(simulation.measured(quick=options.quick), [], [], {}, [], options)
+    if options.part == "sandbox":
+        try:
+            return _conclude([], [], [], {}, _in_a_sandbox(environments.ours(), quick=options.quick), options)
+        except CommandFailed as error:
+            print(f"bench: {error}", file=sys.stderr)
+            return 1
     programs = {
         who: install()
         for who, install in (("ours", environments.ours), ("peer", environments.peer))
@@ -102,10 +108,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows: list[Row] = []
     over_ssh: list[Row] = []
     plain: dict[str, list[Sample]] = {}
+    nodes: list[sandbox.Row] = []
     missing = ssh.why_not()
     if missing and options.part != "commands":
         print(f"bench: nothing is measured over SSH: {missing}", file=sys.stderr)
     try:
+        if not options.part and "ours" in programs:
+            nodes = _in_a_sandbox(programs["ours"], quick=options.quick)
         if options.part != "ssh":
             rows = [measure(workload, programs, rounds) for workload in workloads(quick=options.quick)]
         if options.part != "commands" and not missing:
@@ -114,7 +123,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     simulated = [] if options.part else simulation.measured(quick=options.quick)
-    return _conclude(simulated, rows, over_ssh, plain, options)
+    return _conclude(simulated, rows, over_ssh, plain, nodes, options)
+
+
+def _in_a_sandbox(program: Path, *, quick: bool) -> list[sandbox.Row]:
+    missing = sandbox.why_not()
+    if missing:
+        print(f"bench: nothing is measured in a sandbox: {missing}", file=sys.stderr)
+        return []
+    return sandbox.measured(program, quick=quick)
 
 
 def _conclude(
@@ -122,6 +139,7 @@ def _conclude(
     rows: Sequence[Row],
     over_ssh: Sequence[Row],
     plain: dict[str, list[Sample]],
+    nodes: Sequence[sandbox.Row],
     options: argparse.Namespace,
 ) -> int:
     """Print the tables, write the file that was asked for, and return the exit code."""
@@ -130,16 +148,19 @@ def _conclude(
         judged += targets({row.name: row for row in rows}) if rows else []
         judged += ssh.targets(over_ssh) if over_ssh else []
         judged += simulation.targets(simulated) if simulated else []
+        judged += sandbox.targets(nodes) if nodes else []
     tables = [
         render(rows) if rows else "",
         ssh.render(over_ssh, plain) if over_ssh else "",
         simulation.render(simulated) if simulated else "",
+        sandbox.render(nodes) if nodes else "",
         render_targets(judged) if judged else "",
     ]
     print("\n\n".join(filter(None, tables)))
     if options.json:
         content = as_json([*rows, *over_ssh], judged)
         content["simulations"] = [dataclasses.asdict(row) for row in simulated]
+        content["sandbox"] = [dataclasses.asdict(row) for row in nodes]
         Path(options.json).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return 1 if any(target.met is False for target in judged) else 0
 

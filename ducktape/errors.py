@@ -21,7 +21,7 @@ Each error is defined where it is raised; this is the whole tree::
      ├─ InsufficientResourcesError                     ducktape.cluster.node_container
      │   ├─ InsufficientHealthyNodesError              ducktape.cluster.node_container
      │   └─ NodesLeasedElsewhereError                  ducktape.cluster.lease
-     ├─ SandboxError                               ducktape.cluster.sandbox_control
+     ├─ SandboxError                                   ducktape.cluster.sandbox_control
      ├─ CannotStream                                   ducktape.cluster.tree_stream (never reaches a test)
      ├─ LoaderException                                ducktape.tests.symbols
      │   └─ NoTestsError                               ducktape.tests.symbols

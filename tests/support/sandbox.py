@@ -11,15 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ducktape.cluster.sandbox import SandboxCluster
-from ducktape.cluster.sandbox_user import has_rights, problem_with_namespaces
+from ducktape.cluster.sandbox_user import obstacle
 
 
 @functools.cache
 def missing_for_sandbox() -> str:
     """Why there can be no sandbox here, in words; empty when there can."""
-    if not has_rights():
-        return "the sandbox is tested as root"
-    return problem_with_namespaces() or ""
+    return obstacle() or ""
 
 
 @contextlib.contextmanager
