@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
+
+# A shell that starts this in the background has it ignore interrupts, which the tests send and programs inherit
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ORDER = ("style", "architecture", "unit", "contract", "compatibility", "docs", "packaging", "end_to_end", "system")
 

@@ -114,7 +114,7 @@ def test_a_signal_to_one_test_costs_that_test_alone(running: Program) -> None:
     # The one beside the tests is the guardian, which ends them should the driver be killed
     [child] = [each for each in psutil.Process(running.process.pid).children() if each.name() != "dt-guardian"]
     child.send_signal(signal.SIGTERM)
-    running.wait_for("now it runs", times=2)
+    running.wait_for("Triggering test 2 of")
     assert running.output.count("torn down") == 1
     running.signal(signal.SIGTERM)
     assert running.wait(timeout=30) == 1
