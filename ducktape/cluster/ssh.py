@@ -112,8 +112,7 @@ class SshTransport(Transport):
             sftp = self.current_sftp
             if sftp is not None and not _is_dead(sftp):
                 return sftp
-            if sftp is not None:
-                sftp.close()
+            _close(sftp)
             self.current_sftp = None
             self.current_sftp = self._open_sftp(client, deadline)
             return self.current_sftp
@@ -153,14 +152,12 @@ class SshTransport(Transport):
         with self._making:
             with self._slots:
                 channels, self._channels = self._channels, []
-            for channel in channels:
-                channel.close()
+            _close(*channels)
             self._drop_client()
             with self._slots:
                 retired, self._retired = self._retired, []
                 self._slots.notify_all()
-            for client in retired:
-                client.close()
+            _close(*retired)
 
     def _lost(self, error: Exception) -> Exception:
         import paramiko
@@ -231,10 +228,7 @@ class SshTransport(Transport):
     def _drop_client(self) -> None:
         sftp, self.current_sftp = self.current_sftp, None
         client, self.current_client = self.current_client, None
-        if sftp is not None:
-            sftp.close()
-        if client is not None:
-            client.close()
+        _close(sftp, client)
 
     def _open_sftp(self, client: Any, deadline: Deadline) -> Any:
         import paramiko
@@ -353,8 +347,7 @@ class SshTransport(Transport):
             self.current_client = None
             sftp, self.current_sftp = self.current_sftp, None
             self._retired.append(client)
-        if sftp is not None:
-            sftp.close()
+        _close(sftp)
         self._end_retired()
 
     def _end_retired(self) -> None:
@@ -362,8 +355,7 @@ class SshTransport(Transport):
             used = [channel.get_transport() for channel in self._channels if not channel.closed]
             idle = [client for client in self._retired if client.get_transport() not in used]
             self._retired = [client for client in self._retired if client not in idle]
-        for client in idle:
-            client.close()
+        _close(*idle)
 
     def _tidy(self) -> None:
         self._leftovers.tidy()
@@ -377,9 +369,7 @@ class SshTransport(Transport):
                 return
             sftp, self.current_sftp = self.current_sftp, None
             self.current_client = None
-        if sftp is not None:
-            sftp.close()
-        client.close()
+        _close(sftp, client)
 
     def _take_slot(self, deadline: Deadline) -> None:
         limit = Deadline(deadline.left(CHANNEL_TIMEOUT_SEC))
@@ -400,10 +390,21 @@ class SshTransport(Transport):
 
     def _release(self, channel: Any) -> None:
         # Outside of the lock: the message to the server may have to wait for an exchange of keys.
-        channel.close()
+        _close(channel)
         with self._slots:
             self._channels = [other for other in self._channels if other is not channel]
             self._slots.notify()
+
+
+def _close(*parts: Any) -> None:
+    """Close clients, sessions and channels; those that are ``None`` are left out."""
+    import paramiko
+
+    for part in parts:
+        # The library says good-bye to the server and fails if the connection is dead, of which it may not know yet.
+        with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
+            if part is not None:
+                part.close()
 
 
 def _is_dead(sftp: Any) -> bool:

@@ -123,6 +123,12 @@ class Sshd:
         """Let the server stand still: connections are accepted and kept by the kernel, and nobody answers."""
         self._signal_all(signal.SIGSTOP)
 
+    def freeze_connections(self) -> None:
+        """Let the connections stand still that there are; the server accepts further ones."""
+        assert self._process is not None
+        for pid in self._connections(self._process.pid):
+            os.kill(pid, signal.SIGSTOP)
+
     def thaw(self) -> None:
         """Let a frozen server go on."""
         self._signal_all(signal.SIGCONT)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -342,6 +343,22 @@ def _quickest(call: Callable[[], Any]) -> float:
         call()
         times.append(time.monotonic() - begin)
     return min(times)
+
+
+def test_a_connection_that_broke_unseen_is_replaced_together_with_its_files(server: Sshd) -> None:
+    account = LinuxRemoteAccount(server.settings)
+    assert account.exists("/")
+    # The server stands still, so its end of the connection tells nothing; only our writing fails.
+    server.freeze_connections()
+    broken = account.transport.current_client  # type: ignore[attr-defined]
+    broken.get_transport().sock.shutdown(socket.SHUT_WR)
+    try:
+        assert account.ssh_output("echo again") == b"again\n"
+        assert account.exists("/")
+        assert account.transport.current_client is not broken  # type: ignore[attr-defined]
+    finally:
+        server.thaw()
+        account.close()
 
 
 def test_a_jump_host_leads_to_the_node_and_is_left_with_the_account(server: Sshd, tmp_path: Path) -> None:
