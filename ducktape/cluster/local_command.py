@@ -10,7 +10,7 @@ import select
 import subprocess
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Protocol
 
 from ducktape.cluster.transport import BoundedBytes, Stdin, stdin_chunks
 
@@ -35,44 +35,46 @@ def home_directory() -> str:
     return home if os.path.isdir(home) else "/"
 
 
-class LocalCommand:
-    """One local process; a :class:`ducktape.cluster.transport.CommandStream`."""
+class Process(Protocol):
+    """What a stream asks of a process that was started."""
 
-    _process: subprocess.Popen[bytes] | None = None
+    def poll(self) -> int | None:
+        """The exit status, or ``None`` while it runs; negative if a signal ended it."""
+        ...
+
+    def wait(self, timeout: float | None) -> int:
+        """Block until it has ended and return the exit status; ``subprocess.TimeoutExpired`` if it takes longer."""
+        ...
+
+
+class PipedCommand:
+    """A process that was started, and its pipes; a :class:`ducktape.cluster.transport.CommandStream`.
+
+    Args:
+        command: that was started, for messages.
+        process: that runs it.
+        pipes: this end of its input, its output, and its error output if that is apart.
+        stdin: what it is to read.
+        timeout: seconds that one call may block.
+    """
+
+    _process: Process | None = None
 
     def __init__(
-        self,
-        command: str,
-        *,
-        stdin: Stdin,
-        merge_stderr: bool,
-        timeout: float | None,
-        survivors: deque[subprocess.Popen[bytes]],
+        self, command: str, process: Process, pipes: list[IO[bytes]], *, stdin: Stdin, timeout: float | None
     ) -> None:
         self._command = command
+        self._process = process
+        self._pipes = pipes
         self._timeout = timeout
-        self._survivors = survivors
         self._errors = BoundedBytes()
         self._input: Iterator[bytes] | None = None if stdin is None else stdin_chunks(stdin)
         self._piece = b""
-        shell = login_shell()
-        self._process = process = subprocess.Popen(
-            [os.path.basename(shell), "-c", command],
-            executable=shell,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if merge_stderr else subprocess.PIPE,
-            cwd=home_directory(),
-            bufsize=0,
-            start_new_session=True,
-        )
-        assert process.stdin is not None and process.stdout is not None
-        self._pipes = [pipe for pipe in (process.stdin, process.stdout, process.stderr) if pipe is not None]
-        self._out = process.stdout.fileno()
-        self._in = process.stdin.fileno()
+        self._in = pipes[0].fileno()
+        self._out = pipes[1].fileno()
         self._poll = select.poll()
         self._reading = set()
-        for pipe in self._pipes[1:]:
+        for pipe in pipes[1:]:
             os.set_blocking(pipe.fileno(), False)
             self._poll.register(pipe, select.POLLIN)
             self._reading.add(pipe.fileno())
@@ -122,18 +124,16 @@ class LocalCommand:
         return self._errors.value()
 
     def close(self) -> None:
-        """Close the pipes. A process that still runs goes on, and is collected by a later command."""
-        process, self._process = self._process, None
-        if process is None:
+        """Close the pipes. A process that still runs goes on."""
+        if self._process is None:
             return
+        self._process = None
         self._reading.clear()
         self._input = None
         for pipe in self._pipes:
             # The descriptor is released even when closing reports an error.
             with contextlib.suppress(OSError):
                 pipe.close()
-        if process.poll() is None:
-            self._survivors.append(process)
 
     def _deadline(self) -> float | None:
         return None if self._timeout is None else time.monotonic() + self._timeout
@@ -197,6 +197,50 @@ class LocalCommand:
             if not self._poll.poll(_milliseconds(deadline)):
                 raise TimeoutError(f"input not taken for {self._timeout} seconds: {self._command}")
             self._feed()
+
+
+class LocalCommand(PipedCommand):
+    """One local process and its pipes.
+
+    Args:
+        command: for the user's shell.
+        stdin: what it is to read.
+        merge_stderr: whether its error output goes where its output goes.
+        timeout: seconds that one call may block.
+        survivors: gets the processes that still run when their streams are closed, for a later command to collect.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        *,
+        stdin: Stdin,
+        merge_stderr: bool,
+        timeout: float | None,
+        survivors: deque[subprocess.Popen[bytes]],
+    ) -> None:
+        shell = login_shell()
+        self._survivors = survivors
+        self._child = child = subprocess.Popen(
+            [os.path.basename(shell), "-c", command],
+            executable=shell,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merge_stderr else subprocess.PIPE,
+            cwd=home_directory(),
+            bufsize=0,
+            start_new_session=True,
+        )
+        pipes = [pipe for pipe in (child.stdin, child.stdout, child.stderr) if pipe is not None]
+        super().__init__(command, child, pipes, stdin=stdin, timeout=timeout)
+
+    def close(self) -> None:
+        """Close the pipes. A process that still runs goes on, and is collected by a later command."""
+        if self._process is None:
+            return
+        super().close()
+        if self._child.poll() is None:
+            self._survivors.append(self._child)
 
 
 def _milliseconds(deadline: float | None) -> float | None:

@@ -11,15 +11,14 @@ import select
 import socket
 import subprocess
 import time
-from collections import deque
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from ducktape.cluster.leftovers import Leftovers, StreamHandle
-from ducktape.cluster.local_command import LocalCommand, login_shell
+from ducktape.cluster.local_command import PipedCommand, login_shell
 from ducktape.cluster.sandbox_control import Keeper
 from ducktape.cluster.sandbox_files import SandboxFiles
 from ducktape.cluster.sandbox_post import post
-from ducktape.cluster.transport import BoundedBytes, CommandStream, Stdin, Transport, stdin_chunks
+from ducktape.cluster.transport import CommandStream, Stdin, Transport
 
 _LARGEST_COMMAND = 128 * 1024 - 1
 _SECONDS_TO_ANSWER = 60.0
@@ -112,8 +111,17 @@ class _Elsewhere:
         self._connection.close()
 
 
-class SandboxCommand(LocalCommand):
-    """One process in a node; a :class:`ducktape.cluster.transport.CommandStream`."""
+class SandboxCommand(PipedCommand):
+    """One process in a node and the pipes to it.
+
+    Args:
+        door: of the node.
+        home: where the command begins.
+        command: for the user's shell.
+        stdin: what it is to read.
+        merge_stderr: whether its error output goes where its output goes.
+        timeout: seconds that one call may block, the start included.
+    """
 
     def __init__(
         self,
@@ -125,24 +133,8 @@ class SandboxCommand(LocalCommand):
         merge_stderr: bool,
         timeout: float | None,
     ) -> None:
-        self._command = command
-        self._timeout = timeout
-        self._survivors = deque(maxlen=0)
-        self._errors = BoundedBytes()
-        self._input = None if stdin is None else stdin_chunks(stdin)
-        self._piece = b""
-        self._elsewhere, self._pipes = _start(door, home, command, merge_stderr=merge_stderr, timeout=timeout)
-        self._process = cast(Any, self._elsewhere)
-        self._in = self._pipes[0].fileno()
-        self._out = self._pipes[1].fileno()
-        self._poll = select.poll()
-        self._reading = set()
-        for pipe in self._pipes[1:]:
-            os.set_blocking(pipe.fileno(), False)
-            self._poll.register(pipe, select.POLLIN)
-            self._reading.add(pipe.fileno())
-        if self._input is not None:
-            self._start_input()
+        self._elsewhere, pipes = _start(door, home, command, merge_stderr=merge_stderr, timeout=timeout)
+        super().__init__(command, self._elsewhere, pipes, stdin=stdin, timeout=timeout)
 
     def close(self) -> None:
         """Close the pipes. A process that still runs goes on."""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A client of the key-value server, for the machines on which the servers run.
+"""A client of the key-value server. Servers are given as ``host:port``.
 
-``kv_client.py call <port> <request>`` sends one request and prints the answer.
+``kv_client.py call <server> <request>`` sends one request and prints the answer.
 
-``kv_client.py load <prefix> <value bytes> <writes, 0 for no end> <port> [<port> ...]`` writes one key after the other
+``kv_client.py load <prefix> <value bytes> <writes, 0 for no end> <server> [<server> ...]`` writes one key after the other
 and prints a line for each write that was acknowledged. When a server does not take a write, the next one is asked,
 until one does. It ends after that many writes or at SIGTERM, with a line that sums up.
 """
@@ -19,7 +19,6 @@ import sys
 import time
 from typing import Any
 
-HOST = "127.0.0.1"
 RETRY_SEC = 0.02
 TIMEOUT_SEC = 5
 
@@ -27,8 +26,9 @@ TIMEOUT_SEC = 5
 class Connection:
     """One connection to one server."""
 
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection((HOST, port), timeout=TIMEOUT_SEC)
+    def __init__(self, server: str) -> None:
+        host, _, port = server.rpartition(":")
+        self.socket = socket.create_connection((host, int(port)), timeout=TIMEOUT_SEC)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.lines = self.socket.makefile("r", encoding="utf-8")
 
@@ -51,8 +51,8 @@ def tell(message: dict[str, Any]) -> None:
 class Writer:
     """Writes to whichever server takes it."""
 
-    def __init__(self, ports: list[int]) -> None:
-        self.servers = itertools.cycle(ports)
+    def __init__(self, servers: list[str]) -> None:
+        self.servers = itertools.cycle(servers)
         self.connection: Connection | None = None
         self.stopping = False
 
@@ -76,8 +76,8 @@ class Writer:
         return False
 
 
-def load(prefix: str, value_bytes: int, writes: int, ports: list[int]) -> None:
-    writer = Writer(ports)
+def load(prefix: str, value_bytes: int, writes: int, servers: list[str]) -> None:
+    writer = Writer(servers)
     signal.signal(signal.SIGTERM, writer.stop)
     tell({"pid": os.getpid()})
     done = 0
@@ -97,11 +97,11 @@ def load(prefix: str, value_bytes: int, writes: int, ports: list[int]) -> None:
 def main() -> None:
     verb, *rest = sys.argv[1:]
     if verb == "call":
-        port, request = rest
-        tell(Connection(int(port)).call(json.loads(request)))
+        server, request = rest
+        tell(Connection(server).call(json.loads(request)))
         return
-    prefix, value_bytes, writes, *ports = rest
-    load(prefix, int(value_bytes), int(writes), [int(port) for port in ports])
+    prefix, value_bytes, writes, *servers = rest
+    load(prefix, int(value_bytes), int(writes), servers)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ Run it as ``python3 kv_server.py <config file>``. A connection carries JSON obje
     {"op": "status"}                             {"ok": true, "role": "primary", "entries": 17, "backups": ["b"]}
     {"op": "dump"}                               {"ok": true, "data": {"a": "1"}}
     {"op": "promote"}                            {"ok": true, "entries": 17}
-    {"op": "follow", "port": 40001}              {"ok": true}
+    {"op": "follow", "primary": "host:40001"}    {"ok": true}
     {"op": "replicate", "name": "b", "have": 0}  from here on: {"entries": [["a", "1"]]}, answered by {"have": 1}
 
 What is refused is answered by ``{"ok": false, "error": "..."}``.
@@ -63,7 +63,7 @@ class Store:
         self.host = settings["host"]
         self.link_delay_sec = float(settings["link_delay_ms"]) / 1000
         self.ack_early = settings.getboolean("ack_early")
-        self.primary: int | None = settings.getint("primary_port", fallback=None)
+        self.primary: str | None = settings.get("primary")
         self.entries: list[Entry] = []
         self.data: dict[str, str] = {}
         self.links: list[Link] = []
@@ -103,9 +103,9 @@ class Store:
             log.info("promoted to primary with %d entries", len(self.entries))
             return {"entries": len(self.entries)}
 
-    def follow(self, port: int) -> dict[str, Any]:
+    def follow(self, primary: str) -> dict[str, Any]:
         with self.changed:
-            self.primary = port
+            self.primary = primary
             self.changed.notify_all()
         return {}
 
@@ -159,19 +159,20 @@ class Store:
         while True:
             with self.changed:
                 self.changed.wait_for(lambda: self.primary is not None)
-                port = self.primary
-            assert port is not None
+                primary = self.primary
+            assert primary is not None
+            host, _, port = primary.rpartition(":")
             try:
-                with socket.create_connection((self.host, port), timeout=5) as connection:
+                with socket.create_connection((host, int(port)), timeout=5) as connection:
                     said = ""
-                    self.take_entries(connection, port)
+                    self.take_entries(connection, primary)
             except (OSError, ValueError) as error:
                 if str(error) != said:
                     said = str(error)
-                    log.info("cannot follow %s:%d: %s", self.host, port, said)
+                    log.info("cannot follow %s: %s", primary, said)
             time.sleep(RECONNECT_SEC)
 
-    def take_entries(self, connection: socket.socket, port: int) -> None:
+    def take_entries(self, connection: socket.socket, primary: str) -> None:
         connection.settimeout(None)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self.changed:
@@ -182,13 +183,13 @@ class Store:
             if "entries" not in message:
                 raise ValueError(message.get("error"))
             with self.changed:
-                if self.primary != port:
+                if self.primary != primary:
                     return
                 for key, value in message["entries"]:
                     self.append(key, value)
                 have = len(self.entries)
             send(connection, {"have": have})
-        log.info("lost the primary %s:%d with %d entries", self.host, port, have)
+        log.info("lost the primary %s with %d entries", primary, have)
 
 
 class Server(socketserver.ThreadingTCPServer):

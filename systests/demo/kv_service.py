@@ -17,6 +17,12 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON = "python3"
 
 
+def address(node: Any) -> str:
+    """Where the other nodes reach a node; on the localhost cluster that is this machine's loopback."""
+    found: str = node.account.externally_routable_ip or node.account.hostname
+    return found
+
+
 class KvService(Service):
     """One primary, which is the first node, and backups on the other nodes.
 
@@ -25,10 +31,6 @@ class KvService(Service):
         num_nodes: how many servers.
         link_delay_ms: how long every entry is under way from the primary to a backup.
     """
-
-    # Nodes may share a machine, and nothing shall be reachable from outside of it. For servers that are machines of
-    # their own this is node.account.hostname.
-    HOST = "127.0.0.1"
 
     def __init__(self, context: Any, num_nodes: int, link_delay_ms: int = 0) -> None:
         super().__init__(context, num_nodes=num_nodes)
@@ -55,6 +57,10 @@ class KvService(Service):
     def backups(self) -> list[Any]:
         return [node for node in self.nodes if node is not self.primary]
 
+    def place(self, node: Any) -> str:
+        """Where the server of a node is reached, as ``host:port``."""
+        return f"{address(node)}:{self.ports[node]}"
+
     def pid(self, node: Any) -> int | None:
         """The process of a node, if one was started there."""
         output = node.account.ssh_output(f"cat {self.node_dir(node)}/pid", allow_fail=True, combine_stderr=False)
@@ -71,10 +77,11 @@ class KvService(Service):
         config = self.render(
             "kv_server.ini",
             node=node,
+            host=address(node),
             log=self.log_file(node),
             # 0 is "any free port"; a server that is started again gets its old one
             port=self.ports.get(node, 0),
-            primary_port=None if node is self.primary else self.ports[self.primary],
+            primary=None if node is self.primary else self.place(self.primary),
         )
         account.create_file(f"{directory}/kv_server.ini", config)
         with account.monitor_log(self.log_file(node)) as monitor:
@@ -128,7 +135,7 @@ class KvService(Service):
         """Send one request to the server of a node and return its answer."""
         text = json.dumps({"op": op, **arguments})
         output = node.account.ssh_output(
-            f"{PYTHON} {self.node_dir(node)}/kv_client.py call {self.ports[node]} '{text}'", combine_stderr=False
+            f"{PYTHON} {self.node_dir(node)}/kv_client.py call {self.place(node)} '{text}'", combine_stderr=False
         )
         answer: dict[str, Any] = json.loads(output)
         assert answer["ok"], f"{self.who_am_i(node)} refuses {text}: {answer['error']}"
@@ -158,7 +165,7 @@ class KvService(Service):
         self.primary = best
         for node in others:
             if self.pid(node) is not None:
-                self.request(node, "follow", port=self.ports[best])
+                self.request(node, "follow", primary=self.place(best))
 
 
 class KvLoad(BackgroundThreadService):
@@ -187,8 +194,8 @@ class KvLoad(BackgroundThreadService):
         node.account.mkdirs(directory)
         node.account.copy_to(os.path.join(HERE, "kv_client.py"), directory)
         # The primary comes first, backups refuse writes until they are promoted
-        ports = " ".join(str(self.kv.ports[server]) for server in [self.kv.primary, *self.kv.backups])
-        arguments = f"client{idx} {self.value_bytes} {self.writes} {ports}"
+        places = " ".join(self.kv.place(server) for server in [self.kv.primary, *self.kv.backups])
+        arguments = f"client{idx} {self.value_bytes} {self.writes} {places}"
         command = f"exec {PYTHON} {directory}/kv_client.py load {arguments} </dev/null"
         for event in node.account.ssh_capture(command, callback=json.loads, combine_stderr=False):
             self.take(node, event)

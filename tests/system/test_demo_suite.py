@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.program import Program
+from ducktape.command_line.cluster_names import sandbox_works
+from tests.support.program import CHECKOUT, Program
+from tests.system.own_addresses import finished
 from tests.system.results import collected_logs, left_behind, service_of, suite_run
 
 TESTS = (
@@ -109,3 +112,19 @@ def test_the_same_test_can_run_several_times_at_once(tmp_path: Path) -> None:
         assert run.process.returncode == 0, run.output
         assert (run.report["num_passed"], run.report["num_failed"], run.report["num_ignored"]) == (6, 0, 0)
         assert left_behind(run) == []
+
+
+@pytest.mark.skipif(not sandbox_works(), reason="this machine lets its user make no isolated nodes")
+def test_the_suite_runs_unchanged_on_nodes_with_addresses_of_their_own(tmp_path: Path) -> None:
+    with finished(tmp_path, str(CHECKOUT / "systests/demo"), "--cluster", "sandbox", "--max-parallel", "2") as run:
+        assert run.statuses == expected(), run.output
+        result = result_of(run, "test_failover", backups=2)
+        service = service_of(result, "KvService")
+        directory = run.folder / "results" / "latest" / result["relative_results_dir"] / service["service_id"]
+        found = [
+            re.findall(r"(node\d+) listening on ([\d.]+):\d+ as (\w+)", path.read_text())
+            for path in sorted(directory.rglob("kv-*.log"))
+        ]
+        assert sorted(role for [[_, _, role]] in found) == ["backup", "backup", "primary"]
+        assert len({address for [[_, address, _]] in found} - {"127.0.0.1"}) == 3
+        assert run.survivors() == []
