@@ -17,11 +17,16 @@ BIN = $(VENV)/bin
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-6s %s\n", $$1, $$2}' Makefile
 
-demo:  ## install the package and run systests/demo on this machine
+demo:  ## install the package and run systests/demo: on the sandbox if this machine can make one, else on localhost
 	@.ci/prepare run
-	@$(BIN)/ducktape systests/demo --cluster ducktape.cluster.localhost.LocalhostCluster; status=$$?; \
-		[ ! -e results/latest ] || printf '\nThe report: %s\n' "$$(cd results/latest && pwd -P)/report.html"; \
-		exit $$status
+	@if reason="$$($(BIN)/ducktape doctor --cluster sandbox 2>&1)"; then cluster=sandbox; \
+		printf 'demo: on the sandbox, with nodes that are made for each test\n'; \
+	else cluster=localhost; \
+		printf '%s\ndemo: no sandbox here, so on the localhost cluster, whose nodes all are this machine\n' "$$reason"; \
+	fi; \
+	$(BIN)/ducktape systests/demo --cluster "$$cluster"; status=$$?; \
+	[ ! -e results/latest ] || printf '\nThe report: %s\n' "$$(cd results/latest && pwd -P)/report.html"; \
+	exit $$status
 
 test:  ## everything that .ci/run runs
 	@.ci/prepare test
