@@ -39,7 +39,10 @@ if [ -n "$top" ]; then
     # Less than what is in it the kernel refuses, and somebody may be writing just now
     for more in 0 64 512; do
         set -- $(stat -f -c "%b %f %S" "$top")
-        mount -o "remount,size=$(((($1 - $2) * $3 + free + 1023) / 1024 + more))k" "$top" 2>/dev/null && exit 0
+        kib=$(((($1 - $2) * $3 + free + 1023) / 1024 + more))
+        # To the kernel no size is no limit
+        [ "$kib" -gt 0 ] || kib=1
+        mount -o "remount,size=${kib}k" "$top" 2>/dev/null && exit 0
     done
     rm "$d/size"
     available=$(($(sed -n 's/^MemAvailable: *\([0-9]*\).*/\1/p' /proc/meminfo) * 1024))

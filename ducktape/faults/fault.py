@@ -38,6 +38,7 @@ class Fault(ABC):
         details: for the records.
         injected, effective, healed: when; Unix seconds, ``None`` before.
         healed_by: ``test``, or ``node`` when a node had undone it because nobody renewed it.
+        error: why it could not be injected; everything has been undone then.
     """
 
     kind = "fault"
@@ -49,6 +50,7 @@ class Fault(ABC):
         self.effective: float | None = None
         self.healed: float | None = None
         self.healed_by: str | None = None
+        self.error: str | None = None
         self._record = log_of(self.nodes)
         self._guard = threading.RLock()
 
@@ -62,7 +64,7 @@ class Fault(ABC):
 
     def to_json(self) -> dict[str, Any]:
         """Return what the records say of it."""
-        return {
+        content = {
             "fault": self.kind,
             "nodes": [str(node.account.hostname) for node in self.nodes],
             "details": self.details,
@@ -71,6 +73,7 @@ class Fault(ABC):
             "healed": self.healed,
             "healed_by": self.healed_by,
         }
+        return content | ({} if self.error is None else {"error": self.error})
 
     @property
     def active(self) -> bool:
@@ -100,10 +103,12 @@ class Fault(ABC):
                 raise FaultError(f"{self} is in force already")
             self.probe()
             self.injected, self.effective, self.healed, self.healed_by = time.time(), None, None, None
+            self.error = None
             self._record.note(self)
             try:
                 self._inject()
-            except BaseException:
+            except BaseException as error:
+                self.error = str(error) or type(error).__name__
                 self._note_healed("test")
                 raise
             self._log(logging.INFO, "injected")
@@ -225,6 +230,13 @@ class MeasuredFault(Fault):
         self._lines: list[Lifeline] = []
         self._over = threading.Event()
 
+    def to_json(self) -> dict[str, Any]:
+        """Return what the records say of it; while it is in force, also how others can undo it."""
+        if not self.active:
+            return super().to_json()
+        undo = [[measure.place.name, token] for token, measure in self._measures_by_token().items()]
+        return {**super().to_json(), "undo": undo}
+
     @abstractmethod
     def _plan(self) -> list[Measure]:
         """Look at the machines, and say what is to be done to them."""
@@ -240,11 +252,7 @@ class MeasuredFault(Fault):
         self._measures = self._plan()
 
     def _inject(self) -> None:
-        self._lines = [
-            # Machines may share the directory
-            Lifeline(measure, f"{self.token}n{number}", self.ttl)
-            for number, measure in enumerate(self._measures)
-        ]
+        self._lines = [Lifeline(measure, token, self.ttl) for token, measure in self._measures_by_token().items()]
         self._over = threading.Event()
         try:
             _side_by_side(self._lines, Lifeline.tie)
@@ -255,6 +263,10 @@ class MeasuredFault(Fault):
         threading.Thread(
             target=self._renew, args=(self._lines, self._over, os.getpid()), name=f"fault-{self.token}", daemon=True
         ).start()
+
+    def _measures_by_token(self) -> dict[str, Measure]:
+        # Machines may share the directory
+        return {f"{self.token}n{number}": measure for number, measure in enumerate(self._measures)}
 
     def _cut_what_was_tied(self, error: BaseException) -> None:
         try:
@@ -274,7 +286,8 @@ class MeasuredFault(Fault):
         return not self.active and all(_side_by_side(self._lines, lambda line: line.is_gone))
 
     def _renew(self, lines: list[Lifeline], over: threading.Event, pid: int) -> None:
-        while not over.wait(self.ttl / 4) and os.getpid() == pid:
+        # The script on the machine counts in whole seconds, and so may be one ahead
+        while not over.wait((self.ttl - 1) / 4) and os.getpid() == pid:
             for line in lines:
                 try:
                     alive = line.renew()

@@ -23,15 +23,22 @@ _WATCH = r"""
 trap '' HUP INT TERM
 d=$1
 left=$2
+undo=$(cat "$d/undo")
 while [ -d "$d" ] && [ "$left" -gt 0 ]; do
     sleep 1
     left=$((left - 1))
     if [ -e "$d/renewed" ]; then
         rm -f "$d/renewed"
-        left=$2
+        # The sign of life may be a second old
+        left=$(($2 - 1))
     fi
 done
-[ -d "$d" ] || exit 0
+if [ ! -d "$d" ]; then
+    # Who undid the fault ends this script at once. Otherwise somebody has cleared the directory above.
+    sleep 1
+    sh -c "$undo" >/dev/null 2>&1
+    exit 0
+fi
 if ! mkdir "$d/undoing" 2>/dev/null; then
     # Somebody else is at it. Should they die over it, it is done here.
     left=20
@@ -117,7 +124,8 @@ class Lifeline:
     def __init__(self, measure: Measure, token: str, ttl: float) -> None:
         self.measure = measure
         self.place = measure.place
-        self.directory = f"{FOLDER}/{_NAME}{token}"
+        self.token = token
+        self.directory = _directory(token)
         self.ttl = max(2, round(ttl))
 
     def tie(self) -> None:
@@ -143,7 +151,7 @@ class Lifeline:
         Raises:
             FaultError: it could not be undone.
         """
-        return "gone" not in self.place.ask(self._d() + _UNDO_NOW, "undoing the fault").split()
+        return undo_now(self.place, self.token)
 
     @property
     def is_effective(self) -> bool:
@@ -160,7 +168,7 @@ class Lifeline:
         return done.exit_status == 0
 
     def _d(self) -> str:
-        return f"d={shlex.quote(self.directory)}\n"
+        return _d(self.directory)
 
     def _installation(self) -> str:
         clean = "env -i" + ' PATH="$PATH"'
@@ -175,8 +183,35 @@ class Lifeline:
             'echo $! >"$d/watcher"\n'
             f"(\nset -e\n{self.measure.inject}\n)\nstatus=$?\n"
             f'[ "$status" -eq 0 ] && exit 0\n'
-            'sh "$d/undo" >/dev/null 2>&1\nmv "$d" "$d-gone"\nrm -rf "$d-gone"\nexit "$status"\n'
+            'watcher=$(cat "$d/watcher")\n'
+            'sh "$d/undo" >/dev/null 2>&1\nmv "$d" "$d-gone"\nrm -rf "$d-gone"\n'
+            # What it would undo a second time may be another fault's by then
+            'kill -KILL "$watcher" 2>/dev/null\nexit "$status"\n'
         )
+
+
+def undo_now(place: Place, token: str) -> bool:
+    """Undo what was done to a machine, unless that has been done; blocks until it is undone.
+
+    Args:
+        place: the machine.
+        token: of the measure.
+
+    Returns:
+        Whether it was still there to be undone.
+
+    Raises:
+        FaultError: it could not be undone.
+    """
+    return "gone" not in place.ask(_d(_directory(token)) + _UNDO_NOW, "undoing the fault").split()
+
+
+def _directory(token: str) -> str:
+    return f"{FOLDER}/{_NAME}{token}"
+
+
+def _d(directory: str) -> str:
+    return f"d={shlex.quote(directory)}\n"
 
 
 def _file(name: str, content: str) -> str:

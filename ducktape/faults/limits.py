@@ -42,8 +42,9 @@ class Limited(MeasuredFault):
 
     def _plan(self) -> list[Measure]:
         return [
-            measure(place, node, self._processes, self._limit_of(place), self.token)
-            for place, node in zip(self._places(), self.nodes, strict=True)
+            # Nodes may share the control groups of one machine
+            measure(place, node, self._processes, self._limit_of(place), f"{self.token}n{number}")
+            for number, (place, node) in enumerate(zip(self._places(), self.nodes, strict=True))
         ]
 
     def _limit_of(self, place: Place) -> Limit:

@@ -55,11 +55,7 @@ class FaultLog:
                 self._faults.append(fault)
             if self._directory is None:
                 return
-            # A full disk costs the file; the report has it all the same
-            with contextlib.suppress(OSError):
-                os.makedirs(self._directory, exist_ok=True)
-                text = json.dumps({"faults": self._to_json()}, indent=1)
-                write_atomically(os.path.join(self._directory, EVENTS_FILE), text + "\n")
+            write_events(self._directory, self._to_json())
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return all faults in the order of their injection; times are Unix seconds, ``None`` for what has not been."""
@@ -84,6 +80,20 @@ class FaultLog:
             except Exception as error:
                 problems.append(f"healing {fault}: {error}")
         return problems
+
+
+def write_events(directory: str, faults: list[dict[str, Any]]) -> None:
+    """Write the file of a test that tells of its faults.
+
+    Args:
+        directory: of the test's results; made if it is not there.
+        faults: ready for JSON, in the order of their injection.
+    """
+    # A full disk costs the file; the report has it all the same
+    with contextlib.suppress(OSError):
+        os.makedirs(directory, exist_ok=True)
+        text = json.dumps({"faults": faults}, indent=1)
+        write_atomically(os.path.join(directory, EVENTS_FILE), text + "\n")
 
 
 def log_of(nodes: list[Any]) -> FaultLog:

@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection
 from signal import Signals
 from typing import Any
 
+from ducktape.faults.remains import faults_noted
 from ducktape.tests.abnormal_end import Cause, paragraphs
 from ducktape.tests.event import AttemptRecord, Finished, Message, Outcome, decode, encode
 from ducktape.tests.hygiene import CleanUp
@@ -117,8 +118,9 @@ class RunningChild:
         os.set_blocking(self._reader.fileno(), False)
         self._pidfd = _open_pidfd(self.pid)
         self._exit_code: int | None = None
+        self._results_dir = TestContext.results_dir(request.context, self.test_index)
         self._stacks_path = os.path.join(
-            TestContext.results_dir(request.context, self.test_index),
+            self._results_dir,
             CLEAN_UP_STACKS_FILE if self.is_clean_up else STACKS_FILE,
         )
         self._mark = request.settings.mark
@@ -213,6 +215,10 @@ class RunningChild:
         others = [each for each in self.records if each is not own]
         self.records = sorted([*others, record], key=lambda each: each.number)
         return record
+
+    def faults(self) -> list[dict[str, Any]]:
+        """Return what the test has noted of its faults."""
+        return faults_noted(self._results_dir)
 
     def let_end(self) -> None:
         """Ask the test to end, and leave it alone if it does so already."""

@@ -297,13 +297,14 @@ class Children:
         """Return the outcome of a test that was told to end, or that died."""
         record = child.end_record(cause, done)
         self._recorder.attempt(key_of(child.test_context, child.test_index), record)
-        return outcome_of(
+        found = outcome_of(
             verdict(child.records, child.plan),
             child.records,
             data=outcome.data if outcome else None,
             stop_time=record.stop_time,
             nodes_used=outcome.nodes_used if outcome else len(child.nodes),
         )
+        return dataclasses.replace(found, faults=outcome.faults if outcome else child.faults())
 
     def _orphan_pids(self) -> list[int]:
         return self.orphans.pids(keep=self._own_pids())

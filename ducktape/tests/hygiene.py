@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from ducktape.cluster.finite_subcluster import FiniteSubcluster
+from ducktape.faults.remains import heal_remaining
 from ducktape.json_serializable import jsonable
 from ducktape.services.dumping import dump_services
 from ducktape.services.service import Service
@@ -90,7 +91,8 @@ def clean_up(
 ) -> CleanUp:
     """End the services of a test whose own process is dead; blocks, and raises nothing of what they raise.
 
-    The steps are those of a test that failed: dump, stop (the youngest first), collect all logs, clean, free. A
+    The steps are those of a test that failed: dump, heal faults and stop (the youngest first), collect all logs, clean,
+    free. A
     ``KeyboardInterrupt`` in the main thread ends the step that it meets, and the next one begins.
 
     Args:
@@ -112,7 +114,7 @@ def clean_up(
     if dump:
         work.step("dump", lambda: dump_services(work.services(), log))
     if not no_teardown:
-        work.step("stop", lambda: work.end(reversed(work.patients), "stop"))
+        work.step("stop", work.heal_and_stop)
     if collect:
         work.step("collect", functools.partial(work.collect, directory))
     if not no_teardown:
@@ -179,6 +181,7 @@ class _CleanUp:
         self._log = log
         self._enter = enter
         self._user_code = user_code
+        self._all_nodes = nodes
         self._nodes = named_nodes(nodes)
         cluster = FiniteSubcluster(nodes)
         cluster.alloc(cluster.all())  # the services have their nodes already, and give them back
@@ -212,6 +215,14 @@ class _CleanUp:
         except BaseException as error:
             self.problems.append(f"Error in step {name}: {short_text(error)}")
             self._log(logging.WARNING, self.problems[-1])
+
+    def heal_and_stop(self) -> None:
+        # Services would not stop while they are paused or cut off
+        healed = heal_remaining(TestContext.results_dir(self._context, self._context.test_index), self._all_nodes)
+        for problem in healed:
+            self.problems.append(problem)
+            self._log(logging.WARNING, problem)
+        self.end(reversed(self.patients), "stop")
 
     def end(self, patients: Iterable[_Patient], verb: str) -> None:
         """Stop or clean services, whatever they raise, until the time is over."""

@@ -33,6 +33,7 @@ from ducktape.cluster.transport import CommandStream, Stdin, TransportWrapper
 from ducktape.faults.errors import FaultError, FaultUnavailable
 from ducktape.faults.fault import Fault
 from ducktape.faults.record import FaultLog
+from tests.support.sandbox import running_sandbox
 from tests.support.sshd import Sshd, missing_parts
 
 
@@ -300,15 +301,9 @@ def test_dropped_packets_are_those_to_the_port_in_the_share_that_was_asked_for(
     firewall: str, with_few_tools: Any, trio: list[Any]
 ) -> None:
     one, two = trio[0] if firewall == "nft" else with_few_tools, trio[1]
-    two.account.ssh("rm -f /tmp/heard")
     with faults.drop(one, to=two, port=9, probability=0.5):
         assert reaches(one, two)
-        send = "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\nfor n in range(400):\n"
-        send += f"    try: s.sendto(b'x', ('{address(two)}', 9))\n    except PermissionError: pass\n"
-        one.account.ssh("python3 -", stdin=send)
-        time.sleep(0.2)
-    arrived = int(out(two, "wc -l </tmp/heard"))
-    assert 120 < arrived < 280
+        assert 120 < _arrived(one, two, 400) < 280
     with faults.drop(one, to=address(two), port=7):
         assert not reaches(one, two)
         assert reaches(two, one)
@@ -328,6 +323,25 @@ def test_a_limited_rate_is_the_rate(pair: tuple[Any, Any]) -> None:
     with faults.slow(one, rate="2mbit"):
         assert 0.6 < _seconds_to_send(one, two, 250_000) < 2.0
     assert _seconds_to_send(one, two, 250_000) < 0.3
+    assert leftovers(one) == ""
+
+
+def _arrived(one: Any, two: Any, packets: int) -> int:
+    """How many of some packets arrive that one sends to two."""
+    two.account.ssh("rm -f /tmp/heard")
+    send = f"import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\nfor n in range({packets}):\n"
+    send += f"    try: s.sendto(b'x', ('{address(two)}', 9))\n    except PermissionError: pass\n"
+    one.account.ssh("python3 -", stdin=send)
+    time.sleep(0.2)
+    return int(out(two, "cat /tmp/heard 2>/dev/null | wc -l"))
+
+
+def test_a_lossy_link_loses_about_as_much_as_asked_for_and_then_nothing(pair: tuple[Any, Any]) -> None:
+    one, two = pair
+    with faults.slow(one, loss=0.5):
+        assert 120 < _arrived(one, two, 400) < 280
+        assert _arrived(two, one, 100) == 100
+    assert _arrived(one, two, 100) == 100
     assert leftovers(one) == ""
 
 
@@ -462,11 +476,23 @@ def test_who_takes_more_than_the_limited_memory_is_killed(pair: tuple[Any, Any])
     _needs_group("memory")
     one = pair[0]
     program = "import os, time; os.mkfifo('/tmp/go'); open('/tmp/go').read(); x = b'x' * (200 << 20); time.sleep(60)"
-    one.account.ssh(f'setsid python3 -c "{program}" >/dev/null 2>&1 </dev/null &')
-    _until(lambda: one.account.ssh("test -p /tmp/go", allow_fail=True) == 0)
+
+    def start() -> None:
+        one.account.ssh(f'setsid python3 -c "{program}" >/dev/null 2>&1 </dev/null &')
+        _until(lambda: one.account.ssh("test -p /tmp/go", allow_fail=True) == 0)
+
+    start()
     with faults.limit_memory(one, "30M", process="mkfif[o]"):
         one.account.ssh("echo go >/tmp/go; rm /tmp/go")
         _until(lambda: out(one, "pgrep -f mkfif[o]") == "")
+    start()
+    with faults.limit_memory(one, "30M", process="mkfif[o]"):
+        pass
+    try:
+        one.account.ssh("echo go >/tmp/go; rm /tmp/go")
+        _until(lambda: int(out(one, "ps -o rss= -p $(pgrep -f mkfif[o])")) > 200 << 10)
+    finally:
+        one.account.ssh("pkill -KILL -f mkfif[o]", allow_fail=True)
 
 
 @pytest.fixture
@@ -475,26 +501,30 @@ def on_disk() -> Iterator[Path]:
         yield Path(directory)
 
 
-def test_a_slow_disk_is_slow(trio: list[Any], on_disk: Path) -> None:
+def test_a_slow_disk_is_slow_until_it_is_healed(trio: list[Any], on_disk: Path) -> None:
     _needs_group("blkio")
-    one, place = trio[0], on_disk / "go"
-    script = (
-        f"until [ -e {place} ]; do sleep 0.05; done; dd if=/dev/zero of={on_disk}/file bs=64k count=16 oflag=direct"
-    )
-    one.account.ssh(f"setsid sh -c {shlex.quote(script)} >/dev/null 2>{on_disk}/said </dev/null &")
+    one = trio[0]
+    script = f"cd {on_disk}; for n in 1 2; do until [ -e go$n ]; do sleep 0.05; done; "
+    script += "dd if=/dev/zero of=file bs=64k count=16 oflag=direct 2>said$n; done"
+    one.account.ssh(f"setsid sh -c {shlex.quote(script)} >/dev/null 2>&1 </dev/null &")
+
+    def seconds(number: int) -> float:
+        (on_disk / f"go{number}").touch()
+        said = on_disk / f"said{number}"
+        _until(lambda: said.exists() and "copied" in said.read_text())
+        taken = re.search(r"([0-9.]+) s,", said.read_text())
+        assert taken is not None
+        return float(taken[1])
+
     try:
-        fault = faults.slow_disk(one, str(on_disk), "1M", process=f"{on_disk.name}/g[o]")
-        fault.inject()
+        with faults.slow_disk(one, str(on_disk), "1M", process=f"{on_disk.name}; fo[r]"):
+            assert seconds(1) > 0.6
+        assert seconds(2) < 0.6
     except FaultUnavailable as reason:
         pytest.skip(str(reason))
     finally:
-        place.touch()
-    _until(lambda: "copied" in (on_disk / "said").read_text())
-    fault.heal()
-    fault.wait_healed()
-    taken = re.search(r"([0-9.]+) s,", (on_disk / "said").read_text())
-    assert taken is not None
-    assert float(taken[1]) > 0.6
+        for number in (1, 2):
+            (on_disk / f"go{number}").touch()
 
 
 def test_a_deceived_program_sees_another_time(pair: tuple[Any, Any]) -> None:
@@ -801,3 +831,27 @@ def test_killing_a_box_kills_everything_in_it(boxes: list[Any]) -> None:
     with faults.kill(three):
         assert not reaches(boxes[0], three)
     assert out(three, "echo still there") == "still there"
+
+
+def test_a_box_that_loses_its_power_loses_what_was_not_synced(tmp_path: Path) -> None:
+    if not os.path.exists("/dev/loop-control"):
+        pytest.skip("this machine has no loop devices")
+    with running_sandbox(tmp_path, crash_disk=True, disk="64m") as cluster:
+        [node] = cluster.alloc(ClusterSpec.simple_linux(1))
+        node.account.ssh("echo safe >/mnt/safe; sync /mnt/safe; sync -f /mnt; echo unsafe >/mnt/unsafe")
+        with faults.power_off(node, lose_unsynced=True), pytest.raises(ConnectionError):
+            node.account.ssh("true")
+        assert out(node, "cd /mnt; cat safe unsafe 2>/dev/null") == "safe"
+
+
+def test_the_clock_of_a_box_is_wrong_for_programs_that_were_started_for_it(boxes: list[Any]) -> None:
+    one, two = boxes[:2]
+    try:
+        deception = faults.clock_environment(one)
+    except FaultUnavailable as reason:
+        pytest.skip(str(reason))
+    one.account.ssh(f"{deception} setsid sleep 985 >/dev/null 2>&1 </dev/null &")
+    with faults.skew_clock(one, -300):
+        assert int(out(one, f"{deception} date +%s")) - time.time() == pytest.approx(-300, abs=3)
+        assert int(out(two, f"{deception} date +%s")) == pytest.approx(time.time(), abs=3)
+    assert int(out(one, f"{deception} date +%s")) == pytest.approx(time.time(), abs=3)

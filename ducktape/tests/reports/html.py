@@ -18,6 +18,7 @@ from markupsafe import Markup
 from ducktape import __version__
 from ducktape.tests.reports import overview
 from ducktape.tests.reports.excerpt import excerpt, fitting_limit
+from ducktape.tests.reports.fault_view import fault_view
 from ducktape.tests.reports.text import format_time, headline, rate, visible
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus
 
@@ -37,6 +38,9 @@ _BUDGET = 32_000_000
 # What takes a browser long is the layout of rows, and it does not lay out what is folded
 _ROWS_IN_BLOCK = 250
 _MOST_GROUPS = 10
+# Random faults may be hundreds in every test
+_FAULT_LIMITS = (200, 50, 20, 10, 5, 3, 2, 1)
+_FAULT_BUDGET = 20_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +140,8 @@ def _sections(results: TestResults) -> list[_Section]:
     of_status: dict[str, list[TestResult]] = {str(status): [] for status, _, _ in _SECTIONS}
     for result in results:
         of_status[str(result.test_status)].append(result)
-    view = functools.partial(_view, limit=_limit(results), logs_root=results.logs_root)
+    most_faults = fitting_limit([len(result.faults) for result in results], _FAULT_BUDGET, _FAULT_LIMITS)
+    view = functools.partial(_view, limit=_limit(results), most_faults=most_faults, logs_root=results.logs_root)
     sections = [_Section(name, title, of_status[str(status)], view) for status, name, title in _SECTIONS]
     if results.not_run:
         sections.insert(1, _Section("not_run", "Tests Not Run", results.not_run, _view_of_not_run))
@@ -151,7 +156,7 @@ def _limit(results: TestResults) -> int:
     return fitting_limit(lengths, _BUDGET, _LIMITS)
 
 
-def _view(result: TestResult, *, limit: int, logs_root: str) -> dict[str, Any]:
+def _view(result: TestResult, *, limit: int, most_faults: int, logs_root: str) -> dict[str, Any]:
     def shown(text: str) -> str:
         return excerpt(text, limit, f"{result.relative_results_dir}report.txt")
 
@@ -172,6 +177,9 @@ def _view(result: TestResult, *, limit: int, logs_root: str) -> dict[str, Any]:
         view["attempts"] = [_view_of_attempt(result, attempt, logs_root) for attempt in result.attempts]
     if result.teardown_errors:
         view["teardown_errors"] = [shown(error) for error in result.teardown_errors]
+    if result.faults:
+        view["faults"] = [fault_view(fault, result.start_time) for fault in result.faults[:most_faults]]
+        view["faults_left_out"] = max(len(result.faults) - most_faults, 0)
     return view
 
 

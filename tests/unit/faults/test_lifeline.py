@@ -57,6 +57,26 @@ def test_what_nobody_renews_undoes_itself(here: Place, tmp_path: Path) -> None:
     assert not tied.cut()
 
 
+def test_what_is_renewed_just_after_a_look_is_undone_within_its_time_all_the_same(here: Place, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    tied = line(here, mark, ttl=2)
+    tied.tie()
+    time.sleep(0.1)
+    assert tied.renew()
+    began = time.monotonic()
+    until(lambda: not mark.exists())
+    assert 1 < time.monotonic() - began < 2.5
+
+
+def test_who_clears_the_directory_of_temporary_files_ends_the_fault(here: Place, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    tied = line(here, mark, ttl=60)
+    tied.tie()
+    here.run(f"rm -rf {tied.directory}")
+    assert not tied.renew()
+    until(lambda: not mark.exists())
+
+
 def test_half_of_a_fault_is_undone_and_explained(here: Place, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     tied = line(here, mark, inject="echo broken >&2; false; touch never")
@@ -66,6 +86,7 @@ def test_half_of_a_fault_is_undone_and_explained(here: Place, tmp_path: Path) ->
     with pytest.raises(FaultUnavailable, match=r"here: not possible: .*nothing"):
         line(here, mark, inject=refusing("ls /nothing", "not possible")).tie()
     assert not mark.exists()
+    until(lambda: here.run(f"pgrep -f '[w]atch {tied.directory}'").exit_status == 1)
 
 
 def test_what_cannot_be_undone_is_tried_again_when_the_time_is_over(here: Place, tmp_path: Path) -> None:

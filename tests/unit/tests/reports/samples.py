@@ -117,6 +117,7 @@ def result(
     attempts: Sequence[dict[str, Any]] = (),
     teardown_errors: Sequence[str] = (),
     runs: dict[str, int] | None = None,
+    faults: Sequence[dict[str, Any]] = (),
 ) -> TestResult:
     of = of or session()
     return TestResult(
@@ -134,7 +135,17 @@ def result(
         attempts=attempts,
         teardown_errors=teardown_errors,
         runs=runs,
+        faults=faults,
     )
+
+
+def fault(kind: str, *nodes: str, injected: float = 1, lasts: float | None = 2, **more: Any) -> dict[str, Any]:
+    """What was done to nodes, as results have it; seconds are those since the start of the test."""
+    effective = START + injected + 0.25
+    healed = None if lasts is None else START + injected + lasts
+    times = {"injected": START + injected, "effective": effective, "healed": healed}
+    by = None if lasts is None else "test"
+    return {"fault": kind, "nodes": list(nodes), "details": {}, **times, "healed_by": by, **more}
 
 
 def attempt(

@@ -6,17 +6,20 @@ import re
 import subprocess
 import sys
 import time
+import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 from typing import Any
 
 from ducktape import __version__
-from ducktape.tests.reports import html
+from ducktape.tests.reports import html, junit, text
 from ducktape.tests.result import FAIL, PASS, TestResults
 from tests.unit.tests.reports.samples import (
     HOSTILE,
+    START,
     check_golden,
     demo_results,
     eventful_results,
+    fault,
     not_run,
     result,
     session,
@@ -354,3 +357,130 @@ def test_the_script_and_the_style_of_the_page_are_part_of_it() -> None:
     content = html.render(demo_results())
     assert html.style_sheet() in content
     assert 'document.getElementById("filter_text")' in content
+
+
+def with_faults(*faults: dict[str, Any], seconds: float = 90) -> TestResults:
+    of = session()
+    results = TestResults(of)
+    results.append(result("test_fail", 1, FAIL, "oh", seconds=seconds, of=of, faults=faults))
+    return results
+
+
+def fault_rows(content: str) -> list[list[str]]:
+    [table] = re.findall('<details class="faults".*?</details>', content, re.DOTALL)
+    cells = Page(table).cells
+    return [cells[start : start + 4] for start in range(0, len(cells), 4)]
+
+
+def test_the_faults_of_a_test_are_told_with_their_nodes_times_and_ends() -> None:
+    groups = {"groups": [["node1", "node2"], ["node3"]], "one_way": True}
+    content = html.render(
+        with_faults(
+            fault("partition", "node1", "node2", "node3", injected=1, lasts=15.8, details=groups),
+            fault("isolate", "node1", injected=3, lasts=61, healed_by="node"),
+            fault("kill", "node2", lasts=0, details={"signal": "KILL", "pids": {"node2": [17, 18]}}),
+            fault("fill_disk", "node2", lasts=None, details={"path": "/mnt", "free": 0}),
+            fault("slow", "node2", error="node2: no room", effective=None),
+            fault("drop", injected=-7200),
+        )
+    )
+    assert fault_rows(content) == [
+        ["Fault", "Nodes", "Injected", "Healed"],
+        [
+            "partitiongroups=node1, node2 | node3, one_way=True",
+            "node1, node2, node3",
+            "1.0 s",
+            "16.8 s by the test",
+        ],
+        ["isolate", "node1", "3.0 s", "64.0 s by the node, since nobody renewed it"],
+        ["killsignal=KILL, pids=node2: 17, 18", "node2", "1.0 s", "1.0 s by the test"],
+        ["fill_diskpath=/mnt, free=0", "node2", "1.0 s", "not healed when the test ended"],
+        ["slow", "node2", "1.0 s", "failed: node2: no room"],
+        ["drop", "", "2026-11-22 13:14:20.5 UTC", "2026-11-22 13:14:22.5 UTC by the test"],
+    ]
+    assert 'title="2026-11-22 15:14:21.5 UTC, in effect 0.2 s later">1.0 s' in content
+    assert 'title="2026-11-22 15:14:37.3 UTC">16.8 s' in content
+    assert "6 faults, in seconds since the test began" in content
+
+
+def test_a_test_without_faults_has_nothing_of_them() -> None:
+    page = html.render(demo_results())
+    assert ('<details class="faults"' in page, '"faults' in page) == (False, False)
+
+
+def test_the_faults_are_in_the_constants_too() -> None:
+    [test] = Page(html.render(with_faults(fault("pause", "node1")))).constants()["FAILED_TESTS"]
+    assert test["faults_left_out"] == 0
+    assert test["faults"] == [
+        {
+            "kind": "pause",
+            "details": "",
+            "nodes": "node1",
+            "injected": "1.0 s",
+            "injected_at": "2026-11-22 15:14:21.5 UTC, in effect 0.2 s later",
+            "healed": "3.0 s",
+            "healed_at": "2026-11-22 15:14:23.5 UTC",
+            "ending": "by the test",
+        }
+    ]
+
+
+def test_no_text_of_a_fault_can_act_as_markup_or_script() -> None:
+    nasty = fault(HOSTILE, "<b>n</b>", details={"<img>": [HOSTILE], "x" * 5000: 1}, healed_by=HOSTILE)
+    failed = fault("a", "</details></table>", error=HOSTILE)
+    content = html.render(with_faults(nasty, failed))
+    page = Page(content)
+    assert content.count("</script>") == 1
+    assert content.count("<!--") == 0
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", content)
+    assert {tag for tag, _ in page.elements} & {"b", "img", "iframe"} == set()
+    assert content.count("</details>") == 1
+    assert max(len(cell) for row in fault_rows(content) for cell in row) < 1000
+
+
+def test_records_of_faults_that_make_no_sense_do_not_cost_the_page() -> None:
+    strange: list[dict[str, Any]] = [
+        {},
+        {"fault": 3, "nodes": 4, "details": [5], "injected": "x", "effective": [], "healed": 1e300, "healed_by": {}},
+        {"injected": float("nan"), "healed": float("inf"), "nodes": None, "details": None},
+    ]
+    assert fault_rows(html.render(with_faults(*strange)))[1:] == [
+        ["fault", "", "", "not healed when the test ended"],
+        ["3", "4", "", "not healed when the test ended"],
+        ["fault", "", "", "not healed when the test ended"],
+    ]
+
+
+def test_many_faults_are_folded_and_very_many_are_left_to_the_file_of_the_test() -> None:
+    def render(number: int) -> str:
+        return html.render(with_faults(*(fault("pause", f"node{index}", injected=index) for index in range(number))))
+
+    assert '<details class="faults" open>' in render(10)
+    assert '<details class="faults">' in render(11)
+    content = render(1234)
+    assert len(fault_rows(content)) == 201
+    assert "1,234 faults, in" in content
+    assert '1,034 more are in <a href="DemoTest/test_fail/1/events.json">events.json</a>.' in content
+
+
+def test_thousands_of_tests_with_many_faults_are_rendered_at_once() -> None:
+    of = session()
+    results = TestResults(of)
+    many = [fault("pause", "node1", "node2", details={"process": "server"}) for _ in range(30)]
+    for index in range(1500):
+        results.append(result("test_matrix", index, PASS, "", {"x": index}, of=of, faults=many if index % 10 else ()))
+    started = time.process_time()
+    content = html.render(results)
+    # Less than 1 s; the margin is for slow and busy machines
+    assert time.process_time() - started < 6
+    assert content.count("20 more are in") == 1350
+
+
+def test_other_reports_for_people_and_machines_say_nothing_of_faults() -> None:
+    plain, broken = with_faults(), with_faults(fault(HOSTILE, HOSTILE, details={"<a>": HOSTILE}))
+    for results in (plain, broken):
+        results.start_time, results.stop_time = START, START + 1
+    assert text.session_report(broken) == text.session_report(plain)
+    assert [text.result_report(each) for each in broken] == [text.result_report(each) for each in plain]
+    assert junit.render(broken) == junit.render(plain)
+    assert ElementTree.fromstring(junit.render(broken)).tag == "testsuites"

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A fault as a reader sees it: what it was, where, from when to when, and how it ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+_LONGEST_TEXT = 300
+_ENDINGS = {
+    "test": "by the test",
+    "node": "by the node, since nobody renewed it",
+    "clean-up": "after the test's process had died",
+}
+
+
+def fault_view(fault: Mapping[str, Any], start_time: float) -> dict[str, str]:
+    """Return the texts of one row.
+
+    Args:
+        fault: what the record of a result says of it; whatever is missing or makes no sense is left out.
+        start_time: of the test, Unix seconds; what happened is shown relative to it.
+    """
+    injected, effective, healed = (_number(fault.get(name)) for name in ("injected", "effective", "healed"))
+    error = fault.get("error")
+    by = str(fault.get("healed_by") or "test")
+    lag = None if injected is None or effective is None else effective - injected
+    ending = "not healed when the test ended" if healed is None else _ENDINGS.get(by, f"by {by}")
+    return {
+        "kind": _short(str(fault.get("fault") or "fault")),
+        "details": _short(_details(fault.get("details"))),
+        "nodes": _short(_plain(fault.get("nodes") or [])),
+        "injected": _relative(injected, start_time),
+        "injected_at": _clock(injected) + (f", in effect {lag:.1f} s later" if lag is not None and lag >= 0 else ""),
+        "healed": "" if error else _relative(healed, start_time),
+        "healed_at": "" if error else _clock(healed),
+        "ending": _short(f"failed: {error}") if error else ending,
+    }
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and abs(value) < 1e11 else None
+
+
+def _details(details: Any) -> str:
+    pairs = details.items() if isinstance(details, Mapping) else ()
+    return ", ".join(f"{name}={_plain(value)}" for name, value in pairs)
+
+
+def _plain(value: Any) -> str:
+    """A value in few characters: neither quotes nor the braces that are not needed."""
+    if isinstance(value, Mapping):
+        return " ".join(f"{key}: {_plain(item)}" for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        # Groups of nodes are told apart by more than what is between their members
+        separator = " | " if any(isinstance(item, (list, tuple)) for item in value) else ", "
+        return separator.join(map(_plain, value))
+    return str(value)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"
+
+
+def _relative(moment: float | None, start: float) -> str:
+    if moment is None:
+        return ""
+    # A clock that was set meanwhile, and a test of which nobody knows when it started
+    return f"{moment - start:.1f} s" if 0 <= start <= moment else _clock(moment)
+
+
+def _clock(moment: float | None) -> str:
+    """A moment as servers write it into their logs; not in the time zone of who happens to make the report."""
+    if moment is None:
+        return ""
+    seconds, tenth = divmod(round(moment * 10), 10)
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(seconds))}.{tenth} UTC"
