@@ -225,8 +225,9 @@ def remove_tree(path: str) -> bool:
         thaw(path)
         for directory, _, _ in os.walk(path):
             for pid in _read(f"{directory}/cgroup.procs").split():
-                with contextlib.suppress(OSError):
-                    os.kill(int(pid), signal.SIGKILL)
+                if pid != "0":  # one of another container, which has no number here: 0 would mean ourselves
+                    with contextlib.suppress(OSError):
+                        os.kill(int(pid), signal.SIGKILL)
         time.sleep(0.005)
     return True
 
@@ -239,8 +240,10 @@ def _is_removed(path: str) -> bool:
 
 
 def is_keeper(pid: str) -> bool:
-    """Whether a process id is that of a process that holds a sandbox."""
-    return pid.isdecimal() and _read(f"/proc/{pid}/comm").strip() == KEEPER
+    """Whether a process id is that of a living process that holds a sandbox."""
+    # A dead one keeps its name until whoever inherited it takes leave of it
+    name, _, rest = _read(f"/proc/{pid}/stat").partition("(")[2].rpartition(") ") if pid.isdecimal() else ("", "", "")
+    return name == KEEPER and rest[0] not in "ZX"
 
 
 def leftovers() -> list[str]:

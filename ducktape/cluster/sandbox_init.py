@@ -14,6 +14,7 @@ import os
 import select
 import signal
 import socket
+import time
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -35,6 +36,9 @@ NETWORK_WANTED, NETWORK_THERE, READY = b"network", b"there", b"ready"
 END_ALL = b"end all"
 # What reaches the whole machine: modules, devices, its clock, its log, its power. The rest is the node's own.
 _CAPABILITIES_OF_THE_MACHINE = {16, 17, 20, 22, 25, 26, 27, 30, 32, 33, 34, 35, 36}
+_SSH_PORT = 22
+_LISTENING = "0A"
+_SECONDS_TO_LISTEN = 10.0
 _DEFAULTS = (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
 
 
@@ -92,11 +96,26 @@ def _run(program: list[str]) -> None:
         finally:
             os._exit(127)
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if status == 0:
-        return
+    # It goes to the background before it listens
+    deadline = time.monotonic() + _SECONDS_TO_LISTEN
+    while status == 0 and time.monotonic() < deadline:
+        if _is_listened_to(_SSH_PORT):
+            return
+        time.sleep(0.001)
     with contextlib.suppress(OSError), open(log, encoding="utf-8", errors="replace") as file:
         raise RuntimeError(f"{program[0]} ended with status {status}: {file.read().strip()[-1000:]}")
     raise RuntimeError(f"{program[0]} ended with status {status}")
+
+
+def _is_listened_to(port: int) -> bool:
+    """Whether a server of this network listens on a port; asking for a connection would show in its log."""
+    for path in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
+            for line in file:
+                words = line.split()
+                if words[1].endswith(f":{port:04X}") and words[3] == _LISTENING:
+                    return True
+    return False
 
 
 def _close_all_but(descriptor: int) -> None:

@@ -7,6 +7,7 @@ This module is loaded by a process that is copied for every node, so it imports 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import stat
@@ -150,8 +151,7 @@ class Host:
             if not os.access(f"/{part}", os.R_OK | os.X_OK):  # an ordinary user may not look into root's home
                 mount(f"{disk}/{part}", f"{root}/{part}", flags=MS_BIND)
                 continue
-            layers = f"lowerdir=/{part},upperdir={disk}/{part},workdir={disk}/{part}.work"
-            mount("overlay", f"{root}/{part}", "overlay", 0, layers)
+            self._lay_over(root, disk, part)
         for path in self._inner:
             self._show_inner(root, path)
         for part in _ON_DISK:
@@ -172,6 +172,33 @@ class Host:
             _make_place(target, directory=os.path.isdir(source))
             mount(source, target, flags=MS_BIND | MS_REC)
         change_root(root)
+
+    def _lay_over(self, root: str, disk: str, path: str) -> None:
+        """Put a private layer over a directory; where an ordinary user may not see what mounts hide, over its parts."""
+        upper, work = f"{disk}/{path}", f"{disk}/{path.split('/')[0]}.work/{path.replace('/', '-')}"
+        os.makedirs(work, exist_ok=True)
+        try:
+            mount("overlay", f"{root}/{path}", "overlay", 0, f"lowerdir=/{path},upperdir={upper},workdir={work}")
+        except OSError as error:
+            if error.errno != errno.EINVAL or not any(inner.startswith(f"{path}/") for inner in self._inner):
+                raise
+            mount(upper, f"{root}/{path}", flags=MS_BIND)
+            with os.scandir(f"/{path}") as entries:
+                for entry in entries:
+                    self._lay_over_part(root, disk, f"{path}/{entry.name}", entry)
+
+    def _lay_over_part(self, root: str, disk: str, path: str, entry: os.DirEntry[str]) -> None:
+        if os.path.lexists(f"{disk}/{path}") and not entry.is_dir(follow_symlinks=False):
+            return  # the node has its own
+        if entry.is_symlink():
+            os.symlink(os.readlink(entry.path), f"{disk}/{path}")
+        elif entry.is_dir():
+            if not os.path.isdir(f"{disk}/{path}"):
+                _copy_manners(entry.path, f"{disk}/{path}")
+            if os.access(entry.path, os.R_OK | os.X_OK) and path not in self._inner:
+                self._lay_over(root, disk, path)
+        elif entry.is_file() and os.access(entry.path, os.R_OK):
+            shutil.copyfile(entry.path, f"{disk}/{path}")
 
     def _show_inner(self, root: str, path: str) -> None:
         """Show what is mounted somewhere under a directory that has a private layer; a layer shows none of it."""

@@ -99,9 +99,13 @@ class Nodes:
             self._fork(node)
         for node in nodes:
             self._hear(node, NETWORK_WANTED)
-            self._switch.plug(node.port, node.pid, node.index)
             assert node.talk is not None
-            node.talk.send(NETWORK_THERE)
+            try:
+                self._switch.plug(node.port, node.pid, node.index)
+                node.talk.send(NETWORK_THERE)
+            except OSError:
+                self._hear(node, READY)  # if it died in the meantime, it has said why
+                raise
         for node in nodes:
             self._hear(node, READY)
             assert node.talk is not None

@@ -19,6 +19,9 @@ from ducktape.cluster.sandbox_kernel import (
     CLONE_NEWPID,
     CLONE_NEWUSER,
     CLONE_NEWUTS,
+    MS_PRIVATE,
+    MS_REC,
+    mount,
     unshare,
 )
 from ducktape.cluster.sandbox_network import Netlink
@@ -26,6 +29,8 @@ from ducktape.cluster.sandbox_network import Netlink
 _NAMESPACES = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC
 _SYSTEM_ADMINISTRATOR = 21  # the capability
 _LACKS_RIGHTS = "this process has not got the capability CAP_SYS_ADMIN"
+_NEEDS_LINUX = "the sandbox needs Linux"
+# File, the text that switches them off, and how that is told
 _SWITCHES = (
     ("/proc/sys/user/max_user_namespaces", "0", "user.max_user_namespaces is 0"),
     ("/proc/sys/kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone is 0"),
@@ -35,6 +40,11 @@ _SWITCHES = (
         "kernel.apparmor_restrict_unprivileged_userns is 1",
     ),
 )
+_SWITCHING_ON = {
+    "user.max_user_namespaces is 0": "user.max_user_namespaces=10000",
+    "kernel.unprivileged_userns_clone is 0": "kernel.unprivileged_userns_clone=1",
+    "kernel.apparmor_restrict_unprivileged_userns is 1": "kernel.apparmor_restrict_unprivileged_userns=0",
+}
 
 
 def has_rights() -> bool:
@@ -58,16 +68,24 @@ def may_change_groups() -> bool:
 def problem_with_namespaces(flags: int = _NAMESPACES) -> str | None:
     """Try to make namespaces, in a process of its own.
 
+    Args:
+        flags: which. With one of users among them, it is also tried to be root there, and to change mounts.
+
     Returns:
         Why that does not work, in one line; ``None`` if it does.
     """
     if not sys.platform.startswith("linux"):
-        return "the sandbox needs Linux"
+        return _NEEDS_LINUX
+    user, group = os.geteuid(), os.getegid()
     pid = os.fork()
     if not pid:
         code = 255
         try:
             unshare(flags)
+            if flags & CLONE_NEWUSER:
+                # Some kernels let namespaces be made and refuse everything in them
+                _map_one(user, group)
+                mount("none", "/", flags=MS_REC | MS_PRIVATE)
             code = 0
         except OSError as error:
             code = error.errno or 255
@@ -80,9 +98,35 @@ def problem_with_namespaces(flags: int = _NAMESPACES) -> str | None:
 def obstacle() -> str | None:
     """Return why this process, as it is, cannot make nodes, in one line; ``None`` if it can."""
     if not sys.platform.startswith("linux"):
-        return "the sandbox needs Linux; use --cluster localhost"
+        return f"{_NEEDS_LINUX}; use --cluster localhost"
     problem = problem_with_namespaces() if has_rights() else _LACKS_RIGHTS
     return None if problem is None else _sentence(problem)
+
+
+def what_is_missing() -> str | None:
+    """Return why this user can make no nodes here, in some words; ``None`` if they can. Changes nothing."""
+    if has_rights() or not sys.platform.startswith("linux"):
+        return problem_with_namespaces()
+    problem = problem_with_namespaces(CLONE_NEWUSER | _NAMESPACES)
+    return None if problem is None else _reason() or problem
+
+
+def remedy_for(problem: str) -> str:
+    """Return what can be done about that which is missing.
+
+    Args:
+        problem: as :func:`what_is_missing` tells it.
+    """
+    if problem == _NEEDS_LINUX:
+        return "Use --cluster localhost, or nodes elsewhere."
+    elsewhere = "Or run it as root, or use --cluster localhost."
+    for told, setting in _SWITCHING_ON.items():
+        if problem == _switched_off(told):
+            return f"Root of this machine allows them: sysctl {setting}. {elsewhere}"
+    return (
+        "Who runs this in a container has to give it that right, as Docker and Podman do with --privileged. "
+        f"{elsewhere}"
+    )
 
 
 def gain_rights() -> str | None:
@@ -96,31 +140,33 @@ def gain_rights() -> str | None:
     """
     if has_rights() or not sys.platform.startswith("linux"):
         return obstacle()
-    problem = problem_with_namespaces(CLONE_NEWUSER | _NAMESPACES)
+    problem = what_is_missing()
+    if problem is None and len(os.listdir("/proc/self/task")) > 1:
+        problem = "something in this program has started threads already, as plug-ins of the interpreter may do"
     if problem is not None:
-        return _sentence(_reason() or problem)
-    user, group = os.geteuid(), os.getegid()
-    _become_root(user, group)
-    unshare(CLONE_NEWNS | CLONE_NEWNET)
-    netlink = Netlink()
-    netlink.set_up(socket.if_nametoindex("lo"))
-    netlink.close()
+        return _sentence(problem)
+    try:
+        _become_root(os.geteuid(), os.getegid())
+        unshare(CLONE_NEWNS | CLONE_NEWNET)
+        netlink = Netlink()
+        netlink.set_up(socket.if_nametoindex("lo"))
+        netlink.close()
+    except OSError as error:
+        return _sentence(str(error))
     return None
 
 
 def enter_user_namespace() -> None:
-    """Do what :func:`gain_rights` does, or raise.
+    """Give this process the rights to make nodes, as :func:`gain_rights` does; if it has them, nothing happens.
 
     Raises:
-        SandboxError: this process cannot get the rights; says what is missing, in one line.
+        SandboxError: it cannot get them; says what is missing, in one line.
     """
+    if has_rights():
+        return
     problem = gain_rights()
     if problem is not None:
         raise SandboxError(problem)
-
-
-# The name by which the command line calls it; the program goes on in the same process
-reexec_in_user_namespace = enter_user_namespace
 
 
 def _sentence(problem: str) -> str:
@@ -132,11 +178,15 @@ def _sentence(problem: str) -> str:
 
 
 def _reason() -> str:
-    for path, off, reason in _SWITCHES:
+    for path, off, told in _SWITCHES:
         with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
             if file.read().strip() == off:
-                return f"user namespaces are switched off ({reason})"
+                return _switched_off(told)
     return ""
+
+
+def _switched_off(told: str) -> str:
+    return f"user namespaces are switched off ({told})"
 
 
 def _become_root(user: int, group: int) -> None:
@@ -156,6 +206,10 @@ def _become_root(user: int, group: int) -> None:
     os.close(ready)
     if os.waitstatus_to_exitcode(os.waitpid(helper, 0)[1]) == 0:
         return
+    _map_one(user, group)
+
+
+def _map_one(user: int, group: int) -> None:
     for name, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
         with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
             file.write(text)

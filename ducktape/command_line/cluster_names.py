@@ -8,8 +8,6 @@ import importlib
 import os
 import shlex
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +24,6 @@ _OURS = {
     "sandbox": "ducktape.cluster.sandbox.SandboxCluster",
     "vagrant": "ducktape.cluster.vagrant.VagrantCluster",
 }
-_SANDBOX_TOOLS = ("unshare", "nsenter", "ip")
-_PROBE_SEC = 5.0
 _SHOWN_PATHS = 3
 
 
@@ -144,18 +140,7 @@ def _command(args: Mapping[str, Any], cluster: str) -> str:
 
 def sandbox_works() -> bool:
     """Tell whether this machine lets this user make isolated nodes, by trying the least of it; takes milliseconds."""
-    if sys.platform != "linux" or not all(map(shutil.which, _SANDBOX_TOOLS)):
-        return False
-    as_root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-    try:
-        done = subprocess.run(
-            ["unshare", *as_root, "--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "true"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=_PROBE_SEC,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0
+    # Only those need it who have named no cluster
+    from ducktape.cluster.sandbox_user import what_is_missing
+
+    return what_is_missing() is None

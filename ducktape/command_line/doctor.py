@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ducktape.command_line.defaults import ConsoleDefaults
-from ducktape.command_line.steps import make_cluster, read_options
+from ducktape.command_line.steps import is_sandbox, make_cluster, read_options
 
 # Wrong options are answered without the libraries that reach nodes.
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ def main(argv: list[str]) -> int:
     # A run finds its classes beside its tests, which here are not looked for.
     sys.path.append(os.getcwd())
     try:
+        if is_sandbox(args):
+            return _visit_sandbox(args, options)
         findings, remarks = _examine(make_cluster(args), options.timeout)
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -48,6 +50,19 @@ def main(argv: list[str]) -> int:
     else:
         _show(findings, remarks)
     return 0 if findings and all(each.usable for each in findings) else 1
+
+
+def _visit_sandbox(args: dict[str, Any], options: argparse.Namespace) -> int:
+    from ducktape.command_line.doctor_view import render_sandbox
+    from ducktape.command_line.sandbox_doctor import to_json, visit_sandbox
+
+    visit = visit_sandbox(lambda: make_cluster(args), timeout=options.timeout)
+    print(
+        json.dumps(to_json(args["cluster"], visit), indent=2)
+        if options.json
+        else render_sandbox(visit, columns=_columns())
+    )
+    return 0 if visit.usable else 1
 
 
 def create_doctor_parser() -> argparse.ArgumentParser:
@@ -204,8 +219,12 @@ def _as_json(cluster: str, findings: list[Findings], remarks: list[str]) -> dict
 
 def _show(findings: list[Findings], remarks: list[str]) -> None:
     from ducktape.command_line.doctor_view import render
+
+    print(render(findings, remarks, columns=_columns()))
+
+
+def _columns() -> int:
     from ducktape.utils.terminal_size import get_terminal_size
 
     # A file or a pipe is as wide as it needs to be, but nobody reads paragraphs of any width
-    columns = get_terminal_size()[0] if sys.stdout.isatty() else 100
-    print(render(findings, remarks, columns=columns))
+    return get_terminal_size()[0] if sys.stdout.isatty() else 100

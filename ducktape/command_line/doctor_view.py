@@ -11,6 +11,7 @@ from ducktape.cluster.remedies import Problem, note_of, problems_of
 
 if TYPE_CHECKING:
     from ducktape.cluster.diagnosis import Findings
+    from ducktape.command_line.sandbox_doctor import Trial, Visit
 
 _GAP = "  "
 _UNKNOWN = "-"
@@ -170,3 +171,50 @@ def _summary(findings: list[Findings]) -> str:
         return f"{text}, all well."
     parts = [f"{failed} cannot be used"] * bool(failed) + [f"{doubtful} with remarks"] * bool(doubtful)
     return f"{text}: {', '.join(parts)}."
+
+
+# --- a sandbox
+
+
+def render_sandbox(visit: Visit, *, columns: int) -> str:
+    """Return the whole text about a sandbox, without a newline at its end.
+
+    Args:
+        visit: what was found out.
+        columns: width of the terminal.
+    """
+    columns = max(_NARROWEST, columns)
+    rows = [(part.name, part.text, part.remedy) for part in visit.parts]
+    rows += [(trial.name or _kind(trial), _course(trial), "") for trial in visit.trials]
+    width = max(len(name) for name, _, _ in rows)
+    lines = []
+    for name, text, remedy in rows:
+        lines.append(_wrapped(f"{name:{width}}{_GAP}{text}", columns))
+        lines += [_wrapped(f"-> {remedy}", columns, indent="   ")] * bool(remedy)
+    parts = ["\n".join(lines)]
+    if servers := [trial.findings for trial in visit.trials if trial.findings is not None]:
+        parts.append(table(servers, columns=columns))
+        if problems := _by_kind(servers):
+            parts.append("\n".join(_problem_lines(problems, columns)))
+    parts += _leftovers("Removed, since their runs are dead:", visit.removed, columns)
+    parts += _leftovers("Left by runs that are dead, and not to be removed by this user:", visit.left, columns)
+    parts.append("The sandbox works." if visit.usable else "The sandbox cannot be used.")
+    return "\n\n".join(parts)
+
+
+def _kind(trial: Trial) -> str:
+    return "a node" if trial.node_type is None else f"a node of type {trial.node_type}"
+
+
+def _course(trial: Trial) -> str:
+    if trial.failure is not None:
+        return f"cannot be used: {trial.failure}" if trial.name else f"cannot be made: {trial.failure}"
+    kind = "" if trial.node_type is None else f"of type {trial.node_type}, "
+    made, took, gone = (_milliseconds(value) for value in (trial.made_ms, trial.true_ms, trial.gone_ms))
+    return f"{kind}made in {made}, `true` takes {took}, gone in {gone}"
+
+
+def _leftovers(title: str, lines: list[str], columns: int) -> list[str]:
+    return ["\n".join([_wrapped(title, columns), *(_wrapped(line, columns, indent="   ") for line in lines)])] * bool(
+        lines
+    )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ducktape.command_line.choosing import choose, expression, show_collection, show_import_failures
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.command_line.parse_args import given_options
-from ducktape.command_line.steps import give_up, make_cluster, read_options
+from ducktape.command_line.steps import give_up, make_cluster, prepare_for_sandbox, read_options
 from ducktape.command_line.subcommands import find_subcommand
 from ducktape.errors import DucktapeError
 from ducktape.tests.loggermaker import close_logger
@@ -51,7 +51,10 @@ def _run_session(argv: list[str], resources: contextlib.ExitStack) -> bool:
     """Do everything between the command line and the exit code; returns whether all went well."""
     args = read_options(argv)
     resumed = None if args["resume"] is None else _resume(args, argv, resources)
-    args = _understood(args if resumed is None else resumed.options)
+    args = args if resumed is None else resumed.options
+    # A session that is resumed names its cluster itself
+    prepare_for_sandbox(args)
+    args = _understood(args)
     session_context = _start_session(args) if resumed is None else _go_on_with(resumed, args)
     logger = SessionLoggerMaker(session_context).logger
     resources.callback(close_logger, logger)

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import importlib
-import os
 import sys
 import traceback
 from collections.abc import Mapping
@@ -39,32 +37,42 @@ def read_options(argv: list[str]) -> dict[str, Any]:
         argv: the command line.
     """
     try:
-        args = parse_args(argv)
+        return parse_args(argv)
     except OSError as error:
         give_up(f"Cannot read the configuration file {error.filename}: {error.strerror}")
     except UnicodeDecodeError as error:
         give_up(f"A configuration file is not UTF-8 text: {error}")
-    enter_user_namespace(args)
-    return args
 
 
-def enter_user_namespace(args: Mapping[str, Any]) -> None:
-    """Start the program anew where an ordinary user may make the nodes of a sandbox, if these are what is asked for.
-
-    To be called before anything is made. Ends the program when such nodes cannot be had.
+def is_sandbox(args: Mapping[str, Any]) -> bool:
+    """Tell whether the nodes of a sandbox are asked for.
 
     Args:
         args: the options of a run.
     """
-    if full_name(args["cluster"]) != _SANDBOX or os.geteuid() == 0 or any(args[name] for name in _WITHOUT_NODES):
+    return full_name(args["cluster"]) == _SANDBOX
+
+
+def prepare_for_sandbox(args: Mapping[str, Any]) -> None:
+    """Let an ordinary user make the nodes of a sandbox, if these are what is asked for: this process goes on as root
+    of a user namespace, in the same place and as the same process.
+
+    To be called before anything is made, and while there is a single thread. Ends the program with one line when the
+    kernel does not allow it. Whoever has the rights already keeps them as they are, so a second call does nothing.
+
+    Args:
+        args: the options of a run.
+    """
+    if not is_sandbox(args) or any(args[name] for name in _WITHOUT_NODES):
         return
+    # Only users of a sandbox need them
+    from ducktape.cluster.sandbox_control import SandboxError
+    from ducktape.cluster.sandbox_user import enter_user_namespace
+
     try:
-        # Only users of a sandbox who are not root need it
-        importlib.import_module("ducktape.cluster.sandbox_user").reexec_in_user_namespace()
-    except ModuleNotFoundError:
-        return  # the cluster says what it lacks
-    except Exception as error:  # whatever the kernel does not allow
-        give_up(" ".join(str(error).split()))
+        enter_user_namespace()
+    except SandboxError as error:
+        give_up(str(error))
 
 
 def make_cluster(args: dict[str, Any]) -> Any:

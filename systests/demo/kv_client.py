@@ -3,9 +3,9 @@
 
 ``kv_client.py call <server> <request>`` sends one request and prints the answer.
 
-``kv_client.py load <prefix> <value bytes> <writes, 0 for no end> <server> [<server> ...]`` writes one key after the other
-and prints a line for each write that was acknowledged. When a server does not take a write, the next one is asked,
-until one does. It ends after that many writes or at SIGTERM, with a line that sums up.
+``kv_client.py load <prefix> <value bytes> <writes, 0 for no end> <server> [<server> ...]`` writes one key after the
+other and prints a line for each write that was acknowledged. When a server does not take a write, the next one is
+asked, until one does. It ends after that many writes or at SIGTERM, with a line that sums up.
 """
 
 from __future__ import annotations

@@ -2,16 +2,16 @@
 from __future__ import annotations
 
 import os
-import sys
-import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ducktape.cluster import sandbox_user
 from ducktape.cluster.json import JsonCluster
 from ducktape.cluster.localhost import LocalhostCluster
+from ducktape.cluster.sandbox_control import SandboxError
 from ducktape.cluster.vagrant import VagrantCluster
 from ducktape.command_line import cluster_names
 from ducktape.command_line.cluster_names import (
@@ -21,7 +21,7 @@ from ducktape.command_line.cluster_names import (
     full_name,
     sandbox_works,
 )
-from ducktape.command_line.steps import read_options
+from ducktape.command_line.steps import prepare_for_sandbox, read_options
 from ducktape.errors import DucktapeError
 from tests.support.program import write
 
@@ -226,43 +226,32 @@ def test_the_command_can_be_copied(bare: Path, paths: list[str], shown: str) -> 
     assert told.splitlines()[-1].strip().startswith(f"{shown}   ")
 
 
-def test_a_machine_without_the_tools_has_no_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert sandbox_works() is False
-
-
-@pytest.mark.parametrize(("script", "works"), [("exit 0", True), ("exit 1", False), ("exec sleep 30", False)])
-@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
-def test_the_sandbox_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, works: bool) -> None:
-    monkeypatch.setattr(cluster_names, "_PROBE_SEC", 5.0 if works else 0.5)
-    for name in ("unshare", "nsenter", "ip"):
-        write(tmp_path / name, f"#!/bin/sh\n{script}\n").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+@pytest.mark.parametrize(("missing", "works"), [(None, True), ("the kernel refuses new namespaces: no", False)])
+def test_the_sandbox_is_tried(monkeypatch: pytest.MonkeyPatch, missing: str | None, works: bool) -> None:
+    monkeypatch.setattr(sandbox_user, "what_is_missing", lambda: missing)
     assert sandbox_works() is works
 
 
 # --- ordinary users
 
 
-class UserNamespaces(types.ModuleType):
-    """Stands in for what starts the program anew, which would end this one."""
+class UserNamespaces:
+    """Stands in for what changes this process for good."""
 
     def __init__(self) -> None:
-        super().__init__("ducktape.cluster.sandbox_user")
         self.entered = 0
         self.trouble = ""
 
-    def reexec_in_user_namespace(self) -> None:
+    def enter(self) -> None:
         self.entered += 1
         if self.trouble:
-            raise DucktapeError(self.trouble)
+            raise SandboxError(self.trouble)
 
 
 @pytest.fixture
 def namespaces(bare: Path, monkeypatch: pytest.MonkeyPatch) -> UserNamespaces:
     made = UserNamespaces()
-    monkeypatch.setitem(sys.modules, made.__name__, made)
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(sandbox_user, "enter_user_namespace", made.enter)
     monkeypatch.setenv("HOME", str(bare))
     return made
 
@@ -281,26 +270,50 @@ def namespaces(bare: Path, monkeypatch: pytest.MonkeyPatch) -> UserNamespaces:
 def test_an_ordinary_user_gets_a_namespace_for_a_sandbox(
     namespaces: UserNamespaces, arguments: list[str], times: int
 ) -> None:
-    read_options(arguments)
+    args = read_options(arguments)
+    assert namespaces.entered == 0
+    prepare_for_sandbox(args)
     assert namespaces.entered == times
 
 
 def test_the_cluster_of_a_configuration_file_counts(namespaces: UserNamespaces, bare: Path) -> None:
     write(bare / ".ducktape" / "config", "--cluster sandbox")
-    assert read_options(["tests"])["cluster"] == "sandbox"
+    prepare_for_sandbox(read_options(["tests"]))
     assert namespaces.entered == 1
 
 
-def test_root_needs_no_namespace(namespaces: UserNamespaces, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    read_options(["tests", "--cluster", "sandbox"])
-    assert namespaces.entered == 0
+def test_who_has_the_rights_needs_no_namespace(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(bare))
+    monkeypatch.setattr(sandbox_user, "has_rights", lambda: True)
+    monkeypatch.setattr(sandbox_user, "gain_rights", lambda: pytest.fail("entered"))
+    for _ in range(2):
+        prepare_for_sandbox(read_options(["tests", "--cluster", "sandbox"]))
 
 
 def test_a_kernel_that_does_not_allow_it_is_told_in_one_line(
     namespaces: UserNamespaces, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    namespaces.trouble = "no user\n  namespaces"
+    namespaces.trouble = "no user namespaces"
     with pytest.raises(SystemExit, match="1"):
-        read_options(["tests", "--cluster", "sandbox"])
+        prepare_for_sandbox(read_options(["tests", "--cluster", "sandbox"]))
     assert capsys.readouterr() == ("", "no user namespaces\n")
+
+
+@pytest.mark.parametrize(
+    ("problem", "remedy"),
+    [
+        ("the sandbox needs Linux", "Use --cluster localhost, or nodes elsewhere."),
+        (
+            "user namespaces are switched off (user.max_user_namespaces is 0)",
+            "Root of this machine allows them: sysctl user.max_user_namespaces=10000. Or run it as root, or use "
+            "--cluster localhost.",
+        ),
+        (
+            "the kernel refuses new namespaces: Operation not permitted",
+            "Who runs this in a container has to give it that right, as Docker and Podman do with --privileged. Or "
+            "run it as root, or use --cluster localhost.",
+        ),
+    ],
+)
+def test_what_is_missing_has_a_remedy(problem: str, remedy: str) -> None:
+    assert sandbox_user.remedy_for(problem) == remedy

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from ducktape.cluster.diagnosis import Findings
-from ducktape.command_line.doctor_view import render, shortened, size, table
+from ducktape.cluster.sandbox_offer import Part
+from ducktape.command_line.doctor_view import render, render_sandbox, shortened, size, table
+from ducktape.command_line.sandbox_doctor import Trial, Visit
 
 GIB = 1024**3
 
@@ -118,3 +120,62 @@ def test_a_long_name_loses_its_middle() -> None:
 )
 def test_sizes_are_short(number: int, expected: str) -> None:
     assert size(number) == expected
+
+
+# --- a sandbox
+
+
+def test_a_sandbox_that_works_is_told_part_by_part() -> None:
+    parts = [Part("rights", "those of root"), Part("sudo", "is not there", "Install the package sudo.")]
+    trials = [
+        Trial(None, "node1", made_ms=41.2, true_ms=3.14, gone_ms=12.0),
+        Trial("big", "node1", made_ms=40.0, true_ms=3.0, gone_ms=9.0),
+    ]
+    assert render_sandbox(Visit(parts, trials, removed=["process 12 holds a sandbox"]), columns=80) == textwrap.dedent(
+        """\
+        rights  those of root
+        sudo    is not there
+           -> Install the package sudo.
+        node1   made in 41ms, `true` takes 3.1ms, gone in 12ms
+        node1   of type big, made in 40ms, `true` takes 3.0ms, gone in 9.0ms
+
+        Removed, since their runs are dead:
+           process 12 holds a sandbox
+
+        The sandbox works."""
+    )
+
+
+def test_a_sandbox_without_rights_is_none() -> None:
+    parts = [Part("rights", "switched off", "Switch them on.", fatal=True)]
+    left = ["control group /sys/fs/cgroup/x"]
+    assert render_sandbox(Visit(parts, left=left), columns=80) == textwrap.dedent(
+        """\
+        rights  switched off
+           -> Switch them on.
+
+        Left by runs that are dead, and not to be removed by this user:
+           control group /sys/fs/cgroup/x
+
+        The sandbox cannot be used."""
+    )
+
+
+def test_a_node_that_cannot_be_used_says_why() -> None:
+    parts = [Part("rights", "those of root")]
+    trials = [Trial("big", failure="no address"), Trial(None, "node1", failure="no answer", made_ms=1.0)]
+    assert render_sandbox(Visit(parts, trials), columns=80).splitlines() == [
+        "rights              those of root",
+        "a node of type big  cannot be made: no address",
+        "node1               cannot be used: no answer",
+        "",
+        "The sandbox cannot be used.",
+    ]
+
+
+def test_the_server_of_a_node_has_the_table_of_other_nodes() -> None:
+    trial = Trial(None, "node1", made_ms=1.0, true_ms=1.0, gone_ms=1.0, findings=_node("node1", sudo="missing"))
+    lines = render_sandbox(Visit([Part("rights", "those of root")], [trial]), columns=80).splitlines()
+    assert lines[3].split()[:3] == ["node", "state", "login"]
+    assert lines[4].split()[:3] == ["node1", "see", "below"]
+    assert lines[6:8] == ["node1: there is no sudo", "   -> If your services use it, install the package sudo."]
