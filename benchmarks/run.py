@@ -15,6 +15,7 @@ from benchmarks import environments, sandbox, simulation, ssh
 from benchmarks.measure import CommandFailed, Sample, run
 from benchmarks.suites import write_no_op
 from benchmarks.table import Row, Target, as_json, render, render_targets, targets
+from ducktape.cluster.sandbox import SandboxError
 
 LOCALHOST = ["--cluster", "ducktape.cluster.localhost.LocalhostCluster"]
 
@@ -83,7 +84,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--part",
         choices=["commands", "ssh", "simulation", "sandbox"],
-        help="measure whole commands, or work over SSH, or the order of tests, or nodes of a sandbox, alone",
+        help="measure whole commands, or work over SSH, or the order of tests, or nodes of a sandbox (and beside them "
+        "containers of Podman, where it can be used), alone",
     )
     return parser.parse_args(arguments)
 
@@ -131,7 +133,10 @@ def _in_a_sandbox(program: Path, *, quick: bool) -> list[sandbox.Row]:
     if missing:
         print(f"bench: nothing is measured in a sandbox: {missing}", file=sys.stderr)
         return []
-    return sandbox.measured(program, quick=quick)
+    try:
+        return sandbox.measured(program, quick=quick)
+    except SandboxError as error:
+        raise CommandFailed(f"the sandbox: {error}") from error
 
 
 def _conclude(

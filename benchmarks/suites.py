@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 _NO_OP = """
@@ -83,4 +84,69 @@ def write_logging(directory: Path, *, nodes: int, files: int) -> Path:
     path.write_text(
         _LOGGING.format(nodes=nodes, files=files, directory=str(directory), seconds=seconds), encoding="utf-8"
     )
+    return path
+
+
+_WITH_NODES = """
+from ducktape.mark import matrix
+from ducktape.mark.resource import cluster
+from ducktape.tests.test import Test
+
+
+class NodesTest(Test):
+    @cluster(num_nodes=3)
+    @matrix(number=list(range({count})))
+    def test_it(self, number):
+        for node in self.test_context.cluster.alloc(self.test_context.expected_cluster_spec):
+            node.account.ssh("true")
+"""
+
+
+def write_with_nodes(directory: Path, count: int) -> Path:
+    """Write a file of ``count`` tests that do nothing in each of their three nodes, and return its path."""
+    path = directory / "test_nodes.py"
+    path.write_text(_WITH_NODES.format(count=count), encoding="utf-8")
+    return path
+
+
+_WITH_CONTAINERS = """
+import subprocess
+
+from ducktape.mark import matrix
+from ducktape.mark.resource import cluster
+from ducktape.tests.test import Test
+
+
+def side_by_side(command, names):
+    processes = [subprocess.Popen([part.format(name=name) for part in command]) for name in names]
+    if any([process.wait() for process in processes]):
+        raise RuntimeError("failed: " + " ".join(command))
+
+
+class ContainerTest(Test):
+    @cluster(num_nodes=3)
+    @matrix(number=list(range({count})))
+    def test_it(self, number):
+        names = ["test%d-%d" % (number, node) for node in range(3)]
+        side_by_side({create!r}, names)
+        side_by_side({execute!r}, names)
+        subprocess.run([*{remove!r}, *names], check=True)
+"""
+
+
+def write_with_containers(
+    directory: Path, count: int, *, create: Sequence[str], execute: Sequence[str], remove: Sequence[str]
+) -> Path:
+    """Write a file of tests that each make three containers, do nothing in each and remove them; return its path.
+
+    Args:
+        directory: where it is written.
+        count: of tests.
+        create: command line that makes the container ``{name}``.
+        execute: command line that does nothing in the container ``{name}``.
+        remove: start of a command line that removes the containers whose names follow.
+    """
+    path = directory / "test_containers.py"
+    text = _WITH_CONTAINERS.format(count=count, create=list(create), execute=list(execute), remove=list(remove))
+    path.write_text(text, encoding="utf-8")
     return path

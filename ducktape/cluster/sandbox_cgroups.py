@@ -7,6 +7,7 @@ This module is loaded by a process that is copied for every node, so it imports 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import time
@@ -102,6 +103,7 @@ class Groups:
         self.controllers: set[str] = set()
         self.problem = ""
         self._tops: dict[str, str] = {}
+        self._held: dict[str, int] = {}
         try:
             candidates = parents()
         except OSError as error:
@@ -109,9 +111,8 @@ class Groups:
             self.problem = str(error)
         checked: dict[str, bool] = {}
         for name, parent in candidates.items():
-            top = f"{parent}/{PREFIX}{mark}"
             try:
-                os.makedirs(top, exist_ok=True)
+                top = self._top(parent, mark)
                 if os.path.exists(f"{top}/cgroup.subtree_control"):
                     _write(f"{top}/cgroup.subtree_control", f"+{name}")
                 if top not in checked:
@@ -121,12 +122,30 @@ class Groups:
                 continue
             if not checked[top]:
                 self.problem = f"processes may not be moved to {parent}"
-                remove_tree(top)
                 continue
             self._tops[name] = top
             self.controllers.add(name)
         if not candidates:
             self.problem = self.problem or "this machine offers no control groups"
+        for top in set(self._held) - set(self._tops.values()):
+            self._let_go(top)
+
+    def _top(self, parent: str, mark: str) -> str:
+        """Make a group that nobody takes for a leftover as long as this process lives."""
+        top = f"{parent}/{PREFIX}{mark}"
+        if top in self._held:
+            return top
+        number = 1
+        while (held := _hold(top, make=True)) is None:
+            # A sandbox in another container, whose processes are numbered anew
+            number += 1
+            top = f"{parent}/{PREFIX}{mark}-{number}"
+        self._held[top] = held
+        return top
+
+    def _let_go(self, top: str) -> None:
+        remove_tree(top)
+        os.close(self._held.pop(top))
 
     def add(self, node: str, *, cpu: float | None, memory: int | None, pids: int | None) -> dict[str, str]:
         """Make the groups of a node.
@@ -177,8 +196,39 @@ class Groups:
 
     def close(self) -> None:
         """Remove what is left."""
-        for path in set(self._tops.values()):
-            remove_tree(path)
+        for top in list(self._held):
+            self._let_go(top)
+
+
+def _hold(path: str, *, make: bool = False) -> int | None:
+    """Lock a group, in a way that processes of other containers see.
+
+    Args:
+        path: of the group.
+        make: make it if it is not there.
+
+    Returns:
+        The descriptor that holds it; ``None`` if somebody else does, or it is not there.
+    """
+    while True:
+        if make:
+            os.makedirs(path, exist_ok=True)
+        try:
+            held = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            if make:
+                continue
+            return None
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(held)
+            return None
+        # It may have been removed before it was locked, and another one made
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.stat(path), os.fstat(held)):
+                return held
+        os.close(held)
 
 
 def _can_be_entered(path: str) -> bool:
@@ -251,18 +301,34 @@ def leftovers() -> list[str]:
     found = []
     for place, _, _ in mounted():
         for directory, names, _ in os.walk(place):
-            found += [
-                f"{directory}/{name}"
-                for name in names
-                if name.startswith(PREFIX) and not is_keeper(name.removeprefix(PREFIX))
-            ]
+            paths = [f"{directory}/{name}" for name in names if name.startswith(PREFIX)]
+            found += [path for path in paths if _is_abandoned(path)]
             names[:] = [name for name in names if not name.startswith(PREFIX)]
     return found
+
+
+def _is_abandoned(path: str) -> bool:
+    held = _hold(path)
+    if held is None:
+        return False
+    os.close(held)
+    return True
 
 
 def remove_leftovers() -> None:
     """Remove the groups of sandboxes that nobody holds any more, where new ones would be made."""
     for parent in set(parents().values()):
         for name in os.listdir(parent):
-            if name.startswith(PREFIX) and not is_keeper(name.removeprefix(PREFIX)):
-                remove_tree(f"{parent}/{name}")
+            if name.startswith(PREFIX):
+                remove_leftover(f"{parent}/{name}")
+
+
+def remove_leftover(path: str) -> None:
+    """Remove a group unless somebody holds it."""
+    held = _hold(path)
+    if held is None:
+        return
+    try:
+        remove_tree(path)
+    finally:
+        os.close(held)

@@ -41,7 +41,7 @@ def remove_sandbox_leftovers() -> list[str]:
     for name in _links():
         _delete_link(name)
     for path in _groups():
-        sandbox_cgroups.remove_tree(path)
+        sandbox_cgroups.remove_leftover(path)
     for path in _keys():
         shutil.rmtree(path, ignore_errors=True)
     return sandbox_leftovers()

@@ -303,6 +303,26 @@ def test_leftovers_are_found_and_removed() -> None:
     assert not os.path.exists(left)
 
 
+def test_the_groups_of_a_sandbox_in_another_container_are_left_alone() -> None:
+    if not sandbox_cgroups.parents():
+        pytest.skip("this machine has no control groups")
+    # The number of its keeper means nothing here, or another process
+    mark = str(2**22 + os.getpid())
+    first, second = sandbox_cgroups.Groups(mark), sandbox_cgroups.Groups(mark)
+    try:
+        mine = first.add("node1", cpu=None, memory=None, pids=None)
+        assert [line for line in remove_sandbox_leftovers() if mark in line] == []
+        sandbox_cgroups.remove_leftovers()
+        assert os.path.isdir(mine["pids"])
+        theirs = second.add("node1", cpu=None, memory=None, pids=None)
+        assert theirs["pids"] != mine["pids"]
+    finally:
+        first.close()
+        second.close()
+    assert not os.path.exists(os.path.dirname(mine["pids"]))
+    assert not os.path.exists(os.path.dirname(theirs["pids"]))
+
+
 # --- power
 
 
