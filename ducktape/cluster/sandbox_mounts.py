@@ -31,7 +31,10 @@ from ducktape.cluster.sandbox_kernel import (
     unmount,
     unshare,
 )
+from ducktape.cluster.sandbox_sudo import STAND_IN
 
+_LOCAL = "usr/local/bin"
+_PLACES_OF_SUDO = f"/{_LOCAL}:/usr/bin:/bin:/usr/sbin:/sbin"
 PRIVATE = ("etc", "var", "opt", "root", "home")
 _ON_DISK = ("mnt", "tmp")
 _IN_MEMORY = ("run", "dev/shm")
@@ -82,8 +85,12 @@ class Host:
         # In the user namespace of an ordinary user, root of this machine is nobody
         self._is_foreign = os.stat("/etc").st_uid != 0
         mount("ducktape", self.base, "tmpfs", MS_NOSUID, "mode=0700")
-        for name in ("root", "disks", "images", "doors", "extra"):
+        for name in ("root", "disks", "images", "doors", "extra", "tools"):
             os.mkdir(f"{self.base}/{name}")
+        os.chmod(f"{self.base}/tools", 0o755)
+        self._has_sudo = shutil.which("sudo", path=_PLACES_OF_SUDO) is not None and not self._is_foreign
+        _write(f"{self.base}/tools/sudo", STAND_IN)
+        os.chmod(f"{self.base}/tools/sudo", 0o755)
         self._bind_extra(sources)
         root = f"{self.base}/root"
         mount("/", root, flags=MS_BIND | MS_REC)
@@ -154,6 +161,8 @@ class Host:
             self._lay_over(root, disk, part)
         for path in self._inner:
             self._show_inner(root, path)
+        if not self._has_sudo:
+            self._stand_in_for_sudo(root)
         for part in _ON_DISK:
             mount(f"{disk}/{part}", f"{root}/{part}", flags=MS_BIND)
         self._enter_devices(f"{root}/dev")
@@ -199,6 +208,15 @@ class Host:
                 self._lay_over(root, disk, path)
         elif entry.is_file() and os.access(entry.path, os.R_OK):
             shutil.copyfile(entry.path, f"{disk}/{path}")
+
+    def _stand_in_for_sudo(self, root: str) -> None:
+        tools = f"{self.base}/tools"
+        with contextlib.suppress(OSError):  # a machine without that directory
+            mount("overlay", f"{root}/{_LOCAL}", "overlay", MS_RDONLY, f"lowerdir={tools}:/{_LOCAL}")
+        # Some call it by its path
+        for place in _PLACES_OF_SUDO.split(":"):
+            if place != f"/{_LOCAL}" and os.path.isfile(f"{root}{place}/sudo"):
+                mount(f"{tools}/sudo", f"{root}{place}/sudo", flags=MS_BIND)
 
     def _show_inner(self, root: str, path: str) -> None:
         """Show what is mounted somewhere under a directory that has a private layer; a layer shows none of it."""

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 _SAMPLES = 3
 _PARTS_BEFORE_NODES = 2
 _FIREWALLS = {"nft": "nftables", "iptables": "iptables"}
-_SUDO = "if ! command -v sudo >/dev/null; then echo missing; elif sudo -n true; then echo works; else echo refuses; fi"
 
 
 @dataclasses.dataclass
@@ -120,7 +119,7 @@ def _try(cluster: Any, node_type: str | None, parts: list[Part], *, ordinary: bo
             trial.true_ms = min(_run_nothing(node.account, timeout) for _ in range(_SAMPLES))
         if len(parts) == _PARTS_BEFORE_NODES:  # the others are the same for nodes of all kinds
             parts.append(groups_part(node.cgroup, ordinary=ordinary))
-            parts += _asked(node, ordinary=ordinary) if trial.failure is None else []
+            parts += _asked(node) if trial.failure is None else []
         begin = time.monotonic()
         cluster.free(node)
         trial.gone_ms = _ms_since(begin)
@@ -162,7 +161,7 @@ def _ms_since(begin: float) -> float:
 # --- what only a node can tell
 
 
-def _asked(node: Any, *, ordinary: bool) -> Iterator[Part]:
+def _asked(node: Any) -> Iterator[Part]:
     place = Place.of(node)
     works = [name for tool, name in _FIREWALLS.items() if tool in place.facts.works]
     if works:
@@ -171,19 +170,8 @@ def _asked(node: Any, *, ordinary: bool) -> Iterator[Part]:
         lacking = "neither nftables nor iptables can be used: there are no partitions"
         yield Part("firewall", lacking, "Install Debian's package nftables.")
     yield _slow_links(node, place)
-    sudo = place.run(_SUDO).stdout.decode(errors="replace").split()[-1:]
-    if sudo == ["works"]:
-        yield Part("sudo", "works in nodes, where commands are root's anyway")
-    elif sudo == ["missing"]:
-        yield Part("sudo", "is not there", "If commands of your services use it, install Debian's package sudo.")
-    else:
-        yield Part("sudo", "is there, but refuses", _SUDO_REMEDY[ordinary])
-
-
-_SUDO_REMEDY = {
-    True: "It works for root of this machine only. Leave it out: commands of nodes are root's anyway.",
-    False: "See what this says in a node: sudo -n true",
-}
+    if place.run("sudo -n true").exit_status != 0:
+        yield Part("sudo", "refuses", "See what this says in a node: sudo -n true")
 
 
 def _slow_links(node: Any, place: Place) -> Part:

@@ -44,7 +44,7 @@ SUITE = """
             node.account.ssh("id -un > /var/log/sleeper; nohup sleep 4711 </dev/null >/dev/null 2>&1 &")
 
         def stop_node(self, node):
-            node.account.ssh("pkill sleep")
+            node.account.ssh("sudo -n pkill sleep")
 
         def clean_node(self, node):
             node.account.ssh("rm -f /var/log/sleeper")

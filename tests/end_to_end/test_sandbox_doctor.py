@@ -132,7 +132,7 @@ def test_people_read_what_there_is_and_how_a_node_did(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["rights", "those", "of", "root"]
     names = [line[: len("file system")].rstrip() for line in lines if line and not line.startswith(" ")]
-    assert names[:7] == ["rights", "file system", "limits", "firewall", "slow links", "sudo", "node1"]
+    assert names[:6] == ["rights", "file system", "limits", "firewall", "slow links", "node1"]
     controllers = sandbox_cgroups.parents()
     if {"cpu", "memory", "pids"} <= set(controllers):
         [limits] = [line for line in lines if line.startswith("limits")]
