@@ -167,7 +167,11 @@ class SandboxCluster(Cluster):
                 self._keys = Keys()
             except OSError as error:
                 raise SandboxError(str(error)) from None
-        return {"files": self._keys.files(environment), "program": [self._keys.server, *COMMAND]}
+        try:
+            files = self._keys.files(environment)
+        except OSError as error:
+            raise SandboxError(str(error)) from None
+        return {"files": files, "program": [self._keys.server, *COMMAND]}
 
     def _tell_missing_limits(self, keeper: OwnKeeper) -> None:
         missing = sorted(self._config.limits() - set(keeper.controllers))
@@ -224,11 +228,10 @@ class SandboxCluster(Cluster):
             used[node.account.node_type] = used.get(node.account.node_type, 0) + 1
         left = self._config.max_nodes - len(self._in_use)
         specs: list[NodeSpec] = []
+        rest = self._config.max_nodes - sum(kind.count or 0 for kind in self._config.types)
         for kind in self._config.types:
-            count = left - len(specs)
-            if kind.count is not None:
-                count = min(count, kind.count - used.get(kind.name, 0))
-            specs += [NodeSpec(LINUX, kind.name)] * max(0, count)
+            count = (rest if kind.count is None else kind.count) - used.get(kind.name, 0)
+            specs += [NodeSpec(LINUX, kind.name)] * max(0, min(count, left - len(specs)))
         return specs
 
     def __len__(self) -> int:

@@ -19,6 +19,8 @@ _USUAL_NODES = 30
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ")
 _SIZE = re.compile(r"(\d+)([kmgt]?)b?", re.IGNORECASE)
 _LEAST_MEMORY = 8 << 20
+_MOST_PROCESSES = 1 << 22  # the kernel takes no more
+_MOST_PROCESSORS = 8192
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ def understand(description: Any) -> SandboxConfig:
     types = _types(description.get("types"), usual)
     if len({kind.name for kind in types}) < len(types):
         raise _Mistake("types has two entries of the same name")
+    _check_counts(types, max_nodes)
     return SandboxConfig(
         max_nodes=max_nodes,
         types=types,
@@ -156,6 +159,17 @@ def _types(value: Any, usual: NodeType) -> tuple[NodeType, ...]:
     return tuple(found)
 
 
+def _check_counts(types: tuple[NodeType, ...], max_nodes: int) -> None:
+    """Make sure that there can be as many nodes as are said of each kind: none takes the places of another."""
+    if len(types) == 1:
+        return
+    uncounted = [number for number, kind in enumerate(types) if kind.count is None]
+    if len(uncounted) > 1:
+        raise _Mistake(f"types[{uncounted[1]}].count is missing: one kind at most can do without, and gets the rest")
+    if sum(kind.count or 1 for kind in types) > max_nodes:
+        raise _Mistake(f"types has more nodes than max_nodes, which is {max_nodes}")
+
+
 def _limits(usual: NodeType, value: Mapping[str, Any], place: str) -> NodeType:
     given = {name: read(value[name], f"{place}{name}") for name, read in _LIMITS.items() if name in value}
     return replace(usual, **given)
@@ -183,8 +197,8 @@ def _whole(value: Any, place: str, *, most: float = math.inf) -> int:
 def _processors(value: Any, place: str) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.01 <= value < math.inf:
-        raise _Mistake(f"{place} is {_shown(value)}, not a number of processors from 0.01 on")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.01 <= value <= _MOST_PROCESSORS:
+        raise _Mistake(f"{place} is {_shown(value)}, not a number of processors from 0.01 to {_MOST_PROCESSORS}")
     return float(value)
 
 
@@ -201,7 +215,7 @@ def _size(value: Any, place: str) -> int | None:
 
 
 def _processes(value: Any, place: str) -> int | None:
-    return None if value is None else _whole(value, place)
+    return None if value is None else _whole(value, place, most=_MOST_PROCESSES)
 
 
 _LIMITS: dict[str, Callable[[Any, str], Any]] = {
@@ -220,7 +234,8 @@ def _network(value: Any) -> str | None:
         network = ipaddress.IPv4Network(value)
     except ValueError as error:
         raise _Mistake(f"network is {_shown(value)}: {error}") from None
-    if network.prefixlen != 24 or not network.is_private or network.is_loopback:
+    strange = network.is_loopback or network.is_link_local or network.is_reserved or network.is_unspecified
+    if network.prefixlen != 24 or not network.is_private or strange or str(network).startswith("0."):
         raise _Mistake(f'network is {_shown(value)}, not a private network of 256 addresses, such as "10.1.2.0/24"')
     return str(network.network_address).rpartition(".")[0]
 

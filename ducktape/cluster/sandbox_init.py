@@ -63,7 +63,8 @@ def be_a_node(talk: socket.socket, host: Host, node: Mapping[str, Any], environm
         _Door(door, environment).serve()
     except BaseException as error:
         with contextlib.suppress(OSError):
-            talk.send(f"{type(error).__name__}: {error}".encode()[:4000])
+            kind = "" if isinstance(error, RuntimeError) else f"{type(error).__name__}: "
+            talk.send(f"{kind}{error}".encode()[:4000])
     finally:
         os._exit(1)
 

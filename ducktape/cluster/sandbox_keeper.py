@@ -109,8 +109,10 @@ def main() -> None:
         file.write("-1000")
     nodes = None
     try:
-        die_with_parent(signal.SIGTERM)
         driver = _descriptor_of(settings["driver"])
+        if driver < 0:
+            # The kernel sends it at the end of the thread that has started this process, so it is the second choice
+            die_with_parent(signal.SIGTERM)
         if os.getppid() != settings["driver"]:
             return
         nodes = Nodes(settings)

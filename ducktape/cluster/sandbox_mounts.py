@@ -28,7 +28,6 @@ from ducktape.cluster.sandbox_kernel import (
     change_root,
     make_read_only,
     mount,
-    unmount,
     unshare,
 )
 from ducktape.cluster.sandbox_sudo import STAND_IN
@@ -93,15 +92,33 @@ class Host:
         os.chmod(f"{self.base}/tools/sudo", 0o755)
         self._bind_extra(sources)
         root = f"{self.base}/root"
-        mount("/", root, flags=MS_BIND | MS_REC)
-        # Fewer mounts are copied faster; those that may not go are hidden in every node
-        hidden = {self.base, *(f"/{name}" for name in _NEW)}
-        for path in sorted((path for path, _ in places), reverse=True):
-            if any(f"{path}/".startswith(f"{place}/") for place in hidden):
-                with contextlib.suppress(OSError):
-                    unmount(f"{root}{path}")
-        unmount(f"{root}{self.base}")
+        # Not this machine's root: a node that mounts its own anew, as writable, would change this machine
+        mount("ducktape", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m")
+        with os.scandir("/") as entries:
+            for entry in entries:
+                self._show_top(entry, root)
+        for each in self._extra:
+            self._make_top(root, each)
         make_read_only(root)
+
+    def _show_top(self, entry: os.DirEntry[str], root: str) -> None:
+        target = f"{root}/{entry.name}"
+        if entry.is_symlink():
+            os.symlink(os.readlink(entry.path), target)
+            return
+        is_directory = entry.is_dir(follow_symlinks=False)
+        if not is_directory and not entry.is_file(follow_symlinks=False):
+            return
+        _make_place(target, directory=is_directory)
+        # Fewer mounts are copied faster; what every node has of its own needs none
+        if entry.path != self.base and entry.name not in (*self._private, *_NEW):
+            mount(entry.path, target, flags=MS_BIND | MS_REC)
+
+    def _make_top(self, root: str, extra: dict[str, Any]) -> None:
+        """Make the place of a mount that is in none of this machine's directories."""
+        target = extra.get("target") or extra["source"]
+        if not os.path.lexists(f"{root}/{target.split('/')[1]}"):
+            _make_place(f"{root}{target}", directory=os.path.isdir(extra["source"]))
 
     def _bind_extra(self, sources: list[int]) -> None:
         for number, (each, source) in enumerate(zip(self._extra, sources, strict=True)):
@@ -177,8 +194,9 @@ class Host:
         mount("sysfs", f"{root}/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY)
         for number, each in enumerate(self._extra):
             source = f"{self.base}/extra/{number}"
-            target = f"{root}{each.get('target') or each['source']}"
-            _make_place(target, directory=os.path.isdir(source))
+            wanted = each.get("target") or each["source"]
+            target = f"{root}{wanted}"
+            _make_target(target, wanted, directory=os.path.isdir(source))
             mount(source, target, flags=MS_BIND | MS_REC)
         change_root(root)
 
@@ -252,6 +270,20 @@ def _make_place(path: str, *, directory: bool) -> None:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     if not os.path.lexists(path):
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+
+
+def _make_target(path: str, shown: str, *, directory: bool) -> None:
+    """Make the place of an extra mount, or say in the words of the configuration why there can be none."""
+    kind = "directory" if directory else "file"
+    if os.path.lexists(path) and os.path.isdir(path) != directory:
+        raise RuntimeError(f"the mount at {shown} is a {kind}, and what is there is not")
+    try:
+        _make_place(path, directory=directory)
+    except OSError as error:
+        raise RuntimeError(
+            f"the mount at {shown} has no place: {error.strerror}; what does not exist can be made only below "
+            f"{', '.join(f'/{name}' for name in (*PRIVATE, *_ON_DISK, *_IN_MEMORY))}, or directly below /"
+        ) from None
 
 
 def _write(path: str, text: str, *, mode: int = 0o644) -> None:

@@ -18,7 +18,7 @@ HOST_LINK = "dtbox"  # the rest of the name is the process id of whoever holds t
 _UPLINK = "driver"
 _FREED = 0x6474  # a group of links that are about to be deleted
 
-_NEWLINK, _DELLINK, _GETLINK, _NEWADDR = 16, 17, 18, 20
+_NEWLINK, _DELLINK, _GETLINK, _NEWADDR, _NEWROUTE = 16, 17, 18, 20, 24
 _REQUEST, _ACK, _EXCL, _CREATE = 0x1, 0x4, 0x200, 0x400
 _ADDRESS, _IFNAME, _MASTER, _LINKINFO, _NET_NS_PID, _GROUP, _NET_NS_FD = 1, 3, 10, 18, 19, 27, 28
 _INFO_KIND, _INFO_DATA, _VETH_PEER, _MCAST_SNOOPING = 1, 2, 1, 23
@@ -110,6 +110,15 @@ class Netlink:
         body = head + _attribute(2, packed) + _attribute(1, packed) + _attribute(4, last)
         self._request(_NEWADDR, _CREATE | _EXCL, body)
 
+    def add_route(self, index: int, network: str, prefix: int) -> None:
+        """Let packets to some addresses leave by a link, where no gateway is needed."""
+        table_main, protocol_boot, scope_link, unicast = 254, 3, 253, 1
+        head = struct.pack(
+            "=BBBBBBBBI", socket.AF_INET, prefix, 0, 0, table_main, protocol_boot, scope_link, unicast, 0
+        )
+        body = head + _attribute(1, socket.inet_aton(network)) + _number(4, index)
+        self._request(_NEWROUTE, _CREATE | _EXCL, body)
+
     def delete(self, index: int) -> None:
         """Delete a link, and the one that it is connected to."""
         self._request(_DELLINK, 0, _link(index=index))
@@ -197,4 +206,7 @@ def open_node_link(address: str) -> None:
     link = socket.if_nametoindex("eth0")
     netlink.add_address(link, address, 24)
     netlink.set_up(link)
+    # There is no route to everywhere, which these would take; programs find each other by them
+    for network, prefix in (("224.0.0.0", 4), ("255.255.255.255", 32)):
+        netlink.add_route(link, network, prefix)
     netlink.close()

@@ -52,6 +52,9 @@ class Keys:
         Args:
             environment: of commands.
         """
+        split = next((name for name, value in environment.items() if "\n" in value or "\r" in value), None)
+        if split is not None:
+            raise OSError(f'environment.{split} has a line break, which nodes with "sshd": true cannot have')
         variables = " ".join(f'"{name}={_quoted(value)}"' for name, value in environment.items())
         lines = [
             "Port 22",

@@ -147,6 +147,8 @@ def _start(
 ) -> tuple[_Elsewhere, list[IO[bytes]]]:
     """Have a process started; returns it, and this end of its input, its output, and its error output if apart."""
     encoded = os.fsencode(command)
+    if b"\0" in encoded:
+        raise ValueError("embedded null byte")
     if len(encoded) > _LARGEST_COMMAND:
         raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))
     head = json.dumps([login_shell(), home, {}]).encode()

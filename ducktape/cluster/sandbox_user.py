@@ -27,8 +27,7 @@ from ducktape.cluster.sandbox_kernel import (
 from ducktape.cluster.sandbox_network import Netlink
 
 _NAMESPACES = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC
-_SYSTEM_ADMINISTRATOR = 21  # the capability
-_LACKS_RIGHTS = "this process has not got the capability CAP_SYS_ADMIN"
+_CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_NET_ADMIN": 12}
 _NEEDS_LINUX = "the sandbox needs Linux"
 # File, the text that switches them off, and how that is told
 _SWITCHES = (
@@ -48,12 +47,15 @@ _SWITCHING_ON = {
 
 
 def has_rights() -> bool:
-    """Whether this process may make namespaces and mounts."""
-    if not sys.platform.startswith("linux") or os.geteuid() != 0:
-        return False
+    """Whether this process may make namespaces, mounts and links."""
+    return sys.platform.startswith("linux") and os.geteuid() == 0 and not _missing_capabilities()
+
+
+def _missing_capabilities() -> list[str]:
     with open("/proc/self/status", encoding="ascii", errors="replace") as file:
         line = next(line for line in file if line.startswith("CapEff:"))
-    return bool(int(line.split()[1], 16) >> _SYSTEM_ADMINISTRATOR & 1)
+    have = int(line.split()[1], 16)
+    return [name for name, number in _CAPABILITIES.items() if not have >> number & 1]
 
 
 def may_change_groups() -> bool:
@@ -99,7 +101,10 @@ def obstacle() -> str | None:
     """Return why this process, as it is, cannot make nodes, in one line; ``None`` if it can."""
     if not sys.platform.startswith("linux"):
         return f"{_NEEDS_LINUX}; use --cluster localhost"
-    problem = problem_with_namespaces() if has_rights() else _LACKS_RIGHTS
+    missing = _missing_capabilities()
+    if missing:
+        return _sentence(f"this process has not got the capability {' and '.join(missing)}")
+    problem = problem_with_namespaces()
     return None if problem is None else _sentence(problem)
 
 

@@ -61,6 +61,16 @@ done
 exit 1
 """
 
+# Another fault that began later found what this one had made: it goes back to what was before both
+_HAND_ON = r"""
+    for other in "${d%/*}"/dt-fault-*; do
+        if [ "$other" != "$d" ] && cmp -s "$d/$name.made" "$other/$name.was"; then
+            mv "$d/$name.was" "$other/$name.was"
+            break
+        fi
+    done
+"""
+
 
 @dataclasses.dataclass(frozen=True)
 class Limit:
@@ -114,8 +124,8 @@ def _of_group(place: Place, group: str, limit: Limit) -> Measure:
     for name, value in (*limit.classic_files, *limit.modern_files):
         quoted = shlex.quote(value)
         inject.append(
-            f'if [ -e "$group/{name}" ]; then cat "$group/{name}" >"$d/{name}"; echo {quoted} >"$group/{name}"; '
-            "found=1; fi"
+            f'if [ -e "$group/{name}" ]; then {{ echo "$group"; cat "$group/{name}"; }} >"$d/{name}.was"; '
+            f'echo {quoted} >"$group/{name}"; {{ echo "$group"; cat "$group/{name}"; }} >"$d/{name}.made"; found=1; fi'
         )
     inject.append('[ -n "$found" ] || { echo "its control group has no such limit" >&2; exit 77; }')
     undo = [f"group={shlex.quote(group)}"]
@@ -123,8 +133,10 @@ def _of_group(place: Place, group: str, limit: Limit) -> Measure:
         # A list of devices has no line for what is without limit, so that is said in words
         none = shlex.quote(_without_limit(name, value))
         undo.append(
-            f'if [ -e "$d/{name}" ] && [ -e "$group/{name}" ]; then\n'
-            f'    was=$(cat "$d/{name}"); echo "${{was:-{none}}}" >"$group/{name}"\nfi'
+            f'if [ -e "$d/{name}.was" ] && [ -e "$group/{name}" ]; then\n'
+            f"    name={name}\n{_HAND_ON}"
+            '    if [ -e "$d/$name.was" ]; then\n        was=$(sed 1d "$d/$name.was")\n'
+            f'        echo "${{was:-{none}}}" >"$group/$name"\n    fi\nfi'
         )
     return Measure(place, "\n".join(inject), "\n".join(undo), f"[ -d {shlex.quote(group)} ]")
 

@@ -26,6 +26,8 @@ left() {
 # A file system in memory is made smaller, which takes no memory; all others get a file that takes the room
 _FILL = r"""
 [ -d "$path" ] || { echo "there is no directory $path" >&2; exit 1; }
+# In the sandbox such a file system is that of the driver's machine, which must not shrink
+[ -w "$path" ] || { echo "$path is read-only there" >&2; exit 77; }
 size=$(($(left) - free))
 [ "$size" -gt 0 ] || exit 0
 top=
@@ -36,15 +38,19 @@ esac
 if [ -n "$top" ]; then
     set -- $(stat -f -c "%b %f %S" "$top")
     echo "$(($1 * $3 / 1024)) $top" >"$d/size"
+    # Written before there is no room for it
+    echo "00000000000000000000 $top" >"$d/made"
     # Less than what is in it the kernel refuses, and somebody may be writing just now
     for more in 0 64 512; do
         set -- $(stat -f -c "%b %f %S" "$top")
         kib=$(((($1 - $2) * $3 + free + 1023) / 1024 + more))
-        # To the kernel no size is no limit
-        [ "$kib" -gt 0 ] || kib=1
+        # The kernel counts in whole pages; and no size is no limit to it
+        kib=$(((kib * 1024 + $3 - 1) / $3 * $3 / 1024))
+        [ "$kib" -gt 0 ] || kib=$(($3 / 1024))
+        echo "$kib $top" 1<>"$d/made"
         mount -o "remount,size=${kib}k" "$top" 2>/dev/null && exit 0
     done
-    rm "$d/size"
+    rm "$d/size" "$d/made"
     available=$(($(sed -n 's/^MemAvailable: *\([0-9]*\).*/\1/p' /proc/meminfo) * 1024))
     if [ "$size" -gt $((available / 2)) ]; then
         echo "$path is in memory, and filling it would take $((size >> 20)) MiB of that" >&2
@@ -59,6 +65,15 @@ rest=$(($(left) - free))
 _EMPTY = r"""
 rm -f "$file" "$file-rest"
 if [ -e "$d/size" ]; then
+    if [ -e "$d/made" ]; then
+        # Another fault that began later found what this one had made: it goes back to what was before both
+        for other in "${d%/*}"/dt-fault-*; do
+            # The rest of the file is what it was made for
+            [ "$other" != "$d" ] && [ "$(sed 1q "$d/made")" = "$(cat "$other/size" 2>/dev/null)" ] || continue
+            mv "$d/size" "$other/size"
+            exit 0
+        done
+    fi
     read -r size top <"$d/size"
     mount -o "remount,size=${size}k" "$top"
 fi

@@ -46,6 +46,7 @@ def measure(place: Place, rules: Iterable[Rule], token: str) -> Measure:
         FaultUnavailable: the machine has no firewall that works.
     """
     place.need_root("dropping packets")
+    place.need_own_network()
     rules = list(rules)
     if "nft" in place.facts.works:
         return nft_measure(place, rules, token)

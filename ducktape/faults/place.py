@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import ipaddress
+import os
 from typing import Any
 
 from ducktape.cluster.transport import Completed, Transport, framework_commands
@@ -37,6 +38,7 @@ echo "control $SSH_CONNECTION"
 echo "boot $(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
 [ -e /.dockerenv ] || [ -e /run/.containerenv ] || [ -e /run/systemd/container ] && echo "container yes"
 echo "network $(readlink /proc/self/ns/net)"
+echo "processes $(readlink /proc/self/ns/pid)"
 ip -o addr show scope global 2>/dev/null | while read -r number device family address rest; do
     echo "address ${address%%/*}"
     echo "device $device"
@@ -61,6 +63,7 @@ class Facts:
         addresses: by which other machines reach it.
         network: the same for all that share addresses, ports and firewall with it, on the same kernel.
         device: of the default route, or of some network.
+        processes: the same for all that see the same processes, on the same kernel.
     """
 
     rights: str = ""
@@ -72,6 +75,7 @@ class Facts:
     addresses: tuple[str, ...] = ()
     network: str = ""
     device: str = ""
+    processes: str = ""
 
 
 def parse_facts(listing: str) -> Facts:
@@ -92,6 +96,7 @@ def parse_facts(listing: str) -> Facts:
         addresses=tuple(dict.fromkeys(filter(_is_address, found.get("address", ())))),
         network=(found.get("network") or [""])[-1],
         device=(found.get("device") or [""])[-1],
+        processes=(found.get("processes") or [""])[-1],
     )
 
 
@@ -159,6 +164,26 @@ class Place:
         if not self.facts.rights:
             raise FaultUnavailable(f"{self.name}: {what_for} needs root or sudo without a password")
 
+    def need_own_network(self) -> None:
+        """Make sure that the machine's network is not that of the driver, whose user works there, too.
+
+        Raises:
+            FaultUnavailable: it is.
+        """
+        if self.facts.network and (self.facts.boot_id, self.facts.network) == (_own_boot_id(), _own("net")):
+            raise FaultUnavailable(
+                f"{self.name} has the network of the driver's machine, which would be cut off with everything on it; "
+                "nodes of the sandbox have their own"
+            )
+
+    @property
+    def shares_processes(self) -> bool:
+        """Whether the test's own process, and all others of the driver's machine, are among those of this machine."""
+        return bool(self.facts.processes) and (self.facts.boot_id, self.facts.processes) == (
+            _own_boot_id(),
+            _own("pid"),
+        )
+
     def need_tool(self, tool: str, package: str) -> None:
         """Make sure that a program is there.
 
@@ -192,8 +217,26 @@ class Place:
         return done.stdout.decode(errors="replace")
 
     def _run(self, command: str, script: str) -> Completed:
-        with framework_commands():
-            return self.transport.run(command, stdin=script, timeout=_SECONDS_OF_SILENCE)
+        try:
+            with framework_commands():
+                return self.transport.run(command, stdin=script, timeout=_SECONDS_OF_SILENCE)
+        except OSError as error:
+            raise FaultError(f"{self.name} cannot be reached: {error}") from error
+
+
+def _own(kind: str) -> str:
+    try:
+        return os.readlink(f"/proc/self/ns/{kind}")
+    except OSError:
+        return ""
+
+
+def _own_boot_id() -> str:
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
 
 
 def _last_words(done: Completed) -> str:

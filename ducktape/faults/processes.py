@@ -12,6 +12,7 @@ from ducktape.faults.fault import TTL_SEC, Fault, MeasuredFault
 from ducktape.faults.lifeline import Measure
 from ducktape.faults.place import Place
 from ducktape.faults.targets import nodes_of
+from ducktape.utils import processes
 
 _DEADLY = {1, 2, 3, 6, 9, 11, 15}
 # Everything but the first process, this script and its ancestors, and what faults and logins need
@@ -67,7 +68,8 @@ class Processes:
             # In a variable of its own, the pattern does not match the command that looks for it
             script = f"IFS= read -r pattern <<'DT_PATTERN'\n{self._pattern}\nDT_PATTERN\n"
             script += 'pgrep -f -- "$pattern" || [ $? -eq 1 ]\n'
-        return [int(word) for word in place.ask(script, "looking for processes").split() if word.isdecimal()]
+        found = [int(word) for word in place.ask(script, "looking for processes").split() if word.isdecimal()]
+        return processes.of_this_test(found) if place.shares_processes else found
 
 
 def _words(pids: Iterable[int]) -> str:
@@ -200,7 +202,7 @@ def kill(target: Any, signal: int | str = "KILL", *, process: str | None = None)
         target: a service, whose method ``pids(node)`` says which processes; or nodes.
         signal: number, constant or name.
         process: regular expression for ``pgrep -f``, which decides instead. On nodes of the sandbox it may be left out,
-            and means all processes.
+            and means all processes. On the driver's own machine only what the test has started is meant.
 
     Raises:
         ValueError: it is not clear which processes are meant.

@@ -45,6 +45,7 @@ class Slowness(MeasuredFault):
 
     def _measure(self, place: Place) -> Measure:
         place.need_root("slowing down the network")
+        place.need_own_network()
         if self._delay or self._rate:
             place.need_tool("tc", "iproute2")
         if self._delay and place.run(_HAS_NETEM).exit_status == 0:

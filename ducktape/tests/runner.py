@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ducktape.cluster.cluster_file import mistake_in_cluster_file
 from ducktape.cluster.finite_subcluster import FiniteSubcluster
 from ducktape.cluster.health import unhealthy_nodes
 from ducktape.cluster.lease import NodesLeasedElsewhereError
@@ -387,7 +388,8 @@ class TestRunner:
             self._postpone(job, error)
             return None
         except Exception as error:
-            summary = f"Test not run: the cluster could not give it nodes: {describe_exception(error)}"
+            told = mistake_in_cluster_file(error) or describe_exception(error)
+            summary = f"Test not run: the cluster could not give it nodes: {told}"
             self._fail(job, Cause(summary, "infrastructure"))
             return None
         self._failed_allocations = 0

@@ -116,6 +116,29 @@ class Family:
         return [pid for pid in pids if _session_of(pid) == self.leader or mark in _environment_of(pid)]
 
 
+def of_this_test(pids: Iterable[int]) -> list[int]:
+    """Return those of some processes of this machine that this test has started: neither itself nor its ancestors.
+
+    Args:
+        pids: process ids; outside of a test, all that are not this process or an ancestor are returned.
+    """
+    spared, parent = {os.getpid()}, os.getppid()
+    while parent > 1 and parent not in spared:
+        spared.add(parent)
+        parent = _parent_of(parent)
+    others = [pid for pid in pids if pid not in spared]
+    mark = os.environ.get(_MARK_VARIABLE)
+    return others if mark is None else Family(mark, os.getsid(0)).members(others)
+
+
+def _parent_of(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return int(file.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
 def _environment_of(pid: int) -> list[bytes]:
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:

@@ -74,7 +74,7 @@ def test_what_cannot_be_healed_is_told_and_stays_noted_and_the_rest_is_healed(tm
         {"fault": "slow", "nodes": ["away"], "injected": 2.0, "healed": None, "undo": [["away", "abcn0"]]},
     )
     problems = heal_remaining(str(tmp_path), [Node(Account("a")), Node(Account("away", Unplugged()))])
-    assert problems == ["healing slow of away: no route to the node"]
+    assert problems == ["healing slow of away: away cannot be reached: no route to the node"]
     assert [fault["healed"] is None for fault in faults_noted(str(tmp_path))] == [False, True]
     assert not (tmp_path / "mark").exists()
 
