@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +51,10 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
 def dumped(file: Path, profile: Path, *options: str) -> str:
     assert CHROMIUM is not None
     argv = [CHROMIUM, *OPTIONS, *options, f"--user-data-dir={profile}", "--dump-dom", file.as_uri()]
-    finished = subprocess.run(argv, capture_output=True, timeout=120, check=True)
+    # The browser leaves directories where temporary files are; its sockets need short paths
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
+        environment = {**os.environ, "TMPDIR": directory}
+        finished = subprocess.run(argv, capture_output=True, timeout=120, check=True, env=environment)
     return finished.stdout.decode("utf-8")
 
 
