@@ -82,8 +82,14 @@ class SandboxNode(ClusterNode):
         self._keeper.ask("power off", name=self.account.hostname, lose_unsynced=lose_unsynced)
 
     def power_on(self) -> None:
-        """Let a node that is off start again, with its files and its address; returns when it takes commands."""
+        """Let a node that is off start again, with its files and its address; returns when it takes commands.
+
+        Faults of the network that are in force are so again before this returns.
+        """
         self._keeper.ask("power on", name=self.account.hostname)
+        faults: Any = getattr(self.account, "fault_log", None)
+        if faults is not None:
+            faults.power_returned(self)
 
 
 class SandboxCluster(Cluster):

@@ -7,18 +7,16 @@ This module is loaded by a process that is copied for every node, so it imports 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import signal
-import time
 from collections.abc import Iterator
+
+from ducktape.cluster.sandbox_trees import hold, read, remove_tree, write
 
 PREFIX = "ducktape-sandbox-"
 KEEPER = "dt-keeper"  # the name of the process that the rest of a group's name is the id of
 _V1 = ("cpu", "memory", "pids", "freezer", "blkio")
 _V2 = ("cpu", "memory", "pids", "io")
 _PERIOD = 100_000  # microseconds; the usual one
-_MOST_PATIENCE = 2.0
 
 
 def mounted() -> Iterator[tuple[str, str, list[str]]]:
@@ -66,26 +64,13 @@ def parents() -> dict[str, str]:
 def _version_2(place: str, path: str) -> Iterator[tuple[str, str]]:
     """Yield the controllers of the nearest group that hands any on; a group with processes of its own cannot."""
     while True:
-        given = set(_read(f"{path}/cgroup.subtree_control").split())
+        given = set(read(f"{path}/cgroup.subtree_control").split())
         if given & set(_V2) and os.access(path, os.W_OK):
             yield from ((name, path) for name in _V2 if name in given)
             return
         if path == place:
             return
         path = os.path.dirname(path)
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="ascii") as file:
-            return file.read()
-    except OSError:
-        return ""
-
-
-def _write(path: str, text: str) -> None:
-    with open(path, "w", encoding="ascii") as file:
-        file.write(text)
 
 
 class Groups:
@@ -114,7 +99,7 @@ class Groups:
             try:
                 top = self._top(parent, mark)
                 if os.path.exists(f"{top}/cgroup.subtree_control"):
-                    _write(f"{top}/cgroup.subtree_control", f"+{name}")
+                    write(f"{top}/cgroup.subtree_control", f"+{name}")
                 if top not in checked:
                     checked[top] = _can_be_entered(f"{top}/probe")
             except OSError as error:
@@ -136,7 +121,7 @@ class Groups:
         if top in self._held:
             return top
         number = 1
-        while (held := _hold(top, make=True)) is None:
+        while (held := hold(top, make=True)) is None:
             # A sandbox in another container, whose processes are numbered anew
             number += 1
             top = f"{parent}/{PREFIX}{mark}-{number}"
@@ -167,27 +152,27 @@ class Groups:
         if memory is not None and "memory" in paths:
             self._limit_memory(paths["memory"], memory)
         if pids is not None and "pids" in paths:
-            _write(f"{paths['pids']}/pids.max", str(pids))
+            write(f"{paths['pids']}/pids.max", str(pids))
         return paths
 
     def _limit_cpu(self, path: str, cpu: float) -> None:
         quota = max(1000, int(cpu * _PERIOD))
         if os.path.exists(f"{path}/cpu.max"):
-            _write(f"{path}/cpu.max", f"{quota} {_PERIOD}")
+            write(f"{path}/cpu.max", f"{quota} {_PERIOD}")
             return
-        _write(f"{path}/cpu.cfs_period_us", str(_PERIOD))
-        _write(f"{path}/cpu.cfs_quota_us", str(quota))
+        write(f"{path}/cpu.cfs_period_us", str(_PERIOD))
+        write(f"{path}/cpu.cfs_quota_us", str(quota))
 
     def _limit_memory(self, path: str, memory: int) -> None:
         if os.path.exists(f"{path}/memory.max"):
-            _write(f"{path}/memory.max", str(memory))
+            write(f"{path}/memory.max", str(memory))
             with contextlib.suppress(OSError):
-                _write(f"{path}/memory.swap.max", "0")
+                write(f"{path}/memory.swap.max", "0")
             return
-        _write(f"{path}/memory.limit_in_bytes", str(memory))
+        write(f"{path}/memory.limit_in_bytes", str(memory))
         # Not there on machines that do not count swap
         with contextlib.suppress(OSError):
-            _write(f"{path}/memory.memsw.limit_in_bytes", str(memory))
+            write(f"{path}/memory.memsw.limit_in_bytes", str(memory))
 
     def remove(self, paths: dict[str, str]) -> None:
         """Remove the groups of a node whose processes are dead."""
@@ -198,37 +183,6 @@ class Groups:
         """Remove what is left."""
         for top in list(self._held):
             self._let_go(top)
-
-
-def _hold(path: str, *, make: bool = False) -> int | None:
-    """Lock a group, in a way that processes of other containers see.
-
-    Args:
-        path: of the group.
-        make: make it if it is not there.
-
-    Returns:
-        The descriptor that holds it; ``None`` if somebody else does, or it is not there.
-    """
-    while True:
-        if make:
-            os.makedirs(path, exist_ok=True)
-        try:
-            held = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            if make:
-                continue
-            return None
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(held)
-            return None
-        # It may have been removed before it was locked, and another one made
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.stat(path), os.fstat(held)):
-                return held
-        os.close(held)
 
 
 def _can_be_entered(path: str) -> bool:
@@ -250,49 +204,13 @@ def _can_be_entered(path: str) -> bool:
 def enter(paths: dict[str, str]) -> None:
     """Put this process, and what it will start, into groups."""
     for path in set(paths.values()):
-        _write(f"{path}/cgroup.procs", "0")
-
-
-def thaw(path: str) -> None:
-    """Let the processes of a group and of the groups in it run, so that they can die."""
-    for directory, _, names in os.walk(path):
-        for name, text in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
-            if name in names:
-                with contextlib.suppress(OSError):
-                    _write(f"{directory}/{name}", text)
-
-
-def remove_tree(path: str) -> bool:
-    """Remove a group and the groups in it; ends processes that are still there, and waits a moment for their death.
-
-    Returns:
-        Whether it is gone.
-    """
-    deadline = time.monotonic() + _MOST_PATIENCE
-    while not _is_removed(path):
-        if time.monotonic() > deadline:
-            return False
-        thaw(path)
-        for directory, _, _ in os.walk(path):
-            for pid in _read(f"{directory}/cgroup.procs").split():
-                if pid != "0":  # one of another container, which has no number here: 0 would mean ourselves
-                    with contextlib.suppress(OSError):
-                        os.kill(int(pid), signal.SIGKILL)
-        time.sleep(0.005)
-    return True
-
-
-def _is_removed(path: str) -> bool:
-    for directory, _, _ in os.walk(path, topdown=False):
-        with contextlib.suppress(OSError):
-            os.rmdir(directory)
-    return not os.path.exists(path)
+        write(f"{path}/cgroup.procs", "0")
 
 
 def is_keeper(pid: str) -> bool:
     """Whether a process id is that of a living process that holds a sandbox."""
     # A dead one keeps its name until whoever inherited it takes leave of it
-    name, _, rest = _read(f"/proc/{pid}/stat").partition("(")[2].rpartition(") ") if pid.isdecimal() else ("", "", "")
+    name, _, rest = read(f"/proc/{pid}/stat").partition("(")[2].rpartition(") ") if pid.isdecimal() else ("", "", "")
     return name == KEEPER and rest[0] not in "ZX"
 
 
@@ -308,7 +226,7 @@ def leftovers() -> list[str]:
 
 
 def _is_abandoned(path: str) -> bool:
-    held = _hold(path)
+    held = hold(path)
     if held is None:
         return False
     os.close(held)
@@ -325,7 +243,7 @@ def remove_leftovers() -> None:
 
 def remove_leftover(path: str) -> None:
     """Remove a group unless somebody holds it."""
-    held = _hold(path)
+    held = hold(path)
     if held is None:
         return
     try:

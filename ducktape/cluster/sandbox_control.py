@@ -14,9 +14,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import ducktape
+from ducktape.cluster import sandbox_cgroups
 from ducktape.cluster.sandbox_post import LARGEST, post
 
 _SECONDS = 60.0
+_SECONDS_TO_STOP = 15.0
 _PROGRAM = (
     "import sys; sys.dont_write_bytecode = True; sys.path.insert(0, sys.argv.pop(1));"
     " from ducktape.cluster.sandbox_keeper import main; main()"
@@ -39,11 +41,15 @@ class Keeper:
     Args:
         pid: of the keeper.
         base: the directory in the keeper's file system that holds what belongs to the nodes.
+
+    Attributes:
+        was_silent: whether the last question was not answered in time.
     """
 
     def __init__(self, pid: int, base: str) -> None:
         self.pid = pid
         self.base = base
+        self.was_silent = False
 
     @property
     def _root(self) -> str:
@@ -53,22 +59,28 @@ class Keeper:
         """Where a node takes commands."""
         return f"{self._root}/doors/{name}"
 
-    def ask(self, verb: str, **arguments: Any) -> Any:
+    def ask(self, verb: str, *, seconds: float = _SECONDS, **arguments: Any) -> Any:
         """Ask for something; blocks until it is done.
 
         Args:
             verb: what is to be done.
+            seconds: how long to wait.
             arguments: of that.
 
         Raises:
-            SandboxError: it cannot be done, or the keeper is dead.
+            SandboxError: it cannot be done, or the keeper is dead or silent.
         """
+        request = json.dumps({"verb": verb, **arguments}).encode()
         try:
-            with post(f"{self._root}/control", json.dumps({"verb": verb, **arguments}).encode()) as letter:
-                letter.settimeout(_SECONDS)
+            with post(f"{self._root}/control", request, seconds=seconds) as letter:
+                letter.settimeout(seconds)
                 answer = letter.recv(LARGEST)
+        except TimeoutError:
+            self.was_silent = True
+            raise SandboxError(f"the process that holds the sandbox, {self.pid}, gives no answer") from None
         except OSError as error:
             raise SandboxError(f"the process that holds the sandbox cannot be reached: {error}") from None
+        self.was_silent = False
         if not answer:
             raise SandboxError("the process that holds the sandbox has ended")
         fields = json.loads(answer)
@@ -88,11 +100,17 @@ class OwnKeeper(Keeper):
 
     def __init__(self, process: subprocess.Popen[bytes], answer: dict[str, Any]) -> None:
         super().__init__(process.pid, answer["base"])
+        # Apart from this object, which may be garbage when the end comes
+        self._plain = Keeper(self.pid, self.base)
         self.gateway: str = answer["gateway"]
         self.controllers: Sequence[str] = answer["controllers"]
         self.problem: str = answer["problem"]
         self._process = process
-        self._end = weakref.finalize(self, _stop, os.getpid(), process, Keeper(self.pid, self.base))
+        self._end = weakref.finalize(self, _stop, os.getpid(), process, self._plain)
+
+    def ask(self, verb: str, *, seconds: float = _SECONDS, **arguments: Any) -> Any:
+        """Ask for something; see :meth:`Keeper.ask`."""
+        return self._plain.ask(verb, seconds=seconds, **arguments)
 
     def is_dead(self) -> bool:
         """Whether it was killed."""
@@ -106,14 +124,17 @@ class OwnKeeper(Keeper):
 def _stop(owner: int, process: subprocess.Popen[bytes], keeper: Keeper) -> None:
     if os.getpid() != owner:
         return  # a forked child has a copy of everything, but the keeper is not its own
-    if process.poll() is None:
+    if process.poll() is None and not keeper.was_silent:
         with contextlib.suppress(SandboxError):
-            keeper.ask("stop")
-    try:
-        process.wait(5)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+            keeper.ask("stop", seconds=_SECONDS_TO_STOP)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(0 if keeper.was_silent else 5)
+        return
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    # The kernel ends the nodes, and takes back everything else
+    with contextlib.suppress(OSError):
+        sandbox_cgroups.remove_leftovers()
 
 
 def start_keeper(settings: dict[str, Any]) -> OwnKeeper:

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import socket
+import stat
 from typing import Any, cast
 
 from ducktape.cluster.local_files import LocalAttributes, LocalFile
@@ -108,6 +109,9 @@ class SandboxFiles:
     def _open(self, path: str, flags: int) -> int:
         [descriptor] = self._ask("open", path, flags)[1]
         os.set_inheritable(descriptor, False)
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
         return descriptor
 
 

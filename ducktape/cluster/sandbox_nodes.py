@@ -11,7 +11,7 @@ import signal
 import socket
 from typing import Any
 
-from ducktape.cluster import sandbox_cgroups, sandbox_post
+from ducktape.cluster import sandbox_cgroups, sandbox_post, sandbox_trees
 from ducktape.cluster.sandbox_cgroups import Groups
 from ducktape.cluster.sandbox_disk import Disk
 from ducktape.cluster.sandbox_init import END_ALL, NETWORK_THERE, NETWORK_WANTED, READY, be_a_node
@@ -148,7 +148,7 @@ class Nodes:
             if node.pid:
                 os.kill(node.pid, signal.SIGKILL)
                 for path in set(node.groups.values()):
-                    sandbox_cgroups.thaw(path)
+                    sandbox_trees.thaw(path)
         self._switch.unplug([node.port for node in nodes])
         for node in nodes:
             if node.pid:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+from ducktape.faults.arguments import need_number
 from ducktape.faults.errors import FaultUnavailable
-from ducktape.faults.fault import TTL_SEC, MeasuredFault
 from ducktape.faults.lifeline import Measure, refusing
+from ducktape.faults.measured import TTL_SEC, MeasuredFault
 from ducktape.faults.place import Place
 from ducktape.faults.targets import nodes_of
 
@@ -107,8 +108,11 @@ def skew_clock(node: Any, seconds: float, *, ttl: float = TTL_SEC) -> SkewedCloc
         node: a node, a service, or a list of nodes.
         seconds: by which the clock is fast; slow if negative.
         ttl: seconds after which the nodes undo it by themselves if the test does not live to do it.
+
+    Raises:
+        TypeError: the seconds are no number.
     """
-    return SkewedClock(nodes_of(node), seconds, ttl)
+    return SkewedClock(nodes_of(node), need_number(seconds, "seconds", "seconds"), ttl)
 
 
 def clock_environment(node: Any) -> str:

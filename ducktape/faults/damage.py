@@ -7,16 +7,26 @@ import random
 import shlex
 from typing import Any
 
+from ducktape.faults.arguments import need_number
 from ducktape.faults.disk import size_in_bytes
 from ducktape.faults.errors import FaultUnavailable
-from ducktape.faults.fault import TTL_SEC, MeasuredFault
 from ducktape.faults.lifeline import Measure
+from ducktape.faults.measured import TTL_SEC, MeasuredFault
 from ducktape.faults.place import Place
 from ducktape.faults.targets import nodes_of
 
 _MOST_BITS = 4096
 _PEEK = 'peek() { dd if="$path" bs=1 skip="$1" count=1 2>/dev/null | od -An -tu1 | tr -d " "; }\n'
 _POKE = 'poke() { printf "\\\\$(printf %03o "$2")" | dd of="$path" bs=1 seek="$1" count=1 conv=notrunc 2>/dev/null; }\n'
+_LOOK = """
+[ -e "$path" ] || { echo "there is no file $path" >&2; exit 1; }
+if [ ! -f "$path" ]; then
+    if [ -d "$path" ]; then echo "$path is a directory" >&2; else echo "$path is not a regular file" >&2; fi
+    exit 1
+fi
+# Opened and not written to: who is root may write to nearly all there is
+said=$( (: >>"$path") 2>&1) || { echo "$path cannot be written to: ${said##*: }" >&2; exit 77; }
+"""
 _SIZE = 'size=$(stat -L -c %s "$path") || exit 1\n'
 
 
@@ -26,7 +36,7 @@ class Corruption(MeasuredFault):
     kind = "corrupt"
 
     def __init__(self, nodes: list[Any], path: str, bits: int, seed: int | None, ttl: float) -> None:
-        if not 0 < bits <= _MOST_BITS:
+        if not 0 < need_number(bits, "bits", "how many") <= _MOST_BITS or bits != int(bits):
             raise ValueError(f"{bits} bits: from 1 to {_MOST_BITS}")
         self.seed = random.randrange(1 << 32) if seed is None else seed
         super().__init__(nodes, ttl=ttl, path=path, bits=bits, seed=self.seed)
@@ -38,7 +48,7 @@ class Corruption(MeasuredFault):
 
     def _measure(self, place: Place) -> Measure:
         names = f"path={shlex.quote(self._path)}\n"
-        size = int(place.ask(f'{names}{_SIZE}echo "$size"', "looking at the file"))
+        size = int(place.ask(f'{names}{_LOOK}{_SIZE}echo "$size"', "looking at the file"))
         if size == 0:
             raise FaultUnavailable(f"{place.name}: {self._path} is empty, there is nothing to flip")
         masks: dict[int, int] = {}
@@ -76,7 +86,7 @@ class Truncation(MeasuredFault):
 
     def _measure(self, place: Place) -> Measure:
         names = f"path={shlex.quote(self._path)}\n"
-        place.ask(f'{names}[ -w "$path" ] && [ -f "$path" ]', f"looking whether {self._path} can be written")
+        place.ask(f"{names}{_LOOK}", "looking at the file")
         inject = (
             f"{names}{_SIZE}new={self._new_size}\n"
             '[ "$new" -ge 0 ] || new=0\n[ "$new" -lt "$size" ] || exit 0\n'

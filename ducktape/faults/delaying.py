@@ -102,6 +102,21 @@ while True:
             pass  # more packets than room: the kernel lets those pass
 """
 
+# The newer iptables keeps its rules in tables of nftables, makes those that it needs, and leaves them
+_NOTE_TABLES = """
+for family in ip ip6; do
+    nft list table $family mangle >/dev/null 2>&1 || : >"$d/made-$family"
+done
+"""
+# Only without a rule: others may have found the table useful since
+_REMOVE_TABLES = """
+for family in ip ip6; do
+    [ -e "$d/made-$family" ] || continue
+    nft list table $family mangle 2>/dev/null | grep -Eqv '^[[:space:]]*(table .*|chain .*|type .*|[}]|)$' ||
+        nft delete table $family mangle 2>/dev/null
+done
+"""
+
 
 def measure(place: Place, *, delay: float, jitter: float, token: str) -> Measure:
     """What delays the packets that a machine receives.
@@ -130,6 +145,8 @@ def measure(place: Place, *, delay: float, jitter: float, token: str) -> Measure
         '[ -e "$d/ready" ] || { echo "packets cannot be queued: $(tail -n 1 "$d/said")" >&2; exit 77; }',
     ]
     undo, chain = [], f"DT_{token}_q"
+    if "nft" in place.facts.works:
+        inject.append(_NOTE_TABLES)
     for tool in sorted(place.facts.works & {"iptables", "ip6tables"}):
         # A table in which other rules rarely decide that a packet is done with
         call = f"{tool} -w 5 -t mangle"
@@ -142,7 +159,8 @@ def measure(place: Place, *, delay: float, jitter: float, token: str) -> Measure
         inject.append(refusing(f"{call} -I INPUT 1 -j {chain}", f"{tool} refuses a rule"))
         undo += undo_chain(call, "INPUT", chain)
     # Without the file the program lets go of what it holds, and ends
-    return Measure(place, "\n".join(inject), "\n".join([*undo, 'rm -f "$d/ready"']), '[ -e "$d/ready" ]')
+    undo += [_REMOVE_TABLES, 'rm -f "$d/ready"']
+    return Measure(place, "\n".join(inject), "\n".join(undo), '[ -e "$d/ready" ]', lives_in_kernel=True)
 
 
 def _control_exemption(place: Place, tool: str) -> str:

@@ -7,8 +7,8 @@ import re
 import shlex
 from typing import Any
 
-from ducktape.faults.fault import TTL_SEC, MeasuredFault
 from ducktape.faults.lifeline import Measure
+from ducktape.faults.measured import TTL_SEC, MeasuredFault
 from ducktape.faults.place import Place
 from ducktape.faults.targets import nodes_of
 

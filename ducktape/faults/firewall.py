@@ -85,6 +85,7 @@ def nft_measure(place: Place, rules: list[Rule], token: str) -> Measure:
         inject=f'{load} || {{ echo "nft refuses the rules: $said" >&2; exit 77; }}',
         undo=f"nft delete table inet {table} 2>/dev/null\n! nft list table inet {table} >/dev/null 2>&1",
         check=f"nft list table inet {table} >/dev/null 2>&1",
+        lives_in_kernel=True,
     )
 
 
@@ -127,7 +128,7 @@ def iptables_measure(place: Place, rules: list[Rule], token: str) -> Measure:
             inject.append(refusing(f"{call} -I {builtin} 1 -j {chain}", f"{tool} refuses a rule"))
             undo += undo_chain(call, builtin, chain)
             check.append(f"{call} -C {builtin} -j {chain} 2>/dev/null")
-    return Measure(place, "\n".join(inject), "\n".join([*undo, ":"]), " && ".join(check))
+    return Measure(place, "\n".join(inject), "\n".join([*undo, ":"]), " && ".join(check), lives_in_kernel=True)
 
 
 def undo_chain(call: str, builtin: str, chain: str) -> list[str]:

@@ -9,6 +9,7 @@ only one can; the other one waits.
 from __future__ import annotations
 
 import dataclasses
+import enum
 import shlex
 from collections.abc import Sequence
 
@@ -18,6 +19,7 @@ from ducktape.faults.place import UNAVAILABLE, Place
 FOLDER = "/tmp"
 _NAME = "dt-fault-"
 _GONE = 3
+_ORPHANED = 4
 
 _WATCH = r"""
 trap '' HUP INT TERM
@@ -81,6 +83,15 @@ done
 [ ! -d "$d" ]
 """
 
+_RENEW = rf"""
+[ -d "$d/undoing" ] && exit {_GONE}
+: >"$d/renewed" || exit {_GONE}
+case $(tr '\0' ' ' <"/proc/$(cat "$d/watcher")/cmdline") in *"$d/watch"*) exit 0 ;; esac
+# It may just have done its work
+[ -d "$d" ] && [ ! -d "$d/undoing" ] && exit {_ORPHANED}
+exit {_GONE}
+"""
+
 
 @dataclasses.dataclass(frozen=True)
 class Measure:
@@ -93,12 +104,22 @@ class Measure:
         inject: brings it about; run with ``set -e``. Status 77 means that the machine cannot.
         undo: undoes it; may run twice, and when only a part was brought about.
         check: status 0 if the fault is effective; nothing to check if empty.
+        lives_in_kernel: whether it goes when the machine loses its power: rules of a firewall do, files do not.
     """
 
     place: Place
     inject: str
     undo: str
     check: str = ""
+    lives_in_kernel: bool = False
+
+
+class Renewal(enum.Enum):
+    """How a machine answers a sign of life."""
+
+    STAYS = "it is in force"
+    GONE = "it has been undone"
+    ORPHANED = "the script that would undo it is dead"
 
 
 def combined(measures: Sequence[Measure]) -> Measure:
@@ -109,6 +130,7 @@ def combined(measures: Sequence[Measure]) -> Measure:
         "\n".join(measure.inject for measure in measures),
         "\n".join(["failed=0", *undoings, '[ "$failed" = 0 ]']),
         " && ".join(f"{{ {measure.check}\n}}" for measure in measures if measure.check),
+        all(measure.lives_in_kernel for measure in measures),
     )
 
 
@@ -127,6 +149,7 @@ class Lifeline:
         self.token = token
         self.directory = _directory(token)
         self.ttl = max(2, round(ttl))
+        self._has_remains = False
 
     def tie(self) -> None:
         """Bring the fault about; blocks until it is there.
@@ -137,10 +160,23 @@ class Lifeline:
         """
         self.place.ask(self._installation(), "bringing about the fault")
 
-    def renew(self) -> bool:
+    def renew(self) -> Renewal:
         """Let it stay for another time to live; returns whether it was still there."""
-        done = self.place.run(f"[ -d {self.directory}/undoing ] && exit {_GONE}\n: >{self.directory}/renewed\n")
-        return done.exit_status == 0
+        status = self.place.run(f"{self._d()}{_RENEW}").exit_status
+        return {0: Renewal.STAYS, _ORPHANED: Renewal.ORPHANED}.get(status, Renewal.GONE)
+
+    def tie_again(self) -> None:
+        """Put it back, with a new script, on a machine that was off in the meantime; what lies in files is there yet.
+
+        Raises:
+            FaultUnavailable: the machine cannot any more.
+            FaultError: it failed.
+        """
+        if not self.measure.lives_in_kernel:
+            self.place.ask(f"umask 077\ntrap '' HUP\n{self._d()}{self._watch()}", "renewing the fault")
+            return
+        sweep = f'{self._d()}sh "$d/undo" >/dev/null 2>&1\nrm -rf "$d"\n'
+        self.place.ask(sweep + self._installation(), "bringing the fault about again")
 
     def cut(self) -> bool:
         """Undo it, unless the machine has done so; blocks until it is undone.
@@ -151,7 +187,18 @@ class Lifeline:
         Raises:
             FaultError: it could not be undone.
         """
-        return undo_now(self.place, self.token)
+        # Asked first: a connection to a machine without power may take its time to break
+        if not (self.measure.lives_in_kernel and self.place.is_off):
+            return undo_now(self.place, self.token)
+        # It went with the power; what is left of its files can be reached when the machine is on again
+        self._has_remains = True
+        return False
+
+    def sweep(self) -> None:
+        """Remove what could not be removed while the machine was off."""
+        if self._has_remains:
+            self._has_remains = False
+            undo_now(self.place, self.token)
 
     @property
     def is_effective(self) -> bool:
@@ -162,6 +209,8 @@ class Lifeline:
     @property
     def is_gone(self) -> bool:
         """Whether it has been undone; asks the machine."""
+        if self._has_remains:
+            return True
         done = self.place.run(f'{self._d()}[ ! -e "$d" ] || exit {_GONE}\n')
         if done.exit_status not in (0, _GONE):
             raise FaultError(f"{self.place.name} does not say whether the fault is gone: status {done.exit_status}")
@@ -170,18 +219,19 @@ class Lifeline:
     def _d(self) -> str:
         return _d(self.directory)
 
-    def _installation(self) -> str:
+    def _watch(self) -> str:
         clean = "env -i" + ' PATH="$PATH"'
         # A session of its own and no inherited environment: what ends the processes of a test spares this one
         starter = f"{clean} setsid" if "setsid" in self.place.facts.tools else clean
+        return f'{starter} sh "$d/watch" "$d" {self.ttl} </dev/null >/dev/null 2>&1 &\necho $! >"$d/watcher"\n'
+
+    def _installation(self) -> str:
         undo = f'PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"\nexport PATH\n{self._d()}{self.measure.undo}\n'
         return (
             f"umask 077\ntrap '' HUP\n{self._d()}"
             'mkdir "$d" || exit 1\n'
             f"{_file('undo', undo)}{_file('watch', _WATCH)}"
-            f'{starter} sh "$d/watch" "$d" {self.ttl} </dev/null >/dev/null 2>&1 &\n'
-            'echo $! >"$d/watcher"\n'
-            f"(\nset -e\n{self.measure.inject}\n)\nstatus=$?\n"
+            f"{self._watch()}(\nset -e\n{self.measure.inject}\n)\nstatus=$?\n"
             f'[ "$status" -eq 0 ] && exit 0\n'
             'watcher=$(cat "$d/watcher")\n'
             'sh "$d/undo" >/dev/null 2>&1\nmv "$d" "$d-gone"\nrm -rf "$d-gone"\n'

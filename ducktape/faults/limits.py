@@ -6,10 +6,11 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+from ducktape.faults.arguments import need_number
 from ducktape.faults.cgroups import Limit, measure
 from ducktape.faults.disk import size_in_bytes
-from ducktape.faults.fault import TTL_SEC, MeasuredFault
 from ducktape.faults.lifeline import Measure
+from ducktape.faults.measured import TTL_SEC, MeasuredFault
 from ducktape.faults.place import Place
 from ducktape.faults.processes import Processes
 from ducktape.faults.targets import nodes_of
@@ -80,7 +81,7 @@ def limit_cpu(target: Any, cores: float, *, process: str | None = None, ttl: flo
     Raises:
         ValueError: too little, or it is not clear which processes are meant.
     """
-    quota = round(cores * _PERIOD_US)
+    quota = round(need_number(cores, "cores", "processors") * _PERIOD_US)
     if quota < 1000:
         raise ValueError(f"{cores} processors are too little: the kernel takes 0.01 and more")
     classic = (("cpu.cfs_period_us", str(_PERIOD_US)), ("cpu.cfs_quota_us", str(quota)))

@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ducktape.faults.arguments import need_number
 from ducktape.faults.errors import FaultUnavailable
-from ducktape.faults.fault import TTL_SEC, MeasuredFault
 from ducktape.faults.firewall import IN, OUT, Rule, measure
 from ducktape.faults.lifeline import Measure
+from ducktape.faults.measured import TTL_SEC, MeasuredFault
 from ducktape.faults.place import Place
 from ducktape.faults.targets import nodes_of, split_peers
 
@@ -50,9 +51,9 @@ class Loss(MeasuredFault):
     def __init__(
         self, nodes: list[Any], *, hooks: tuple[str, ...], to: Any, port: int | None, probability: float, ttl: float
     ) -> None:
-        if not 0 < probability <= 1:
+        if not 0 < need_number(probability, "probability", "0 to 1") <= 1:
             raise ValueError(f"the probability {probability} is not between 0 and 1")
-        if port is not None and not 0 < int(port) < 65536:
+        if port is not None and not (need_number(port, "port", "one of TCP or UDP") == int(port) and 0 < port < 65536):
             raise ValueError(f"{port} is not a port")
         self._peers, self._addresses = split_peers(to)
         names = [*(str(peer.account.hostname) for peer in self._peers), *self._addresses]

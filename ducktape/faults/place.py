@@ -9,6 +9,7 @@ import ipaddress
 import os
 from typing import Any
 
+from ducktape.cluster.sandbox_control import SandboxError
 from ducktape.cluster.transport import Completed, Transport, framework_commands
 from ducktape.faults.errors import FaultError, FaultUnavailable
 
@@ -119,12 +120,14 @@ class Place:
         transport: runs commands on it.
         name: for texts.
         address: one more by which others reach it.
+        account: by which it is known whether it is on; ``None`` if it is not known.
     """
 
-    def __init__(self, transport: Transport, name: str, address: str | None = None) -> None:
+    def __init__(self, transport: Transport, name: str, address: str | None = None, account: Any = None) -> None:
         self.transport = transport
         self.name = name
         self._address = address
+        self._account = account
 
     @classmethod
     def of(cls, node: Any) -> Place:
@@ -136,7 +139,8 @@ class Place:
         account = node.account
         if getattr(account, "operating_system", "linux") != "linux":
             raise FaultUnavailable(f"{account.hostname} does not run Linux, and faults are for Linux machines")
-        return cls(account.transport, str(account.hostname), getattr(account, "externally_routable_ip", None))
+        address = getattr(account, "externally_routable_ip", None)
+        return cls(account.transport, str(account.hostname), address, account)
 
     def __repr__(self) -> str:
         return f"Place({self.name})"
@@ -148,6 +152,16 @@ class Place:
         if done.exit_status != 0:
             raise FaultError(f"{self.name} does not say what it offers: {_last_words(done)}")
         return parse_facts(done.stdout.decode(errors="replace"))
+
+    @property
+    def is_off(self) -> bool:
+        """Whether it is a node of the sandbox that has no power, or is gone; of others nobody knows."""
+        if getattr(self._account, "is_sandbox", False) is not True:
+            return False
+        try:
+            return bool(self._account.init_pid == 0)
+        except SandboxError:
+            return True
 
     @property
     def addresses(self) -> tuple[str, ...]:

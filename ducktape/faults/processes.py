@@ -8,12 +8,14 @@ from typing import Any
 
 from ducktape.cluster.process_verbs import signal_number
 from ducktape.faults.errors import FaultUnavailable
-from ducktape.faults.fault import TTL_SEC, Fault, MeasuredFault
+from ducktape.faults.fault import Fault
 from ducktape.faults.lifeline import Measure
+from ducktape.faults.measured import TTL_SEC, MeasuredFault
 from ducktape.faults.place import Place
 from ducktape.faults.targets import nodes_of
 from ducktape.utils import processes
 
+_GREATEST_SIGNAL = 64
 _DEADLY = {1, 2, 3, 6, 9, 11, 15}
 # Everything but the first process, this script and its ancestors, and what faults and logins need
 _ALL = r"""
@@ -93,6 +95,8 @@ class Kill(Fault):
     def __init__(self, target: Any, sig: int | str, process: str | None) -> None:
         self._processes = Processes(target, process)
         self._number = signal_number(sig)
+        if not 0 < self._number <= _GREATEST_SIGNAL:
+            raise ValueError(f"{sig} is not the number of a signal, from 1 to {_GREATEST_SIGNAL}")
         super().__init__(self._processes.nodes, signal=str(sig), process=process)
         self._found: list[tuple[Place, list[int]]] = []
 
@@ -205,7 +209,7 @@ def kill(target: Any, signal: int | str = "KILL", *, process: str | None = None)
             and means all processes. On the driver's own machine only what the test has started is meant.
 
     Raises:
-        ValueError: it is not clear which processes are meant.
+        ValueError: it is not clear which processes are meant, or there is no such signal.
     """
     return Kill(target, signal, process)
 

@@ -24,6 +24,9 @@ class Noted(Protocol):
     def to_json(self) -> Any:
         """Return what reports say of it."""
 
+    def power_returned(self, node: Any) -> None:
+        """Do what there is to do when a node has its power back."""
+
 
 class FaultLog:
     """The faults of one test.
@@ -56,6 +59,17 @@ class FaultLog:
             if self._directory is None:
                 return
             write_events(self._directory, self._to_json())
+
+    def power_returned(self, node: Any) -> None:
+        """Tell the faults that a node has its power back; blocks until those in force are so there, too.
+
+        Args:
+            node: which is on again, and on which nothing has been started yet.
+        """
+        with self._lock:
+            faults = list(self._faults)
+        for fault in faults:
+            fault.power_returned(node)
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return all faults in the order of their injection; times are Unix seconds, ``None`` for what has not been."""
@@ -98,8 +112,10 @@ def write_events(directory: str, faults: list[dict[str, Any]]) -> None:
 
 def log_of(nodes: list[Any]) -> FaultLog:
     """The log of the test that uses some nodes; one that writes nothing if they are not known to belong to a test."""
-    for node in nodes:
-        known = getattr(node.account, "fault_log", None)
-        if isinstance(known, FaultLog):
-            return known
-    return FaultLog()
+    logs = [getattr(node.account, "fault_log", None) for node in nodes]
+    found = next((log for log in logs if isinstance(log, FaultLog)), None) or FaultLog()
+    for node, log in zip(nodes, logs, strict=True):
+        # By which it learns when the node is switched off and on
+        if log is None and getattr(node.account, "is_sandbox", False) is True:
+            node.account.fault_log = found
+    return found

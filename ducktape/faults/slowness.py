@@ -8,13 +8,15 @@ import shlex
 from typing import Any
 
 from ducktape.faults import delaying, firewall
+from ducktape.faults.arguments import need_number
 from ducktape.faults.errors import FaultUnavailable
-from ducktape.faults.fault import TTL_SEC, MeasuredFault
 from ducktape.faults.lifeline import Measure, combined, refusing
+from ducktape.faults.measured import TTL_SEC, MeasuredFault
 from ducktape.faults.place import Place
 from ducktape.faults.targets import nodes_of
 
 _UNITS = {"": 1, "bit": 1, "kbit": 10**3, "mbit": 10**6, "gbit": 10**9, "bps": 8, "kbps": 8000, "mbps": 8 * 10**6}
+_DEVICES = "sed -n 's/^ *\\([^ ]*\\):.*/\\1/p' /proc/net/dev\n"
 # Tried on a network that exists for this command only
 _HAS_NETEM = "unshare --net tc qdisc add dev lo root netem delay 1ms 2>&1"
 
@@ -46,6 +48,8 @@ class Slowness(MeasuredFault):
     def _measure(self, place: Place) -> Measure:
         place.need_root("slowing down the network")
         place.need_own_network()
+        if self._device is not None and self._device not in place.ask(_DEVICES, "listing network devices").split():
+            raise FaultUnavailable(f"{place.name} has no network device {self._device}")
         if self._delay or self._rate:
             place.need_tool("tc", "iproute2")
         if self._delay and place.run(_HAS_NETEM).exit_status == 0:
@@ -88,6 +92,7 @@ class Slowness(MeasuredFault):
             ),
             undo=f"if {present} >/dev/null; then tc qdisc del dev {dev} root; fi",
             check=f"{present} >/dev/null",
+            lives_in_kernel=True,
         )
 
 
@@ -126,8 +131,12 @@ def slow(
         ttl: seconds after which the nodes undo it by themselves if the test does not live to do it.
 
     Raises:
+        TypeError: what is to be a number is none.
         ValueError: an argument makes no sense.
     """
+    for name, value in (("delay", delay), ("jitter", jitter)):
+        need_number(value, name, "seconds")
+    need_number(loss, "loss", "a probability")
     if delay < 0 or jitter < 0 or not 0 <= loss <= 1:
         raise ValueError(f"delay={delay}, jitter={jitter}, loss={loss}: not negative, and loss at most 1")
     if jitter > delay:

@@ -41,11 +41,15 @@ def split_peers(to: Any) -> tuple[list[Any], list[str]]:
         to: a node, a service, an address, or a collection of them; ``None`` is nobody.
 
     Raises:
+        TypeError: it is none of them.
         ValueError: a text is not an address.
     """
     if to is None:
         return [], []
-    parts = [to] if isinstance(to, str) or hasattr(to, "account") or hasattr(to, "nodes") else list(to)
+    is_one = isinstance(to, str) or hasattr(to, "account") or hasattr(to, "nodes")
+    if not is_one and (isinstance(to, bytes) or not isinstance(to, Iterable)):
+        raise TypeError(f"expected an address, a node, a service, or a list of them, and got {to!r}")
+    parts = [to] if is_one else list(to)
     addresses = [str(_address(part)) for part in parts if isinstance(part, str)]
     others = [part for part in parts if not isinstance(part, str)]
     return (nodes_of(others) if others else []), addresses

@@ -352,6 +352,7 @@ def test_a_delay_is_at_least_as_long_as_asked_for_and_nothing_is_lost(pair: tupl
         assert all(0.08 <= seconds < 0.5 for seconds in taken), taken
         assert _seconds_to_send(one, two, 200_000) < 5
     assert _seconds_to_send(one, two, 100) < 0.08
+    assert "mangle" not in out(one, "nft list tables")
     _until(lambda: is_clean(one))
 
 
@@ -360,6 +361,12 @@ def test_what_is_shaped_already_is_not_shaped_again(pair: tuple[Any, Any]) -> No
         with pytest.raises(FaultUnavailable, match="machine1: eth0 is being shaped already: qdisc tbf"):
             faults.slow(pair[0], rate="1mbit").inject()
         assert "10Mbit" in out(pair[0], "tc qdisc show dev eth0")
+
+
+def test_a_network_device_that_is_not_there_is_said_to_be_missing(pair: tuple[Any, Any]) -> None:
+    with pytest.raises(FaultUnavailable, match=r"^machine1 has no network device nope0$"):
+        faults.slow(pair[0], loss=0.5, device="nope0").inject()
+    assert leftovers(pair[0]) == ""
 
 
 def test_two_accounts_of_one_machine_cannot_be_parted(over_ssh: Any, trio: list[Any]) -> None:
@@ -580,11 +587,26 @@ def test_a_truncated_file_gets_its_end_back_unless_it_was_written_to(pair: tuple
     assert out(one, "cat /tmp/text") == "01x"
 
 
+@pytest.mark.parametrize("damage", [faults.corrupt, faults.truncate])
+def test_what_cannot_be_damaged_is_said_with_the_reason(damage: Callable[..., Fault], pair: tuple[Any, Any]) -> None:
+    one = pair[0]
+    one.account.ssh("mkdir /tmp/fixed && mount -t tmpfs none /tmp/fixed && echo x >/tmp/fixed/file")
+    one.account.ssh("mount -o remount,ro /tmp/fixed")
+    try:
+        with pytest.raises(FaultError, match=r"machine1: looking at the file failed .*: /tmp is a directory$"):
+            damage(one, "/tmp").inject()
+        with pytest.raises(FaultUnavailable, match=r"^machine1: /tmp/fixed/file cannot be written to: Read-only"):
+            damage(one, "/tmp/fixed/file").inject()
+    finally:
+        one.account.ssh("umount /tmp/fixed; rmdir /tmp/fixed")
+    assert leftovers(one) == ""
+
+
 # ---- whatever happens
 
 
 def test_a_file_that_is_not_there_is_an_error_and_leaves_nothing(pair: tuple[Any, Any]) -> None:
-    with pytest.raises(FaultError, match=r"machine1: looking at the file failed .*No such file"):
+    with pytest.raises(FaultError, match=r"machine1: looking at the file failed .*there is no file"):
         faults.corrupt(pair[0], "/tmp/nothing").inject()
     with pytest.raises(FaultError, match=r"machine2: bringing about the fault failed .*no directory /tmp/none"):
         pair[0].account.ssh("mkdir /tmp/none")
@@ -755,6 +777,25 @@ def test_the_disk_of_a_box_is_full_without_taking_memory(path: str, boxes: list[
     assert out(boxes[0], f"df --output=size {path} | tail -n 1") == before
 
 
+def test_the_disks_of_a_box_that_are_full_one_in_the_other_get_their_size_back_in_any_order(boxes: list[Any]) -> None:
+    size = "df --output=size /mnt | tail -n 1"
+    before = out(boxes[0], size)
+    for order in ((0, 1), (1, 0)):
+        both = [faults.fill_disk(boxes[0], "/mnt", free=free).inject() for free in ("100M", "10M")]
+        assert out(boxes[0], size) != before
+        for number in order:
+            both[number].heal()
+        assert out(boxes[0], size) == before
+
+
+def test_a_file_system_of_this_machine_is_not_filled_from_a_box(boxes: list[Any]) -> None:
+    # Of those that are there read-only this one alone belongs to the sandbox: nothing is lost if it should be filled
+    before = out(boxes[0], "df --output=size,avail /")
+    with pytest.raises(FaultUnavailable, match=r"^node1: / is read-only there$"):
+        faults.fill_disk(boxes[0], "/").inject()
+    assert out(boxes[0], "df --output=size,avail /") == before
+
+
 def test_a_whole_box_is_limited_or_stands_still(boxes: list[Any]) -> None:
     one = boxes[0]
     one.account.ssh("setsid sh -c 'while :; do :; done' >/dev/null 2>&1 </dev/null &")
@@ -855,3 +896,27 @@ def test_the_clock_of_a_box_is_wrong_for_programs_that_were_started_for_it(boxes
         assert int(out(one, f"{deception} date +%s")) - time.time() == pytest.approx(-300, abs=3)
         assert int(out(two, f"{deception} date +%s")) == pytest.approx(time.time(), abs=3)
     assert int(out(one, f"{deception} date +%s")) == pytest.approx(time.time(), abs=3)
+
+
+def test_a_partition_outlasts_the_power_of_a_box(boxes: list[Any]) -> None:
+    one, two = boxes[:2]
+    rules = "nft list tables | grep dt_; iptables -S | grep DT_"
+    with faults.partition(one, two), faults.slow(two, rate="10mbit"), faults.fill_disk(two, "/mnt") as full:
+        two.power_off()
+        two.power_on()
+        assert out(two, rules) != ""
+        assert "10Mbit" in out(two, "tc qdisc show dev eth0")
+        assert not reaches(two, one)
+        assert "No space left" in out(two, "dd if=/dev/zero of=/mnt/file bs=1M count=5 2>&1; rm -f /mnt/file")
+    assert full.healed_by == "test"
+    assert leftovers(two) == ""
+    assert reaches(two, one)
+
+
+def test_an_isolation_ends_while_the_box_is_off(boxes: list[Any]) -> None:
+    two = boxes[1]
+    with faults.isolate(two) as fault:
+        two.power_off()
+    assert [fault.active, fault.healed_by] == [False, "node"]
+    two.power_on()
+    assert leftovers(two) == ""

@@ -7,10 +7,12 @@ import contextlib
 import json
 import os
 import random
+import shlex
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -18,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from ducktape.cluster import sandbox_cgroups
+from ducktape.cluster import sandbox_cgroups, sandbox_control
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.node_container import InsufficientResourcesError, NodeNotPresentError
 from ducktape.cluster.node_spec import NodeSpec
@@ -126,6 +128,51 @@ def test_a_node_cannot_change_the_machine(cluster: SandboxCluster) -> None:
     assert Path("/proc/sys/net/ipv4/ip_default_ttl").read_text() != "61\n"
 
 
+def test_a_node_that_mounts_its_root_anew_cannot_write_to_the_machine(cluster: SandboxCluster) -> None:
+    [node] = alloc(cluster, 1)
+    # Only asked whether it could: should it come to that, the machine is no worse for it
+    for options in ("remount,rw", "remount,rw,bind"):
+        node.account.ssh(f"mount -o {options} /", allow_fail=True)
+        for path in ("/usr", "/usr/bin", "/boot", "/srv"):
+            assert node.account.ssh(f"test -w {path}", allow_fail=True) == 1, (options, path)
+
+
+_HEAR = """
+import socket
+heard = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+heard.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+heard.bind(("", 5007))
+group = socket.inet_aton("239.1.2.3") + bytes(4)
+heard.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+heard.settimeout(10)
+print("listening", flush=True)
+for _ in range(2):
+    print(heard.recv(100).decode(), flush=True)
+"""
+_SAY = """
+import socket
+said = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+said.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+for address in ("239.1.2.3", "255.255.255.255"):
+    said.sendto(("to " + address).encode(), (address, 5007))
+"""
+
+
+def test_what_a_node_says_to_all_reaches_the_others(cluster: SandboxCluster) -> None:
+    first, second = alloc(cluster, 2)
+    listener = second.account.ssh_capture(f"{sys.executable} -c {shlex.quote(_HEAR)}")
+    assert next(listener) == "listening\n"
+    first.account.ssh(f"{sys.executable} -c {shlex.quote(_SAY)}")
+    assert sorted(listener) == ["to 239.1.2.3\n", "to 255.255.255.255\n"]
+
+
+def test_a_directory_that_is_opened_is_named(cluster: SandboxCluster) -> None:
+    [node] = alloc(cluster, 1)
+    with pytest.raises(IsADirectoryError) as caught:
+        node.account.open("/etc", "r")
+    assert caught.value.filename == "/etc"
+
+
 def test_nodes_are_pristine_and_bounded(tmp_path: Path) -> None:
     types = [{"name": "large", "count": 1}, {"count": 2}]
     with running_sandbox(tmp_path, max_nodes=3, types=types) as cluster:
@@ -157,6 +204,36 @@ def test_mounts_and_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert node.account.ssh("touch /opt/kept/new", allow_fail=True) != 0
         node.account.ssh("echo $GIVEN, $OWN > /mnt/shared/new")
     assert (tmp_path / "shared" / "new").read_text() == "from outside, a b\n"
+
+
+def test_a_mount_directly_below_the_root_and_one_that_has_no_place(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("there")
+    targets = ("/given-by-test", "/given/by/test")
+    mounts = [{"source": str(tmp_path), "target": target} for target in targets]
+    with running_sandbox(tmp_path, mounts=mounts) as cluster:
+        [node] = alloc(cluster, 1)
+        for target in targets:
+            assert node.account.ssh_output(f"cat {target}/file") == b"there"
+            assert not os.path.lexists(f"/{target.split('/')[1]}")
+    with running_sandbox(tmp_path, mounts=[{"source": str(tmp_path), "target": "/usr/no/place"}]) as cluster:
+        with pytest.raises(SandboxError) as caught:
+            alloc(cluster, 1)
+        assert str(caught.value) == (
+            "node1 cannot be made: the mount at /usr/no/place has no place: Read-only file system; what does not exist "
+            "can be made only below /etc, /var, /opt, /root, /home, /mnt, /tmp, /run, /dev/shm, or directly below /"
+        )
+
+
+def test_nodes_outlive_the_thread_that_asked_for_them(cluster: SandboxCluster) -> None:
+    made: list[SandboxNode] = []
+    thread = threading.Thread(target=lambda: made.extend(alloc(cluster, 1)))
+    thread.start()
+    thread.join()
+    keeper = cluster._keeper
+    assert keeper is not None
+    # What a thread's end would bring about comes at once
+    time.sleep(0.2)
+    assert (keeper.is_dead(), made[0].account.ssh("true")) == (False, 0)
 
 
 def test_a_command_outlives_the_process_that_asked_for_it(cluster: SandboxCluster) -> None:
@@ -289,6 +366,24 @@ def test_a_killed_keeper_takes_its_nodes_along_and_the_next_run_removes_the_rest
     cluster.free(nodes)
     [node] = alloc(cluster, 1)
     assert (node.name, node.account.ssh("true")) == ("node1", 0)
+    until(lambda: not traces(keeper), f"left: {traces(keeper)}")
+
+
+@pytest.mark.parametrize("asked_before", [True, False])
+def test_a_keeper_that_stands_still_is_waited_for_once(
+    asked_before: bool, cluster: SandboxCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox_control, "_SECONDS_TO_STOP", 60 if asked_before else 0.3)
+    [node] = alloc(cluster, 1)
+    keeper = keeper_of(cluster)
+    os.kill(keeper, signal.SIGSTOP)
+    if asked_before:
+        assert cluster._keeper is not None
+        with pytest.raises(SandboxError, match=f"the process that holds the sandbox, {keeper}, gives no answer"):
+            cluster._keeper.ask("describe", name=node.name, seconds=0.3)
+    began = time.monotonic()
+    cluster.close()
+    assert time.monotonic() - began < 4
     until(lambda: not traces(keeper), f"left: {traces(keeper)}")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ducktape.cluster.cluster_file import mistake_in_cluster_file
+from ducktape.cluster.sandbox import SandboxCluster
 from ducktape.cluster.sandbox_config import NodeType, SandboxConfig, read_config
 
 
@@ -79,6 +80,17 @@ def test_a_network_is_known_by_its_first_three_numbers(tmp_path: Path) -> None:
         ({"max_nodes": 251}, "max_nodes is 251, not a number from 1 to 250"),
         ({"max_nodes": True}, "max_nodes is true, not a number from 1 to 250"),
         ({"cpu": 0}, "cpu is 0, not a number of processors from 0.01 to 8192"),
+        ({"cpu": 10000}, "cpu is 10000, not a number of processors from 0.01 to 8192"),
+        ({"pids": 1 << 23}, "pids is 8388608, not a number from 1 to 4194304"),
+        ({"types": [{"name": "a"}, {"count": 2}, {"name": "b"}]}, "types[2].count is missing: one kind at most"),
+        (
+            {"max_nodes": 3, "types": [{"name": "a", "count": 3}, {"name": "b", "count": 1}]},
+            "types has more nodes than",
+        ),
+        ({"max_nodes": 2, "types": [{"name": "a", "count": 2}, {"name": "b"}]}, "than max_nodes, which is 2"),
+        ({"network": "169.254.3.0/24"}, "not a private network of 256 addresses"),
+        ({"network": "0.0.0.0/24"}, "not a private network of 256 addresses"),
+        ({"network": "240.0.0.0/24"}, "not a private network of 256 addresses"),
         ({"memory": "1m"}, 'memory is "1m", not a size of at least 8 MB, such as "512m" or "2g"'),
         ({"disk": "much"}, 'disk is "much", not a size'),
         ({"pids": 1.5}, "pids is 1.5, not a number from 1 to 4194304"),
@@ -107,6 +119,13 @@ def test_a_mistake_is_one_line_that_says_where(tmp_path: Path, settings: dict[st
     assert complaint in line
     assert f"{tmp_path}/sandbox.json" in line
     assert "\n" not in line
+
+
+def test_a_kind_without_a_count_gets_what_the_others_leave(tmp_path: Path) -> None:
+    cluster = SandboxCluster.__new__(SandboxCluster)
+    cluster._config = config(tmp_path, max_nodes=5, types=[{"name": "large"}, {"count": 2}])
+    cluster._in_use = {}
+    assert cluster.available().nodes.grouped_by_os_and_type() == {("linux", "large"): 3, ("linux", None): 2}
 
 
 def test_an_absent_file_is_said(tmp_path: Path) -> None:

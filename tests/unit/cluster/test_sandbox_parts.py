@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -16,9 +18,10 @@ from ducktape.cluster import sandbox_cgroups, sandbox_file_work, sandbox_post, s
 from ducktape.cluster.cluster_file import mistake_in_cluster_file
 from ducktape.cluster.sandbox_control import SandboxError
 from ducktape.cluster.sandbox_files import _flags
-from ducktape.cluster.sandbox_mounts import unescape
+from ducktape.cluster.sandbox_mounts import _make_target, unescape
 from ducktape.cluster.sandbox_network import hardware_address
-from ducktape.cluster.sandbox_sshd import _quoted
+from ducktape.cluster.sandbox_sshd import Keys, _quoted
+from ducktape.cluster.sandbox_transport import _start
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the sandbox needs Linux")
 
@@ -162,6 +165,38 @@ def test_an_address_always_has_the_same_hardware() -> None:
 
 def test_variables_are_quoted_for_the_server() -> None:
     assert _quoted('a "b" \\c') == 'a \\"b\\" \\\\c'
+
+
+def test_a_variable_that_the_server_cannot_take_is_named() -> None:
+    with pytest.raises(
+        OSError, match=r'^environment\.OWN has a line break, which nodes with "sshd": true cannot have$'
+    ):
+        Keys.__new__(Keys).files({"FINE": "x", "OWN": "a\nb"})
+
+
+def test_a_command_with_a_zero_byte_is_refused_as_by_every_other_way(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="embedded null byte"):
+        _start(str(tmp_path / "door"), "/", "echo a\0b", merge_stderr=False, timeout=1)
+
+
+def test_a_mount_without_a_place_is_explained_in_the_words_of_the_configuration(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"^the mount at /usr/new has no place: .*; what does not exist can be made"):
+        _make_target("/proc/new", "/usr/new", directory=True)
+    with pytest.raises(RuntimeError, match=r"^the mount at /etc/hosts is a directory, and what is there is not$"):
+        _make_target("/etc/hosts", "/etc/hosts", directory=True)
+    _make_target(str(tmp_path / "a" / "b"), "/b", directory=False)
+    assert (tmp_path / "a" / "b").read_bytes() == b""
+
+
+@pytest.mark.parametrize("name", ["net_admin", "sys_admin"])
+def test_a_capability_that_root_lacks_is_named_in_one_line(name: str) -> None:
+    if os.getuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("taking rights away needs root and setpriv")
+    code = "from ducktape.cluster.sandbox_user import has_rights, obstacle; print(has_rights(), obstacle())"
+    command = ["setpriv", f"--bounding-set=-{name}", f"--inh-caps=-{name}", sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    wanted = f"False the sandbox cannot be made .*: this process has not got the capability CAP_{name.upper()}; .*\n"
+    assert re.fullmatch(wanted, done.stdout), done.stdout + done.stderr
 
 
 def test_a_problem_of_the_machine_is_one_line_for_its_user() -> None:

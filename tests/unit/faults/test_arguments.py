@@ -13,6 +13,9 @@ from ducktape.faults.disk import size_in_bytes
 from ducktape.faults.slowness import bits_per_second
 from ducktape.faults.targets import nodes_of, split_peers
 
+# What callers without types may do
+untyped: Any = faults
+
 
 def make_node(name: str = "n1") -> Any:
     return SimpleNamespace(account=SimpleNamespace(hostname=name))
@@ -60,11 +63,38 @@ def test_rates(text: int | str, value: int) -> None:
         (lambda: faults.kill(make_node()), r"which processes of n1\? Give process="),
         (lambda: faults.pause(make_node()), "which processes of n1"),
         (lambda: faults.limit_memory(make_node(), "1M"), "which processes of n1"),
+        (lambda: faults.kill(make_node(), 999, process="x"), "999 is not the number of a signal"),
+        (lambda: faults.kill(make_node(), 0, process="x"), "0 is not the number of a signal"),
+        (lambda: untyped.drop(make_node(), port=7.5), "7.5 is not a port"),
+        (lambda: untyped.corrupt(make_node(), "/x", bits=1.5), "1.5 bits: from 1 to 4096"),
+        (lambda: faults.skew_clock(make_node(), float("inf")), "seconds is inf: give seconds that can be counted to"),
         (lambda: faults.kill(make_node(), "NOSUCH", process="x"), "'NOSUCH' is not the name of a signal"),
     ],
 )
 def test_senseless_arguments_are_refused_at_once(attempt: Any, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
+        attempt()
+
+
+@pytest.mark.parametrize(
+    ("attempt", "complaint"),
+    [
+        (lambda: untyped.skew_clock(make_node(), "x"), "seconds is 'x': give seconds, as a number"),
+        (lambda: untyped.slow(make_node(), delay="100ms"), "delay is '100ms': give seconds, as a number"),
+        (lambda: untyped.slow(make_node(), loss="1%"), "loss is '1%': give a probability, as a number"),
+        (
+            lambda: faults.drop(make_node(), to=3),
+            "expected an address, a node, a service, or a list of them, and got 3",
+        ),
+        (lambda: untyped.drop(make_node(), port="http"), "port is 'http'"),
+        (lambda: untyped.drop(make_node(), probability=None), "probability is None"),
+        (lambda: faults.limit_cpu(make_node(), True, process="x"), "cores is True: give processors, as a number"),
+        (lambda: untyped.corrupt(make_node(), "/x", bits="3"), "bits is '3'"),
+        (lambda: untyped.isolate(make_node(), ttl="60s"), "ttl is '60s': give seconds, as a number"),
+    ],
+)
+def test_what_is_no_number_is_said_to_be_none(attempt: Any, complaint: str) -> None:
+    with pytest.raises(TypeError, match=complaint):
         attempt()
 
 

@@ -14,8 +14,9 @@ import pytest
 from ducktape.cluster.local import LocalTransport
 from ducktape.errors import Skip, TimeoutError
 from ducktape.faults.errors import FaultError, FaultUnavailable
-from ducktape.faults.fault import Fault, MeasuredFault
+from ducktape.faults.fault import Fault
 from ducktape.faults.lifeline import Measure
+from ducktape.faults.measured import MeasuredFault
 from ducktape.faults.record import FaultLog
 from ducktape.faults.storm import random
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from ducktape.cluster.local import LocalTransport
 from ducktape.faults.errors import FaultError, FaultUnavailable
-from ducktape.faults.lifeline import Lifeline, Measure, combined, refusing
+from ducktape.faults.lifeline import Lifeline, Measure, Renewal, combined, refusing
 from ducktape.faults.place import Place
 
 
@@ -36,10 +37,10 @@ def test_what_is_tied_is_there_until_it_is_cut(here: Place, tmp_path: Path) -> N
     tied = line(here, mark)
     tied.tie()
     assert [mark.exists(), tied.is_effective, tied.is_gone] == [True, True, False]
-    assert tied.renew()
+    assert tied.renew() is Renewal.STAYS
     assert tied.cut()
     assert [mark.exists(), tied.is_effective, tied.is_gone] == [False, False, True]
-    assert not tied.renew()
+    assert tied.renew() is Renewal.GONE
     assert not tied.cut()
     assert not os.path.exists(tied.directory)
 
@@ -49,7 +50,7 @@ def test_what_nobody_renews_undoes_itself(here: Place, tmp_path: Path) -> None:
     tied = line(here, mark, ttl=2)
     tied.tie()
     time.sleep(1.2)
-    assert tied.renew()
+    assert tied.renew() is Renewal.STAYS
     began = time.monotonic()
     until(lambda: not mark.exists())
     assert time.monotonic() - began > 1
@@ -62,7 +63,7 @@ def test_what_is_renewed_just_after_a_look_is_undone_within_its_time_all_the_sam
     tied = line(here, mark, ttl=2)
     tied.tie()
     time.sleep(0.1)
-    assert tied.renew()
+    assert tied.renew() is Renewal.STAYS
     began = time.monotonic()
     until(lambda: not mark.exists())
     assert 1 < time.monotonic() - began < 2.5
@@ -73,7 +74,7 @@ def test_who_clears_the_directory_of_temporary_files_ends_the_fault(here: Place,
     tied = line(here, mark, ttl=60)
     tied.tie()
     here.run(f"rm -rf {tied.directory}")
-    assert not tied.renew()
+    assert tied.renew() is Renewal.GONE
     until(lambda: not mark.exists())
 
 
@@ -110,3 +111,45 @@ def test_several_measures_are_undone_in_the_opposite_order_and_all_of_them(here:
         both.cut()
     assert (tmp_path / "said").read_text().split() == ["in1", "in2", "un2", "un1"]
     here.run(f"rm -rf {both.directory}")
+
+
+def end_watcher(tied: Lifeline) -> None:
+    """What a loss of power does to the script on the machine."""
+    pid = int(Path(tied.directory, "watcher").read_text())
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not os.path.exists(f"/proc/{pid}") or b"watch" not in Path(f"/proc/{pid}/cmdline").read_bytes())
+
+
+@pytest.mark.parametrize("lives_in_kernel", [True, False])
+def test_what_has_gone_with_the_power_is_put_back_and_what_lies_in_files_is_only_watched_anew(
+    lives_in_kernel: bool, here: Place, tmp_path: Path
+) -> None:
+    mark = tmp_path / "mark"
+    measure = Measure(here, f"echo x >>{mark}", f"rm -f {mark}", f"[ -e {mark} ]", lives_in_kernel)
+    tied = Lifeline(measure, f"{os.getpid()}power{lives_in_kernel}", 60)
+    tied.tie()
+    end_watcher(tied)
+    if lives_in_kernel:
+        mark.unlink()
+    assert tied.renew() is Renewal.ORPHANED
+    tied.tie_again()
+    assert [mark.read_text(), tied.is_effective, tied.renew()] == ["x\n", True, Renewal.STAYS]
+    assert tied.cut()
+    assert [mark.exists(), os.path.exists(tied.directory)] == [False, False]
+
+
+class BoxWithoutPower:
+    """As much of an account of the sandbox as is asked whether the node is on."""
+
+    is_sandbox = True
+    init_pid = 0
+
+
+def test_what_has_gone_with_the_power_of_a_node_is_healed_and_its_files_go_when_it_is_back(tmp_path: Path) -> None:
+    place = Place(LocalTransport(), "box", account=BoxWithoutPower())
+    mark = tmp_path / "mark"
+    tied = Lifeline(Measure(place, f"touch {mark}", f"rm -f {mark}", lives_in_kernel=True), f"{os.getpid()}off", 60)
+    tied.tie()
+    assert [tied.cut(), tied.is_gone, os.path.exists(tied.directory)] == [False, True, True]
+    tied.sweep()
+    assert [tied.is_gone, os.path.exists(tied.directory)] == [True, False]

@@ -23,6 +23,7 @@ address fe80::1
 address 10.0.0.1
 address fd00::1
 device eth1
+processes pid:[4026531836]
 """
 
 
@@ -36,6 +37,7 @@ def test_facts_are_understood_among_what_start_up_files_say() -> None:
         addresses=("10.0.0.1", "fd00::1"),
         network="net:[4026531840]",
         device="eth1",
+        processes="pid:[4026531836]",
     )
 
 
