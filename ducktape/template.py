@@ -74,8 +74,10 @@ class TemplateRenderer:
 
             # Beside this class lie templates of the framework, which are not meant for users
             classes = [cls for cls in type(self).__mro__ if cls not in (TemplateRenderer, object)]
-            self.template_loader = template_engine.loader_for(classes, self._package_search_path)
-            self.template_env = template_engine.environment_for_files(self.template_loader)
+            loader = template_engine.loader_for(classes, self._package_search_path)
+            # Nodes may be started side by side: who finds a loader must find the environment as well
+            self.template_env = template_engine.environment_for_files(loader)
+            self.template_loader = loader
         return self.render_template(self.template_env.get_template(path), **kwargs)
 
     def _get_ctx(self) -> dict[str, Any]:

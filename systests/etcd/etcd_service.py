@@ -15,7 +15,7 @@ from ducktape.services.service import Service
 from ducktape.utils.util import wait_until
 from ducktape.utils.wait import Condition, all_of, http, log, wait_for
 from systests.etcd.etcd_client import EtcdClient, NoAnswer
-from systests.zookeeper.packages import need_packages
+from systests.packages import need_packages
 
 PACKAGES = {"etcd-server": "command -v etcd"}
 CLIENT_PORT = 2379
@@ -74,7 +74,8 @@ class EtcdService(Service):
     def start(self, **kwargs: Any) -> None:
         """Start all members and wait until they are one cluster."""
         self.for_nodes(lambda node: need_packages(node, PACKAGES))
-        self.choose_ports()
+        if not self.ports:
+            self.choose_ports()
         super().start(**kwargs)
         self.wait_until_healthy()
         self.members = {self.client(node).status()["header"]["member_id"]: node.name for node in self.nodes}

@@ -31,7 +31,7 @@ class EtcdClients(BackgroundThreadService):
         keys: how many; the fewer, the more clients get in each other's way.
     """
 
-    PAUSE_SEC = 0.005
+    PAUSE_SEC = 0.02
     # Shorter than it takes to choose a leader, so that some requests stay without an answer
     TIMEOUT_SEC = 0.3
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Redis servers, the sentinels that watch over them, and a load, as services.
+"""Redis servers, and the sentinels that watch over them, as services.
 
 The servers listen at the addresses of their nodes. Nodes may also be all this machine; they then need Python for a free
 port.
@@ -8,14 +8,12 @@ port.
 from __future__ import annotations
 
 import signal
-import threading
 import uuid
 from typing import Any
 
-from ducktape.services.background_thread import BackgroundThreadService
 from ducktape.services.service import Service
 from ducktape.utils.util import wait_until
-from systests.zookeeper.packages import need_packages
+from systests.packages import need_packages
 
 PACKAGES = {"redis-server": "command -v redis-server"}
 FREE_PORT = """python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'"""
@@ -210,7 +208,7 @@ class RedisService(RedisProcess):
         text = answer.decode().strip()
         return "" if text == "OK" else text
 
-    def wait_for_refusal(self, node: Any, timeout_sec: float = 10) -> None:
+    def wait_for_refusal(self, node: Any, timeout_sec: float = 5) -> None:
         """Wait until a primary that has lost its replicas takes no more writes."""
         wait_until(
             lambda: self.refusal(node).startswith("NOREPLICAS"),
@@ -281,50 +279,3 @@ class RedisSentinelService(RedisProcess):
             node for node in self.redis.nodes if [address(node), str(self.redis.ports[node])] == chosen
         )
         return self.redis.primary
-
-
-class RedisLoad(BackgroundThreadService):
-    """Writes without a break, until it is stopped or the primary does not answer, and remembers what was confirmed.
-
-    Args:
-        context: of the test.
-        redis: the servers.
-        replicas: how many of them have to confirm a write.
-    """
-
-    BATCH = 20
-
-    def __init__(self, context: Any, redis: RedisService, replicas: int) -> None:
-        super().__init__(context, num_nodes=1)
-        self.redis = redis
-        self.replicas = replicas
-        self.stopping = threading.Event()
-        self.confirmed: list[str] = []
-
-    def _worker(self, idx: int, node: Any) -> None:
-        number = 0
-        while not self.stopping.is_set():
-            keys = [f"load-{number + offset}" for offset in range(self.BATCH)]
-            confirmed = self.redis.write(keys, self.replicas)
-            with self.lock:
-                self.confirmed += confirmed
-            if len(confirmed) < len(keys):
-                return
-            number += self.BATCH
-
-    def wait_for_writes(self, count: int, timeout_sec: float = 20) -> None:
-        """Wait until so many writes were confirmed in all."""
-        wait_until(
-            lambda: len(self.confirmed) >= count,
-            timeout_sec=timeout_sec,
-            err_msg=lambda: f"only {len(self.confirmed)} of {count} writes were confirmed. {self.errors}",
-        )
-
-    def stop_node(self, node: Any, **kwargs: Any) -> None:
-        if self.idx(node) not in self.worker_threads:
-            return
-        self.stopping.set()
-        assert self.wait_node(node, timeout_sec=30), f"{self.who_am_i(node)} does not end"
-
-    def clean_node(self, node: Any, **kwargs: Any) -> None:
-        pass  # leaves no file

@@ -13,7 +13,8 @@ from ducktape.faults import partition
 from ducktape.mark import matrix
 from ducktape.mark.resource import cluster
 from ducktape.tests.test import Test
-from systests.redis.redis_service import RedisLoad, RedisSentinelService, RedisService
+from systests.redis.redis_service import RedisSentinelService, RedisService
+from systests.redis.workload import RedisLoad
 
 
 class RedisTest(Test):

@@ -17,7 +17,7 @@ from typing import Any
 from ducktape.services.background_thread import BackgroundThreadService
 from ducktape.services.service import Service
 from ducktape.utils.util import wait_until
-from systests.zookeeper.packages import need_packages
+from systests.packages import need_packages
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Packages are for the interpreter of the system, and there may be others
@@ -30,7 +30,7 @@ sockets = [socket.create_server(("", 0)) for _ in range(3)]
 print(*[each.getsockname()[1] for each in sockets])'"""
 # A small heap and a quick start: these servers live for seconds
 JAVA = (
-    "java -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData -Dzookeeper.cnxTimeout=1000 "
+    "java -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:CompileThresholdScaling=4 -XX:-UsePerfData "
     "-Dorg.slf4j.simpleLogger.showDateTime=true '-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss,SSS' "
     "-cp /usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar "
     "org.apache.zookeeper.server.quorum.QuorumPeerMain"
@@ -89,7 +89,9 @@ class ZookeeperService(Service):
     def start(self, **kwargs: Any) -> None:
         """Start all servers at the same time, since none is of use before a majority runs."""
         self.for_nodes(lambda node: need_packages(node, SERVER_PACKAGES))
-        self.ports = {node.name: self.choose_ports(node) for node in self.nodes}
+        # Servers that are started once more stay where they were
+        for node in self.nodes:
+            self.ports.setdefault(node.name, self.choose_ports(node))
         super().start(**kwargs)
         self.wait_for_leader(self.nodes)
 
@@ -244,12 +246,6 @@ class ZookeeperLoad(BackgroundThreadService):
             err_msg=lambda: f"only {len(self.acknowledged) - begin} of {more} writes were acknowledged",
         )
         assert not self.errors, self.errors
-
-    def lost(self, node: Any) -> list[str]:
-        """The acknowledged writes that the server of a node does not have."""
-        acknowledged = list(self.acknowledged)
-        stored = self.zookeeper.data(node)
-        return [key for key in acknowledged if stored.get(key) != key]
 
     def stop_node(self, node: Any, **kwargs: Any) -> None:
         worker = self.worker_threads.get(self.idx(node))

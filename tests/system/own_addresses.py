@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs on nodes with an address of their own each: SSH servers in network namespaces that a bridge connects."""
+"""Nodes with an address of their own each: SSH servers in network namespaces that a bridge connects."""
 
 from __future__ import annotations
 
@@ -11,17 +11,29 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.support.program import Program
 from tests.support.sshd import Sshd, missing_parts
-from tests.system.results import service_of
 
 _CLONE_NEWNS = 0x00020000
+_CLONE_NEWPID = 0x20000000
 _CLONE_NEWNET = 0x40000000
 _numbers = itertools.count()
+
+# The first process of a machine, which is the parent of all that were left alone
+_INIT = """
+import os, time
+print("ready", flush=True)
+while True:
+    try:
+        os.wait()
+    except ChildProcessError:
+        time.sleep(0.05)
+"""
 
 
 def _ip(*arguments: str) -> str:
@@ -54,34 +66,25 @@ def finished(folder: Path, *arguments: str) -> Iterator[Program]:
         program.kill_everything()
 
 
-def logs_of(program: Program, function_name: str, cls_name: str, name: str) -> list[str]:
-    """Return the content of the logs of a service's nodes, in the order of the nodes.
-
-    Args:
-        program: the run.
-        function_name: the method of one of its tests.
-        cls_name: class of the service.
-        name: of the log file, with ``{}`` for the name of the node.
-    """
-    result = program.result(function_name)
-    service = service_of(result, cls_name)
-    directory = program.folder / "results" / "latest" / result["relative_results_dir"] / service["service_id"]
-    # Accounts are called user@node
-    nodes = [account.rpartition("@")[2] for account in service["nodes"]]
-    return [next(directory.rglob(name.format(node))).read_text() for node in nodes]
-
-
 class Network:
     """A bridge, to which this machine and some namespaces are connected; everything has gone after ``remove``.
 
+    Args:
+        folder: the one directory that the namespaces see of this machine's /tmp, if it is in there.
+
     Attributes:
         addresses: of the namespaces, by their names.
+        servers: the processes that were there before anybody used it.
+        inits: the first processes of the namespaces.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._visible = folder.relative_to("/tmp").parts[0] if folder.is_relative_to("/tmp") else ""
         self._prefix = f"dt{os.getpid()}x{next(_numbers)}"
         self._net = _free_net()
         self.addresses: dict[str, str] = {}
+        self.servers: list[int] = []
+        self.inits: list[subprocess.Popen[bytes]] = []
         _ip("link", "add", self._prefix, "type", "bridge")
         _ip("addr", "add", f"{self._net}.1/24", "dev", self._prefix)
         _ip("link", "set", self._prefix, "up")
@@ -106,13 +109,15 @@ class Network:
     def files(self) -> list[str]:
         """What is in the /tmp of the namespaces that belongs to suites."""
         names = {name for pid in self.processes() for name in os.listdir(f"/proc/{pid}/root/tmp")}
-        return sorted(name for name in names if not name.startswith("pytest-"))
+        return sorted(names - {self._visible})
 
     def remove(self) -> None:
         """End what runs in the namespaces, and remove them and the bridge."""
         for pid in self.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        for init in self.inits:
+            init.wait()
         for name in self.addresses:
             with contextlib.suppress(subprocess.CalledProcessError):
                 _ip("link", "del", name)
@@ -127,14 +132,18 @@ def _free_net() -> str:
     return next(net for net in candidates if f"{net}." not in taken)
 
 
-def _inside(namespace: str, folder: Path, action: Callable[[], None]) -> None:
-    """Do something in a network namespace and with a fresh /tmp; processes that are started there stay there.
+def _inside(namespace: str, folder: Path, action: Callable[[], None]) -> subprocess.Popen[bytes]:
+    """Do something in a network namespace, with a fresh /tmp; processes that it starts stay there, and see no others.
 
     Args:
         namespace: its name.
         folder: what is to be seen all the same, if it is in /tmp.
         action: what to do.
+
+    Returns:
+        The first of the processes, with which all others end.
     """
+    found: list[subprocess.Popen[bytes]] = []
     errors: list[BaseException] = []
 
     def work() -> None:
@@ -143,6 +152,8 @@ def _inside(namespace: str, folder: Path, action: Callable[[], None]) -> None:
                 _must("setns", file.fileno(), _CLONE_NEWNET)
             _must("unshare", _CLONE_NEWNS)
             _mount_fresh_tmp(folder)
+            _must("unshare", _CLONE_NEWPID)
+            found.append(_start_init())
             action()
         except BaseException as error:  # raised again by the caller
             errors.append(error)
@@ -153,6 +164,7 @@ def _inside(namespace: str, folder: Path, action: Callable[[], None]) -> None:
     thread.join()
     if errors:
         raise errors[0]
+    return found[0]
 
 
 def _must(call: str, *arguments: int) -> None:
@@ -168,15 +180,25 @@ def _mount_fresh_tmp(folder: Path) -> None:
     subprocess.run(["sh", "-c", script, "sh", str(folder)], check=True, capture_output=True)
 
 
+def _start_init() -> subprocess.Popen[bytes]:
+    script = 'mount -t proc proc /proc && exec "$0" -S -c "$1"'
+    init = subprocess.Popen(["sh", "-c", script, sys.executable, _INIT], stdout=subprocess.PIPE, start_new_session=True)
+    assert init.stdout is not None
+    with init.stdout as output:
+        assert output.readline() == b"ready\n"
+    return init
+
+
 @contextlib.contextmanager
 def nodes_with_own_addresses(folder: Path, count: int) -> Iterator[tuple[str, Network]]:
     """Start so many servers, and yield the path of a cluster file for ``worker1`` and so on, and their network."""
-    network = Network()
+    network = Network(folder)
     with contextlib.ExitStack() as stack:
         stack.callback(network.remove)
         entries = [_entry(stack, folder / f"worker{number}", network) for number in range(1, count + 1)]
         path = folder / "cluster.json"
         path.write_text(json.dumps({"nodes": entries}))
+        network.servers = network.processes()
         yield str(path), network
 
 
@@ -185,7 +207,7 @@ def _entry(stack: contextlib.ExitStack, directory: Path, network: Network) -> di
     namespace = network.add()
     address = network.addresses[namespace]
     server = Sshd(directory, (f"ListenAddress {address}",))
-    _inside(namespace, directory, server.start)
+    network.inits.append(_inside(namespace, directory, server.start))
     stack.callback(server.stop)
     settings = {**server.settings.to_json(), "host": directory.name, "hostname": address}
     return {"externally_routable_ip": address, "ssh_config": settings}

@@ -6,21 +6,16 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ducktape.cluster.cluster_spec import ClusterSpec
-from ducktape.cluster.localhost import LocalhostCluster
-from ducktape.errors import InfrastructureError, Skip
 from systests.etcd.etcd_service import PACKAGES
 from systests.etcd.history import DONE, REFUSED, UNKNOWN, Operation, Read, Swap, as_lines, problems
-from systests.zookeeper.packages import need_packages
 from tests.support.program import CHECKOUT, Program
-from tests.system.own_addresses import finished, nodes_with_own_addresses, why_not
-from tests.system.results import service_of
+from tests.system.own_addresses import Network, nodes_with_own_addresses, why_not
+from tests.system.results import Runs, collected_logs, service_of, skip_without
 
 SUITE = str(CHECKOUT / "systests" / "etcd")
 # Begins with partitions of two different members
@@ -233,53 +228,70 @@ def test_a_history_is_kept_as_lines_in_the_order_of_time() -> None:
 # ---- the suite
 
 
+BROKEN = {
+    "unconditional": ("test_leader_is_killed", "lost update: client"),
+    "stale": ("test_random_faults", "back in time: client"),
+    "stale-member": (
+        'test_partition@{"isolated": "follower"}',
+        "is cut off from the majority and answers all the same",
+    ),
+}
+
+
 @pytest.fixture(scope="module")
-def etcd() -> None:
-    """The program is on this machine, whose programs all nodes see."""
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Network]]:
+    """Machines that are reached by SSH."""
     if why_not():
         pytest.skip(why_not())
-    [node] = LocalhostCluster().alloc(ClusterSpec.simple_linux(1))
-    try:
-        need_packages(node, PACKAGES)
-    except (Skip, InfrastructureError) as error:
-        pytest.skip(str(error))
+    skip_without(PACKAGES)
+    with nodes_with_own_addresses(tmp_path_factory.mktemp("servers"), 12) as nodes:
+        yield nodes
 
 
 @pytest.fixture(scope="module")
-def sandbox_run(etcd: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    """One run of the whole suite on the sandbox."""
-    folder = tmp_path_factory.mktemp("etcd")
-    with finished(folder, SUITE, "--cluster", "sandbox", "--max-parallel", "5") as program:
-        yield program
+def runs(network: tuple[str, Network], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+    """Runs of the suite, of all of it or of one test."""
+    with Runs(tmp_path_factory.mktemp("etcd")) as runs:
+        runs.start("ssh", SUITE, "--cluster", "json", "--cluster-file", network[0], "--max-parallel", "3")
+        runs.start("sandbox", SUITE, "--cluster", "sandbox", "--max-parallel", "3")
+        for name, (test, _) in BROKEN.items():
+            settings = json.dumps({"broken": name.partition("-")[0], "seed": SEED, "faults": 2})
+            runs.start(name, f"{SUITE}/test_etcd.py::EtcdTest.{test}", "--cluster", "sandbox", "--globals", settings)
+        yield runs
 
 
 def passed_everywhere(run: Program) -> None:
     assert run.statuses == dict.fromkeys(TESTS, "PASS"), run.output
     assert run.process.returncode == 0
+    assert run.survivors() == []
 
 
-def test_the_suite_passes_on_the_sandbox(sandbox_run: Program) -> None:
-    passed_everywhere(sandbox_run)
-    assert sandbox_run.survivors() == []
+def members_of(run: Program) -> list[str]:
+    """The logs of the members after their leader was killed."""
+    return collected_logs(run, run.result("test_leader_is_killed"), "EtcdService", "etcd-{}.log")
 
 
-def test_the_members_show_in_the_collected_logs(sandbox_run: Program) -> None:
-    result = sandbox_run.result("test_leader_is_killed")
-    directory = sandbox_run.folder / "results" / "latest" / result["relative_results_dir"]
-    service = service_of(result, "EtcdService")["service_id"]
-    logs = [path.read_text() for path in sorted(directory.glob(f"{service}/node*/etcd-node*.log"))]
+def test_the_suite_passes_on_the_sandbox(runs: Runs) -> None:
+    passed_everywhere(runs.finished("sandbox"))
+
+
+def test_the_members_show_in_the_collected_logs(runs: Runs) -> None:
+    run = runs.finished("sandbox")
+    logs = members_of(run)
     assert len(logs) == 3
     assert sorted(log.count('"msg":"starting an etcd server"') for log in logs) == [1, 1, 2], "one was killed"
     assert sum(log.count("became leader") for log in logs) >= 2
+    result = run.result("test_leader_is_killed")
     assert (result["nodes_allocated"], len(service_of(result, "EtcdClients")["nodes"])) == (4, 1)
 
 
-def test_what_the_clients_did_is_in_the_report_and_beside_it(sandbox_run: Program) -> None:
-    result = sandbox_run.result("test_random_faults")
+def test_what_the_clients_did_is_in_the_report_and_beside_it(runs: Runs) -> None:
+    run = runs.finished("sandbox")
+    result = run.result("test_random_faults")
     data = result["data"]
     assert sorted(data) == ["done", "faults", "refused", "seed", "unknown"]
     assert (data["faults"] >= 4, data["done"] >= 50, data["refused"] > 0) == (True, True, True)
-    directory = sandbox_run.folder / "results" / "latest" / result["relative_results_dir"]
+    directory = run.folder / "results" / "latest" / result["relative_results_dir"]
     history = [json.loads(line) for line in (directory / "history.jsonl").read_text().splitlines()]
     swaps = [each["outcome"] for each in history if each["kind"] == "Swap"]
     assert {outcome: swaps.count(outcome) for outcome in (DONE, REFUSED, UNKNOWN)} == {
@@ -289,28 +301,17 @@ def test_what_the_clients_did_is_in_the_report_and_beside_it(sandbox_run: Progra
     assert f"the seed of the faults is {data['seed']}" in log
 
 
-def test_the_suite_passes_on_machines_that_are_reached_by_ssh(etcd: None, tmp_path: Path) -> None:
-    with nodes_with_own_addresses(tmp_path, 20) as (file, network):
-        servers = network.processes()
-        arguments = ("--cluster", "json", "--cluster-file", file, "--max-parallel", "5")
-        with finished(tmp_path, SUITE, *arguments) as run:
-            passed_everywhere(run)
-            assert run.survivors() == []
-        assert (network.processes(), network.files()) == (servers, [])
+def test_the_suite_passes_on_machines_that_are_reached_by_ssh(runs: Runs, network: tuple[str, Network]) -> None:
+    run = runs.finished("ssh")
+    passed_everywhere(run)
+    assert sorted(log.count('"msg":"starting an etcd server"') for log in members_of(run)) == [1, 1, 2]
+    _, machines = network
+    assert (machines.processes(), machines.files()) == (machines.servers, [])
 
 
-@pytest.mark.parametrize(
-    ("broken", "test", "complaint"),
-    [
-        ("unconditional", "test_leader_is_killed", "lost update: client"),
-        ("stale", "test_random_faults", "back in time: client"),
-        ("stale", 'test_partition@{"isolated": "follower"}', "is cut off from the majority and answers all the same"),
-    ],
-)
-def test_bad_clients_are_found_out(etcd: None, tmp_path: Path, broken: str, test: str, complaint: str) -> None:
-    path = f"{SUITE}/test_etcd.py::EtcdTest.{test}"
-    settings = json.dumps({"broken": broken, "seed": SEED, "faults": 2})
-    with finished(tmp_path, path, "--cluster", "sandbox", "--globals", settings) as run:
-        [result] = run.report["results"]
-        assert (result["test_status"], run.process.returncode) == ("FAIL", 1), run.output
-        assert complaint in result["summary"]
+@pytest.mark.parametrize("name", BROKEN)
+def test_bad_clients_are_found_out(runs: Runs, name: str) -> None:
+    run = runs.finished(name)
+    [result] = run.report["results"]
+    assert (result["test_status"], run.process.returncode) == ("FAIL", 1), run.output
+    assert BROKEN[name][1] in result["summary"]

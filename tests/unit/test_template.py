@@ -14,6 +14,7 @@ import jinja2
 import pytest
 
 from ducktape.template import TemplateRenderer
+from ducktape.utils import template_engine
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -236,6 +237,23 @@ def test_loader_and_environment_are_made_once_and_can_be_given() -> None:
     with pytest.raises(jinja2.TemplateNotFound):
         renderer.render("absent")
     assert (renderer.template_loader, renderer.template_env) == first
+
+
+def test_two_threads_may_be_the_first_to_render(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project({"tpl_two/__init__.py": "", "tpl_two/service.py": CLASS, "tpl_two/templates/name": "{{ x }}"})
+    renderer = load("tpl_two.service").R()
+    made = template_engine.environment_for_files
+    inner = []
+
+    def slowly(loader: jinja2.BaseLoader) -> jinja2.Environment:
+        # Another thread renders while this one is halfway
+        monkeypatch.setattr(template_engine, "environment_for_files", made)
+        inner.append(renderer.render("name", x="second"))
+        return made(loader)
+
+    monkeypatch.setattr(template_engine, "environment_for_files", slowly)
+    assert renderer.render("name", x="first") == "first"
+    assert inner == ["second"]
 
 
 def test_the_engine_is_imported_by_the_first_template_only() -> None:

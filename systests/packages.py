@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Debian packages that a suite needs on its nodes."""
+"""Debian packages that a suite needs on its nodes.
+
+The suites in this directory share this file and nothing else: who copies one of them takes it along.
+"""
 
 from __future__ import annotations
 
@@ -50,34 +53,33 @@ def need_packages(node: Any, packages: dict[str, str]) -> None:
     names = " ".join(missing)
     script = _INSTALL.replace("PACKAGES", names)
     if getattr(node.account, "is_sandbox", False):
-        where = "this machine"
-        done = subprocess.run(
-            ["sh", "-c", script],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-        status, output = done.returncode, done.stdout
+        where, (status, output) = "this machine", _run_here(script)
     else:
-        where = node.name
-        output = node.account.ssh_output(f"sh -c {shlex.quote(script)} 2>&1; echo $?", allow_fail=True)
-        *lines, last = output.rstrip().split(b"\n")
-        status, output = int(last), b"\n".join(lines)
+        where, (status, output) = node.name, _run_there(node, script)
     if status == _MAY_NOT:
         raise Skip(f"{names} is missing on {where}, and cannot be installed by its user: apt-get install {names}")
     if status or _missing(node, packages):
         raise InfrastructureError(f"cannot install {names} on {where}:\n{output.decode(errors='replace')[-2000:]}")
 
 
+def _missing(node: Any, packages: dict[str, str]) -> list[str]:
+    command = "; ".join(f"{test} >/dev/null || echo {name}" for name, test in packages.items())
+    return node.account.ssh_output(command, combine_stderr=False).decode().split()  # type: ignore[no-any-return]
+
+
 def _run_here(script: str) -> tuple[int, bytes]:
-    command = ["sh", "-c", script]
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        ["sh", "-c", script],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
     )
     return done.returncode, done.stdout
 
 
-def _missing(node: Any, packages: dict[str, str]) -> list[str]:
-    command = "; ".join(f"{test} >/dev/null || echo {name}" for name, test in packages.items())
-    return node.account.ssh_output(command).decode().split()  # type: ignore[no-any-return]
+def _run_there(node: Any, script: str) -> tuple[int, bytes]:
+    # The status comes last in the output
+    output = node.account.ssh_output(f"sh -c {shlex.quote(script)} 2>&1; echo $?", allow_fail=True)
+    *lines, status = output.rstrip().split(b"\n")
+    return int(status), b"\n".join(lines)
