@@ -19,6 +19,8 @@ from pathlib import Path
 from tests.support.program import Program
 from tests.support.sshd import Sshd, missing_parts
 
+# An environment of the tests may lie below /tmp, which is empty on the nodes
+_PYTHON = os.path.realpath(sys.executable)
 _CLONE_NEWNS = 0x00020000
 _CLONE_NEWPID = 0x20000000
 _CLONE_NEWNET = 0x40000000
@@ -182,7 +184,7 @@ def _mount_fresh_tmp(folder: Path) -> None:
 
 def _start_init() -> subprocess.Popen[bytes]:
     script = 'mount -t proc proc /proc && exec "$0" -S -c "$1"'
-    init = subprocess.Popen(["sh", "-c", script, sys.executable, _INIT], stdout=subprocess.PIPE, start_new_session=True)
+    init = subprocess.Popen(["sh", "-c", script, _PYTHON, _INIT], stdout=subprocess.PIPE, start_new_session=True)
     assert init.stdout is not None
     with init.stdout as output:
         assert output.readline() == b"ready\n"

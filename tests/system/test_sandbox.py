@@ -31,6 +31,8 @@ from ducktape.cluster.sandbox_network import HOST_LINK
 from tests.support.program import CHECKOUT, Program, suite
 from tests.support.sandbox import missing_for_sandbox, running_sandbox
 
+# The one that the environment of the tests was made with: that may lie below /tmp, which nodes do not see
+PYTHON = os.path.realpath(sys.executable)
 pytestmark = pytest.mark.skipif(bool(missing_for_sandbox()), reason=missing_for_sandbox() or "there can be sandboxes")
 
 # How often the driver is killed at a random moment; a nightly run may want more.
@@ -87,7 +89,7 @@ def test_nodes_have_names_addresses_and_ports_of_their_own(cluster: SandboxClust
     for node in (first, second):
         node.account.create_file("/tmp/index.html", node.name)
         node.account.ssh(
-            f"cd /tmp; nohup {sys.executable} -m http.server 80 </dev/null >/dev/null 2>&1 & "
+            f"cd /tmp; nohup {PYTHON} -m http.server 80 </dev/null >/dev/null 2>&1 & "
             "until bash -c ': </dev/tcp/localhost/80' 2>/dev/null; do sleep 0.02; done"
         )
     for node in (first, second):
@@ -160,9 +162,9 @@ for address in ("239.1.2.3", "255.255.255.255"):
 
 def test_what_a_node_says_to_all_reaches_the_others(cluster: SandboxCluster) -> None:
     first, second = alloc(cluster, 2)
-    listener = second.account.ssh_capture(f"{sys.executable} -c {shlex.quote(_HEAR)}")
+    listener = second.account.ssh_capture(f"{PYTHON} -c {shlex.quote(_HEAR)}")
     assert next(listener) == "listening\n"
-    first.account.ssh(f"{sys.executable} -c {shlex.quote(_SAY)}")
+    first.account.ssh(f"{PYTHON} -c {shlex.quote(_SAY)}")
     assert sorted(listener) == ["to 239.1.2.3\n", "to 255.255.255.255\n"]
 
 
@@ -270,7 +272,7 @@ def test_a_greedy_node_leaves_the_others_alone(tmp_path: Path) -> None:
         until(lambda: len(_pids(greedy)) >= 40, "the node has not got that many processes")
         assert len(_pids(greedy)) <= 40
         assert other.account.ssh("true") == 0
-        assert other.account.ssh(f"{sys.executable} -c 'bytearray(2 << 30)'", allow_fail=True) != 0
+        assert other.account.ssh(f"{PYTHON} -c 'bytearray(2 << 30)'", allow_fail=True) != 0
         assert other.account.ssh("echo still there") == 0
         with pytest.raises(RemoteCommandError):
             other.account.ssh("head -c 32m /dev/zero > /mnt/large")
