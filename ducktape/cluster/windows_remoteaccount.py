@@ -12,6 +12,9 @@ from typing import Any
 from ducktape.cluster.consts import WINDOWS
 from ducktape.cluster.remoteaccount import RemoteAccount, RemoteCommandError
 
+# EC2 makes longer ones
+_SHORTEST_PASSWORD = 6
+
 
 class WindowsRemoteAccount(RemoteAccount):
     """A login on a Windows machine; see ``RemoteAccount``."""
@@ -107,7 +110,11 @@ class WindowsRemoteAccount(RemoteAccount):
         if not isinstance(key, rsa.RSAPrivateKey):
             raise Exception(f"{self}: {path} is no RSA key, so the Windows password cannot be decrypted")
         try:
-            return key.decrypt(base64.b64decode(encrypted), padding.PKCS1v15()).decode()
+            password = key.decrypt(base64.b64decode(encrypted), padding.PKCS1v15()).decode()
+            # With a wrong key the library answers with random bytes of a random number, lest an attacker learn from it
+            if len(password) < _SHORTEST_PASSWORD or not password.isprintable():
+                raise ValueError
+            return password
         except ValueError:
             # Without the original: what a wrong key makes of the password does not belong in a report.
             raise Exception(f"{self}: the Windows password was not encrypted for the private key {path}") from None

@@ -94,6 +94,21 @@ def test_a_machine_needs_a_password(account: WindowsRemoteAccount, tmp_path: Pat
         account.winrm_client
 
 
+@pytest.mark.parametrize("garbage", [b"", b"x1", b"abcdef\x01gh", b"\xff\xfe" * 8])
+def test_what_a_wrong_key_makes_of_a_password_is_none_even_if_it_is_a_text(
+    garbage: bytes, account: WindowsRemoteAccount
+) -> None:
+    path = str(account.ssh_config.identityfile)
+    key = (
+        serialization.load_ssh_private_key
+        if b"OPENSSH" in Path(path).read_bytes()
+        else serialization.load_pem_private_key
+    )
+    public: Any = key(Path(path).read_bytes(), None).public_key()
+    with pytest.raises(Exception, match=r"windows1: the Windows password was not encrypted for the private key"):
+        account._decrypt(base64.b64encode(public.encrypt(garbage, padding.PKCS1v15())).decode())
+
+
 def test_the_key_must_be_there_and_fit(account: WindowsRemoteAccount, tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_bytes(
