@@ -278,7 +278,6 @@ def test_the_suite_passes_on_the_sandbox(runs: Runs) -> None:
 def test_the_members_show_in_the_collected_logs(runs: Runs) -> None:
     run = runs.finished("sandbox")
     logs = members_of(run)
-    assert len(logs) == 3
     assert sorted(log.count('"msg":"starting an etcd server"') for log in logs) == [1, 1, 2], "one was killed"
     assert sum(log.count("became leader") for log in logs) >= 2
     result = run.result("test_leader_is_killed")

@@ -59,7 +59,6 @@ def test_the_suite_passes_on_the_sandbox(runs: Runs) -> None:
 def test_the_elections_show_in_the_collected_logs(runs: Runs) -> None:
     run = runs.finished("sandbox")
     logs = collected_logs(run, run.result("test_leader_is_killed"), "ZookeeperService", "zookeeper-{}.log")
-    assert len(logs) == 3
     assert [log.count("binding to port") > 0 for log in logs] == [True] * 3
     # A leader may lose an election that it has just won, so there can be more
     assert ["LEADING - LEADER ELECTION TOOK" in log for log in logs].count(True) >= 2
