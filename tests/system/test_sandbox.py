@@ -348,11 +348,16 @@ while sys.argv[1] != "end":
 
 @pytest.mark.parametrize("attempt", range(KILLS))
 def test_nothing_is_left_of_a_killed_driver(attempt: int) -> None:
-    with subprocess.Popen([sys.executable, "-c", _DRIVER, "go on"], cwd=CHECKOUT, stdout=subprocess.PIPE) as driver:
+    command = [sys.executable, "-c", _DRIVER, "go on"]
+    with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, start_new_session=True) as driver:
         assert driver.stdout is not None
         keeper = int(driver.stdout.readline())
         time.sleep(random.Random(attempt).uniform(0, 0.3))
-        driver.kill()
+        # Every other time together with the child that uses the nodes
+        if attempt % 2:
+            os.killpg(driver.pid, signal.SIGKILL)
+        else:
+            driver.kill()
     until(lambda: not traces(keeper), f"left: {traces(keeper)}")
 
 
