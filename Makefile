@@ -4,6 +4,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
+# Most tests wait more than they compute, so more workers than cores pay off. A file stays on one worker.
+WORKERS ?= 3
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 BENCH_ARGS ?=
 export PYTHON VENV
 # An environment of the caller must not change what is installed or imported here.
@@ -12,7 +15,7 @@ unexport PYTHONPATH PYTHONHOME
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint types docs clean venv
+.PHONY: help demo test quick bench lint types docs clean venv
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-6s %s\n", $$1, $$2}' Makefile
@@ -30,7 +33,11 @@ demo:  ## install the package and run systests/demo: on the sandbox if this mach
 
 test:  ## everything that .ci/run runs
 	@.ci/prepare test
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(PYTEST) $(PYTEST_ARGS)
+
+quick:  ## style, types, architecture and unit tests, for every change
+	@.ci/prepare test
+	@$(PYTEST) tests/style tests/architecture tests/unit $(PYTEST_ARGS)
 
 bench:  ## compare with the published release, in turn
 	@.ci/prepare run

@@ -68,6 +68,7 @@ setup(
             "moto[server]>=5.0",
             "mypy>=1.11",
             "pytest>=8.0",
+            "pytest-xdist>=3.5",
             "ruff>=0.6",
             "setuptools>=64",
             "types-paramiko",

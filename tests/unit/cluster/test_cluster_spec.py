@@ -150,7 +150,9 @@ def test_sums_count_both_sides(left: list[NodeSpec], right: list[NodeSpec]) -> N
 
 
 @given(SPECS)
-@pytest.mark.parametrize("rebuild", [ClusterSpec, ClusterSpec.from_nodes, ClusterSpec.clone], ids=str)
+@pytest.mark.parametrize(
+    "rebuild", [ClusterSpec, ClusterSpec.from_nodes, ClusterSpec.clone], ids=["constructor", "from_nodes", "clone"]
+)
 def test_a_rebuilt_spec_has_the_same_content(rebuild: Callable[[Any], ClusterSpec], nodes: list[NodeSpec]) -> None:
     spec = ClusterSpec(nodes)
     assert list(rebuild(spec)) == list(spec)

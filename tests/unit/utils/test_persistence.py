@@ -52,7 +52,9 @@ def test_it_reads_like_a_dict() -> None:
 
 
 @pytest.mark.parametrize(
-    "duplicate", [PDict.copy, copy.copy, copy.deepcopy, lambda d: pickle.loads(pickle.dumps(d))], ids=str
+    "duplicate",
+    [PDict.copy, copy.copy, copy.deepcopy, lambda d: pickle.loads(pickle.dumps(d))],
+    ids=["method", "copy", "deepcopy", "pickle"],
 )
 def test_copies_are_of_the_same_kind(duplicate: Callable[[PDict], object]) -> None:
     values = PDict(a=[1])
