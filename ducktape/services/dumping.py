@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ducktape.services.node_work import work_off
-from ducktape.services.service_record import short_text
+from ducktape.utils.error_text import short_text
 
 DUMP_SEC = 30.0
 _DUMPS_AT_ONCE = 16

@@ -24,9 +24,9 @@ from ducktape.jvm_logging import logs_of
 from ducktape.services.background_thread import BackgroundThreadService
 from ducktape.services.plain_attributes import PlainAttributes, values_of
 from ducktape.services.service import Service, ServiceIdFactory, begin_life
+from ducktape.utils.error_text import short_text
 
 _ROOM_FOR_ATTRIBUTES = 16 * 1024  # characters, for all attributes of one service and of its nodes
-_LONGEST_PROBLEM = 300
 # The framework's own, which a service that is made again gets by other ways
 _NOT_OF_THE_USER = frozenset(
     {
@@ -194,18 +194,6 @@ def class_of(record: Mapping[str, Any], *, import_file: Callable[[str], ModuleTy
     if not isinstance(found, type) or not issubclass(found, Service):
         raise LookupError(f"the module {record['module']} has no service class {record['class']}")
     return found
-
-
-def short_text(error: BaseException) -> str:
-    """Return an exception as one line of limited length."""
-    if isinstance(error, KeyboardInterrupt):
-        return "it took too long, or the run was interrupted"
-    try:
-        text = " ".join(str(error).split())
-    except Exception:  # it is shown, not obeyed
-        text = ""
-    line = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return line if len(line) <= _LONGEST_PROBLEM else line[:_LONGEST_PROBLEM] + "..."
 
 
 def problem_with(activity: str, nodes: Iterable[Any], error: BaseException) -> str:

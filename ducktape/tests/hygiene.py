@@ -24,9 +24,10 @@ from ducktape.json_serializable import jsonable
 from ducktape.services.dumping import dump_services
 from ducktape.services.service import Service
 from ducktape.services.service_logs import Order, collect_logs, compress_logs
-from ducktape.services.service_record import described, named_nodes, problem_with, revive, short_text
+from ducktape.services.service_record import described, named_nodes, problem_with, revive
 from ducktape.tests.discovery import import_test_module
 from ducktape.tests.test_context import TestContext
+from ducktape.utils.error_text import short_text
 
 __all__ = ["CleanUp", "clean_up", "dump_services"]
 

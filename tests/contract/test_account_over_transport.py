@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 import threading
 import time
@@ -15,6 +16,7 @@ import pytest
 
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
 from ducktape.cluster.remoteaccount import RemoteCommandError
+from ducktape.cluster.transport import CommandStream, Stdin, TransportWrapper
 from ducktape.errors import TimeoutError as FrameworkTimeoutError
 
 ODD_NAMES = ["with blank", "it's", 'double"quote', "new\nline", "grün 日本", "-dash", "$HOME", "a*b"]
@@ -136,6 +138,95 @@ def test_processes_are_found_and_ended(account: LinuxRemoteAccount) -> None:
     account.kill_process(f'"sleep {token}"')
     _until(lambda: not account.alive(pids[0]))
     account.kill_process(f'"sleep {token}"')
+
+
+_TEXTS = [
+    "two words",
+    "it's",
+    'say "hi',
+    "{'id': 7}",
+    "java (Kafka",
+    "[kafka",
+    "a|b",
+    "a;b && c > d",
+    "back\\slash",
+    "$HOME `true`",
+    "gr*p ^end$",
+    "50% # of it",
+    "pré 日本",
+]
+
+
+def test_processes_are_ended_by_any_text_of_their_command_line_and_no_others(account: LinuxRemoteAccount) -> None:
+    token = f"ducktape{os.getpid()}"
+    program = f"exec -a {token}-innocent sleep 60 & exec -a {{name}} sleep 60"
+    for text in [f"{token} {text}" for text in _TEXTS] + [f"-D{token}=1", f"--{token}", f"{token}grep"]:
+        script = program.format(name=shlex.quote(f"{text} end"))
+        account.ssh(f"bash -c {shlex.quote(script)} >/dev/null 2>&1 &")
+        _until(lambda text=text: any(f"{text} end" in args for args in _arguments(account)))
+        account.kill_process(text)
+        _until(lambda text=text: not any(f"{text} end" in args for args in _arguments(account)))
+    innocent = sum(args.startswith(f"{token}-innocent") for args in _arguments(account))
+    account.kill_process(f"{token}-innocent", clean_shutdown=False)
+    assert innocent == len(_TEXTS) + 3
+
+
+def _arguments(account: LinuxRemoteAccount) -> list[str]:
+    listing = account.ssh_output("LC_ALL=C.UTF-8 ps axww -o args=").decode()
+    return [line for line in listing.splitlines() if "exec -a" not in line]
+
+
+def test_the_search_for_processes_does_not_find_itself(account: LinuxRemoteAccount) -> None:
+    for text in ("ps axww -o pid=", "awk '{print $1}'", "grep -i grep -v"):
+        account.kill_process(text)
+
+
+@pytest.mark.parametrize("text", ["", " ", "''", "-e ''", "two\nlines"])
+def test_a_text_that_every_process_or_no_listing_has_is_refused(account: LinuxRemoteAccount, text: str) -> None:
+    with pytest.raises(ValueError, match=r"would match every process|has control characters"):
+        account.kill_process(text)
+
+
+def test_a_search_that_cannot_be_made_is_an_error(account: LinuxRemoteAccount) -> None:
+    # A path without these programs, which the shell's own commands do not need
+    real = account.transport
+    account.transport = _EmptyPath(real)
+    for verb in (account.kill_process, account.kill_java_processes):
+        for text in ("nobody-has-this", "nobody (has this"):
+            with pytest.raises(RemoteCommandError):
+                verb(text)
+            verb(text, allow_fail=True)
+    with pytest.raises(RemoteCommandError):
+        account.java_pids("nobody-has-this")
+
+
+class _EmptyPath(TransportWrapper):
+    def stream(
+        self, command: str, *, stdin: Stdin = None, merge_stderr: bool = False, timeout: float | None = None
+    ) -> CommandStream:
+        script = f"mkdir -p bin_of_test; ln -sf /bin/sh bin_of_test/sh; PATH=$PWD/bin_of_test; {command}"
+        return self.inner.stream(script, stdin=stdin, merge_stderr=merge_stderr, timeout=timeout)
+
+
+def test_a_process_of_another_user_is_alive(account: LinuxRemoteAccount) -> None:
+    if account.ssh("command -v setpriv", allow_fail=True) != 0 or account.ssh_output("id -u").strip() != b"0":
+        pytest.skip("needs root and setpriv, to be an ordinary user for a moment")
+    account.transport = _OrdinaryUser(account.transport)
+    gone = account.ssh_output("sh -c 'echo $$'").decode().strip()
+    assert (account.alive(1), account.alive("1\n"), account.alive(gone), account.alive("")) == (
+        True,
+        True,
+        False,
+        False,
+    )
+
+
+class _OrdinaryUser(TransportWrapper):
+    def stream(
+        self, command: str, *, stdin: Stdin = None, merge_stderr: bool = False, timeout: float | None = None
+    ) -> CommandStream:
+        command = f"setpriv --reuid 65534 --clear-groups sh -c {shlex.quote(command)}"
+        return self.inner.stream(command, stdin=stdin, merge_stderr=merge_stderr, timeout=timeout)
 
 
 def test_signals_by_number_and_name(account: LinuxRemoteAccount) -> None:

@@ -21,10 +21,10 @@ from ducktape.services.service_record import (
     problem_with,
     record_of,
     revive,
-    short_text,
 )
 from ducktape.services.service_registry import ServiceRegistry
 from ducktape.tests.discovery import import_test_module
+from ducktape.utils.error_text import short_text
 from tests.unit.services.fakes import FakeAccount, FakeContext, RecordingService
 
 
