@@ -31,6 +31,7 @@ Each error is defined where it is raised; this is the whole tree::
      ├─ EOFError
      │   └─ StreamEnded                                ducktape.cluster.tar_stream (never reaches a test)
      └─ OSError
+         ├─ UnsafeNameError                            ducktape.cluster.file_names
          └─ CopyError                                  ducktape.cluster.copying
 
 The second group stays outside ``DucktapeError``: suites tell lack of nodes and failed discovery apart from failures

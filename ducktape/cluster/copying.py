@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 import shlex
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ducktape.cluster.file_names import UnsafeNameError, file_name, shown
 from ducktape.cluster.local_files import LocalFiles
+from ducktape.cluster.received_file import ReceivedFile
 from ducktape.cluster.ssh_failures import is_ssh_failure
 
 if TYPE_CHECKING:
@@ -21,6 +24,9 @@ DIRECTORY = "directory"
 
 _PIECE = 1024 * 1024
 _DIRECTORY_MODE = 0o755
+
+# A name in a directory, and what it leads to, or why it is not to be copied.
+Child = tuple[str, "str | OSError | None"]
 
 
 class CopyError(OSError):
@@ -35,8 +41,12 @@ class CopyError(OSError):
         self.errors = errors
 
     def __str__(self) -> str:
-        shown = "; ".join(f"{path}: {error}" for path, error in self.errors[:5])
-        return f"{len(self.errors)} files could not be copied: {shown}{'; ...' if len(self.errors) > 5 else ''}"
+        first = "; ".join(f"{_on_one_line(path)}: {error}" for path, error in self.errors[:5])
+        return f"{len(self.errors)} files could not be copied: {first}{'; ...' if len(self.errors) > 5 else ''}"
+
+
+def _on_one_line(path: str) -> str:
+    return path if path.isprintable() and len(path) < 1000 else shown(path)
 
 
 class Tree(Protocol):
@@ -45,8 +55,8 @@ class Tree(Protocol):
     def kind(self, path: str) -> str | None:
         """What a path leads to; ``None`` also when it leads nowhere."""
 
-    def children(self, path: str) -> Iterable[tuple[str, str | None]]:
-        """Names and kinds in a directory."""
+    def children(self, path: str) -> Iterable[Child]:
+        """Names and kinds in a directory; an error in place of a kind says why this one is not to be copied."""
 
     def make_directory(self, path: str) -> None:
         """Create one directory."""
@@ -101,16 +111,18 @@ class FilesTree:
 
     Args:
         files: the file system.
+        node: whose they are, for messages.
         left_out: real path of a directory that is passed over.
     """
 
-    def __init__(self, files: Files, *, left_out: str = "") -> None:
+    def __init__(self, files: Files, *, node: str = "", left_out: str = "") -> None:
         self._files = files
+        self._node = node
         self._left_out = left_out
 
     def without(self, directory: str) -> FilesTree:
         """The same files, one directory passed over: a copy that lies inside its source would never end."""
-        return FilesTree(self._files, left_out=os.path.realpath(directory))
+        return FilesTree(self._files, node=self._node, left_out=os.path.realpath(directory))
 
     @property
     def is_local(self) -> bool:
@@ -126,14 +138,15 @@ class FilesTree:
                 raise
             return None
 
-    def children(self, path: str) -> list[tuple[str, str | None]]:
-        """Names and kinds in a directory."""
+    def children(self, path: str) -> list[Child]:
+        """Names and kinds in a directory; names that a directory cannot have are errors."""
         try:
             entries = self._files.listdir_attr(path)
         except UnicodeDecodeError as error:
             # The SFTP library knows no other names, and gives none of a directory that has one.
             raise OSError(f"{path}: has a name that is not UTF-8: {error.object!r}") from error
-        return [(entry.filename, self._child(path, entry)) for entry in entries]
+        attributes = {entry.filename: entry for entry in entries}
+        return list(_examined(attributes, self._node, lambda name: self._child(path, attributes[name])))
 
     def make_directory(self, path: str) -> None:
         """Create one directory."""
@@ -166,10 +179,19 @@ class VerbsTree:
         account: with ``isdir``, ``isfile``, ``open``, ``mkdir``.
         list_names: gives the names in a directory.
         resolve: gives the absolute path of a directory without links.
+        node: name of the machine, for messages.
     """
 
-    def __init__(self, account: Any, list_names: Callable[[str], Iterable[str]], resolve: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        account: Any,
+        list_names: Callable[[str], Iterable[str]],
+        resolve: Callable[[str], str],
+        *,
+        node: str = "",
+    ) -> None:
         self._account = account
+        self._node = node
         self._list_names = list_names
         self._resolve = resolve
 
@@ -179,15 +201,16 @@ class VerbsTree:
             return FILE
         return DIRECTORY if self._account.isdir(path) else None
 
-    def children(self, path: str) -> list[tuple[str, str | None]]:
-        """Names and kinds in a directory."""
-        kinds = [(name, self.kind(posixpath.join(path, name))) for name in self._list_names(path)]
+    def children(self, path: str) -> list[Child]:
+        """Names and kinds in a directory; names that a directory cannot have are errors."""
+        names = self._list_names(path)
+        kinds = list(_examined(names, self._node, lambda name: self.kind(posixpath.join(path, name))))
         if not any(kind == DIRECTORY for _, kind in kinds):
             return kinds
         here = self._real(path)
         return [(name, self._unless_back(posixpath.join(path, name), kind, here)) for name, kind in kinds]
 
-    def _unless_back(self, path: str, kind: str | None, here: str) -> str | None:
+    def _unless_back(self, path: str, kind: str | OSError | None, here: str) -> str | OSError | None:
         if kind != DIRECTORY or not here:
             return kind
         real = self._real(path)
@@ -208,7 +231,7 @@ class VerbsTree:
 
     def get(self, path: str, local_path: str) -> None:
         """Copy a file's content to the driver."""
-        with self._account.open(path, "rb") as source, open(local_path, "wb") as target:
+        with self._account.open(path, "rb") as source, ReceivedFile(local_path) as target:
             while piece := source.read(_PIECE):
                 target.write(piece.encode() if isinstance(piece, str) else piece)
 
@@ -219,10 +242,23 @@ class VerbsTree:
                 target.write(piece)
 
 
+def _examined(names: Iterable[str], node: str, kind: Callable[[str], str | None]) -> Iterator[Child]:
+    """The names that a node gave of one of its directories; nobody asks about those that no directory has."""
+    for name in names:
+        try:
+            yield file_name(name, node=node), kind(name)
+        except UnsafeNameError as error:
+            yield error.name, error
+        except UnicodeError:  # an account of a subclass that knows text only
+            yield name, UnsafeNameError(node, name, "is not UTF-8")
+
+
 def find_names(ssh_output: Callable[..., bytes], path: str) -> list[str]:
     """The names in a directory, by a command, for accounts without SFTP."""
-    listing = ssh_output(f"find {shlex.quote(path.rstrip('/') + '/')} -mindepth 1 -maxdepth 1 -print0")
-    return [posixpath.basename(name.decode()) for name in listing.split(b"\0") if name]
+    directory = f"{path.rstrip('/')}/"
+    listing = ssh_output(f"find {shlex.quote(directory)} -mindepth 1 -maxdepth 1 -print0")
+    found = [name.decode("utf-8", "surrogateescape") for name in listing.split(b"\0") if name]
+    return [name.removeprefix(directory) for name in found]
 
 
 def find_real(ssh_output: Callable[..., bytes], path: str) -> str:
@@ -240,8 +276,15 @@ def _leads_back(target: str, directory: str) -> bool:
 
 
 def re_anchor_basename(path: str, directory: str) -> str:
-    """The path of the same name in another directory; one slash at the end of ``path`` does not count."""
-    return os.path.join(directory, os.path.basename(path.removesuffix("/")))
+    """The path of the same name in another directory; one slash at the end of ``path`` does not count.
+
+    Raises:
+        OSError: the name would lead out of the directory, or no path can have it.
+    """
+    name = os.path.basename(path.removesuffix("/"))
+    if name == ".." or "\0" in path:
+        raise OSError(errno.EINVAL, "has no name that a copy could have", shown(path))
+    return os.path.join(directory, name)
 
 
 def target_in(tree: Tree, src: str, dest: str) -> str:
@@ -275,7 +318,11 @@ def _copy(source: Tree, target: Tree, src: str, dest: str, copy_file: Callable[[
         return
     dest = target_in(target, src, dest)
     errors: list[tuple[str, OSError]] = []
-    _copy_entry(source, target, (src, kind, dest), copy_file, errors)
+    # No recursion: how deep a tree is, its node decides.
+    waiting: list[_Entry] = [(src, kind, dest)]
+    while waiting:
+        children = _copy_entry(source, target, waiting.pop(), copy_file, errors)
+        waiting += reversed(children)
     raise_errors(errors)
 
 
@@ -293,19 +340,25 @@ def raise_errors(errors: list[tuple[str, OSError]]) -> None:
         raise error
 
 
+_Entry = tuple[str, "str | OSError | None", str]
+
+
 def _copy_entry(
     source: Tree,
     target: Tree,
-    entry: tuple[str, str | None, str],
+    entry: _Entry,
     copy_file: Callable[[str, str], None],
     errors: list[tuple[str, OSError]],
-) -> None:
+) -> list[_Entry]:
+    """Copy one file, or make one directory; returns what is in that."""
     src, kind, dest = entry
     try:
+        if isinstance(kind, OSError):
+            raise kind
         if kind == FILE:
             copy_file(src, dest)
         if kind != DIRECTORY:
-            return
+            return []
         # Listed before the target exists: it may be inside.
         children = list(source.children(src))
         _ensure_directory(target, dest)
@@ -314,10 +367,8 @@ def _copy_entry(
         if is_ssh_failure(error):
             raise
         errors.append((src, error))
-        return
-    for name, child_kind in children:
-        child = (posixpath.join(src, name), child_kind, posixpath.join(dest, name))
-        _copy_entry(source, target, child, copy_file, errors)
+        return []
+    return [(posixpath.join(src, name), kind, posixpath.join(dest, name)) for name, kind in children]
 
 
 def _ensure_directory(target: Tree, path: str) -> None:

@@ -18,7 +18,7 @@ from ducktape.cluster.transport import framework_commands
 from ducktape.cluster.tree_stream import CannotStream, TarNode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ducktape.cluster.transport import Transport
 
@@ -45,6 +45,7 @@ class FileVerbs:
     ssh_output: Any
     sftp_client: Any
     _has_own: Any
+    hostname: str
 
     if TYPE_CHECKING:
 
@@ -142,9 +143,9 @@ class FileVerbs:
         Raises:
             OSError: something could not be copied; everything else was.
         """
-        node = self._tar_node()
+        node = None if _lacks_sizes(src) else self._tar_node()
         if node is not None:
-            root = Root(src, copying.target_in(copying.DriverTree(), src, dest))
+            root = Root(src, copying.target_in(copying.DriverTree(), src, dest), self.hostname)
             with contextlib.suppress(CannotStream):
                 node.get([root], _say_nothing, compress=compress)
                 copying.raise_errors(root.errors)
@@ -172,14 +173,14 @@ class FileVerbs:
         Raises:
             Exception: the connection failed; what was not reported before is not copied.
         """
-        left = list(dict.fromkeys(paths))
+        left = self._with_a_name(dict.fromkeys(paths), report)
         node = None if self._has_own("copy_from") else self._tar_node()
         if node is not None:
             with contextlib.suppress(CannotStream):
-                for batch in _batches(left):
-                    roots = [Root(path, self._re_anchor_basename(path, dest)) for path in batch]
+                for batch in _batches([path for path in left if not _lacks_sizes(path)]):
+                    roots = [Root(path, self._re_anchor_basename(path, dest), self.hostname) for path in batch]
                     node.get(roots, report, compress=compress)
-                return
+                left = list(filter(_lacks_sizes, left))
         for path in left:
             try:
                 self.copy_from(path, dest)
@@ -187,6 +188,18 @@ class FileVerbs:
                 report(path, error)
             else:
                 report(path, None)
+
+    def _with_a_name(self, paths: Iterable[str], report: Callable[[str, Any], object]) -> list[str]:
+        """The paths that can be copied into a directory; one that cannot costs itself alone."""
+        good = []
+        for path in paths:
+            try:
+                self._re_anchor_basename(path, "")
+            except (OSError, ValueError) as error:
+                report(path, error)
+            else:
+                good.append(path)
+        return good
 
     @check_ssh
     def copy_to(self, src: str, dest: str) -> None:
@@ -238,7 +251,7 @@ class FileVerbs:
 
     @check_ssh
     def _stream_between(self, src: str, dest: str, other: Any) -> None:
-        ours = None if self._has_own("copy_from") else self._tar_node()
+        ours = None if self._has_own("copy_from") or _lacks_sizes(src) else self._tar_node()
         can_take = isinstance(other, FileVerbs) and not other._has_own("copy_to")
         theirs = other._tar_node() if can_take else None
         if ours is None or theirs is None:
@@ -258,7 +271,7 @@ class FileVerbs:
             return None
         known: TarNode | None = getattr(self, "_tar_node_asked", None)
         if known is None or known.transport is not transport:
-            known = self._tar_node_asked = TarNode(transport)
+            known = self._tar_node_asked = TarNode(transport, self.hostname)
         return None if known.able is False else known
 
     def scp_from(self, src: str, dest: str, recursive: bool = False) -> None:
@@ -276,13 +289,23 @@ class FileVerbs:
 
     def _tree(self) -> copying.RemoteTree:
         if not any(self._has_own(verb) for verb in _REPLACEABLE):
-            return copying.FilesTree(self.transport.files)
+            return copying.FilesTree(self.transport.files, node=self.hostname)
         if self._has_own("sftp_client") or not self._has_own("ssh_output"):
             return copying.VerbsTree(
-                self, lambda path: self.sftp_client.listdir(path), lambda path: self.sftp_client.normalize(path)
+                self,
+                lambda path: self.sftp_client.listdir(path),
+                lambda path: self.sftp_client.normalize(path),
+                node=self.hostname,
             )
         run = self.ssh_output
-        return copying.VerbsTree(self, partial(copying.find_names, run), partial(copying.find_real, run))
+        return copying.VerbsTree(
+            self, partial(copying.find_names, run), partial(copying.find_real, run), node=self.hostname
+        )
+
+
+def _lacks_sizes(path: str) -> bool:
+    """Whether files say that they are empty, and are not: an archive would have nothing of them."""
+    return path.startswith(("/proc/", "/sys/"))
 
 
 def _batches(paths: list[str]) -> Iterator[list[str]]:

@@ -9,6 +9,8 @@ import shutil
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
+from ducktape.cluster.received_file import receive_file
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import TracebackType
@@ -102,7 +104,10 @@ class LocalFiles:
 
     def get(self, path: str, local_path: str) -> None:
         """Copy a file's content."""
-        _copy_content(self._at(path), local_path)
+        with builtins.open(self._at(path), "rb", buffering=0) as source:
+            # Both ends are one machine: the file may already be what it should become.
+            if not _is_same(source, local_path):
+                receive_file(source, local_path)
 
     def put(self, local_path: str, path: str) -> None:
         """Copy a file's content."""
@@ -110,6 +115,13 @@ class LocalFiles:
 
     def _at(self, path: str) -> str:
         return os.path.join(self._home, path)
+
+
+def _is_same(file: IO[bytes], path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except OSError:
+        return False
 
 
 def _copy_content(source: str, target: str) -> None:

@@ -12,6 +12,7 @@ import stat
 from typing import Any, cast
 
 from ducktape.cluster.local_files import LocalAttributes, LocalFile
+from ducktape.cluster.received_file import receive_file
 from ducktape.cluster.sandbox_post import LARGEST, post
 
 _SECONDS_TO_ANSWER = 60.0
@@ -95,8 +96,8 @@ class SandboxFiles:
 
     def get(self, path: str, local_path: str) -> None:
         """Copy a file's content."""
-        with os.fdopen(self._open(path, os.O_RDONLY), "rb") as source, open(local_path, "wb") as target:
-            shutil.copyfileobj(source, target, 1 << 20)
+        with os.fdopen(self._open(path, os.O_RDONLY), "rb", buffering=0) as source:
+            receive_file(source, local_path)
 
     def put(self, local_path: str, path: str) -> None:
         """Copy a file's content."""

@@ -6,6 +6,8 @@ from __future__ import annotations
 import stat
 from typing import TYPE_CHECKING, Any
 
+from ducktape.cluster.received_file import ReceivedFile
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -97,7 +99,7 @@ def _get(sftp: Any, path: str, local_path: str) -> None:
     if hasattr(sftp, "fetch"):
         sftp.fetch(path, local_path)
         return
-    with sftp.open(path, "rb") as source, open(local_path, "wb") as target:
+    with sftp.open(path, "rb") as source, ReceivedFile(local_path) as target:
         while piece := source.read(_PIECE):
             target.write(piece)
 

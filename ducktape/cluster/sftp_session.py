@@ -6,11 +6,24 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
+from collections.abc import Iterator
 from typing import IO, Any
 
 import paramiko
-from paramiko.sftp import CMD_CLOSE, CMD_DATA, CMD_READ, CMD_STATUS, CMD_WRITE, int64
+from paramiko.sftp import (
+    CMD_CLOSE,
+    CMD_DATA,
+    CMD_HANDLE,
+    CMD_NAME,
+    CMD_OPENDIR,
+    CMD_READ,
+    CMD_READDIR,
+    CMD_STATUS,
+    CMD_WRITE,
+    int64,
+)
 
+from ducktape.cluster.received_file import ReceivedFile
 from ducktape.cluster.ssh_command import bound_answers
 from ducktape.utils.deadline import Deadline
 
@@ -19,6 +32,11 @@ _PIECE = 32 * 1024
 # Requests under way at once: few for small files, and then more, up to what fills the window of a channel.
 _FEW = 2
 _MANY = 64
+# Of one directory; the memory of the driver is not the server's to fill.
+_MOST_ENTRIES = 1_000_000
+# A file of which more was read has a size that is worth knowing.
+_LONG = 4 * 1024 * 1024
+_LONGEST_WITHOUT_SIZE = 64 * 1024 * 1024
 
 
 class SharedSFTPFile(paramiko.SFTPFile):
@@ -71,14 +89,40 @@ class SharedSFTPClient(paramiko.SFTPClient):
 
     file = open
 
+    def listdir_attr(self, path: Any = ".") -> list[paramiko.SFTPAttributes]:
+        """Entries of a directory, see the library.
+
+        Names that are not UTF-8 are kept as Python keeps them everywhere; the library would give up on the whole.
+        """
+        kind, message = self._request(CMD_OPENDIR, self._adjust_cwd(path))
+        if kind != CMD_HANDLE:
+            raise paramiko.SFTPError("the server opened no directory")
+        handle = message.get_binary()
+        found: list[paramiko.SFTPAttributes] = []
+        with contextlib.suppress(EOFError):
+            while len(found) <= _MOST_ENTRIES:
+                kind, message = self._request(CMD_READDIR, handle)
+                if kind != CMD_NAME:
+                    raise paramiko.SFTPError("the server sent no names")
+                found += _entries(message)
+        self._request(CMD_CLOSE, handle)
+        if len(found) > _MOST_ENTRIES:
+            raise OSError(f"{self._name}: a directory has more than {_MOST_ENTRIES} entries: not listed")
+        return found
+
+    def _adjust_cwd(self, path: Any) -> Any:
+        if isinstance(path, str):
+            path = path.encode("utf-8", "surrogateescape")
+        return super()._adjust_cwd(path)  # type: ignore[misc]
+
     def fetch(self, path: str, local_path: str) -> None:
-        """Copy a file's content to the driver, whatever happens to its size meanwhile.
+        """Copy a file's content to the driver; what a long one gains meanwhile stays out.
 
         The session is free for others now and then.
         """
-        with self.open(path, "rb") as file, open(local_path, "wb") as target:
-            offset, ahead = 0, _FEW
-            while True:
+        with self.open(path, "rb") as file, ReceivedFile(local_path) as target:
+            offset, ahead, end = 0, _FEW, 0
+            while not end or offset < end:
                 pieces, ended = self._read_ahead(file, offset, ahead)
                 for piece in pieces:
                     target.write(piece)
@@ -86,6 +130,9 @@ class SharedSFTPClient(paramiko.SFTPClient):
                 if ended:
                     return
                 ahead = min(_MANY, ahead * 4)
+                if not end and offset > _LONG:
+                    # It may grow as fast as it is read. Without a size, as below /proc, it has no more than so much.
+                    end = max(file.stat().st_size or 0, _LONGEST_WITHOUT_SIZE)
 
     def store(self, source: IO[bytes], path: str) -> int:
         """Copy what is read to a file of the server, and return the number of bytes.
@@ -183,6 +230,19 @@ class SharedSFTPClient(paramiko.SFTPClient):
                     file.close()
                 except ValueError:  # the collector has finalised its buffer already
                     self._request(CMD_CLOSE, file.handle)
+
+
+def _entries(message: Any) -> Iterator[paramiko.SFTPAttributes]:
+    """The entries in one answer: no more than there are in it, whatever number it begins with."""
+    for _ in range(message.get_int()):
+        if not message.get_remainder():
+            return
+        name = message.get_string().decode("utf-8", "surrogateescape")
+        more = message.get_string().decode("utf-8", "replace")
+        if name not in (".", ".."):
+            yield paramiko.SFTPAttributes._from_msg(message, name, more)  # type: ignore[attr-defined]
+        else:
+            paramiko.SFTPAttributes._from_msg(message)  # type: ignore[attr-defined]
 
 
 def open_session(transport: paramiko.Transport, deadline: Deadline, *, name: str) -> SharedSFTPClient:

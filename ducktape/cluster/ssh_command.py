@@ -56,7 +56,8 @@ def start_command(channel: Any, command: str, deadline: Deadline, *, name: str) 
         TimeoutError: (builtin) it does not answer in time; whether the command runs is unknown.
     """
     bound_answers(channel, deadline, f"{name}: not started after {deadline.seconds} seconds: {command}")
-    channel.exec_command(command)
+    # A path of a node may have names that are not UTF-8.
+    channel.exec_command(command.encode("utf-8", "surrogateescape"))
 
 
 def has_room(transport: Any) -> bool:

@@ -8,14 +8,13 @@ import os
 import posixpath
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import IO
 
 from ducktape.cluster.copying import in_one
+from ducktape.cluster.file_names import UnsafeNameError, path_inside, shown
+from ducktape.cluster.received_file import ReceivedFile
 from ducktape.cluster.tar_messages import Complaint, complaints
 from ducktape.cluster.tar_script import named
 from ducktape.cluster.tar_stream import Member, MemberReader
-
-_BUFFERED = 8 * 1024
 
 Report = Callable[[str, OSError | None], object]
 
@@ -27,6 +26,7 @@ class Root:
     Attributes:
         path: on the node.
         target: on the driver.
+        node: that has it, for messages.
         errors: paths on the node, and what became of them.
         arrived: all of it is here, as far as it could be read and written.
         refused: a directory in it that could not be made: nothing below it can be written either.
@@ -34,6 +34,7 @@ class Root:
 
     path: str
     target: str
+    node: str = ""
     errors: list[tuple[str, OSError]] = field(default_factory=list)
     arrived: bool = False
     refused: str | None = None
@@ -41,25 +42,23 @@ class Root:
 
     def write(self, reader: MemberReader, member: Member) -> None:
         """Take one file or directory of a tree, or the file that this is."""
-        name = self._inside(member.name) if self.is_tree else ""
-        source = posixpath.join(self.path, name) if name else self.path
-        if name is None or self._is_below_refused(name):
-            if name is None:
-                self.errors.append((member.name, OSError(f"{member.name} leads out of {self.path}: not written")))
+        try:
+            name = path_inside(member.name, node=self.node) if self.is_tree else ""
+            if not member.is_file and not member.is_directory:
+                raise UnsafeNameError(self.node, member.name, "is that of neither a file nor a directory")
+        except UnsafeNameError as error:
+            self.errors.append((error.name, error))
             reader.skip(member)
             return
+        if self._is_below_refused(name):
+            reader.skip(member)
+            return
+        source = posixpath.join(self.path, name) if name else self.path
         target = os.path.join(self.target, name) if name else self.target
-        error = _made(target) if member.is_directory else _written(target, reader.content(member))
-        if error is not None:
-            self.errors.append((source, error))
+        problem = _made(target) if member.is_directory else _written(target, reader.content(member))
+        if problem is not None:
+            self.errors.append((source, problem))
             self.refused = name if member.is_directory else self.refused
-
-    def _inside(self, name: str) -> str | None:
-        """The path below the root; ``None`` for one that would leave it."""
-        parts = [part for part in name.split("/") if part not in ("", ".")]
-        if name.startswith("/") or ".." in parts:
-            return None
-        return "/".join(parts)
 
     def _is_below_refused(self, name: str) -> bool:
         refused = self.refused
@@ -67,8 +66,9 @@ class Root:
 
     def complain(self, complaint: Complaint) -> None:
         """Note what the node says of a file of this root."""
-        name = self._inside(complaint.name) if self.is_tree else ""
-        if name is None:
+        try:
+            name = path_inside(complaint.name, node=self.node) if self.is_tree else ""
+        except UnsafeNameError:
             return
         source = posixpath.join(self.path, name) if name else self.path
         target = os.path.join(self.target, name) if name else self.target
@@ -102,10 +102,10 @@ def _made(path: str) -> OSError | None:
     return None
 
 
-def _written(target: str, content: Iterator[memoryview]) -> OSError | None:
+def _written(target: str, content: Iterator[memoryview | int]) -> OSError | None:
     """Write a file; returns what is wrong with the driver's disk. What is wrong with the connection is raised."""
     try:
-        file = open(target, "wb")  # noqa: SIM115  # closed below
+        file = ReceivedFile(target)
     except OSError as error:
         problem: OSError | None = error
     else:
@@ -117,18 +117,17 @@ def _written(target: str, content: Iterator[memoryview]) -> OSError | None:
     return problem
 
 
-def _filled(file: IO[bytes], content: Iterator[memoryview]) -> OSError | None:
+def _filled(file: ReceivedFile, content: Iterator[memoryview | int]) -> OSError | None:
     for piece in content:
         try:
-            file.write(piece)
-            if len(piece) < _BUFFERED:
-                continue
-            # A full disk is this file's problem, not that of whatever closes it.
-            file.flush()
+            if isinstance(piece, int):
+                file.skip(piece)
+            else:
+                file.write(piece)
         except OSError as error:
             return error
     try:
-        file.flush()
+        file.finish()
     except OSError as error:
         return error
     return None
@@ -146,6 +145,7 @@ class Receiver:
         self._roots = roots
         self._report = report
         self._files = {named(root.path): root for root in roots}
+        self._numbers = {str(number): root for number, root in enumerate(roots)}
 
     def take(self, reader: MemberReader) -> None:
         """Read until the node says that this was all."""
@@ -154,14 +154,16 @@ class Receiver:
             item = reader.next()
             if isinstance(item, Member):
                 self._write(reader, item, tree)
-            elif item[0] == "tree":
-                tree = self._roots[int(item[1])]
+            elif item[:1] == ["tree"]:
+                tree = self._numbers.get(item[-1])
+                if tree is None:
+                    raise OSError(f"{self._roots[0].node}: sent a tree that nobody asked for: {shown(item[-1])}")
                 tree.is_tree = True
-            elif item[0] == "end":
-                if tree is not None and item[1] == "0" and not tree.errors:
+            elif item[:1] == ["end"]:
+                if tree is not None and item[-1] == "0" and not tree.errors:
                     self._arrived(tree)
                 tree = None
-            elif item[0] == "done":
+            elif item == ["done"]:
                 return
 
     def _write(self, reader: MemberReader, member: Member, tree: Root | None) -> None:
@@ -184,7 +186,7 @@ class Receiver:
         sections = messages.split(mark + b" ")
         for section in sections[1:]:
             title, _, text = section.partition(b"\n")
-            self._judge_section(title.decode(), complaints(text))
+            self._judge_section(title.decode(errors="replace"), complaints(text))
         if len(sections) > 1 and b"bytes left out ...]" in messages:
             self._roots[-1].errors.append((self._roots[-1].path, OSError("further files could not be copied")))
         for root in self._roots:
@@ -195,5 +197,5 @@ class Receiver:
         for complaint in found:
             if title == "files" and complaint.name in self._files:
                 self._files[complaint.name].complain(complaint)
-            elif title.isdecimal() and not complaint.reason.startswith("File system loop"):
-                self._roots[int(title)].complain(complaint)
+            elif title in self._numbers and not complaint.reason.startswith("File system loop"):
+                self._numbers[title].complain(complaint)

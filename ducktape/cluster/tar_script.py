@@ -17,8 +17,9 @@ _LEADS_ON = (
 
 _COMMON = (
     "export LC_ALL=C; "
+    # With holes as holes, unless told otherwise.
     "pack() { tar -c -f - -b 64 -h -P --no-recursion --hard-dereference --format=gnu"
-    " --quoting-style=escape --null -T -; }; "
+    ' --quoting-style=escape --null "${1:--S}" -T -; }; '
     "entries() { find -L . '(' -type d -xtype l ! -exec sh -c " + shlex.quote(_LEADS_ON) + " sh '{}' ';' -prune ')'"
     " -o '(' \"$@\" ')' -print0; }; "
     # A tar of another make, or none: asked by doing what is wanted of it.
@@ -51,7 +52,7 @@ _LIST = (
     'else printf "%s nothing\\0" "$m"; fi'
 )
 
-_PACK_FILES = 'printf "%s" "$1"; enter "$2" && entries -type f | pack'
+_PACK_FILES = 'printf "%s" "$1"; enter "$2" && entries -type f | pack --null'
 # No more than there is now: a log may grow as fast as it is read.
 _SEND_FILE = 'printf "%s" "$1"; [ -r "$2" ] || { cat "$2"; exit 1; }; head -c "$(wc -c <"$2")" "$2"'
 

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import IO, cast
 
 from ducktape.cluster.tar_script import BLOCK
+from ducktape.cluster.tar_sparse import Sparse, read_sparse
 
 _ZEROS = bytes(BLOCK)
 _PIECE = 256 * 1024
 _LONGEST_NAME = 1024 * 1024
 _LONGEST_NOISE = 256 * 1024
 _LONG_NAME = b"L"
-_END = bytes(2 * BLOCK)
+END = bytes(2 * BLOCK)
 
 
 class StreamEnded(EOFError):
@@ -101,12 +102,21 @@ class PieceReader:
 
 @dataclass(frozen=True)
 class Member:
-    """A file or a directory in an archive. The content of a file follows and has to be taken or skipped."""
+    """What stands in an archive, a link or a device included. The content follows and has to be taken or skipped.
+
+    Attributes:
+        name: as it stands there.
+        size: of what follows.
+        is_file: whether it is a regular file.
+        is_directory: whether it is a directory.
+        sparse: where the content belongs, if there are holes in the file.
+    """
 
     name: str
     size: int
     is_file: bool
     is_directory: bool
+    sparse: Sparse | None = None
 
 
 class MemberReader:
@@ -115,35 +125,53 @@ class MemberReader:
     Args:
         reader: gives the bytes.
         mark: begins the blocks of text.
+
+    Attributes:
+        is_between: whether an archive ended, and nothing came since.
     """
 
     def __init__(self, reader: PieceReader, mark: bytes) -> None:
         self._reader = reader
         self._mark = mark
+        self.is_between = False
 
     def next(self) -> Member | list[str]:
-        """The next file or directory, or the words of a text."""
+        """The next member, or the words of a text."""
         long_name = None
         while True:
             block = self._reader.exactly(BLOCK)
-            if block == _ZEROS:
+            self.is_between = block == _ZEROS
+            if self.is_between:
                 continue
             if block.startswith(self._mark):
-                return block[len(self._mark) :].decode().split()
+                return block[len(self._mark) :].decode(errors="replace").split()
             info = _header(block)
             if info.type == _LONG_NAME:
                 long_name = self._long_name(info.size)
                 continue
             name = info.name if long_name is None else long_name
-            member = Member(name, info.size, info.isreg(), info.isdir())
-            if member.is_file or member.is_directory:
-                return member
-            self._reader.skip(padded(info.size))
-            long_name = None
+            sparse = read_sparse(block, info.size, self._reader) if info.type == tarfile.GNUTYPE_SPARSE else None
+            return Member(name, info.size, info.isreg(), info.isdir(), sparse)
 
-    def content(self, member: Member) -> Iterator[memoryview]:
-        """The content of a file, piece by piece."""
-        yield from self._reader.pieces(member.size)
+    def members(self) -> Iterator[Member]:
+        """All members of the one archive that is left; :class:`StreamEnded` if it has no end."""
+        while True:
+            try:
+                item = self.next()
+            except StreamEnded:
+                if not self.is_between:
+                    raise
+                return
+            if not isinstance(item, Member):
+                raise OSError("there is a text in the middle of the archive")
+            yield item
+
+    def content(self, member: Member) -> Iterator[memoryview | int]:
+        """The content of a file, piece by piece; numbers are the lengths of holes."""
+        if member.sparse is None:
+            yield from self._reader.pieces(member.size)
+        else:
+            yield from member.sparse.spread(self._reader.pieces)
         self._reader.skip(padded(member.size) - member.size)
 
     def skip(self, member: Member) -> None:
@@ -159,14 +187,25 @@ class MemberReader:
 
 def _header(block: bytes) -> tarfile.TarInfo:
     try:
-        return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+        info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except tarfile.TarError as error:
         raise OSError(f"this is not an archive: {error}") from error
+    if info.size < 0:
+        raise OSError(f"this is not an archive: a member has a size of {info.size}")
+    return info
 
 
 def padded(size: int) -> int:
     """The room that a content takes in an archive."""
     return -(-size // BLOCK) * BLOCK
+
+
+def header(name: str, size: int) -> bytes:
+    """What stands before the content of a file in an archive; says nothing of modes, owners and times."""
+    info = tarfile.TarInfo(name)
+    info.mode = 0o666
+    info.size = size
+    return info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
 
 
 def archive(files: Iterator[tuple[str, str]], failed: Callable[[str, OSError], None]) -> Iterator[bytes]:
@@ -184,14 +223,12 @@ def archive(files: Iterator[tuple[str, str]], failed: Callable[[str, OSError], N
             continue
         with file:
             yield from _entry(name, path, file, failed)
-    yield _END
+    yield END
 
 
 def _entry(name: str, path: str, file: IO[bytes], failed: Callable[[str, OSError], None]) -> Iterator[bytes]:
-    info = tarfile.TarInfo(name)
-    info.mode = 0o666
-    info.size = missing = os.fstat(file.fileno()).st_size
-    yield info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
+    size = missing = os.fstat(file.fileno()).st_size
+    yield header(name, size)
     try:
         # Its size was promised: what the file gains meanwhile stays out, what it loses is made up for.
         while missing and (piece := file.read(min(missing, _PIECE))):
@@ -205,7 +242,7 @@ def _entry(name: str, path: str, file: IO[bytes], failed: Callable[[str, OSError
         filler = bytes(min(missing, _PIECE))
         missing -= len(filler)
         yield filler
-    yield bytes(padded(info.size) - info.size)
+    yield bytes(padded(size) - size)
 
 
 class Pulled:

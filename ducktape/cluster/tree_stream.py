@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ducktape.cluster import copying, tar_script
 from ducktape.cluster.tar_messages import complaints, error_of
 from ducktape.cluster.tar_receiver import Receiver, Report, Root
+from ducktape.cluster.tar_repacking import Repacking
 from ducktape.cluster.tar_stream import MemberReader, PieceReader, Pulled, StreamEnded, archive
 from ducktape.cluster.transport import framework_commands
 
@@ -30,13 +31,15 @@ class TarNode:
 
     Args:
         transport: to the node.
+        name: of the node, for messages.
 
     Attributes:
         able: whether the node has what it takes; ``None`` until it was asked.
     """
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, name: str = "") -> None:
         self.transport = transport
+        self.name = name
         self.able: bool | None = None
 
     def get(self, roots: list[Root], report: Report, *, compress: bool = False) -> None:
@@ -100,12 +103,15 @@ class TarNode:
             if not reader.skip_to_mark(mark):
                 raise OSError(f"{src} could not be sent: {source.stderr().decode(errors='replace').strip()}")
             base = os.path.basename(src.removesuffix("/"))
-            directory, refused = other._prepare(dest, base, iter(directories), patience=_SECOND_CHANNEL_SEC)
+            again = Repacking(MemberReader(reader, mark), node=self.name)
+            made = again.directories(directories)
+            directory, refused = other._prepare(dest, base, made, patience=_SECOND_CHANNEL_SEC)
             errors = [(os.path.join(src, name), error) for name, error in refused.items()]
             if "" not in refused:
-                lost = other._unpack(directory, iter(reader.rest, b""), src)
+                lost = other._unpack(directory, again.files(), src)
                 errors += [(path, error) for path, error in lost if not _is_below(path, src, refused)]
                 errors += _not_sent(source, src)
+            errors += again.errors
         copying.raise_errors(errors)
 
     def give_file(self, src: str, other: TarNode, dest: str) -> None:
@@ -143,7 +149,7 @@ class TarNode:
         directory = inside if word == b"inside" else dest
         errors: dict[str, OSError] = {}
         root = tar_script.named(directory)
-        for raw, reason in zip(failed[::2], failed[1::2], strict=True):
+        for raw, reason in zip(failed[::2], failed[1::2], strict=False):
             name = raw.decode("utf-8", "surrogateescape")
             relative = "" if name == root else os.path.normpath(name)
             if not _is_below(relative, "", errors):

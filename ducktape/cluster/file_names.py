@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one rule for names that come from a node: what may become part of a path of somebody else, and what may not."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from typing import Any
+
+# No file system takes more, and nobody should be made to keep or print more.
+_LONGEST_NAME = 255
+_LONGEST_PATH = 4096
+_SHOWN = 120
+
+_WILDCARD = re.compile(r"[*?\[]")
+# What a shell replaces by something that only it knows.
+_EXPANDED = re.compile(r"[$`~{}()<>|&;'\"\\\s]")
+_NOT_IN_A_NAME = re.compile(r"[/\x00-\x1f\x7f]|[\ud800-\udfff]")
+
+
+class UnsafeNameError(OSError):
+    """A node sent a name that would lead somewhere else than into the destination; nothing was written for it.
+
+    Args:
+        node: that sent it.
+        name: as it was sent.
+        reason: what is wrong with it.
+
+    Attributes:
+        node: as given.
+        name: its beginning.
+    """
+
+    def __init__(self, node: str, name: str, reason: str = "is not a plain file name") -> None:
+        self.node = node
+        self.name = name[:_SHOWN]
+        self._reason = reason
+        super().__init__(f"{f'{node}: ' if node else ''}the name {shown(name)} {reason}: refused")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.node, self.name, self._reason)
+
+
+def shown(name: str) -> str:
+    """A name of any length as a short text on one line."""
+    return repr(name) if len(name) <= _SHOWN else f"{name[:_SHOWN]!r}..."
+
+
+def file_name(name: str, *, node: str) -> str:
+    """Return a name that a node sent if it is that of one file in a directory.
+
+    Args:
+        name: as it was sent; bytes that are no UTF-8 are kept as lone surrogates.
+        node: that sent it.
+
+    Raises:
+        UnsafeNameError: it is empty, leads elsewhere, or is longer than file systems take.
+    """
+    if not _is_file_name(name):
+        raise UnsafeNameError(node, name)
+    return name
+
+
+def path_inside(path: str, *, node: str) -> str:
+    """Return a relative path that a node sent, in its shortest form; empty for the directory itself.
+
+    Args:
+        path: as it was sent.
+        node: that sent it.
+
+    Raises:
+        UnsafeNameError: it is absolute, or one of its parts is not the name of a file.
+    """
+    parts = [part for part in path[: _LONGEST_PATH + 1].split("/") if part not in ("", ".")]
+    if path.startswith("/") or len(path) > _LONGEST_PATH or not all(map(_is_file_name, parts)):
+        raise UnsafeNameError(node, path, "does not stay below the directory that was asked for")
+    return "/".join(parts)
+
+
+def match_of(pattern: str, path: str, *, node: str) -> str:
+    """Return a path that a node named as one of those that a pattern stands for.
+
+    Args:
+        pattern: of the shell, with wildcards.
+        path: as it was sent.
+        node: that sent it.
+
+    Raises:
+        UnsafeNameError: the pattern does not stand for it, or it has no name of a file at its end.
+    """
+    ours, theirs = pattern.rstrip("/").split("/"), path[: _LONGEST_PATH + 1].rstrip("/").split("/")
+    is_match = len(path) <= _LONGEST_PATH and "\0" not in path and _is_file_name(theirs[-1])
+    if is_match and not _EXPANDED.search(pattern):
+        is_match = len(ours) == len(theirs) and all(map(_stands_for, ours, theirs))
+    if not is_match:
+        raise UnsafeNameError(node, path, f"is not one that {shown(pattern)} stands for")
+    return path
+
+
+def as_file_name(text: str) -> str:
+    """Make a text the name of a file; one that is such a name already stays as it is."""
+    if _is_file_name(text) and not _NOT_IN_A_NAME.search(text):
+        return text
+    escaped = _NOT_IN_A_NAME.sub(lambda match: f"%{ord(match[0]):02X}", text)
+    escaped = escaped.replace(".", "%2E") if escaped in (".", "..") else escaped
+    return escaped.encode()[:200].decode(errors="ignore") or "unnamed"
+
+
+def _is_file_name(name: str) -> bool:
+    if name in ("", ".", "..") or "/" in name or "\0" in name or len(name) > _LONGEST_NAME:
+        return False
+    try:
+        return len(name.encode("utf-8", "surrogateescape")) <= _LONGEST_NAME
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        return False
+
+
+def _stands_for(pattern: str, name: str) -> bool:
+    if not _WILDCARD.search(pattern):
+        return pattern == name
+    # In brackets, shells know more than is worth knowing here; and a letter may be several characters to them.
+    return _is_file_name(name) and ("[" in pattern or fnmatchcase(name, pattern.replace("?", "*")))
