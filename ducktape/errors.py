@@ -10,7 +10,8 @@ Each error is defined where it is raised; this is the whole tree::
          ├─ InfrastructureError                        ducktape.errors (for users: not the test's fault)
          ├─ SessionBusyError                           ducktape.tests.journal
          ├─ RecordError                                ducktape.tests.replay
-         │   └─ NoEarlierSessionError                  ducktape.command_line.resuming
+         │   ├─ NoEarlierSessionError                  ducktape.command_line.resuming
+         │   └─ OtherTestsError                        ducktape.command_line.resuming
          ├─ FaultError                                 ducktape.faults.errors
          ├─ MissingHookError                           ducktape.services.service (a NotImplementedError too)
          └─ RemoteAccountError                         ducktape.cluster.remote_errors

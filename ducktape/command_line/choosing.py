@@ -10,7 +10,7 @@ import sys
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ducktape.command_line.steps import give_up
+from ducktape.command_line.steps import give_up, refuse
 from ducktape.errors import DucktapeError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def expression(text: str | None, option: str) -> Expression | None:
     try:
         return Expression.parse(text)
     except ExpressionError as error:
-        give_up(f"{option}: {error}")
+        refuse(f"argument {option}: {error}")
 
 
 def show_collection(tests: list[TestContext], import_failures: list[ImportFailure], args: Mapping[str, Any]) -> None:
@@ -145,18 +145,14 @@ def _of_options(tests: list[TestContext], args: Mapping[str, Any]) -> Choice:
 
 
 def _sample(tests: list[TestContext], size: int | None) -> list[TestContext]:
-    if not size:
+    if size is None:
         return tests
     from ducktape.tests import selection
 
     print(f"Running a sample of {size} tests")
     if size > len(tests):
         print(f"sample size {size} greater than number of tests {len(tests)}; running all tests")
-    try:
-        return selection.sample(tests, size, random.Random())
-    except ValueError as error:
-        print(f"invalid sample size ({error}), running all tests")
-        return tests
+    return selection.sample(tests, size, random.Random())
 
 
 def _durations(

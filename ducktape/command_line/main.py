@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from ducktape.command_line.choosing import choose, expression, show_collection, show_import_failures
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.command_line.parse_args import given_options
-from ducktape.command_line.steps import give_up, make_cluster, prepare_for_sandbox, read_options
+from ducktape.command_line.steps import give_up, make_cluster, prepare_for_sandbox, read_options, refuse
 from ducktape.command_line.subcommands import find_subcommand
 from ducktape.errors import DucktapeError
 from ducktape.tests.loggermaker import close_logger
 from ducktape.tests.session import SessionContext, SessionLoggerMaker, generate_results_dir, generate_session_id
 from ducktape.tests.signals import StopRequests
+from ducktape.utils.console import lost_output, make_streams_usable
 from ducktape.utils.local_filesystem_utils import mkdir_p
 from ducktape.utils.persistence import PDict
 
@@ -33,6 +34,7 @@ _SESSION_ATTEMPTS = 100
 
 def main() -> None:
     """Run the program with the arguments of this process; ends it with exit code 1 when anything failed."""
+    make_streams_usable()
     argv = sys.argv[1:]
     if (subcommand := find_subcommand(argv)) is not None:
         sys.exit(subcommand(argv))
@@ -41,8 +43,11 @@ def main() -> None:
             succeeded = _run_session(argv, resources)
     except KeyboardInterrupt:
         give_up("Interrupted before the first test")
-    finally:
-        _flush_console()
+    except SystemExit as end:
+        # A listing, a help text or a version is all that was asked for; a run has its reports
+        if not end.code and (lost := lost_output()) is not None:
+            give_up(f"Standard output takes no more: {lost.strerror}")
+        raise
     if not succeeded:
         sys.exit(1)
 
@@ -63,7 +68,7 @@ def _run_session(argv: list[str], resources: contextlib.ExitStack) -> bool:
     logger.info("Discovered %d tests to run", len(tests))
     if args["collect_only"] or args["collect_num_nodes"] or args["list_tags"]:
         show_collection(tests, import_failures, args)
-        return True
+        sys.exit(0)
     choice = choose(tests, session_context, None if resumed is None else resumed.recorded, args, logger)
     if resumed is None and args["last_failed"] and not choice.tests:
         return True
@@ -77,14 +82,6 @@ def _run_session(argv: list[str], resources: contextlib.ExitStack) -> bool:
         succeeded = run.run(choice, import_failures)
     update_latest_symlink(args["results_root"], session_context.results_dir)
     return succeeded
-
-
-def _flush_console() -> None:
-    """Write what is left; a reader that has gone (``| head``) is no error."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 # --- options
@@ -107,8 +104,6 @@ def _understood(args: dict[str, Any]) -> dict[str, Any]:
         give_up(str(error))
     except OSError as error:
         give_up(f"Cannot read the globals file {error.filename}: {error.strerror}")
-    if args["test_runner_timeout"] is not None and args["test_runner_timeout"] < 1:
-        give_up(f"--test-runner-timeout must be at least 1 (in milliseconds), not {args['test_runner_timeout']}")
     if args["repeat"] < 1:
         give_up(f"--repeat must be at least 1, not {args['repeat']}")
     if args["subsets"] < 1:
@@ -153,10 +148,12 @@ def get_user_defined_globals(globals_str: str | None) -> PDict:
 
 def _resume(args: dict[str, Any], argv: list[str], resources: contextlib.ExitStack) -> Resumed:
     """Take the session over that is to be gone on with; ends the program when that cannot be."""
-    from ducktape.command_line.resuming import resume
+    from ducktape.command_line.resuming import OtherTestsError, resume
 
     try:
         resumed = resume(args, given_options(argv))
+    except OtherTestsError as error:
+        refuse(str(error))
     except DucktapeError as error:
         give_up(str(error))
     resources.callback(resumed.journal.close)

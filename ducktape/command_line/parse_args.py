@@ -94,18 +94,18 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--parameters", action="store", help="JSON object of arguments for every test, in place of its own ones."
     )
-    parser.add_argument("--repeat", action="store", type=int, default=1, help="Run everything so many times.")
+    parser.add_argument("--repeat", action="store", type=_integer, default=1, help="Run everything so many times.")
     parser.add_argument(
-        "--subsets", action="store", type=int, default=1, help="Number of parts to divide the tests into."
+        "--subsets", action="store", type=_integer, default=1, help="Number of parts to divide the tests into."
     )
-    parser.add_argument("--subset", action="store", type=int, default=0, help="Which part to run, counted from 0.")
+    parser.add_argument("--subset", action="store", type=_integer, default=0, help="Which part to run, counted from 0.")
     parser.add_argument(
         "--historical-report",
         action="store",
         type=str,
         help="URL or path of an earlier report.json, to make parts that take the same time.",
     )
-    parser.add_argument("--sample", action="store", type=int, help="Run a random choice of so many tests.")
+    parser.add_argument("--sample", action="store", type=_positive, help="Run a random choice of so many tests.")
     parser.add_argument(
         "-k",
         action="store",
@@ -192,7 +192,7 @@ def _add_cluster(parser: argparse.ArgumentParser) -> None:
         default=ConsoleDefaults.CLUSTER_TYPE,
         help="localhost, json, vagrant, sandbox, a name that is registered, or a class with its module.",
     )
-    parser.add_argument("--default-num-nodes", action="store", type=int, help="Accepted, without effect.")
+    parser.add_argument("--default-num-nodes", action="store", type=_integer, help="Accepted, without effect.")
     parser.add_argument("--cluster-file", action="store", default=None, help="File that describes the cluster.")
     parser.add_argument(
         "--skip-nodes-allocation",
@@ -242,12 +242,12 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--test-runner-timeout",
         action="store",
-        type=int,
+        type=_positive,
         default=1800000,
         help="Milliseconds after which a test that does and logs nothing is ended.",
     )
     parser.add_argument(
-        "--deflake", action="store", type=int, default=1, help="Most runs of a test while it keeps failing."
+        "--deflake", action="store", type=_integer, default=1, help="Most runs of a test while it keeps failing."
     )
     parser.add_argument(
         "--detect-flakes",
@@ -333,7 +333,7 @@ def _positive(text: str) -> int:
 
 
 def _max_parallel(text: str) -> int | str:
-    return text if text == "auto" else _integer(text)
+    return text if text == "auto" else _positive(text)
 
 
 def _seed(text: str) -> int | str:

@@ -43,6 +43,10 @@ class NoEarlierSessionError(RecordError):
     """No session has run yet, so there is nothing to learn from it."""
 
 
+class OtherTestsError(RecordError):
+    """Options would choose other tests than those that the session began with."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Resumed:
     """A session that was taken over.
@@ -72,7 +76,7 @@ def resume(args: Mapping[str, Any], present: Mapping[str, Any]) -> Resumed:
     chosen = sorted(_CHOOSING & set(present))
     if chosen:
         names = ", ".join(_NAMES.get(name, f"--{name.replace('_', '-')}") for name in chosen)
-        raise RecordError(f"--resume goes on with the tests that the session began with: leave out {names}")
+        raise OtherTestsError(f"--resume goes on with the tests that the session began with: leave out {names}")
     directory = find_session(args["results_root"], args["resume"])
     RecordedSession.read(directory)  # what cannot be understood is not written to
     # Read again under the lock: until then another program may have added to it

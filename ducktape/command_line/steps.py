@@ -30,6 +30,16 @@ def give_up(message: str, *, error: bool = True) -> NoReturn:
     sys.exit(1)
 
 
+def refuse(message: str) -> NoReturn:
+    """End the program because of a wrong option, as the parser of the command line does.
+
+    Args:
+        message: what is wrong.
+    """
+    print(f"ducktape: error: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
 def read_options(argv: list[str]) -> dict[str, Any]:
     """Return the options of a run; ends the program when a configuration file cannot be read.
 

@@ -33,6 +33,7 @@ from ducktape.tests.status import FAIL
 from ducktape.tests.test_context import TestContext
 from ducktape.tests.time_limits import SETUP, TEST, Limits, Watch
 from ducktape.utils.child import HELD_BACK, start_child
+from ducktape.utils.console import make_streams_usable
 from ducktape.utils.processes import Family, end_with_parent, signal_group
 
 START_METHOD_VARIABLE = "DUCKTAPE_START_METHOD"
@@ -356,6 +357,7 @@ def _main(request: TestRequest, writer: Connection, parent: int | None, inherite
             os.close(connection)
         else:
             connection.close()
+    make_streams_usable()
     signal.set_wakeup_fd(-1)
     _restore_signals()
     os.setsid()

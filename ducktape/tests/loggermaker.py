@@ -85,7 +85,9 @@ def add_handlers(logger: logging.Logger, directory: str, stem: str, line_format:
         console_level: lines below this level do not reach standard output.
     """
     logger.setLevel(logging.DEBUG)
-    handlers = [*_log_files(directory, stem), (_Console(sys.stdout), console_level)]
+    handlers = _log_files(directory, stem)
+    # Without standard output the library would take standard error
+    handlers.append((logging.NullHandler() if sys.stdout is None else _Console(sys.stdout), console_level))
     for handler, level in handlers:
         _add(logger, handler, level, line_format)
 

@@ -126,20 +126,10 @@ def test_a_debug_run_shows_the_debug_lines_of_both_logs(tmp_path: Path) -> None:
 # --- how much is run
 
 
-def test_no_process_allowed_means_nothing_is_run(tmp_path: Path) -> None:
-    with finished(tmp_path, suite(tmp_path, SUITE), "--max-parallel", "0") as program:
-        assert exit_code(program) == 1
-        assert lines_of(program.output)[-1] == ("WARNING All tests were NOT run. Expected 2 tests, only 0 were run.")
-        assert "Triggering" not in program.output
-        assert program.report["results"] == []
-        assert program.report["run_time_statistics"] == {"max": None, "mean": None, "min": None}
-
-
 @pytest.mark.parametrize(
     ("size", "number", "said"),
     [
         ("1", 1, ["Running a sample of 1 tests"]),
-        ("0", 2, []),
         (
             "5",
             2,
@@ -148,7 +138,6 @@ def test_no_process_allowed_means_nothing_is_run(tmp_path: Path) -> None:
                 "sample size 5 greater than number of tests 2; running all tests",
             ],
         ),
-        ("-1", 2, ["Running a sample of -1 tests", "invalid sample size (", "running all tests"]),
     ],
 )
 def test_a_sample_is_as_many_tests_as_expected(tmp_path: Path, size: str, number: int, said: list[str]) -> None:

@@ -123,9 +123,7 @@ def test_a_flag_is_turned_on_and_off(flag: str) -> None:
     assert parse_args([option, "--no-" + option.removeprefix("--")])[flag] is False
 
 
-@pytest.mark.parametrize(
-    "option", ["default-num-nodes", "repeat", "subsets", "subset", "sample", "test-runner-timeout"]
-)
+@pytest.mark.parametrize("option", ["default-num-nodes", "repeat", "subsets", "subset", "deflake"])
 def test_a_number_is_a_number(capsys: pytest.CaptureFixture[str], option: str) -> None:
     assert parse_args([f"--{option}", "7"])[option.replace("-", "_")] == 7
     assert parse_args([f"--{option}=-7"])[option.replace("-", "_")] == -7
@@ -136,8 +134,22 @@ def test_a_number_is_a_number(capsys: pytest.CaptureFixture[str], option: str) -
 
 def test_tests_at_the_same_time_are_a_number_or_as_many_as_the_nodes_carry() -> None:
     assert parse_args(["--max-parallel", "7"])["max_parallel"] == 7
-    assert parse_args(["--max-parallel=-7"])["max_parallel"] == -7
     assert parse_args(["--max-parallel", "auto"])["max_parallel"] == "auto"
+
+
+@pytest.mark.parametrize("option", ["max-parallel", "sample", "test-runner-timeout", "detect-flakes"])
+@pytest.mark.parametrize("number", ["0", "-1", "-7"])
+def test_a_number_below_one_is_a_wrong_option(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, option: str, number: str
+) -> None:
+    code, out, err = ended(capsys, f"--{option}", number)
+    assert (code, out) == (2, "")
+    assert err.endswith(f"error: argument --{option}: {number} is less than 1\n")
+
+    (tmp_path / "my.config").write_text(f"--{option} {number}\n")
+    code, out, err = ended(capsys, "--config-file", str(tmp_path / "my.config"), "tests")
+    assert (code, out) == (2, "")
+    assert err.endswith(f"argument --{option}: {number} is less than 1\n")
 
 
 @pytest.mark.parametrize(
