@@ -14,6 +14,7 @@ Each error is defined where it is raised; this is the whole tree::
          │   └─ OtherTestsError                        ducktape.command_line.resuming
          ├─ FaultError                                 ducktape.faults.errors
          ├─ MissingHookError                           ducktape.services.service (a NotImplementedError too)
+         ├─ HookError                                  ducktape.utils.hooks (a hook is async, or contains yield)
          └─ RemoteAccountError                         ducktape.cluster.remote_errors
              └─ RemoteCommandError                     ducktape.cluster.remote_errors
     Exception

@@ -18,6 +18,7 @@ from ducktape.cluster.transport import (
     framework_commands,
     is_framework_command,
 )
+from ducktape.utils.hooks import answer_of, called
 
 VERBS = ("ssh", "ssh_capture", "ssh_output")
 
@@ -122,8 +123,8 @@ class JVMLogger:
     def _wrapped_start(self, service: Any, start_node: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(start_node)
         def start_node_with_logs(node: Any, *args: Any, **kwargs: Any) -> Any:
-            self._setup_on_node(node, service)
-            _wrap_account(node.account, f'{_VARIABLE}="${{{_VARIABLE}:-}} {self._get_jvm_options(node)}"')
+            called(self._setup_on_node, node, service)
+            _wrap_account(node.account, f'{_VARIABLE}="${{{_VARIABLE}:-}} {answer_of(self._get_jvm_options, node)}"')
             return start_node(node, *args, **kwargs)
 
         return start_node_with_logs
@@ -134,7 +135,7 @@ class JVMLogger:
             try:
                 return clean_node(node, *args, **kwargs)
             finally:
-                self._cleanup_on_node(node, service)
+                called(self._cleanup_on_node, node, service)
 
         return clean_node_and_logs
 

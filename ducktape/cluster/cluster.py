@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.cluster_spec import ClusterSpec
+from ducktape.utils.hooks import called
 
 __all__ = ["Cluster", "ClusterNode", "ClusterSpec"]
 
@@ -41,7 +42,7 @@ class Cluster:
         Raises:
             InsufficientResourcesError: there are not enough free ones.
         """
-        allocated = self.do_alloc(cluster_spec)
+        allocated = called(self.do_alloc, cluster_spec)
         self.max_used_nodes = max(self.max_used_nodes, len(self.used()))
         return allocated
 
@@ -59,11 +60,11 @@ class Cluster:
             NodeNotPresentError: one is not in use.
         """
         if not isinstance(nodes, Iterable):
-            self.free_single(nodes)
+            called(self.free_single, nodes)
             return
         # A copy, because the caller may have passed the very collection that loses the nodes
         for node in list(nodes):
-            self.free_single(node)
+            called(self.free_single, node)
 
     def free_single(self, node: ClusterNode) -> None:
         """Give one node back; written by each provider."""

@@ -29,6 +29,7 @@ from ducktape.cluster.node_container import InsufficientHealthyNodesError, NodeC
 from ducktape.cluster.put_aside import PutAside
 from ducktape.cluster.remoteaccount import RemoteAccount, RemoteAccountSSHConfig
 from ducktape.cluster.windows_remoteaccount import WindowsRemoteAccount
+from ducktape.utils.hooks import answer_of
 
 
 def make_remote_account(ssh_config: RemoteAccountSSHConfig, *args: Any, **kwargs: Any) -> RemoteAccount:
@@ -270,7 +271,8 @@ class JsonCluster(Cluster):
     make_remote_account = staticmethod(make_remote_account)
 
     def _account_of(self, node: dict[str, Any], config: RemoteAccountSSHConfig) -> Any:
-        account = self._make_remote_account(
+        account = answer_of(
+            self._make_remote_account,
             config,
             node.get("externally_routable_ip"),
             node_type=node.get("node_type"),

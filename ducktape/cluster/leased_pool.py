@@ -14,6 +14,7 @@ from ducktape.cluster.node_container import (
     InsufficientResourcesError,
     NodeContainer,
 )
+from ducktape.utils.hooks import answer_of
 
 
 class LeasedPool:
@@ -56,7 +57,7 @@ class LeasedPool:
                     raise
                 raise InsufficientHealthyNodesError(unhealthy, *error.args) from error
             # Asked only once the leases are there: this may cost time, and waiting for leases means many attempts.
-            bad = [account for account in accounts if not account.available()]
+            bad = [account for account in accounts if not answer_of(account.available)]
             if not bad:
                 return accounts
             for account in accounts:

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from ducktape.utils.hooks import answer_of
+
 GroupKey = tuple[Any, Any]
 
 
@@ -288,7 +290,7 @@ def _is_account_type(kind: type) -> bool:
 
 
 def _is_healthy(node: Any) -> bool:
-    return not _is_account_type(type(node)) or bool(node.available())
+    return not _is_account_type(type(node)) or bool(answer_of(node.available))
 
 
 def _discard(pool: list[Any], node: Any) -> bool:

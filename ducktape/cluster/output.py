@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ducktape.cluster.transport import LineSplitter
+from ducktape.utils.hooks import called
 
 if TYPE_CHECKING:
     from ducktape.cluster.transport import CommandStream
@@ -131,11 +132,11 @@ class OutputFile:
                     yield from self._ready
                 else:
                     for line in self._ready:
-                        yield self._callback(line)
+                        yield called(self._callback, line)
                 self._refill()
             last = self._splitter.rest()
             if last:
-                yield last if self._callback is None else self._callback(last)
+                yield last if self._callback is None else called(self._callback, last)
             status = self._status()
         except (GeneratorExit, TimeoutError):
             # A timeout may be followed by a new call. A dropped generator must not close a channel: it may be dropped

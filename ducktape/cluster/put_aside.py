@@ -8,6 +8,7 @@ from typing import Any
 
 from ducktape.cluster.health import NodeCheck, UnhealthyNode
 from ducktape.cluster.node_container import NodeContainer
+from ducktape.utils.hooks import answer_of
 
 
 class PutAside:
@@ -75,7 +76,7 @@ class PutAside:
 
     def _take_back(self, accounts: list[Any]) -> list[Any]:
         """Ask accounts that could be logged in to for their own opinion, and take leave of those that agree."""
-        healthy = [account for account in accounts if account.available()]
+        healthy = [account for account in accounts if answer_of(account.available)]
         for account in healthy:
             [position] = [number for number, (member, _) in enumerate(self._open) if member is account]
             self._open.pop(position)[1].back_at = time.time()

@@ -12,6 +12,8 @@ import sys
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from ducktape.utils.hooks import called
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -129,7 +131,7 @@ def run_ssh_checks(account: Any, error: Exception) -> None:
     token = _checking.set(True)
     try:
         for check in checks:
-            check(error, account)
+            called(check, error, account)
     except Exception as own:
         _mark(own, _CHECKED)
         raise

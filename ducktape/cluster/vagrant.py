@@ -17,6 +17,7 @@ from ducktape.cluster.json import JsonCluster, make_remote_account
 from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig
 from ducktape.errors import DucktapeError
 from ducktape.utils.files import write_atomically
+from ducktape.utils.hooks import answer_of
 
 _PROBES_AT_ONCE = 16
 # What a shell answers when there is no such program
@@ -97,9 +98,9 @@ class VagrantCluster(JsonCluster):
             pool.shutdown(cancel_futures=True)
 
     def _describe(self, config: RemoteAccountSSHConfig, make: Callable[..., Any]) -> dict[str, Any]:
-        account = make(config, ssh_exception_checks=self._ssh_exception_checks)
+        account = answer_of(make, config, ssh_exception_checks=self._ssh_exception_checks)
         try:
-            address = account.fetch_externally_routable_ip()
+            address = answer_of(account.fetch_externally_routable_ip)
         finally:
             account.close()
         description = {"ssh_config": config.to_json(), "externally_routable_ip": address}

@@ -14,6 +14,7 @@ from typing import Union
 from ducktape.errors import TimeoutError
 from ducktape.faults.errors import FaultError, FaultUnavailable
 from ducktape.faults.fault import Fault
+from ducktape.utils.hooks import answer_of
 
 Maker = Callable[..., Fault]
 Plan = Union[Sequence[Maker], Mapping[Maker, float]]
@@ -109,7 +110,7 @@ class Storm(Fault):
     def _strike(self, number: int, dice: Random, lasts: float) -> bool:
         """Make a fault, inject it, wait and heal it; returns whether the machines could do it."""
         maker = self._makers[number]
-        fault = maker(dice) if _takes_dice(maker) else maker()
+        fault = answer_of(maker, dice) if _takes_dice(maker) else answer_of(maker)
         if not isinstance(fault, Fault):
             raise FaultError(f"a function of the plan returned {fault!r}, which is no fault")
         fault.details["random_seed"] = self.seed

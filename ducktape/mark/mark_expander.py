@@ -10,6 +10,7 @@ from typing import Any
 from ducktape.mark._mark import Mark, Parametrize, _is_parametrize_mark, parametrized
 from ducktape.mark.conduct import Conduct, class_marks
 from ducktape.tests.test_context import TestContext
+from ducktape.utils.hooks import called
 
 
 class MarkedFunctionExpander:
@@ -53,7 +54,7 @@ class MarkedFunctionExpander:
             marks = [mark for mark in marks if not _is_parametrize_mark(mark)]
             self.context_list = Parametrize(**test_parameters).apply(self.seed_context, [])
         for mark in marks:
-            self.context_list = mark.apply(self.seed_context, self.context_list)
+            self.context_list = called(mark.apply, self.seed_context, self.context_list)
         return self.context_list
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.errors import TimeoutError
 from ducktape.services.service import Service
+from ducktape.utils.hooks import called
 
 
 class BackgroundThreadService(Service):
@@ -62,7 +63,7 @@ class BackgroundThreadService(Service):
     def _protected_worker(self, idx: int, node: Any) -> None:
         """Run the worker of one node and remember what it raises; the body of its thread."""
         try:
-            self._worker(idx, node)
+            called(self._worker, idx, node)
         except BaseException:
             text = traceback.format_exc()
             self.logger.info("Worker thread of %s failed: %s", self.service_id, text)
@@ -83,7 +84,7 @@ class BackgroundThreadService(Service):
             raise NotImplementedError(
                 f"{type(self).__name__} does not say what its threads do: define _worker(self, idx, node)"
             )
-        worker(idx, node)
+        called(worker, idx, node)
 
     def start_node(self, node: Any, **kwargs: Any) -> None:
         """Start the thread of one node and return at once; an earlier failure of this node is forgotten.

@@ -11,6 +11,7 @@ from typing import Any
 
 from ducktape.services.node_work import work_off
 from ducktape.utils.error_text import short_text
+from ducktape.utils.hooks import called
 
 DUMP_SEC = 30.0
 _DUMPS_AT_ONCE = 16
@@ -28,7 +29,7 @@ def dump_services(services: Iterable[Any], log: Callable[[int, str], None], *, s
 
     def dump(number: int, hook: Callable[[Any], object], node: Any) -> None:
         try:
-            hook(node)
+            called(hook, node)
         except BaseException as error:
             if number in under_way:
                 log(logging.WARNING, f"Error dumping the state of {under_way[number]}: {short_text(error)}")

@@ -14,6 +14,7 @@ from ducktape.errors import DucktapeError, TimeoutError
 from ducktape.services.allocation import request_nodes, session_says, take_over_accounts
 from ducktape.services.node_work import run_on_nodes
 from ducktape.template import TemplateRenderer
+from ducktape.utils.hooks import HookError, answer_of, called
 
 
 class MissingHookError(DucktapeError, NotImplementedError):
@@ -99,7 +100,7 @@ class Service(TemplateRenderer):
         self.nodes: list[Any] = []
         self.skip_nodes_allocation = session_says(context, "skip_nodes_allocation") if skip is None else skip
         if not self.skip_nodes_allocation:
-            self.allocate_nodes()
+            called(self.allocate_nodes)
         # Reports name the nodes long after they have been given back
         self._nodes_formerly_allocated = [str(node.account) for node in self.nodes]
         # The registry forgets its services at the end of a test, and the id must still be that of the log directory
@@ -277,7 +278,7 @@ class Service(TemplateRenderer):
         Raises:
             BaseException: the first failure in the order of the nodes; further ones are logged.
         """
-        return _on_each_node(self, fn, try_all=try_all)
+        return _on_each_node(self, lambda node: called(fn, node), try_all=try_all)
 
     # ---- life
 
@@ -326,7 +327,7 @@ class Service(TemplateRenderer):
             remaining = deadline - time.monotonic()
             if remaining > 0:
                 self.logger.debug("%s: waiting for node", self.who_am_i(node))
-                if self.wait_node(node, remaining):
+                if answer_of(self.wait_node, node, remaining):
                     continue
             unfinished.append(self.who_am_i(node))
         if unfinished:
@@ -402,9 +403,9 @@ class Service(TemplateRenderer):
 
     def run(self) -> None:
         """Start, wait until all nodes have finished, and stop."""
-        self.start()
-        self.wait()
-        self.stop()
+        called(self.start)
+        called(self.wait)
+        called(self.stop)
 
     @staticmethod
     def run_parallel(*services: Service) -> None:
@@ -414,11 +415,11 @@ class Service(TemplateRenderer):
             *services: in the order in which they are started, waited for and stopped.
         """
         for service in services:
-            service.start()
+            called(service.start)
         for service in services:
-            service.wait()
+            called(service.wait)
         for service in services:
-            service.stop()
+            called(service.stop)
 
 
 # Functions rather than methods: the names of the methods belong to the subclasses, of which there are many already.
@@ -459,28 +460,32 @@ def _on_each_node(service: Service, work: Callable[[Any], Any], *, try_all: bool
 def _prepare(service: Service, node: Any, *, clean: bool) -> None:
     """Remove what earlier tests may have left; errors of a node on which nothing ran mean nothing."""
     try:
-        service.stop_node(node)
+        called(service.stop_node, node)
+    except HookError:
+        raise
     except Exception as error:
         service.logger.debug("%s: nothing to stop before the start: %r", service.who_am_i(node), error)
     if not clean:
         service.logger.debug("%s: skip cleaning node", service.who_am_i(node))
         return
     try:
-        service.clean_node(node)
+        called(service.clean_node, node)
+    except HookError:
+        raise
     except Exception as error:
         service.logger.debug("%s: nothing to clean before the start: %r", service.who_am_i(node), error)
 
 
 def _start(service: Service, node: Any, kwargs: dict[str, Any]) -> None:
     service.logger.debug("%s: starting node", service.who_am_i(node))
-    service.start_node(node, **kwargs)
+    called(service.start_node, node, **kwargs)
 
 
 def _stop(service: Service, node: Any, kwargs: dict[str, Any]) -> None:
     service.logger.info("%s: stopping node", service.who_am_i(node))
-    service.stop_node(node, **kwargs)
+    called(service.stop_node, node, **kwargs)
 
 
 def _clean(service: Service, node: Any, kwargs: dict[str, Any]) -> None:
     service.logger.info("%s: cleaning node", service.who_am_i(node))
-    service.clean_node(node, **kwargs)
+    called(service.clean_node, node, **kwargs)

@@ -15,6 +15,7 @@ from ducktape.cluster.transport import framework_commands
 from ducktape.jvm_logging import logs_of
 from ducktape.services.log_compression import compress_command, compress_logs, compressed_path, failures_noted
 from ducktape.services.node_work import work_off
+from ducktape.utils.hooks import called
 
 __all__ = [
     "MissingLog",
@@ -228,7 +229,7 @@ class _Job:
     def _compressed(self, paths: list[str]) -> list[str]:
         assert self._compress is not None
         with failures_noted() as failures:
-            compressed = self._compress(self.node, self._order.service, paths)
+            compressed = called(self._compress, self.node, self._order.service, paths)
         for path, reason in failures.items():
             self._note(path, reason)
         packed = {compressed_path(path): name for path, name in self._open.items()}

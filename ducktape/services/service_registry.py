@@ -10,6 +10,7 @@ from typing import Any
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.jvm_logging import JVMLogger
 from ducktape.services.service_record import problem_with, record_of
+from ducktape.utils.hooks import called
 
 Listener = Callable[[dict[str, Any] | str], object]
 
@@ -117,7 +118,7 @@ class ServiceRegistry:
         Raises:
             KeyboardInterrupt: after all services were tried.
         """
-        self._try_each(reversed(list(self)), "stopping", lambda service: service.stop())
+        self._try_each(reversed(list(self)), "stopping", lambda service: called(service.stop))
 
     def clean_all(self) -> None:
         """Clean all services in the order of registration; errors are logged.
@@ -125,7 +126,7 @@ class ServiceRegistry:
         Raises:
             KeyboardInterrupt: after all services were tried.
         """
-        self._try_each(self, "cleaning", lambda service: service.clean())
+        self._try_each(self, "cleaning", lambda service: called(service.clean))
 
     def free_all(self) -> None:
         """Free the nodes of all services in the order of registration, and forget the services; errors are logged.
@@ -133,7 +134,7 @@ class ServiceRegistry:
         Raises:
             KeyboardInterrupt: after all services were tried; they stay registered then.
         """
-        self._try_each(self, "freeing", lambda service: service.free())
+        self._try_each(self, "freeing", lambda service: called(service.free))
         for service in self:
             self.note_freed(service)
         self._services.clear()

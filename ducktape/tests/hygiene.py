@@ -28,6 +28,7 @@ from ducktape.services.service_record import described, named_nodes, problem_wit
 from ducktape.tests.discovery import import_test_module
 from ducktape.tests.test_context import TestContext
 from ducktape.utils.error_text import short_text
+from ducktape.utils.hooks import called
 
 __all__ = ["CleanUp", "clean_up", "dump_services"]
 
@@ -243,7 +244,7 @@ class _CleanUp:
         assert service is not None
         watch = _Watch(service, f"{verb}_node")
         try:
-            getattr(service, verb)()
+            called(getattr(service, verb))
         except BaseException as error:
             self._problem(f"{_ENDING[verb]} service {patient.service_id}", patient, error)
             self._suspect(patient, watch.suspects(patient.nodes, error), verb, short_text(error))

@@ -17,6 +17,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from ducktape.cluster.ssh_failures import came_from_ssh
@@ -29,6 +30,7 @@ from ducktape.tests.test import Test
 from ducktape.tests.test_context import TestContext
 from ducktape.tests.time_limits import CLEAN, COLLECT, DUMP, SETUP, STOP, TEARDOWN, TEST
 from ducktape.utils.files import NO_ROOM
+from ducktape.utils.hooks import HookError, called
 
 Log = Callable[[int, str], None]
 
@@ -228,7 +230,7 @@ class TestRun:
             context.services.note_all()
             self._log(logging.INFO, "Setting up...")
             with self._gate.user_code(unless_requested=True):
-                self._test.setup()
+                called(self._test.setup)
             context.services.note_all()
             self._log(logging.INFO, "Running...")
             self._enter_phase(TEST)
@@ -281,7 +283,7 @@ class TestRun:
         if not no_teardown:
             self._enter_phase(TEARDOWN)
             if self._test is not None:
-                self._guarded("Error running teardown method", self._test.teardown, recorded=True)
+                self._guarded("Error running teardown method", partial(called, self._test.teardown), recorded=True)
             self._enter_phase(STOP)
             self._guarded("Error stopping services", context.services.stop_all, recorded=True)
             self._fail_on_teardown_error()
@@ -290,7 +292,7 @@ class TestRun:
         collector = self._instance()
         # One whose time was over fails, whatever it came to itself
         status = FAIL if self._wants_evidence() else self._attempt.status
-        self._guarded("Error copying service logs", lambda: collector.copy_service_logs(status))
+        self._guarded("Error copying service logs", lambda: called(collector.copy_service_logs, status))
         self._add_missing_logs(getattr(collector, "_missing_logs", []))
         if not no_teardown:
             self._enter_phase(CLEAN)
@@ -340,9 +342,10 @@ class TestRun:
 
     def _free(self, services: list[Any]) -> None:
         self._log(logging.DEBUG, "Freeing nodes...")
-        self._guarded("Error freeing nodes", self._instance().free_nodes)
+        self._guarded("Error freeing nodes", partial(called, self._instance().free_nodes))
+        self._attempt.teardown_errors.extend(self._context.services.problems)
         for service in services:
-            self._guarded("Error closing a service", service.close)
+            self._guarded("Error closing a service", partial(called, service.close))
 
     def _guarded(self, what: str, step: Callable[[], object], *, recorded: bool = False) -> None:
         try:
@@ -351,7 +354,7 @@ class TestRun:
         except BaseException as error:
             text = f"{what}: {describe_exception(error)}"
             self._log(logging.WARNING, text)
-            if recorded:
+            if recorded or isinstance(error, HookError):
                 self._attempt.teardown_errors.append(text)
 
 

@@ -13,6 +13,7 @@ from ducktape.services.service_logs import Order, collect_logs, compress_command
 from ducktape.template import TemplateRenderer
 from ducktape.tests.status import FAIL, TestStatus
 from ducktape.tests.test_context import TestContext, TestLoggerMaker, _escape_pathname, test_logger
+from ducktape.utils.hooks import answer_of, called
 
 __all__ = [
     "Test",
@@ -62,11 +63,11 @@ class Test(TemplateRenderer):
 
     def setup(self) -> None:
         """Prepare the test; calls :meth:`setUp` unless overridden."""
-        self.setUp()
+        called(self.setUp)
 
     def teardown(self) -> None:
         """Undo what the test did, also when it failed; calls :meth:`tearDown` unless overridden."""
-        self.tearDown()
+        called(self.tearDown)
 
     def setUp(self) -> None:
         """Prepare the test, under the name that unittest made familiar."""
@@ -107,7 +108,7 @@ class Test(TemplateRenderer):
         for service in context.services:
 
             def wanted(name: str, service: Any = service) -> bool:
-                return test_status == FAIL or self.should_collect_log(name, service)
+                return test_status == FAIL or answer_of(self.should_collect_log, name, service)
 
             orders.append(Order(service, os.path.join(results_dir, service.service_id), wanted))
         timeout = getattr(session, "collect_timeout", None)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ducktape import __version__
 from ducktape.errors import TimeoutError
+from ducktape.utils.hooks import HookError, answer_of
 
 __all__ = ["TimeoutError", "ducktape_version", "load_function", "package_is_installed", "wait_until"]
 
@@ -41,14 +42,16 @@ def wait_until(
     while time.monotonic() < deadline:
         last_exception = None
         try:
-            if condition():
+            if answer_of(condition):
                 return
+        except HookError:
+            raise
         except Exception as error:
             if not retry_on_exc:
                 raise
             last_exception = error
         time.sleep(backoff_sec)
-    raise TimeoutError(err_msg() if callable(err_msg) else err_msg) from last_exception
+    raise TimeoutError(answer_of(err_msg) if callable(err_msg) else err_msg) from last_exception
 
 
 def package_is_installed(package_name: str) -> bool:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from ducktape.utils.deadline import Deadline
 from ducktape.utils.duration import seconds_of
+from ducktape.utils.hooks import answer_of
 from ducktape.utils.wait_conditions import AllOf, AnyOf, Condition, Single, wait_for
 from ducktape.utils.wait_engine import NotReadyError, Standing
 from ducktape.utils.wait_log import LogProbe
@@ -180,7 +181,7 @@ def condition(function: Callable[[], Any], name: str = "") -> Condition:
     """
 
     def ask(deadline: Deadline) -> Answer:
-        value = function()
+        value = answer_of(function)
         return Answer(bool(value), f"it returned {shortened(repr(value))}")
 
     return Single(name or getattr(function, "__qualname__", repr(function)), ask)

@@ -10,6 +10,7 @@ from typing import NoReturn
 from ducktape.errors import Skip
 from ducktape.utils.deadline import Deadline
 from ducktape.utils.duration import seconds_of
+from ducktape.utils.hooks import HookError
 from ducktape.utils.wait_engine import Wait
 from ducktape.utils.wait_probes import Answer, shortened
 
@@ -71,10 +72,11 @@ class Single(Condition):
 
         Raises:
             Skip: the function wants the test to be skipped.
+            HookError: nothing of the function ran.
         """
         try:
             return self._ask(deadline)
-        except Skip:
+        except (Skip, HookError):
             raise
         except Exception as error:  # whatever is wrong is told if it stays so
             return Answer(None, shortened(f"{type(error).__name__}: {error}"), error=error)
@@ -175,6 +177,7 @@ def wait_for(
     Raises:
         NotReadyError: it did not hold in time; a ``ducktape.errors.TimeoutError``.
         Skip: a function that was asked raised it.
+        HookError: a function is async or contains ``yield``, so that nothing of it ran.
         ValueError: a span of time makes no sense.
         TypeError: that is no condition.
     """

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Union
 from urllib.parse import SplitResult, urlsplit
 
 from ducktape.utils.deadline import Deadline
+from ducktape.utils.hooks import answer_of
 
 if TYPE_CHECKING:
     import ssl
@@ -92,7 +93,7 @@ def fits_text(text: str, wanted: Text) -> bool:
         return True
     if isinstance(wanted, (str, re.Pattern)):
         return re.search(wanted, text, 0 if isinstance(wanted, re.Pattern) else re.MULTILINE) is not None
-    return bool(wanted(text))
+    return bool(answer_of(wanted, text))
 
 
 # --- ports
