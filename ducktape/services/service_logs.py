@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -14,6 +13,8 @@ from typing import Any
 from ducktape.cluster.transport import framework_commands
 from ducktape.jvm_logging import logs_of
 from ducktape.services.log_compression import compress_command, compress_logs, compressed_path, failures_noted
+from ducktape.services.log_paths import has_wildcards, matches, path_of_log
+from ducktape.services.log_places import NodeDirectories, Places
 from ducktape.services.node_work import work_off
 from ducktape.utils.hooks import called
 
@@ -29,7 +30,6 @@ __all__ = [
 Wanted = Callable[[str], bool]
 Compress = Callable[[Any, Any, list[str]], list[str]]
 
-_WILDCARD = re.compile(r"[*?\[]")
 _NODES_AT_ONCE = 8
 
 
@@ -102,7 +102,8 @@ def collect_logs(
     Returns:
         What is missing, in the order of the services, their nodes and their logs.
     """
-    jobs = [job for order in orders for job in _jobs(order, compress, logger)]
+    directories = NodeDirectories()
+    jobs = [job for order in orders for job in _jobs(order, compress, logger, directories)]
     # One node is asked for one thing at a time, also when services share it.
     by_account: dict[int, list[_Job]] = {}
     for job in jobs:
@@ -119,7 +120,7 @@ def _do_all(jobs: Sequence[_Job]) -> None:
         job.run()
 
 
-def _jobs(order: Order, compress: Compress | None, logger: Any) -> Iterator[_Job]:
+def _jobs(order: Order, compress: Compress | None, logger: Any, directories: NodeDirectories) -> Iterator[_Job]:
     service = order.service
     try:
         logs = logs_of(service)
@@ -130,7 +131,8 @@ def _jobs(order: Order, compress: Compress | None, logger: Any) -> Iterator[_Job
         logger.debug("Won't collect service logs from %s - no logs to collect.", service.service_id)
         return
     for node in list(service.nodes):
-        job = _Job(order, node, logs, compress, logger)
+        places = directories.of(order.destination, str(node.account.hostname), id(node.account))
+        job = _Job(order, node, logs, places, compress, logger)
         job.select()
         yield job
 
@@ -143,15 +145,25 @@ class _Job:
         missing: what could not be collected so far.
     """
 
-    def __init__(self, order: Order, node: Any, logs: dict[str, Any], compress: Compress | None, logger: Any) -> None:
+    def __init__(
+        self,
+        order: Order,
+        node: Any,
+        logs: dict[str, Any],
+        places: Places,
+        compress: Compress | None,
+        logger: Any,
+    ) -> None:
         self.node = node
         self.missing: list[MissingLog] = []
         self._order = order
         self._logs = logs
+        self._places = places
         self._compress = compress
         self._logger = logger
         # What is still to come: paths on the node, with the names of their logs.
         self._open: dict[str, str] = {}
+        self._found: set[str] = set()  # those that the node named
         self._is_cut = False
 
     def select(self) -> None:
@@ -159,7 +171,7 @@ class _Job:
         for name, log in self._logs.items():
             with self._preparing(name):
                 if self._is_wanted(name, log):
-                    self._open[log["path"]] = name
+                    self._open[path_of_log(log)] = name
 
     def run(self) -> None:
         """Do all there is to do for the node; blocks, raises nothing."""
@@ -213,22 +225,41 @@ class _Job:
             paths = self._compressed(paths)
         if not paths or self._is_cut:
             return
-        target = os.path.join(self._order.destination, self.node.account.hostname)
-        os.makedirs(target, exist_ok=True)
+        os.makedirs(self._places.directory, exist_ok=True)
         self._logger.debug("Copying logs...")
-        self._copy(paths, target)
+        first = self._places.first(paths)
+        self._copy(first, self._places.directory)
+        for path in paths:
+            if path not in first:
+                self._copy_further(path)
+
+    def _copy_further(self, path: str) -> None:
+        """Copy a log whose usual place another one has."""
+        name = str(self._open.get(path, path))
+        directory = self._places.further(path, name)
+        is_new = not os.path.isdir(directory)
+        os.makedirs(directory, exist_ok=True)
+        self._copy([path], directory)
+        if is_new:
+            with contextlib.suppress(OSError):  # there was no such log, or it is not empty
+                os.rmdir(directory)
 
     def _expand(self) -> None:
         """Replace wildcards by the files that they stand for now."""
         expanded: dict[str, str] = {}
         for path, name in list(self._open.items()):
             with self._preparing(name):
-                expanded.update(dict.fromkeys(_expanded(self.node, path), name))
+                found, problem = matches(self.node, path) if has_wildcards(path) else ([path], None)
+                expanded.update(dict.fromkeys(found, name))
+                if has_wildcards(path):
+                    self._found.update(found)
+                if problem is not None:
+                    raise problem
         self._open = {} if self._is_cut else expanded
 
     def _compressed(self, paths: list[str]) -> list[str]:
         assert self._compress is not None
-        with failures_noted() as failures:
+        with failures_noted(self._found) as failures:
             compressed = called(self._compress, self.node, self._order.service, paths)
         for path, reason in failures.items():
             self._note(path, reason)
@@ -251,7 +282,7 @@ class _Job:
                 error,
             )
             path = log.get("path", "") if isinstance(log, dict) else ""
-            self._miss(name, path, error)
+            self._miss(name, path if isinstance(path, str) else repr(path), error)
 
     def _is_wanted(self, name: str, log: dict[str, Any]) -> bool:
         try:
@@ -277,6 +308,7 @@ class _Job:
                 error,
             )
             self._open.pop(path, None)
+            self._places.fail(target, path)
             self._miss(name, path, error)
 
         try:
@@ -299,13 +331,3 @@ def _copy_all(account: Any, paths: list[str], target: str, report: Callable[[str
             report(path, error)
         else:
             report(path, None)
-
-
-def _expanded(node: Any, path: str) -> list[str]:
-    """Return the existing files that a path with wildcards stands for, or the path itself if it has none."""
-    if not _WILDCARD.search(path):
-        return [path]
-    command = f'for f in {path}; do if [ -e "$f" ]; then printf "%s\\n" "$f"; fi; done'
-    with framework_commands():
-        output: bytes = node.account.ssh_output(command, combine_stderr=False)
-    return output.decode(errors="surrogateescape").splitlines()

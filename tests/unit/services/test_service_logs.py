@@ -155,8 +155,8 @@ def test_wildcards_stand_for_the_files_that_exist(tmp_path: Path) -> None:
     context, service = new_service(num_nodes=1)
     service.logs = {"crash": {"path": "/var/hs_err*", "collect_default": True}}
     account = context.accounts[0]
-    command = 'for f in /var/hs_err*; do if [ -e "$f" ]; then printf "%s\\n" "$f"; fi; done'
-    account.outputs = {command: b"/var/hs_err1\n/var/hs_err2\n"}
+    command = 'for f in /var/hs_err*; do if [ -e "$f" ]; then printf "%s\\0" "$f"; fi; done'
+    account.outputs = {command: b"/var/hs_err1\0/var/hs_err2\0"}
     account.files = {"/var/hs_err1": "1", "/var/hs_err2": "2"}
     collect(context, service, tmp_path)
     assert account.commands == [command]
