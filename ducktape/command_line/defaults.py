@@ -24,6 +24,7 @@ class ConsoleDefaults:
     # Sessions and their results
     SESSION_ID_FILE = os.path.join(METADATA_DIR, "session_id")
     RESULTS_ROOT_DIRECTORY = "./results"
+    MAX_DATA_BYTES = 10 * 1024 * 1024
 
     # Log lines
     SESSION_LOG_FORMATTER = "[%(levelname)s:%(asctime)s]: %(message)s"

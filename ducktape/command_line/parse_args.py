@@ -31,6 +31,7 @@ _NEWER_OPTIONS = (
     "--until-failure",
     "--test-timeout",
     "--session-timeout",
+    "--max-data-bytes",
     "--retry-infrastructure",
     "--fail-on-teardown-error",
     "--detect-flakes",
@@ -286,6 +287,14 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         type=_duration,
         metavar="TIME",
         help="Longest time for the whole run; tests that run by then are ended, the others are reported as not run.",
+    )
+    parser.add_argument(
+        "--max-data-bytes",
+        action="store",
+        type=_positive,
+        default=ConsoleDefaults.MAX_DATA_BYTES,
+        metavar="N",
+        help="Most bytes that a test may return as JSON; one that returns more fails.",
     )
     parser.add_argument(
         "--fail-on-teardown-error",

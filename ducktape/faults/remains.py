@@ -14,8 +14,10 @@ from typing import Any
 from ducktape.faults.lifeline import undo_now
 from ducktape.faults.place import Place
 from ducktape.faults.record import EVENTS_FILE, write_events
+from ducktape.utils.files import read_start
 
 HEALER = "clean-up"
+_MOST_OF_FAULTS = 16 * 1024 * 1024
 _TOKEN = re.compile(r"[0-9a-f]+n\d+")
 
 
@@ -25,10 +27,10 @@ def faults_noted(directory: str) -> list[dict[str, Any]]:
     Args:
         directory: of the test's results.
     """
-    with contextlib.suppress(OSError, ValueError), open(os.path.join(directory, EVENTS_FILE), encoding="utf-8") as file:
-        content = json.load(file)
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        content = json.loads(read_start(os.path.join(directory, EVENTS_FILE), _MOST_OF_FAULTS))
         faults = content.get("faults") if isinstance(content, dict) else None
-        return [fault for fault in faults or () if isinstance(fault, dict)]
+        return [fault for fault in faults if isinstance(fault, dict)] if isinstance(faults, list) else []
     return []
 
 

@@ -10,20 +10,22 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import json
 import math
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from multiprocessing.connection import Connection
 from signal import Signals
 from typing import Any
 
 from ducktape.faults.remains import faults_noted
 from ducktape.tests.abnormal_end import Cause, paragraphs
-from ducktape.tests.event import AttemptRecord, Finished, Message, Outcome, decode, encode
+from ducktape.tests.bounds import ROOM_BESIDE_DATA, ROOM_TO_REMEMBER, longest_summary, substitute
+from ducktape.tests.event import AttemptRecord, Finished, Message, Outcome, ServiceNoted, decode, encode
 from ducktape.tests.hygiene import CleanUp
 from ducktape.tests.lifecycle import describe_exception
 from ducktape.tests.node_supply import names_of
@@ -34,11 +36,14 @@ from ducktape.tests.test_context import TestContext
 from ducktape.tests.time_limits import SETUP, TEST, Limits, Watch
 from ducktape.utils.child import HELD_BACK, start_child
 from ducktape.utils.console import make_streams_usable
+from ducktape.utils.files import read_start
 from ducktape.utils.processes import Family, end_with_parent, signal_group
 
 START_METHOD_VARIABLE = "DUCKTAPE_START_METHOD"
 _READ_SIZE = 1 << 16
-_MOST_READS = 64  # at one go: the others want to be heard, too
+_MOST_READS = 64  # at one go: the others want to be heard, too. The pipe of a dead child never holds more
+_LONGEST_TURN_SEC = 0.1
+_MOST_OF_STACKS = 1_000_000
 
 
 def start_method() -> str:
@@ -65,6 +70,7 @@ class RunningChild:
         cause_of_end: why it was told to end.
         ended_attempt: number of the attempt whose time was over; 0 for none. It may have ended by itself meanwhile.
         late: what took too long after it was told to end.
+        has_more: whether messages have been read that are still to be taken.
         deadline: when it has to be gone, once it has reported.
 
     Args:
@@ -105,6 +111,11 @@ class RunningChild:
         self.late: list[str] = []
         self.deadline: float | None = None
         self._buffer = bytearray()
+        self.has_more = False
+        self._searched = 0
+        self._most_bytes = request.settings.max_data_bytes + ROOM_BESIDE_DATA
+        runs = self.plan.most_runs(self.records)
+        self._room_to_remember = ROOM_TO_REMEMBER + longest_summary(runs) * runs
         # A fork server is the parent of what it forks, and outlives the driver by itself only for a moment
         parent = None if method == "forkserver" else os.getpid()
 
@@ -159,25 +170,35 @@ class RunningChild:
         return self._exit_code
 
     def messages(self, *, everything: bool) -> Iterator[Message]:
-        """Yield what the child has sent since; never blocks.
+        """Yield what the child has sent since, as much as is taken at one go; never blocks.
 
         Args:
-            everything: read all that there is. Of a child that lives this may have no end.
+            everything: take all that there is. Of a child that lives this may have no end.
 
         Raises:
-            ValueError: the child sent something else than a message.
+            ValueError: the child sent something else than a message, or too much.
         """
-        self._read_pipe(math.inf if everything else _MOST_READS)
-        while (end := self._buffer.find(b"\n")) >= 0:
+        if everything or not self.has_more:
+            self._read_pipe()
+        self.has_more = False
+        until = math.inf if everything else time.monotonic() + _LONGEST_TURN_SEC
+        while (end := self._buffer.find(b"\n", self._searched)) >= 0:
+            if time.monotonic() > until:
+                self.has_more = True
+                return
             line = bytes(self._buffer[:end])
             del self._buffer[: end + 1]
+            self._searched = 0
             self.watch.heard(time.monotonic())
             yield decode(line)
+        self._searched = len(self._buffer)
+        if self._searched > self._most_bytes:
+            raise ValueError(f"a message of more than {self._most_bytes:,} bytes")
 
-    def _read_pipe(self, most_reads: float) -> None:
-        reads = 0
-        while not self._reader.closed and reads < most_reads:
-            reads += 1
+    def _read_pipe(self) -> None:
+        for _ in range(_MOST_READS):
+            if self._reader.closed:
+                return
             try:
                 chunk = os.read(self._reader.fileno(), _READ_SIZE)
             except BlockingIOError:
@@ -186,6 +207,37 @@ class RunningChild:
                 self._reader.close()
                 return
             self._buffer += chunk
+
+    def stop_listening(self) -> None:
+        """Take nothing more from a child that does not keep to the protocol."""
+        self._reader.close()
+        self._buffer.clear()
+        self._searched, self.has_more = 0, False
+
+    def remember(self, fact: AttemptRecord | ServiceNoted) -> None:
+        """Keep what is needed should the process die.
+
+        Raises:
+            ValueError: it has sent more of that than any test has.
+        """
+        service_id = str(fact.record.get("service_id")) if isinstance(fact, ServiceNoted) else ""
+        self.forget(service_id)
+        room = self._room_to_remember - _size(vars(fact) if isinstance(fact, AttemptRecord) else fact.record)
+        if room < 0:
+            raise ValueError("more attempts and services than can be remembered")
+        if isinstance(fact, ServiceNoted):
+            self.services[service_id] = fact.record
+        elif fact.number != len(self.records) + 1:
+            raise ValueError(f"attempt {fact.number} after {len(self.records)} attempts")
+        else:
+            self.records.append(fact)
+        self._room_to_remember = room
+
+    def forget(self, service_id: str) -> None:
+        """Keep no record of a service any more."""
+        record = self.services.pop(service_id, None)
+        if record is not None:
+            self._room_to_remember += _size(record)
 
     def end_record(self, cause: Cause, done: CleanUp) -> AttemptRecord:
         """Make the record of the attempt that was under way when the test was told to end, or died, and keep it.
@@ -263,10 +315,10 @@ class RunningChild:
     def stacks(self) -> str:
         """Return the stacks that the child wrote when it was asked for them, or when it crashed."""
         try:
-            with open(self._stacks_path, encoding="utf-8", errors="replace") as file:
-                return "".join(_without_own_frames(file))
+            text = read_start(self._stacks_path, _MOST_OF_STACKS)
         except OSError:
             return ""
+        return "".join(_without_own_frames(text.splitlines(keepends=True)))
 
     def close(self) -> None:
         """Release what the driver holds of a dead child."""
@@ -276,6 +328,10 @@ class RunningChild:
             os.close(self._pidfd)
             self._pidfd = None
         self.process.close()
+
+
+def _size(fields: Mapping[str, Any]) -> int:
+    return len(json.dumps(fields))
 
 
 def _without_own_frames(lines: Iterable[str]) -> Iterator[str]:
@@ -313,8 +369,9 @@ def _open_pidfd(pid: int) -> int | None:
 class _Mouth:
     """The child's end of the pipe: whole lines, from any thread of this very process, never raising."""
 
-    def __init__(self, writer: Connection) -> None:
+    def __init__(self, writer: Connection, most_bytes: int) -> None:
         self._writer = writer
+        self._most_bytes = most_bytes
         self._pipe = _identity(writer.fileno())
         self._lock = threading.RLock()
         self._busy = False
@@ -331,11 +388,18 @@ class _Mouth:
                 return
             self._busy = True
             try:
-                self._write(encode(message))
+                self._write(self._line(message))
             except OSError:
                 self._gone = True  # the driver is dead, or the test closed the pipe: the rest happens in silence
             finally:
                 self._busy = False
+
+    def _line(self, message: Message) -> bytes:
+        line = encode(message)
+        if len(line) <= self._most_bytes:
+            return line
+        smaller = substitute(message, len(line), self._most_bytes)
+        return b"" if smaller is None else encode(smaller)
 
     def _write(self, line: bytes) -> None:
         if self._gone or _identity(self._writer.fileno()) != self._pipe:
@@ -366,7 +430,7 @@ def _main(request: TestRequest, writer: Connection, parent: int | None, inherite
         return  # the driver died before its death could be signalled
     gc.freeze()  # what the driver made is not garbage of this process, and looking at it would copy its pages
     os.register_at_fork(after_in_child=_restore_signals)  # what the test forks is not torn down, it just ends
-    mouth = _Mouth(writer)
+    mouth = _Mouth(writer, request.settings.max_data_bytes + ROOM_BESIDE_DATA)
     try:
         request.run(mouth.send)
     except Exception as error:

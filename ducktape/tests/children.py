@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import os
 import select
 import signal
@@ -16,6 +17,7 @@ from ducktape.cluster.finite_subcluster import FiniteSubcluster
 from ducktape.services.service_record import named_nodes, of_run
 from ducktape.tests.abnormal_end import Cause, cause_of_death
 from ducktape.tests.attempts import outcome_of, verdict
+from ducktape.tests.bounds import bounded_outcome
 from ducktape.tests.child_process import RunningChild, start_method
 from ducktape.tests.event import Attempted, Finished, Log, Message, Outcome, Phase, ServiceGone, ServiceNoted
 from ducktape.tests.hygiene import CleanUp
@@ -139,7 +141,7 @@ class Children:
         for child in self.all():
             for descriptor in child.waitables():
                 poller.register(descriptor, select.POLLIN)
-        deadlines = [_deadline(child) for child in self.all()]
+        deadlines = [-math.inf if child.has_more else _deadline(child) for child in self.all()]
         poller.poll(max(0, (min([*deadlines, until]) - time.monotonic()) * 1000 + 1))
 
     def reap(self) -> None:
@@ -159,12 +161,18 @@ class Children:
             try:
                 for message in child.messages(everything=dead):
                     self._handle(key, child, message)
-            except ValueError as error:
-                self._log(logging.ERROR, f"{key.test_id}: {error}")
-                child.cause_of_end = Cause(f"Test process sent something that is not a message: {error}", "crash")
-                child.signal(signal.SIGKILL)
+            except Exception as error:
+                self._end_misbehaving(key, child, error)
             if dead:
                 self._bury(key, child)
+
+    def _end_misbehaving(self, key: TestKey, child: RunningChild, error: Exception) -> None:
+        """End a child with whose messages nothing can be done; no other test is to suffer from it."""
+        why = str(error) if isinstance(error, ValueError) else describe_exception(error)
+        self._log(logging.ERROR, f"{key.test_id}: {why}")
+        child.cause_of_end = Cause(f"Test process sent something that is not a message: {why}", "crash")
+        child.stop_listening()
+        child.signal(signal.SIGKILL)
 
     def _handle(self, key: TestKey, child: RunningChild, message: Message) -> None:
         if not isinstance(message, ServiceNoted):  # whose attributes are the user's
@@ -174,11 +182,11 @@ class Children:
         elif isinstance(message, Phase):
             self._enter(key, child, message)
         elif isinstance(message, ServiceNoted):
-            child.services[str(message.record.get("service_id"))] = message.record
+            child.remember(message)
         elif isinstance(message, ServiceGone):
-            child.services.pop(message.service_id, None)
+            child.forget(message.service_id)
         elif isinstance(message, Attempted):
-            child.records.append(message.record)
+            child.remember(message.record)
             self._recorder.attempt(key, message.record)
         elif isinstance(message, Finished):
             self._finish(key, child, message.outcome)
@@ -304,7 +312,7 @@ class Children:
             stop_time=record.stop_time,
             nodes_used=outcome.nodes_used if outcome else len(child.nodes),
         )
-        return dataclasses.replace(found, faults=outcome.faults if outcome else child.faults())
+        return bounded_outcome(dataclasses.replace(found, faults=outcome.faults if outcome else child.faults()))
 
     def _orphan_pids(self) -> list[int]:
         return self.orphans.pids(keep=self._own_pids())

@@ -22,8 +22,9 @@ from typing import Any
 
 from ducktape.cluster.ssh_failures import came_from_ssh
 from ducktape.errors import InfrastructureError, Skip
-from ducktape.json_serializable import jsonable, unserializable_part
+from ducktape.json_serializable import jsonable
 from ducktape.services.service import ServiceIdFactory
+from ducktape.tests.bounds import DEFAULT_DATA_BYTES, LONGEST_SUMMARY, bounded_text, data_problem
 from ducktape.tests.hygiene import dump_services
 from ducktape.tests.status import FAIL, IGNORE, PASS, TestStatus
 from ducktape.tests.test import Test
@@ -134,14 +135,14 @@ class Attempt:
 def describe_exception(error: BaseException) -> str:
     """Return the text of a failure: the exception in one line, then its traceback; never raises, never empty."""
     try:
-        headline = repr(error)
+        headline = bounded_text(str.__str__(repr(error)), LONGEST_SUMMARY // 2)
     except BaseException as second:  # it is shown, not obeyed
         headline = f"{type(error).__name__} (its text cannot be shown: its repr raised {type(second).__name__})"
     try:
         frames = "".join(traceback.format_exception(type(error), error, error.__traceback__, limit=_TRACEBACK_LIMIT))
     except BaseException as second:
         frames = f"(no traceback: formatting it raised {type(second).__name__})"
-    return f"{headline}\n{frames}"
+    return bounded_text(f"{headline}\n{frames}")
 
 
 def failure_reason(error: BaseException, phase: str = TEST) -> str:
@@ -169,6 +170,7 @@ class TestRun:
         listener: is told what there is to know of each service, as
             :attr:`~ducktape.services.service_registry.ServiceRegistry.listener`.
         wants_evidence: says whether the test was ended because its time was over.
+        max_data_bytes: most that the test may return, as JSON.
     """
 
     __test__ = False
@@ -182,6 +184,7 @@ class TestRun:
         enter: Callable[[str], object] = lambda phase: None,
         listener: Callable[[dict[str, Any] | str], object] | None = None,
         wants_evidence: Callable[[], bool] = lambda: False,
+        max_data_bytes: int = DEFAULT_DATA_BYTES,
     ) -> None:
         self._context = context
         self._log = log
@@ -189,6 +192,7 @@ class TestRun:
         self._enter = enter
         self._listener = listener
         self._wants_evidence = wants_evidence
+        self._max_data_bytes = max_data_bytes
         self._phase = SETUP
         self._test: Test | None = None
         self._attempt = Attempt(start_time=time.time())
@@ -247,12 +251,27 @@ class TestRun:
                 reason = "error"  # it raised that itself
             self._fail(describe_exception(error), reason)
             return
-        problem = _problem_with_data(data)
+        problem = self._problem_with_data(data)
         if problem is not None:
             self._fail(problem, "error")
             return
         self._attempt.status = PASS
         self._attempt.data = data
+
+    def _problem_with_data(self, data: Any) -> str | None:
+        """Say in one line why what the test returned cannot be its data."""
+        if inspect.isgenerator(data) or inspect.isasyncgen(data):
+            return "The test contains 'yield', so calling it made a generator and ran nothing of it: take the yield out"
+        if inspect.iscoroutine(data):
+            data.close()
+            return "The test is an async function, so calling it ran nothing of it: make it a plain function"
+        found = data_problem(data, self._max_data_bytes)
+        if found is None:
+            return None
+        problem, beginning = found
+        if beginning:
+            self._log(logging.INFO, f"The data begin with: {beginning}")
+        return problem
 
     def _make_directory(self) -> None:
         try:
@@ -356,16 +375,3 @@ class TestRun:
             self._log(logging.WARNING, text)
             if recorded or isinstance(error, HookError):
                 self._attempt.teardown_errors.append(text)
-
-
-def _problem_with_data(data: Any) -> str | None:
-    """Say in one line why what a test returned cannot be its data."""
-    if inspect.isgenerator(data) or inspect.isasyncgen(data):
-        return "The test contains 'yield', so calling it made a generator and ran nothing of it: take the yield out"
-    if inspect.iscoroutine(data):
-        data.close()
-        return "The test is an async function, so calling it ran nothing of it: make it a plain function"
-    problem = unserializable_part(data)
-    if problem is None:
-        return None
-    return f"The test returned data that cannot be written as JSON: {problem}"

@@ -21,6 +21,7 @@ from ducktape.cluster.node_container import InsufficientResourcesError
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.tests.abnormal_end import Cause, failed
 from ducktape.tests.attempts import Plan
+from ducktape.tests.bounds import DEFAULT_DATA_BYTES, LONGEST_LINE, bounded_text
 from ducktape.tests.child_process import RunningChild
 from ducktape.tests.children import Children
 from ducktape.tests.event import AttemptRecord, Outcome
@@ -349,6 +350,7 @@ class TestRunner:
             fail_bad_cluster_utilization=bool(self.session_context.fail_bad_cluster_utilization),
             mark=f"{self.session_context.session_id}.{key.test_index}.{os.getpid()}",
             driver_pid=os.getpid(),
+            max_data_bytes=getattr(self.session_context, "max_data_bytes", DEFAULT_DATA_BYTES),
         )
         return TestRequest(job.context, FiniteSubcluster(nodes), settings)
 
@@ -558,4 +560,4 @@ class TestRunner:
         self._log(logging.ERROR, msg)
 
     def _log(self, log_level: int, msg: str) -> None:
-        self._logger.log(log_level, msg)
+        self._logger.log(log_level, bounded_text(msg, LONGEST_LINE))

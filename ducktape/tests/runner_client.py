@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import faulthandler
+import json
 import logging
 import os
 import signal
@@ -20,6 +21,13 @@ from ducktape.json_serializable import jsonable
 from ducktape.services.service import MultiRunServiceIdFactory
 from ducktape.tests.attempts import PASSED, Plan, Verdict, counted, outcome_of, verdict
 from ducktape.tests.attempts import run_summaries as summaries_of_runs
+from ducktape.tests.bounds import (
+    DEFAULT_DATA_BYTES,
+    LONGEST_LINE,
+    bounded_outcome,
+    bounded_record,
+    bounded_text,
+)
 from ducktape.tests.event import (
     Attempted,
     AttemptRecord,
@@ -65,6 +73,7 @@ class RunSettings:
         fail_bad_cluster_utilization: fail a test that used fewer nodes than it was given.
         mark: what the processes that it starts on this machine are known by.
         driver_pid: process id of the driver, which adopts those of them that lose their parents.
+        max_data_bytes: most that the test may return, as JSON.
     """
 
     test_index: int
@@ -74,6 +83,7 @@ class RunSettings:
     fail_bad_cluster_utilization: bool = False
     mark: str = ""
     driver_pid: int = 0
+    max_data_bytes: int = DEFAULT_DATA_BYTES
 
 
 class _SignOfLife(logging.Handler):
@@ -134,7 +144,8 @@ class RunnerClient:
         # Handlers of user code may raise, and a line less is better than a teardown less.
         with contextlib.suppress(Exception):
             self.logger.log(log_level, line)
-        self.send(Log(log_level, line))
+        whole = os.path.join(self.results_dir, "test_log.debug")
+        self.send(Log(log_level, bounded_text(line, LONGEST_LINE, whole=whole)))
 
     def run(self) -> None:
         """Run the test from its first attempt to its result; blocks; raises nothing of what the test raises."""
@@ -143,9 +154,10 @@ class RunnerClient:
         self.send(Log(logging.INFO, loading))
         self.send(Running(os.getpid()))
         outcome = self._ignored() if self.test_context.ignore else self._attempts()
+        outcome = bounded_outcome(dataclasses.replace(outcome, data=jsonable(outcome.data)))
         self._report(outcome)
         self._end_leftovers()
-        self.send(Finished(dataclasses.replace(outcome, data=jsonable(outcome.data))))
+        self.send(Finished(outcome))
         self.test_context.close()
 
     def clean_up(self, services: list[dict[str, Any]], nodes: list[Any], *, dump: bool, collect: bool) -> None:
@@ -204,7 +216,7 @@ class RunnerClient:
             if self.gate.requested or not plan.wants_more(records) or plan.blames_infrastructure(records):
                 break
         found = self._check_cluster_utilization(verdict(records, plan))
-        self.log(logging.INFO, f"Data: {attempt.data!s}")
+        self.log(logging.INFO, f"Data: {_shown(attempt.data)}")
         outcome = outcome_of(
             found, records, data=attempt.data, stop_time=time.time(), nodes_used=self.test_context.cluster.max_used()
         )
@@ -225,6 +237,7 @@ class RunnerClient:
                 enter=lambda phase: self.send(Phase(phase, number)),
                 listener=self._note_service,
                 wants_evidence=self._wants_evidence,
+                max_data_bytes=self.settings.max_data_bytes,
             )
             attempt = run.run(id_factory)
             record = AttemptRecord(
@@ -239,6 +252,7 @@ class RunnerClient:
                 services=attempt.services,
                 directory=directory,
             )
+            record = bounded_record(record, plan.most_runs([*earlier, record]))
             after_failures = plan.detect_flakes is None and len(counted([*earlier, record], plan)) > 1
             shown = FLAKY if attempt.status == PASS and after_failures else attempt.status
             self.log(logging.INFO, str(shown).upper() + (f": {record.summary}" if record.summary else ""))
@@ -319,6 +333,13 @@ class RunnerClient:
             return
         for process in end_processes(leftovers, grace_sec=_LEFTOVER_GRACE_SEC):
             self.logger.warning("process %s did not terminate on its own, killing with %d", process, signal.SIGTERM)
+
+
+def _shown(data: Any) -> str:
+    try:
+        return f"{data!s}"
+    except Exception:  # code of a subclass, which may be anything
+        return json.dumps(jsonable(data))
 
 
 def run_client(context: TestContext, settings: RunSettings, send: Callable[[Message], None]) -> None:

@@ -55,6 +55,7 @@ class SessionContext:
             "fail_on_teardown_error": kwargs.get("fail_on_teardown_error", False),
             "detect_flakes": kwargs.get("detect_flakes"),
             "retry_infrastructure": kwargs.get("retry_infrastructure", 0),
+            "max_data_bytes": kwargs.get("max_data_bytes") or ConsoleDefaults.MAX_DATA_BYTES,
         }
 
     @property
@@ -105,6 +106,11 @@ class SessionContext:
     def retry_infrastructure(self) -> int:
         """How many times a test is run again because the infrastructure failed it."""
         return int(self._unreported["retry_infrastructure"])
+
+    @property
+    def max_data_bytes(self) -> int:
+        """How many bytes, as JSON, a test may return."""
+        return int(self._unreported["max_data_bytes"])
 
     def to_json(self) -> dict[str, Any]:
         """Return the documented attributes, as report.json shows them."""

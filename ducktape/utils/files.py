@@ -43,6 +43,24 @@ def write_atomically(path: str | os.PathLike[str], data: str | bytes | Iterable[
         raise
 
 
+def read_start(path: str | os.PathLike[str], most: int) -> str:
+    """Return the beginning of a file that somebody else may have put there: never waits, never takes more than asked.
+
+    Args:
+        path: of the file.
+        most: bytes.
+
+    Raises:
+        OSError: there is no such file, or it is a pipe, a device or a directory.
+    """
+    # Opening a pipe that nobody writes to would wait for ever
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+        return file.read(most).decode("utf-8", "replace")
+
+
 def _create(path: str, *, like: str) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:

@@ -51,6 +51,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "tests.test",
             "tests.result",
             "tests.event",
+            "tests.bounds",
             "tests.not_run",
             "tests.totals",
             "tests.journal",

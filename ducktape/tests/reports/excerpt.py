@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 
-def excerpt(text: str, limit: int, whole_text: str) -> str:
+def excerpt(text: str, limit: int, whole_text: str = "") -> str:
     """Return a text, or its beginning, a line that says how much is left out, and its end.
 
     Args:
         text: of any length.
         limit: most characters of the text; cuts are made at the end of a line if there is one near.
-        whole_text: where all of it is, for people.
+        whole_text: where all of it is, for people; empty if it is nowhere.
     """
     if len(text) <= limit:
         return text
@@ -22,7 +22,8 @@ def excerpt(text: str, limit: int, whole_text: str) -> str:
     start = half if start < 0 else start
     end = text.find("\n", len(text) - half, len(text) - near)
     end = len(text) - half if end < 0 else end + 1
-    note = f"[... {end - start:,} characters are left out; all of them are in {whole_text} ...]"
+    place = f"; all of them are in {whole_text}" if whole_text else ""
+    note = f"[... {end - start:,} characters are left out{place} ...]"
     return f"{text[:start]}\n{note}\n{text[end:]}"
 
 

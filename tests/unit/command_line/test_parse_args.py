@@ -68,6 +68,7 @@ NEWER_DEFAULTS = {
     "session_timeout": None,
     "detect_flakes": None,
     "retry_infrastructure": 0,
+    "max_data_bytes": 10_485_760,
     "fail_on_teardown_error": False,
     "shuffle": None,
     "explain_schedule": False,
