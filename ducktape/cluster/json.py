@@ -26,6 +26,7 @@ from ducktape.cluster.lease import Leases
 from ducktape.cluster.leased_pool import LeasedPool
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
 from ducktape.cluster.node_container import InsufficientHealthyNodesError, NodeContainer
+from ducktape.cluster.node_names import name_nodes
 from ducktape.cluster.put_aside import PutAside
 from ducktape.cluster.remoteaccount import RemoteAccount, RemoteAccountSSHConfig
 from ducktape.cluster.windows_remoteaccount import WindowsRemoteAccount
@@ -95,11 +96,17 @@ class JsonCluster(Cluster):
             nodes = nodes_of(description)
         except ValueError as error:
             refuse(str(error), file)
+        configs = []
         for position, node in enumerate(nodes):
             try:
-                config = RemoteAccountSSHConfig(**ssh_settings(node))
+                configs.append(RemoteAccountSSHConfig(**ssh_settings(node)))
             except ValueError as error:
                 refuse(f"{place_of(position, node)}: {error}", file)
+        try:
+            name_nodes(configs)
+        except ValueError as error:
+            refuse(str(error), file)
+        for position, (node, config) in enumerate(zip(nodes, configs, strict=True)):
             try:
                 self._available_accounts.add_node(self._account_of(node, config))
             except Exception as error:

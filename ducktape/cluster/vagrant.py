@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from ducktape.cluster.cluster_file import read_cluster_file
+from ducktape.cluster.cluster_file import read_cluster_file, refuse
 from ducktape.cluster.json import JsonCluster, make_remote_account
+from ducktape.cluster.node_names import name_nodes
 from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig
 from ducktape.errors import DucktapeError
 from ducktape.utils.files import write_atomically
@@ -90,6 +91,10 @@ class VagrantCluster(JsonCluster):
         configs = [RemoteAccountSSHConfig.from_string(block) for block in split_hosts(text)]
         if not configs:
             return []
+        try:
+            name_nodes(configs)
+        except ValueError as error:
+            refuse(f"vagrant ssh-config: {error}", None)
         pool = ThreadPoolExecutor(max_workers=min(_PROBES_AT_ONCE, len(configs)), thread_name_prefix="vagrant-probe")
         try:
             probes = [pool.submit(self._describe, config, make_remote_account_func) for config in configs]

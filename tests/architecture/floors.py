@@ -29,6 +29,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "cluster.json",
             "cluster.vagrant",
             "cluster.cluster_file",
+            "cluster.node_names",
             "cluster.health",
             "cluster.lease",
             "cluster.leased_pool",

@@ -22,6 +22,7 @@ from ducktape.cluster.node_container import (
     InsufficientResourcesError,
     NodeContainer,
 )
+from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig
 from ducktape.cluster.vagrant import VagrantCluster
 from tests.support.program import environment
 
@@ -172,7 +173,10 @@ def test_more_than_there_is_at_all_is_no_matter_of_leases(tmp_path: Path) -> Non
 
 
 def test_nodes_that_are_described_alike_are_different_nodes(tmp_path: Path) -> None:
-    one, other = _cluster(tmp_path, "a", "a"), _cluster(tmp_path, "a", "a")
+    def make(config: RemoteAccountSSHConfig, *args: Any, **kwargs: Any) -> LinuxRemoteAccount:
+        return LinuxRemoteAccount(RemoteAccountSSHConfig(host="a"))
+
+    one, other = (_cluster(tmp_path, "a", "b", make_remote_account_func=make) for _ in range(2))
     _take(one, 1)
     _take(other, 1)
     with pytest.raises(NodesLeasedElsewhereError):
