@@ -57,6 +57,8 @@ def _run_session(argv: list[str], resources: contextlib.ExitStack) -> bool:
     args = read_options(argv)
     resumed = None if args["resume"] is None else _resume(args, argv, resources)
     args = args if resumed is None else resumed.options
+    if resumed is not None and resumed.recorded.is_complete:
+        return _conclude(resumed, resources)
     # A session that is resumed names its cluster itself
     prepare_for_sandbox(args)
     args = _understood(args)
@@ -160,6 +162,24 @@ def _resume(args: dict[str, Any], argv: list[str], resources: contextlib.ExitSta
     if resumed.recorded.damaged_lines:
         print(f"{resumed.recorded.damaged_lines} lines of {resumed.journal.path} cannot be understood")
     return resumed
+
+
+def _conclude(resumed: Resumed, resources: contextlib.ExitStack) -> bool:
+    """End a session whose program died between its last result and its end; what is there is written again."""
+    from ducktape.command_line.running import conclude
+    from ducktape.tests import earlier
+
+    session_context = resumed.recorded.session_context
+    logger = SessionLoggerMaker(session_context).logger
+    resources.callback(close_logger, logger)
+    succeeded = conclude(resumed, logger)
+    results_root = resumed.options["results_root"]
+    latest = os.path.join(results_root, "latest")
+    # Of an old session that was complete, it goes on to name a newer one
+    is_newest = earlier.newest_with_journal(results_root) == session_context.results_dir
+    if is_newest or not resumed.recorded.ended or not os.path.exists(latest):
+        update_latest_symlink(results_root, session_context.results_dir)
+    return succeeded
 
 
 def _go_on_with(resumed: Resumed, args: dict[str, Any]) -> SessionContext:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ducktape.tests.result import TestResults
 
 _INTERRUPTED = 130
+_LONGEST_WAIT_SEC = 60.0
 
 
 def main(argv: list[str]) -> int:
@@ -76,12 +77,12 @@ def _report_all(places: list[str], output: str | None) -> list[str]:
     written: set[str] = set()
     for place in places:
         try:
-            recorded = _read(place)
-            target = _target(recorded, output, several=len(places) > 1)
+            directory = _find(place)
+            target = _target(directory, output, several=len(places) > 1)
             if target in written:
                 raise DucktapeError(f"There are reports of another session in {target} already: call for each session")
             written.add(target)
-            failures += _report(recorded, target)
+            failures += _report_to(target, directory)
         except DucktapeError as error:
             failures.append(str(error))
         except OSError as error:
@@ -89,10 +90,11 @@ def _report_all(places: list[str], output: str | None) -> list[str]:
     return failures
 
 
-def _read(place: str) -> RecordedSession:
+def _find(place: str) -> str:
+    """Return the directory of the session that a place means."""
     from ducktape.command_line.resuming import without_link
     from ducktape.tests import earlier
-    from ducktape.tests.replay import RecordedSession, RecordError
+    from ducktape.tests.replay import RecordError
 
     try:
         directory = without_link(place)
@@ -100,20 +102,35 @@ def _read(place: str) -> RecordedSession:
             directory = earlier.newest_with_journal(directory) or directory
     except OSError as error:
         raise RecordError(f"Cannot read {error.filename}: {error.strerror}") from error
-    return RecordedSession.read(directory)
+    return directory
 
 
-def _target(recorded: RecordedSession, output: str | None, *, several: bool) -> str:
+def _target(directory: str, output: str | None, *, several: bool) -> str:
+    from ducktape.tests.replay import RecordedSession
+
     if output is None:
-        return recorded.results_dir
-    directory = os.path.abspath(output)
-    return os.path.join(directory, recorded.session_id) if several else directory
+        return os.path.abspath(directory)
+    session_id = RecordedSession.read(directory).session_id
+    target = os.path.join(os.path.abspath(output), session_id) if several else os.path.abspath(output)
+    os.makedirs(target, exist_ok=True)
+    return target
+
+
+def _report_to(target: str, directory: str) -> list[str]:
+    """Write the reports of one session; returns what could not be written."""
+    from ducktape.errors import DucktapeError
+    from ducktape.tests.replay import RecordedSession
+    from ducktape.utils.files import locked_directory
+
+    # Read under the lock: what is written is never older than what is there
+    with locked_directory(target, wait_sec=_LONGEST_WAIT_SEC) as is_ours:
+        if not is_ours:
+            raise DucktapeError(f"Another program is writing reports to {target}: try again when it is done")
+        return _report(RecordedSession.read(directory), target)
 
 
 def _report(recorded: RecordedSession, directory: str) -> list[str]:
-    """Write the reports of one session; returns what could not be written."""
     results = recorded.results()
-    os.makedirs(directory, exist_ok=True)
     if directory != recorded.results_dir:
         results.logs_root = os.path.relpath(recorded.results_dir, directory)
     written: list[str] = []

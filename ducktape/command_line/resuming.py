@@ -21,7 +21,7 @@ from ducktape.tests.test_context import TestContext
 
 _SHOWN = 3
 _NOT_FOUND = "was not found again when the session was resumed"
-# They choose among the tests or order them. That was done when the session began, and may come out differently now.
+# They choose among the tests order them. That was done when the session began, and may come out differently now.
 _DONE_AT_THE_BEGINNING: dict[str, Any] = {
     "repeat": 1,
     "subsets": 1,
@@ -70,7 +70,7 @@ def resume(args: Mapping[str, Any], present: Mapping[str, Any]) -> Resumed:
         present: those that stand on the command line.
 
     Raises:
-        RecordError: there is no such session, nothing is left to do of it, or an option would choose other tests.
+        RecordError: there is no such session, or an option would choose other tests.
         SessionBusyError: it still runs.
     """
     chosen = sorted(_CHOOSING & set(present))
@@ -83,8 +83,6 @@ def resume(args: Mapping[str, Any], present: Mapping[str, Any]) -> Resumed:
     journal = Journal(directory, resume=True)
     try:
         recorded = RecordedSession.read(directory)
-        if not recorded.missing() and not recorded.failed_imports:
-            raise RecordError(f"Every test of session {recorded.session_id} has a result: there is nothing to resume")
         options = options_of(recorded, present)
         go_to(recorded)
     except BaseException:

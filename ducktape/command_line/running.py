@@ -45,6 +45,36 @@ def new_journal(session_context: SessionContext, resources: contextlib.ExitStack
     return journal
 
 
+def conclude(resumed: Resumed, logger: logging.Logger) -> bool:
+    """Write the reports, and the end if it is missing, of a session that has all its results.
+
+    Args:
+        resumed: the session.
+        logger: its log.
+
+    Returns:
+        Whether everything went well.
+    """
+    recorded, journal = resumed.recorded, resumed.journal
+    results = recorded.results()
+    succeeded = results.get_aggregate_success()
+    logger.info("Every test of session %s has a result: writing its reports", recorded.session_id)
+    if not recorded.ended:
+        _write_end(journal, results, succeeded=succeeded)
+    complete = SessionReports(logger, journal, len(results)).write(results)
+    return succeeded and complete
+
+
+def _write_end(journal: Journal, results: TestResults, *, succeeded: bool) -> None:
+    journal.write(
+        "session_end",
+        start_time=results.start_time,
+        stop_time=results.stop_time,
+        exit_code=0 if succeeded else 1,
+        cluster_num_nodes=len(results.cluster),
+    )
+
+
 _EVENTS_AT_ONCE = 256
 
 
@@ -207,13 +237,7 @@ class Run:
         succeeded = results.get_aggregate_success() and run >= expected
         if self._args["until_failure"] is not None and self._stop_requests.interrupts:
             succeeded = False  # whichever moment between two tests it hit
-        self._journal.write(
-            "session_end",
-            start_time=results.start_time,
-            stop_time=results.stop_time,
-            exit_code=0 if succeeded else 1,
-            cluster_num_nodes=len(self._cluster),
-        )
+        _write_end(self._journal, results, succeeded=succeeded)
         complete = self._reports.write(results)
         if run < expected:
             self._logger.warning("All tests were NOT run. Expected %d tests, only %d were run.", expected, run)

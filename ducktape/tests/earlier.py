@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from ducktape.tests.journal import JOURNAL_NAME, read_events
 from ducktape.tests.replay import RecordedSession
 from ducktape.tests.status import FAIL
+from ducktape.utils.files import open_to_read
 
 _SESSION_ID = re.compile(r"(\d{4}-\d{2}-\d{2})--(\d{3,})")
 
@@ -96,7 +97,8 @@ def _failed_by_journal(directory: str) -> frozenset[str] | None:
 
 def _failed_by_report(directory: str) -> frozenset[str] | None:
     try:
-        with open(os.path.join(directory, "report.json"), encoding="utf-8", errors="replace") as file:
+        descriptor = open_to_read(os.path.join(directory, "report.json"))
+        with os.fdopen(descriptor, encoding="utf-8", errors="replace") as file:
             results = json.load(file)["results"]
         failed = frozenset(str(result["test_id"]) for result in results if result["test_status"] == FAIL)
     except FileNotFoundError:

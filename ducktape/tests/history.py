@@ -11,6 +11,8 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from ducktape.utils.files import open_to_read
+
 _JOURNAL = "journal.jsonl"
 _REPORT = "report.json"
 _SESSION = re.compile(r"(\d{4}-\d{2}-\d{2})--(\d+)")
@@ -107,7 +109,7 @@ def _read_session(directory: str, estimates: _Estimates, budget: int) -> int:
     journal = os.path.join(directory, _JOURNAL)
     if os.path.isfile(journal):
         return _read_journal(journal, estimates, budget)
-    with open(os.path.join(directory, _REPORT), "rb") as report:
+    with os.fdopen(open_to_read(os.path.join(directory, _REPORT)), "rb") as report:
         content = report.read()
     estimates.add(_runs_of_report(content, estimates.passed))
     return len(content)
@@ -122,7 +124,7 @@ def _read_journal(path: str, estimates: _Estimates, budget: int) -> int:
     runs: list[_Run] = []
     known = {test_id.encode() for test_id in estimates.passed}
     rest = b"\n"
-    with open(path, "rb", buffering=0) as file:
+    with os.fdopen(open_to_read(path), "rb", buffering=0) as file:
         while total < budget and (block := file.read(_BLOCK)):
             total += len(block)
             # The last line of a driver that was killed may be half of one, and is not looked at

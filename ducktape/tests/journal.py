@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
@@ -14,14 +13,13 @@ from typing import Any
 
 from ducktape.errors import DucktapeError
 from ducktape.json_serializable import jsonable
-from ducktape.utils.files import write_atomically
+from ducktape.utils.files import lock, open_to_read, write_atomically
 
 JOURNAL_NAME = "journal.jsonl"
 # Of the format. A reader understands every version that begins with the same number; new events and new fields of old
 # events are no reason to count it up.
 JOURNAL_VERSION = 1
 
-_SECONDS_BETWEEN_ATTEMPTS = 0.05
 _READ_SIZE = 1 << 20
 
 
@@ -128,7 +126,7 @@ class Journal:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | (0 if resume else os.O_EXCL)
         descriptor = os.open(self.path, flags, 0o666)
         try:
-            _lock(descriptor, wait_sec)
+            lock(descriptor, wait_sec)
         except BaseException:
             os.close(descriptor)
             raise
@@ -169,7 +167,7 @@ def is_written(path: str) -> bool:
         path: of the journal.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = open_to_read(path)
     except OSError:
         return False
     try:
@@ -193,7 +191,7 @@ def read_events(path: str) -> Iterator[tuple[dict[str, Any] | None, bool]]:
     Raises:
         OSError: it cannot be read.
     """
-    with open(path, "rb") as file:
+    with os.fdopen(open_to_read(path), "rb") as file:
         for line in file:
             yield _event_in(line), line.endswith(b"\n")
 
@@ -232,24 +230,6 @@ def _line_of_anything(fields: dict[str, Any]) -> str:
     except Exception as error:  # a number of ten thousand digits, or no memory
         spared = {name: value for name, value in fields.items() if type(value) in (str, float, bool)}
         return json.dumps({**spared, "unwritable": type(error).__name__})
-
-
-def _lock(descriptor: int, wait_sec: float) -> None:
-    """Keep other programs from writing the file as long as the descriptor is open."""
-    deadline = time.monotonic() + wait_sec
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                raise
-        except OSError as error:
-            # Some network disks have no locks; that is no reason to go without a journal
-            if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL):
-                return
-            raise
-        time.sleep(_SECONDS_BETWEEN_ATTEMPTS)
 
 
 def _ends_a_line(descriptor: int) -> bool:

@@ -195,6 +195,11 @@ class RecordedSession:
         """Return the queued tests that have no result, or only that they were interrupted."""
         return self._without(self.kept)
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to run or to import, even if the end of the session is missing."""
+        return not self.missing() and not self.failed_imports and len(self.kept) >= (self.expected or 0)
+
     def results(self) -> TestResults:
         """Return the results of which every report is the same as the one that the run itself wrote.
 

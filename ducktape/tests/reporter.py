@@ -14,7 +14,7 @@ from pathlib import Path
 from ducktape.tests.reports import json_report, text
 from ducktape.tests.reports.text import DEFAULT_SEPARATOR_WIDTH, format_time
 from ducktape.tests.result import TestResult, TestResults
-from ducktape.utils.files import write_atomically
+from ducktape.utils.files import locked_directory, write_atomically
 
 __all__ = [
     "DEFAULT_SEPARATOR_WIDTH",
@@ -222,6 +222,11 @@ class FailedTestSymbolReporter(SummaryReporter):
         self._write("rerun-failed.yml", rerun.suite(self.results, self.results.session_context.results_dir))
 
 
+_Maker = Callable[[TestResults], SummaryReporter]
+# For `ducktape report`, whose lock dies with it
+_LONGEST_WAIT_SEC = 30.0
+
+
 class _RerunFile(FailedTestSymbolReporter):
     """Writes ``rerun-failed.yml`` and prints nothing."""
 
@@ -245,16 +250,24 @@ def write_session_reports(
     """
     if partial:
         results = results.so_far()
-    makers: list[Callable[[TestResults], SummaryReporter]] = [
+    files: list[_Maker] = [
         SimpleFileSummaryReporter,
         functools.partial(HTMLSummaryReporter, expected_test_count=expected_test_count),
         JSONReporter,
         JUnitReporter,
     ]
-    if silent:
-        makers.append(_RerunFile)
-    elif not partial:
-        makers = [SimpleStdoutSummaryReporter, *makers, FailedTestSymbolReporter]
+    if not partial:
+        files.append(_RerunFile if silent else FailedTestSymbolReporter)
+    failures = [] if partial or silent else _reported([SimpleStdoutSummaryReporter], results)
+    # Whoever writes reports has the newest state while the lock is held: an older one never replaces a newer one
+    wait_sec = 0.0 if partial else _LONGEST_WAIT_SEC
+    with locked_directory(results.session_context.results_dir, wait_sec=wait_sec) as is_ours:
+        if is_ours or not partial:
+            failures += _reported(files, results)
+    return failures
+
+
+def _reported(makers: Iterable[_Maker], results: TestResults) -> list[tuple[str, Exception]]:
     failures: list[tuple[str, Exception]] = []
     for make in makers:
         try:
@@ -264,7 +277,7 @@ def write_session_reports(
     return failures
 
 
-def _name(maker: Callable[[TestResults], SummaryReporter]) -> str:
+def _name(maker: _Maker) -> str:
     made = maker.func if isinstance(maker, functools.partial) else maker
     return made.__name__
 

@@ -3,18 +3,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import fcntl
 import logging
 import os
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.tests.loggermaker import LoggerMaker, add_handlers
-from ducktape.utils.files import write_atomically
+from ducktape.utils.files import locked_directory, write_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -150,7 +147,7 @@ def generate_session_id(session_id_file: str) -> str:
     Returns:
         ``YYYY-MM-DD--NNN`` with the local date.
     """
-    with _locked(session_id_file):
+    with locked_directory(os.path.dirname(os.path.abspath(session_id_file))):
         today = datetime.date.today().isoformat()
         session_id = f"{today}--{_last_number(session_id_file, today) + 1:03d}"
         write_atomically(session_id_file, session_id)
@@ -167,18 +164,6 @@ def _last_number(session_id_file: str, today: str) -> int:
         logger.warning("%s does not hold a session id but %r: counting from 1 again", session_id_file, previous[:80])
         return 0
     return int(match[2]) if match[1] == today else 0
-
-
-@contextlib.contextmanager
-def _locked(path: str) -> Iterator[None]:
-    """Exclude other processes of this machine while ``path`` is read and rewritten."""
-    # The directory is locked rather than a file beside it: nothing is left behind, and the lock dies with its holder.
-    directory = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY)
-    try:
-        fcntl.flock(directory, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(directory)
 
 
 def generate_results_dir(results_root: str, session_id: str) -> str:

@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that are never seen half-written."""
+"""Files that are never seen half-written, locks that leave nothing behind, and reads that cannot hang."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
+import math
 import os
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 # What a disk says that is full, or full for this user or this file
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+# Some network disks have no locks, or none for directories
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF})
+_SECONDS_BETWEEN_ATTEMPTS = 0.05
 
 
 def write_atomically(path: str | os.PathLike[str], data: str | bytes | Iterable[str]) -> None:
@@ -75,3 +82,76 @@ def _create(path: str, *, like: str) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def open_to_read(path: str | os.PathLike[str]) -> int:
+    """Return a descriptor of a regular file; anything else is refused rather than waited for.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        OSError: it cannot be opened, or it is a directory, a named pipe, a socket or a device.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return descriptor
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    raise OSError(errno.EINVAL, "It is a named pipe or a device, not a file", os.fspath(path))
+
+
+def lock(descriptor: int, wait_sec: float) -> None:
+    """Exclude other programs of this machine from a file or directory as long as a descriptor is open.
+
+    Args:
+        descriptor: of the file or directory.
+        wait_sec: how long to wait for its holder.
+
+    Raises:
+        BlockingIOError: somebody else has it. Where there are no locks, nothing is raised.
+    """
+    deadline = time.monotonic() + wait_sec
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise
+        except OSError as error:
+            if error.errno in _NO_LOCKS:
+                return
+            raise
+        time.sleep(_SECONDS_BETWEEN_ATTEMPTS)
+
+
+@contextlib.contextmanager
+def locked_directory(path: str, *, wait_sec: float = math.inf) -> Iterator[bool]:
+    """Exclude other programs of this machine from a directory for the length of a block.
+
+    The directory itself is locked: nothing is left behind, and the lock dies with its holder.
+
+    Args:
+        path: of the directory. One that cannot be opened is not locked.
+        wait_sec: how long to wait for its holder.
+
+    Yields:
+        Whether nobody else has it.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        yield True
+        return
+    try:
+        try:
+            lock(descriptor, wait_sec)
+            is_ours = True
+        except BlockingIOError:
+            is_ours = False
+        yield is_ours
+    finally:
+        os.close(descriptor)

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
+import os
+import socket
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -370,6 +373,23 @@ def test_a_first_line_that_is_none_is_told_in_one_line(fields: dict[str, Any], t
         read(tmp_path, lambda journal: journal.write("session", **fields))
     assert str(tmp_path) in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "socket"])
+def test_a_journal_that_is_no_file_is_refused_and_never_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    path = tmp_path / "journal.jsonl"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        monkeypatch.chdir(tmp_path)  # the path of a socket must be short
+        with contextlib.closing(socket.socket(socket.AF_UNIX)) as listener:
+            listener.bind("journal.jsonl")
+    with pytest.raises(RecordError, match=r"^Cannot read .*/journal\.jsonl: [^\n]+$"):
+        read(tmp_path)
 
 
 def test_a_session_without_a_journal_is_told_what_it_is(tmp_path: Path) -> None:
