@@ -318,7 +318,7 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
 
     @contextlib.contextmanager
     def monitor_log(self, log: str) -> Iterator[LogMonitor]:
-        """A monitor that ignores what the log contains now; a log that does not exist yet is fine.
+        """A monitor that ignores what the log contains now; a log that does not exist yet, or is rotated, is fine.
 
         Args:
             log: expanded by the shell.
@@ -328,7 +328,9 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
                 offset = int(self.ssh_output(f"wc -c {log}").split()[0])
         except (RemoteCommandError, ValueError, IndexError):
             offset = 0
-        yield LogMonitor(self, log, offset)
+        monitor = LogMonitor(self, log, offset)
+        monitor.remember_file()
+        yield monitor
 
     def wait_for_http_service(self, port: int | str, headers: Any, timeout: float = 20, path: str = "/") -> None:
         """Block until a service on the machine answers a GET request.

@@ -31,6 +31,7 @@ _READ = f"""
 length=$(wc -c <"$3") || {{ echo "{_MARK} unreadable"; exit 0; }}
 length=$((length))
 begin=$1 known=$2 file=$3
+case $file in -*) file=./$file ;; esac
 set -- $(ls -diL "$file")
 [ "$begin" = {_END} ] && begin=$length
 [ "$known" = {_ANY} ] || [ "$known" = "$1" ] || begin=0

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
-from ducktape.cluster.remoteaccount import RemoteCommandError
+from ducktape.cluster.remoteaccount import LogMonitor, RemoteCommandError
 from ducktape.cluster.transport import CommandStream, Stdin, TransportWrapper
 from ducktape.errors import TimeoutError as FrameworkTimeoutError
 
@@ -138,6 +138,70 @@ def test_processes_are_found_and_ended(account: LinuxRemoteAccount) -> None:
     account.kill_process(f'"sleep {token}"')
     _until(lambda: not account.alive(pids[0]))
     account.kill_process(f'"sleep {token}"')
+
+
+_OLD = b"old line\n" * 20
+_GROWN = b"more\n" * 100
+_CHANGES: dict[str, tuple[bytes | None, Any, str]] = {
+    "appended": (_OLD, lambda log: _append(log, b"ready\n"), "^ready$"),
+    "begins with a dash": (_OLD, lambda log: _append(log, b"--READY\n"), "--READY"),
+    "truncated": (_OLD, lambda log: log.write_bytes(b"ready\n"), "ready"),
+    "truncated and grown": (_OLD, lambda log: log.write_bytes(b"ready\n" + _GROWN), "ready"),
+    "rotated": (_OLD, lambda log: (log.rename(f"{log}.1"), log.write_bytes(b"ready\n" + _GROWN)), "ready"),
+    "unfinished line": (b"old\nserver is re", lambda log: _append(log, b"ady\n"), "server is ready"),
+    "not text": (_OLD, lambda log: _append(log, b"\0\xff ready now\0\n"), "ready now"),
+    "very long line": (_OLD + b"x" * 100_000, lambda log: _append(log, b"x" * 100_000 + b"ready\n"), "ready$"),
+    "made later": (None, lambda log: log.write_bytes(b"ready\n"), "ready"),
+}
+
+
+def _append(log: Path, data: bytes) -> None:
+    with log.open("ab") as file:
+        file.write(data)
+
+
+@pytest.mark.parametrize("change", list(_CHANGES))
+def test_a_monitor_sees_what_comes_to_a_log(account: LinuxRemoteAccount, tmp_path: Path, change: str) -> None:
+    before, write, pattern = _CHANGES[change]
+    log = tmp_path / "log"
+    if before is not None:
+        log.write_bytes(before)
+    with account.monitor_log(str(log)) as monitor:
+        write(log)
+        monitor.wait_until(pattern, timeout_sec=20, backoff_sec=0.02)
+
+
+def test_a_monitor_does_not_see_what_was_there(account: LinuxRemoteAccount, tmp_path: Path) -> None:
+    changes: dict[str, Any] = {
+        "nothing": lambda log: None,
+        "end of line": lambda log: _append(log, b"\nmore\n"),
+        "gone": lambda log: log.unlink(),
+    }
+    for name, change in changes.items():
+        log = tmp_path / name.replace(" ", "_")
+        log.write_bytes(b"old\nready")
+        with account.monitor_log(str(log)) as monitor:
+            change(log)
+            with pytest.raises(FrameworkTimeoutError, match="still not"):
+                monitor.wait_until("ready", timeout_sec=0.1, backoff_sec=0.05, err_msg="still not")
+
+
+def test_a_rotated_log_is_followed_from_its_begin(account: LinuxRemoteAccount, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(_OLD)
+    with account.monitor_log(str(log)) as monitor:
+        log.write_bytes(b"begin\n")
+        monitor.wait_until("begin", timeout_sec=20)
+        with pytest.raises(FrameworkTimeoutError):
+            monitor.wait_until("ready", timeout_sec=0.05, backoff_sec=0.05)
+        _append(log, _GROWN * 2 + b"ready\n")
+        monitor.wait_until("^ready", timeout_sec=20)
+        monitor.wait_until("begin", timeout_sec=20)
+    built = LogMonitor(account, str(log), 3)
+    built.wait_until("^in$", timeout_sec=20)
+    built.offset = 6
+    with pytest.raises(FrameworkTimeoutError):
+        built.wait_until("begin", timeout_sec=0.05, backoff_sec=0.05)
 
 
 _TEXTS = [

@@ -198,6 +198,7 @@ def test_replaced_commands_are_used_by_every_verb(monkeypatch: pytest.MonkeyPatc
     account.kill_java_processes("Kafka")
     with account.monitor_log("log") as monitor:
         monitor.wait_until("it's", timeout_sec=1)
+    assert said.pop(-2).endswith(" sh 7 '' '' log")  # which file it is
     assert said == [
         "mkdir -p a b && chmod 700 a b",
         "rm -r x*",
