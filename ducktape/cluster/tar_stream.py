@@ -18,6 +18,8 @@ _PIECE = 256 * 1024
 _LONGEST_NAME = 1024 * 1024
 _LONGEST_NOISE = 256 * 1024
 _LONG_NAME = b"L"
+# An archive is filled up with some of these, and not with more.
+_MOST_EMPTY = 4096
 END = bytes(2 * BLOCK)
 
 
@@ -76,6 +78,17 @@ class PieceReader:
         piece, self._piece = bytes(self._piece), memoryview(b"")
         return piece or self._read()
 
+    def whole_rest(self, most: int) -> bytes:
+        """All that is left; an error when there is more than somebody can have meant."""
+        pieces: list[bytes] = []
+        size = 0
+        while piece := self.rest():
+            size += len(piece)
+            if size > most:
+                raise OSError(f"the stream goes on after {most} bytes")
+            pieces.append(piece)
+        return b"".join(pieces)
+
     def unzipped(self) -> PieceReader:
         """The same for what the rest is the compressed form of."""
         machine = zlib.decompressobj(31)
@@ -86,7 +99,10 @@ class PieceReader:
                 compressed = machine.unconsumed_tail or self.rest()
                 if not compressed:
                     raise StreamEnded("the compressed stream ended early")
-                piece = machine.decompress(compressed, _PIECE)
+                try:
+                    piece = machine.decompress(compressed, _PIECE)
+                except zlib.error as error:
+                    raise OSError(f"this is no compressed stream: {error}") from error
                 if piece:
                     return piece
             return b""
@@ -138,10 +154,14 @@ class MemberReader:
     def next(self) -> Member | list[str]:
         """The next member, or the words of a text."""
         long_name = None
+        empty = 0
         while True:
             block = self._reader.exactly(BLOCK)
             self.is_between = block == _ZEROS
             if self.is_between:
+                empty += 1
+                if empty > _MOST_EMPTY:
+                    raise OSError("this is not an archive: it goes on after its end")
                 continue
             if block.startswith(self._mark):
                 return block[len(self._mark) :].decode(errors="replace").split()

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 # The second channel of a copy between nodes is waited for no longer: all channels may be held by those who wait.
 _SECOND_CHANNEL_SEC = 20.0
+# No node has more to say, unless it wants to fill the memory of the driver.
+_LONGEST_LISTING = 256 * 1024 * 1024
+_LONGEST_END = 1024 * 1024
 
 
 class CannotStream(Exception):
@@ -64,8 +67,7 @@ class TarNode:
                 reader.skip_to_mark(mark) and reader.exactly(tar_script.BLOCK - len(mark)).split() == [b"able"]
             )
             receiver.take(MemberReader(reader.unzipped() if compress else reader, mark))
-            while reader.rest():
-                pass
+            reader.whole_rest(_LONGEST_END)
             receiver.judge(mark, stream.stderr())
 
     def put_tree(self, src: str, dest: str) -> None:
@@ -186,7 +188,7 @@ class TarNode:
             yield stream
         except StreamEnded as error:
             text = stream.stderr().decode(errors="replace").strip()
-            raise OSError(f"the node's tar ended early: {text[-500:] or error}") from error
+            raise OSError(f"{self.name or 'the node'}: its tar ended early: {text[-500:] or error}") from error
         finally:
             stream.close()
 
@@ -195,7 +197,7 @@ class TarNode:
         reader = PieceReader(stream.read)
         if not reader.skip_to_mark(mark):
             return None, []
-        word, *names = b"".join(iter(reader.rest, b"")).split(b"\0")
+        word, *names = reader.whole_rest(_LONGEST_LISTING).split(b"\0")
         return word.strip(), names[:-1]
 
     def _insist(self) -> None:

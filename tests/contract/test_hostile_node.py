@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import shutil
 import stat
 import tarfile
 from collections.abc import Callable, Iterator
@@ -19,6 +21,7 @@ from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
 from ducktape.cluster.local import LocalTransport
 from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig
 from ducktape.cluster.tree_stream import TarNode
+from ducktape.services.service_logs import MissingLog, Order, collect_logs
 from tests.support.hostile_node import (
     EVIL,
     GOOD,
@@ -262,3 +265,67 @@ def test_a_real_node_with_a_lying_tar_costs_its_lies_alone(
     account.close()
     assert f"{NAME}: the name '../../out'" in str(caught.value)
     assert_harmless(dest)
+
+
+class Logs:
+    """A service as the collection of logs sees it, on the hostile node and on an innocent one.
+
+    Args:
+        account: of the hostile node.
+        path: of its log.
+        source: a directory of the innocent one.
+    """
+
+    service_id = "Logs-0"
+
+    def __init__(self, account: LinuxRemoteAccount, path: str, source: Path) -> None:
+        source.mkdir()
+        (source / "innocent").write_bytes(GOOD)
+        self.logs = {"hostile": {"path": path}, "innocent": {"path": f"{source}/innocent"}}
+        self.nodes = [SimpleNamespace(account=account), other_node()]
+
+
+def missing_after(
+    service: Logs, dest: Path, compress: Callable[[Any, Any, list[str]], list[str]] | None = None
+) -> list[MissingLog]:
+    order = Order(service, str(dest), lambda name: True)
+    return collect_logs([order], compress=compress, logger=logging.getLogger("hostile"))
+
+
+@every_way
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("is_directory", [False, True], ids=["file", "directory"])
+def test_the_logs_of_a_hostile_node_cost_themselves_alone(
+    way: Way, compressed: bool, is_directory: bool, dest: Path
+) -> None:
+    # What it sends of a compressed log it says is a directory again.
+    compress = (lambda node, service, paths: paths) if compressed else None
+    service = Logs(way("../../out", is_directory), TREE, dest.parents[1] / "tmp" / "source")
+    missing = missing_after(service, dest, compress)
+    assert [(log.hostname, log.name) for log in missing] == [(NAME, "hostile")]
+    assert f"{NAME}: the name '../../out" in missing[0].reason
+    shutil.rmtree(dest.parents[1] / "tmp" / "source")
+    assert found(dest.parents[1]) == {
+        "outside/canary": b"sings",
+        f"results/dest/{NAME}/tree/a good": GOOD,
+        f"results/dest/{NAME}/tree/z good": GOOD,
+        "results/dest/other/innocent": GOOD,
+    }
+
+
+@pytest.mark.parametrize("answer", ["/logs/..", "/logs/../other/innocent", "..", "/etc/passwd", "/logs/tree/../.."])
+def test_answers_of_a_hostile_node_to_a_pattern_cost_themselves_alone(answer: str, dest: Path) -> None:
+    told = f"/logs/tree\0{answer}\0".encode()
+    account = hostile_account(HostileTransport(HostileFiles("more good"), answer=told))
+    service = Logs(account, "/logs/*", dest.parents[1] / "tmp" / "source")
+    missing = missing_after(service, dest)
+    assert [(log.hostname, log.name, log.path) for log in missing] == [(NAME, "hostile", "/logs/*")]
+    assert f"{NAME}: the name {answer!r}" in missing[0].reason
+    shutil.rmtree(dest.parents[1] / "tmp" / "source")
+    assert found(dest.parents[1]) == {
+        "outside/canary": b"sings",
+        f"results/dest/{NAME}/tree/a good": GOOD,
+        f"results/dest/{NAME}/tree/more good": GOOD,
+        f"results/dest/{NAME}/tree/z good": GOOD,
+        "results/dest/other/innocent": GOOD,
+    }

@@ -47,6 +47,8 @@ class HostileFiles:
     def stat(self, path: str) -> Attributes:
         if path.rstrip("/") == TREE:
             return self._directory("tree")
+        if not path.startswith(TREE):
+            raise FileNotFoundError(path)
         return self._entry(path.removeprefix(f"{TREE}/"))
 
     def listdir_attr(self, path: str) -> list[Attributes]:
