@@ -32,9 +32,13 @@ Each error is defined where it is raised; this is the whole tree::
      │   └─ UnknownClusterError                        ducktape.command_line.cluster_names
      ├─ EOFError
      │   └─ StreamEnded                                ducktape.cluster.tar_stream (never reaches a test)
-     └─ OSError
-         ├─ UnsafeNameError                            ducktape.cluster.file_names
-         └─ CopyError                                  ducktape.cluster.copying
+     ├─ OSError
+     │   ├─ UnsafeNameError                            ducktape.cluster.file_names
+     │   └─ CopyError                                  ducktape.cluster.copying
+     └─ SSHException                                   (of the SSH library)
+         ├─ HostKeyError                               ducktape.cluster.ssh_host_keys
+         └─ AuthenticationException                    (of the SSH library)
+             └─ ServerHungUp                           ducktape.cluster.ssh_authentication
 
 The second group stays outside ``DucktapeError``: suites tell lack of nodes and failed discovery apart from failures
 on a node by catching ``RuntimeError`` for the latter only.

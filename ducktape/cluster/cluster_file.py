@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 DEFAULT_FILE = os.path.join(".ducktape", "cluster.json")
 _INVALID = "JSON cluster definition invalid: "
 _MISTAKE = "_ducktape_cluster_file_mistake"
-_TEXTS = ("host", "hostname", "user", "password", "identityfile", "proxyjump", "password_env")
+_TEXTS = ("host", "hostname", "user", "password", "proxyjump", "password_env", "userknownhostsfile")
+_PATHS = ("identityfile", "identityfiles")
 
 
 def mistake_in_cluster_file(error: BaseException) -> str | None:
@@ -103,13 +104,16 @@ def ssh_settings(node: Any) -> dict[str, Any]:
         _check(node, key, key, _is_text, "a text")
     for key in _TEXTS:
         _check(settings, key, f"ssh_config.{key}", _is_text, "a text")
+    for key in _PATHS:
+        _check(settings, key, f"ssh_config.{key}", _is_text_or_texts, "a text or a list of texts")
     _check(settings, "port", "ssh_config.port", _is_port, "a number from 1 to 65535")
     _check(settings, "connecttimeout", "ssh_config.connecttimeout", _is_seconds, "a number of seconds")
     _check(settings, "maxsessions", "ssh_config.maxsessions", _is_count, "a number from 1 on")
-    identity = settings.get("identityfile")
-    if not identity:
-        return dict(settings)
-    return {**settings, "identityfile": os.path.expanduser(identity)}
+    return {**settings, **{key: _expanded(settings[key]) for key in _PATHS if settings.get(key)}}
+
+
+def _expanded(paths: str | list[str]) -> str | list[str]:
+    return os.path.expanduser(paths) if isinstance(paths, str) else [os.path.expanduser(path) for path in paths]
 
 
 def place_of(position: int, node: Any) -> str:
@@ -150,6 +154,10 @@ def _check(holder: Mapping[str, Any], key: str, name: str, fits: Callable[[Any],
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
+
+
+def _is_text_or_texts(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(path, str) and path for path in value))
 
 
 def _is_port(value: Any) -> bool:

@@ -68,23 +68,27 @@ class SftpFiles:
         self._ask(lambda sftp: _put(sftp, local_path, path))
 
     def _ask(self, question: Callable[[Any], Any]) -> Any:
-        sftp = self._session()
-        try:
-            return question(sftp)
-        except TimeoutError:
-            raise
-        except EOFError as error:
+        while True:
+            sftp = self._session()
+            try:
+                return question(sftp)
+            except Exception as error:
+                # Closed for a command between two questions: nothing but time is lost by asking anew.
+                if getattr(sftp, "is_given_up", False) and not isinstance(error, TimeoutError):
+                    continue
+                self._tell_if_lost(sftp, error)
+                raise
+
+    def _tell_if_lost(self, sftp: Any, error: Exception) -> None:
+        # A closed session says so by an error that looks like one about the file.
+        is_lost = isinstance(error, OSError) and error.errno is None and _is_closed(sftp)
+        if isinstance(error, EOFError) or (is_lost and not isinstance(error, TimeoutError)):
             raise self._lost(error) from error
-        except OSError as error:
-            # A closed session says so by an error that looks like one about the file.
-            if error.errno is None and _is_closed(sftp):
-                raise self._lost(error) from error
-            raise
 
     def _lost(self, error: Exception) -> Exception:
         import paramiko
 
-        return paramiko.SSHException(f"{self._name}: the SFTP session ended: {error}")
+        return paramiko.SSHException(f"{self._name}: the SFTP session ended: {error or type(error).__name__}")
 
 
 def _channel(sftp: Any) -> Any:

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 import threading
+import weakref
 from collections import deque
 from collections.abc import Iterator
 from typing import IO, Any
@@ -14,11 +16,13 @@ from paramiko.sftp import (
     CMD_CLOSE,
     CMD_DATA,
     CMD_HANDLE,
+    CMD_INIT,
     CMD_NAME,
     CMD_OPENDIR,
     CMD_READ,
     CMD_READDIR,
     CMD_STATUS,
+    CMD_VERSION,
     CMD_WRITE,
     int64,
 )
@@ -37,6 +41,29 @@ _MOST_ENTRIES = 1_000_000
 # A file of which more was read has a size that is worth knowing.
 _LONG = 4 * 1024 * 1024
 _LONGEST_WITHOUT_SIZE = 64 * 1024 * 1024
+# What the server answers first: the kind of its message and the version, after four bytes for the length. No text
+# that people read has such bytes.
+_GREETING = struct.pack(">BI", CMD_VERSION, 3)
+_LONGEST_TEXT = 64 * 1024
+_LONGEST_GREETING = 256 * 1024
+_SHOWN_TEXT = 200
+
+
+def unintelligible(text: bytes, name: str, user: str | None) -> paramiko.SSHException:
+    """Return the error about something else that answers in place of an SFTP server.
+
+    Args:
+        text: that was said.
+        name: of the machine.
+        user: the login name.
+    """
+    shown = " ".join(text[:_SHOWN_TEXT].decode(errors="replace").split())
+    said = f"says {shown!r}" if shown else "ends without a word"
+    return paramiko.SSHException(
+        f"{name}: what should be the SFTP server of {user or 'the local user'} {said}. If the login shell prints text "
+        "for non-interactive sessions, let it be silent there (see ~/.bashrc, ~/.ssh/rc); if its user may not log in "
+        "or has a forced command, SFTP is not to be had; else see 'Subsystem sftp' in sshd_config"
+    )
 
 
 class SharedSFTPFile(paramiko.SFTPFile):
@@ -49,6 +76,11 @@ class SharedSFTPFile(paramiko.SFTPFile):
     def __del__(self) -> None:
         if not getattr(self, "_closed", True):
             self.sftp.dropped.append(self)  # type: ignore[attr-defined]  # the stubs leave it out
+
+    def _write(self, data: Any) -> Any:
+        # The library asks and hears the answer in two steps, and whoever asks in between throws the answer away.
+        with self.sftp.session_lock:  # type: ignore[attr-defined]  # the stubs leave it out
+            return super()._write(data)  # type: ignore[misc]
 
 
 class _Answers:
@@ -70,21 +102,60 @@ class SharedSFTPClient(paramiko.SFTPClient):
     Args:
         sock: a channel to the server's subsystem.
         name: of the machine, for messages.
+        user: the login name, for messages.
 
     Attributes:
         dropped: files that nobody holds any longer.
+        is_given_up: it was closed while nobody used it.
     """
 
-    def __init__(self, sock: paramiko.Channel, name: str) -> None:
+    def __init__(self, sock: paramiko.Channel, name: str, user: str | None) -> None:
         self._name = name
+        self._user = user
+        self.is_given_up = False
         self.session_lock = threading.RLock()
         self.dropped: deque[SharedSFTPFile] = deque()
+        self._files: weakref.WeakSet[paramiko.SFTPFile] = weakref.WeakSet()
         super().__init__(sock)
+
+    def give_up_if_idle(self) -> bool:
+        """Close the session unless somebody uses it or has a file open on it; returns whether it is closed."""
+        if not self.session_lock.acquire(blocking=False):
+            return False
+        try:
+            if self.dropped or any(not getattr(file, "_closed", True) for file in list(self._files)):
+                return False
+            self.is_given_up = True
+        finally:
+            self.session_lock.release()
+        self.close()
+        return True
+
+    def _send_version(self) -> int:
+        """Greet the server, and pass over what a login shell prints before the server comes to word."""
+        message = paramiko.Message()
+        message.add_int(3)
+        self._send_packet(CMD_INIT, message)  # type: ignore[attr-defined]  # the stubs leave it out
+        heard = b""
+        while (place := heard.find(_GREETING, 4)) < 0:
+            piece = self.sock.recv(_PIECE)
+            if not piece or len(heard) > _LONGEST_TEXT:
+                raise unintelligible(heard, self._name, self._user)
+            heard += piece
+        (length,) = struct.unpack(">I", heard[place - 4 : place])
+        if not len(_GREETING) <= length <= _LONGEST_GREETING:
+            raise unintelligible(heard, self._name, self._user)
+        # Nothing was asked yet, so nothing follows the greeting.
+        missing = length - (len(heard) - place)
+        if missing > 0:
+            self._read_all(missing)  # type: ignore[attr-defined]
+        return 3
 
     def open(self, filename: Any, mode: str = "r", bufsize: int = -1) -> paramiko.SFTPFile:
         """A file of the server, see the library."""
         file = super().open(filename, mode, bufsize)
         file.__class__ = SharedSFTPFile
+        self._files.add(file)
         return file
 
     file = open
@@ -188,6 +259,10 @@ class SharedSFTPClient(paramiko.SFTPClient):
 
     def _request(self, t: int, *args: Any) -> Any:
         with self.session_lock:
+            if self.is_given_up:
+                raise paramiko.SSHException(
+                    f"{self._name}: the SFTP session was idle and had to make room for a command"
+                )
             self._close_dropped()
             with self._unbroken():
                 return super()._request(t, *args)  # type: ignore[misc]
@@ -206,8 +281,7 @@ class SharedSFTPClient(paramiko.SFTPClient):
             self.sock.close()
             if str(error).startswith(self._name):
                 raise
-            seconds = self.sock.gettimeout()
-            raise TimeoutError(f"{self._name}: no answer over SFTP for {seconds} seconds") from error
+            raise self._silence() from error
         except paramiko.SSHException as error:
             if str(error).startswith(self._name):
                 raise
@@ -217,6 +291,9 @@ class SharedSFTPClient(paramiko.SFTPClient):
         except BaseException:
             self.sock.close()
             raise
+
+    def _silence(self) -> TimeoutError:
+        return TimeoutError(f"{self._name}: no answer over SFTP for {self.sock.gettimeout()} seconds")
 
     def _close_dropped(self) -> None:
         while self.dropped:
@@ -245,21 +322,30 @@ def _entries(message: Any) -> Iterator[paramiko.SFTPAttributes]:
             paramiko.SFTPAttributes._from_msg(message)  # type: ignore[attr-defined]
 
 
-def open_session(transport: paramiko.Transport, deadline: Deadline, *, name: str) -> SharedSFTPClient:
+def open_session(transport: paramiko.Transport, deadline: Deadline, *, name: str, user: str | None) -> SharedSFTPClient:
     """A new SFTP session on a connection.
 
     Args:
         transport: the connection.
         deadline: of the opening; its seconds are also the longest silence that the session bears afterwards.
         name: of the machine, for messages.
+        user: the login name, for messages.
     """
     left = deadline.left()
+    silence = f"{name}: no SFTP session within {deadline.seconds} seconds: see 'Subsystem sftp' in sshd_config there"
     channel = transport.open_session() if left is None else transport.open_session(timeout=max(left, 0.001))
     try:
-        channel.settimeout(deadline.seconds)
-        bound_answers(channel, deadline, f"{name}: no SFTP session within {deadline.seconds} seconds")
+        channel.settimeout(deadline.left())
+        bound_answers(channel, deadline, silence)
         channel.invoke_subsystem("sftp")
-        return SharedSFTPClient(channel, name)
+        session = SharedSFTPClient(channel, name, user)
+        channel.settimeout(deadline.seconds)
+        return session
+    except TimeoutError as error:
+        channel.close()
+        if str(error) == silence:
+            raise
+        raise TimeoutError(silence) from error
     except BaseException:
         channel.close()
         raise

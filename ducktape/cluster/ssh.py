@@ -13,7 +13,7 @@ from ducktape.cluster.leftovers import Leftovers, StreamHandle
 from ducktape.cluster.sftp import ANSWER_SEC, SftpFiles
 from ducktape.cluster.ssh_command import SshCommand, has_room, start_command
 from ducktape.cluster.ssh_failures import connecting
-from ducktape.cluster.ssh_settings import IgnoreMissingHostKeyPolicy, SshSettings
+from ducktape.cluster.ssh_settings import IgnoreMissingHostKeyPolicy, SshSettings, login_of
 from ducktape.cluster.transport import Stdin, Transport
 from ducktape.utils.deadline import Deadline
 
@@ -207,10 +207,11 @@ class SshTransport(Transport):
 
     def _connect(self, deadline: Deadline) -> Any:
         self._say(f"ssh_config: {self.settings}")
-        with connecting(self.name):
+        with connecting(self.name, login_of(self.settings)):
+            from ducktape.cluster.ssh_host_keys import policy_for
             from ducktape.cluster.ssh_login import log_in
 
-            client = log_in(self.settings, IgnoreMissingHostKeyPolicy(), deadline)
+            client = log_in(self.settings, policy_for(self.settings), deadline)
             try:
                 transport = client.get_transport()
                 assert transport is not None
@@ -235,17 +236,23 @@ class SshTransport(Transport):
 
         if self._client_source is not None:
             return client.open_sftp()
-        from ducktape.cluster.sftp_session import open_session
 
         try:
-            return self._patiently(deadline, lambda: open_session(client.get_transport(), deadline, name=self.name))
+            return self._patiently(deadline, lambda: self._new_sftp(client, deadline))
         except (paramiko.SSHException, EOFError) as error:
             if deadline.is_over:
                 self._retire(client)
-            raise paramiko.SSHException(f"{self.name} offers no SFTP session: {error}") from error
+            raise paramiko.SSHException(
+                f"{self.name} offers no SFTP session: {_reason(error).removeprefix(f'{self.name}: ')}"
+            ) from error
         except BaseException:
             self._retire(client)
             raise
+
+    def _new_sftp(self, client: Any, deadline: Deadline) -> Any:
+        from ducktape.cluster.sftp_session import open_session
+
+        return open_session(client.get_transport(), deadline, name=self.name, user=self.settings.user)
 
     def _open_channel(self, deadline: Deadline) -> Any:
         self._take_slot(deadline)
@@ -272,12 +279,29 @@ class SshTransport(Transport):
             try:
                 return opened()
             except paramiko.ChannelException as error:
-                if error.code not in _NO_SESSION_LEFT or time.monotonic() - begin > self._patience(deadline):
+                if error.code not in _NO_SESSION_LEFT:
                     raise
+                reason = _reason(error)
+                if deadline.is_over:
+                    raise TimeoutError(
+                        f"{self.name}: no channel within {deadline.seconds} seconds: {reason}"
+                    ) from error
+                if time.monotonic() - begin > self._patience(deadline):
+                    raise paramiko.ChannelException(error.code, f"{self.name}: {reason}") from error
             self._leftovers.give_up_oldest()
+            self._give_up_idle_sftp()
             with self._slots:
                 self._slots.wait(pause)
             pause = min(0.5, pause * 2)
+
+    def _give_up_idle_sftp(self) -> None:
+        """Free the session that files have, if there is no use for it at the moment."""
+        with self._lock:
+            sftp = self.current_sftp
+        if getattr(sftp, "give_up_if_idle", lambda: False)():
+            with self._lock:
+                if self.current_sftp is sftp:
+                    self.current_sftp = None
 
     def _patience(self, deadline: Deadline) -> float:
         """Seconds to bear refusals. With no command of ours under way, it is not us who use the sessions up."""
@@ -319,6 +343,8 @@ class SshTransport(Transport):
         answer = Deadline(deadline.left(ANSWER_SEC))
         try:
             return transport.open_session(timeout=max(answer.left() or 0, 0.001))
+        except paramiko.ChannelException:
+            raise  # an answer, and no silence
         except paramiko.SSHException as error:
             if not answer.is_over:
                 raise
@@ -405,6 +431,17 @@ def _close(*parts: Any) -> None:
         with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
             if part is not None:
                 part.close()
+
+
+def _reason(error: Exception) -> str:
+    """What an error says; of a refused session, what that means."""
+    if getattr(error, "code", None) in _NO_SESSION_LEFT:
+        # One that files have is given up for a command, unless a file is open.
+        return (
+            f"{getattr(error, 'text', error)}. All sessions of the server are in use, by commands or open files: see "
+            "MaxSessions in sshd_config there, and maxsessions in the cluster file"
+        )
+    return str(error) or "the server closed the channel: see 'Subsystem sftp' in sshd_config there"
 
 
 def _is_dead(sftp: Any) -> bool:

@@ -6,7 +6,11 @@ from __future__ import annotations
 import io
 import os
 import re
+from collections.abc import Sequence
 from typing import Any
+
+from ducktape.cluster.host_key_mode import files_named, mode_named
+from ducktape.cluster.ssh_settings import identity_files
 
 # One machine on the way: a name, an IPv4 address, or an IPv6 address in brackets.
 _JUMP = re.compile(r"(?:(?P<user>[^@,\s]+)@)?(?P<host>\[[^\]\s]+\]|[^@,:\s\[\]]+)(?::(?P<port>\d{1,5}))?")
@@ -21,19 +25,25 @@ class RemoteAccountSSHConfig:
         user: the login name; ``None`` is the local user's.
         port: a number or its text; 22 when missing.
         password: of the login, and of the key; never shown.
-        identityfile: path of a private key; ``~`` means nothing here.
+        identityfile: path of a private key, or a list of several, tried in this order; ``~`` means nothing here.
+        identityfiles: further ones.
         connecttimeout: seconds, or their text; ``None`` leaves it to the operating system.
         maxsessions: number of commands at once on the connection, or its text; ``None`` leaves it to the transport.
         proxyjump: ``[user@]host[:port]`` of a machine on the way; ``None`` or ``none`` connects directly.
         password_env: name of an environment variable that holds the password, instead of the password.
+        stricthostkeychecking: ``off``, ``accept-new`` or ``strict``, or what OpenSSH calls them; ``None`` leaves it to
+            the options of the run.
+        userknownhostsfile: file of known host keys; ``None`` leaves it to the options of the run.
         **kwargs: other settings of SSH configurations, ignored.
 
     Attributes:
+        identityfile: the first of the private keys.
+        identityfiles: all of them.
         max_sessions: what ``maxsessions`` says, as a number.
 
     Raises:
-        ValueError: a number is none or out of range, the machine on the way is not spelled as above, or there is no
-            such environment variable.
+        ValueError: a number is none or out of range, the machine on the way is not spelled as above, there is no such
+            environment variable, or host keys cannot be checked in that way.
     """
 
     def __init__(
@@ -43,12 +53,15 @@ class RemoteAccountSSHConfig:
         user: str | None = None,
         port: int | str | None = None,
         password: str | None = None,
-        identityfile: str | None = None,
+        identityfile: str | Sequence[str] | None = None,
         connecttimeout: float | str | None = None,
         *,
+        identityfiles: Sequence[str] | None = None,
         maxsessions: int | str | None = None,
         proxyjump: str | None = None,
         password_env: str | None = None,
+        stricthostkeychecking: str | bool | None = None,
+        userknownhostsfile: str | None = None,
         **kwargs: Any,
     ) -> None:
         self.host = host
@@ -56,11 +69,15 @@ class RemoteAccountSSHConfig:
         self.user = user
         self.port: int = int(port or 22) or 22
         self.password = password
-        self.identityfile = identityfile
+        identities = _paths(identityfile) + _paths(identityfiles)
+        self.identityfile: str | None = identities[0] if identities else None
+        self.identityfiles: tuple[str, ...] = tuple(dict.fromkeys(identities))
         self.connecttimeout: float | None = None if connecttimeout is None else _seconds(connecttimeout)
         self.max_sessions: int | None = None if maxsessions is None else _sessions(maxsessions)
         self.proxyjump: str | None = _jump(proxyjump)
         self.password_env = password_env
+        self.stricthostkeychecking = None if stricthostkeychecking is None else mode_named(stricthostkeychecking)
+        self.userknownhostsfile = userknownhostsfile if files_named(userknownhostsfile) else None
         if password_env is not None:
             self.password = _secret(password, password_env)
 
@@ -82,9 +99,6 @@ class RemoteAccountSSHConfig:
         if len(hosts) != 1:
             raise AssertionError(f"Expected hostnames to have single entry: {hosts}")
         settings: dict[str, Any] = dict(config.lookup(hosts[0]))
-        identities = settings.get("identityfile")
-        if isinstance(identities, list):
-            settings["identityfile"] = identities[0] if identities else None
         settings.pop("host", None)
         return RemoteAccountSSHConfig(host=hosts[0], **settings)
 
@@ -93,7 +107,15 @@ class RemoteAccountSSHConfig:
 
         A password that came from an environment variable is represented by the name of that variable.
         """
-        newer = {"maxsessions": self.max_sessions, "proxyjump": self.proxyjump, "password_env": self.password_env}
+        identities = identity_files(self)
+        newer = {
+            "identityfiles": identities if len(identities) > 1 else None,
+            "maxsessions": self.max_sessions,
+            "proxyjump": self.proxyjump,
+            "password_env": self.password_env,
+            "stricthostkeychecking": self.stricthostkeychecking,
+            "userknownhostsfile": self.userknownhostsfile,
+        }
         return {
             "host": self.host,
             "hostname": self.hostname,
@@ -128,7 +150,11 @@ class RemoteAccountSSHConfig:
         return self.to_json() == other.to_json()
 
     def __hash__(self) -> int:
-        return hash(tuple(sorted(self.to_json().items())))
+        return hash(repr(sorted(self.to_json().items())))
+
+
+def _paths(given: str | Sequence[str] | None) -> list[str]:
+    return [given] if isinstance(given, (str, os.PathLike)) else list(given or ())
 
 
 def _seconds(value: float | str) -> float:

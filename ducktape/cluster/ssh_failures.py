@@ -12,6 +12,7 @@ import sys
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from ducktape.cluster.ssh_advice import advice_for, meaning_of
 from ducktape.utils.hooks import called
 
 if TYPE_CHECKING:
@@ -69,30 +70,44 @@ def came_from_ssh(error: BaseException | None) -> bool:
 
 
 @contextlib.contextmanager
-def connecting(name: str) -> Iterator[None]:
+def connecting(name: str, login: str = "") -> Iterator[None]:
     """Errors from this block are SSH failures whatever their type: a missing key file is no absent remote file.
 
     Args:
         name: of the machine, put into the errors' texts, of which most do not name any.
+        login: as whom and where, put into them as well.
     """
     try:
         yield
     except Exception as error:
         _mark(error, _WHILE_CONNECTING)
-        _name(error, name)
+        _name(error, name, f", {login}" if login else "", advice_for(error) if login else "")
         raise
 
 
-def _name(error: Exception, name: str) -> None:
+def _name(error: Exception, name: str, login: str, advice: str) -> None:
+    advice = f". {advice}" if advice else ""
     if isinstance(error, OSError) and error.strerror:
-        error.strerror = f"{error.strerror} (logging in to {name})"
+        error.strerror = f"{error.strerror} (logging in to {name}{login}){advice}"
         return
+    where = f" ({login.removeprefix(', ')})" if login else ""
     if isinstance(getattr(error, "explanation", None), str):
-        error.explanation = f"{name}: {error.explanation}"  # type: ignore[attr-defined]  # of refused logins
+        error.explanation = f"{name}: {error.explanation}{where}"  # type: ignore[attr-defined]  # of refused logins
         return
+    text = str(error) or meaning_of(error)
     # Only errors that have nothing but a text: others may build theirs from what they were given.
-    if len(error.args) == 1 and isinstance(error.args[0], str) and str(error) == error.args[0]:
-        error.args = (f"{name}: {error.args[0]}",)
+    if not error.args or (len(error.args) == 1 and isinstance(error.args[0], str) and str(error) == error.args[0]):
+        error.args = (f"{name}: {text}{where}{advice}",)
+
+
+def give_words(error: Exception) -> None:
+    """Let an error that says nothing at all say at least what its class means.
+
+    Args:
+        error: any error.
+    """
+    if not str(error) and not error.args:
+        error.args = (meaning_of(error),)
 
 
 def check_ssh(method: F) -> F:
@@ -108,6 +123,7 @@ def check_ssh(method: F) -> F:
         except Exception as error:
             if is_ssh_failure(error):
                 _mark(error, _IN_A_VERB)
+                give_words(error)
             run_ssh_checks(self, error)
             raise
 

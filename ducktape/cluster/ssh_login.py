@@ -6,6 +6,7 @@ Imports paramiko: to be imported where a connection is made.
 
 from __future__ import annotations
 
+import getpass
 import socket
 import threading
 from functools import partial
@@ -13,14 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 import paramiko
 
+from ducktape.cluster.ssh_authentication import Authentication, ServerHungUp
+from ducktape.cluster.ssh_failures import connecting
+from ducktape.cluster.ssh_settings import identity_files
 from ducktape.utils.deadline import Deadline
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ducktape.cluster.ssh_settings import SshSettings
 
 # As long as the SSH library waits for the answer to a login when nobody says otherwise.
 _LOGIN_SEC = 30.0
+# As long as it waits for the greeting, and for the agreement on keys.
+_GREETING_SEC = 15.0
 _JOIN_SEC = 10.0
+# Signatures of one kind of key.
+_FAMILY = {"rsa-sha2-512": "ssh-rsa", "rsa-sha2-256": "ssh-rsa"}
 _SSH_PORT = 22
 
 
@@ -30,10 +40,14 @@ class PromptTransport(paramiko.Transport):
     Args:
         sock: a connected socket, or a channel through another connection.
         deadline: of the login.
+        handshake_sec: longest time for the agreement on keys.
+        key_types: kinds of host keys that are preferred, since the host's key of that kind is known.
         **kwargs: of the library.
     """
 
-    def __init__(self, sock: Any, *, deadline: Deadline, **kwargs: Any) -> None:
+    def __init__(
+        self, sock: Any, *, deadline: Deadline, handshake_sec: float, key_types: Sequence[str], **kwargs: Any
+    ) -> None:
         self._login_deadline = deadline
         self._login_sec: float | None = _LOGIN_SEC
         if isinstance(sock, socket.socket):
@@ -43,6 +57,9 @@ class PromptTransport(paramiko.Transport):
         # One pass for secrecy and integrity costs half as much as the two passes that the library prefers.
         options = self.get_security_options()
         options.ciphers = sorted(options.ciphers, key=lambda cipher: "-gcm@" not in cipher)
+        # A server that has several keys shows the one that is asked for first.
+        options.key_types = sorted(options.key_types, key=lambda kind: _FAMILY.get(kind, kind) not in key_types)
+        self.handshake_timeout = handshake_sec
 
     @property  # type: ignore[override]  # None means without limit to the library
     def auth_timeout(self) -> float | None:
@@ -90,7 +107,7 @@ def log_in(settings: SshSettings, policy: Any, deadline: Deadline) -> Client:
 
     Args:
         settings: where and as whom.
-        policy: what to do about the host's key.
+        policy: what to do about the host's key; see :class:`ducktape.cluster.ssh_host_keys.HostKeyPolicy`.
         deadline: of the whole.
 
     Raises:
@@ -98,50 +115,53 @@ def log_in(settings: SshSettings, policy: Any, deadline: Deadline) -> Client:
         Exception: whatever the library raises for bad addresses, keys, passwords.
     """
     jump = _jump_client(settings, policy, deadline)
-    client = Client()
-    client.jump = jump
+    authentication = _authentication(settings, settings.user, password=settings.password)
+    place = {"hostname": settings.hostname, "port": settings.port}
     try:
-        through = None if jump is None else _channel_through(jump, settings, deadline)
-        _connect(client, settings, policy, deadline, sock=through, password=settings.password)
+        while True:
+            try:
+                through = None if jump is None else _channel_through(jump, settings, deadline)
+                client = _connected(settings, policy, deadline, authentication, sock=through, **place)
+            except ServerHungUp:
+                # A server bears few attempts on one connection.
+                if not authentication.may_go_on:
+                    raise
+                continue
+            client.jump = jump
+            return client
     except BaseException as error:
-        client.close()
+        if jump is not None:
+            jump.close()
         if deadline.is_over and isinstance(error, Exception) and not isinstance(error, TimeoutError):
             raise TimeoutError(f"no login within {deadline.seconds} seconds: {error}") from error
         raise
-    return client
 
 
-def _connect(client: Client, settings: SshSettings, policy: Any, deadline: Deadline, **changed: Any) -> None:
-    client.set_missing_host_key_policy(policy)
-    arguments: dict[str, Any] = {
-        "hostname": settings.hostname,
-        "port": settings.port,
-        "username": settings.user,
-        "key_filename": settings.identityfile,
-        "look_for_keys": False,
-        "timeout": deadline.left(settings.connecttimeout),
-        "transport_factory": partial(PromptTransport, deadline=deadline),
-    }
-    client.connect(**{**arguments, **changed})
+def _authentication(settings: SshSettings, user: str | None, *, password: str | None) -> Authentication:
+    return Authentication(
+        user or getpass.getuser(), identity_files(settings), password=password, passphrase=settings.password
+    )
 
 
-def _jump_client(settings: SshSettings, policy: Any, deadline: Deadline) -> Client | None:
-    jump = getattr(settings, "proxyjump", None)
-    if not jump:
-        return None
-    user, host, port = parse_jump(jump)
+def _connected(settings: SshSettings, policy: Any, deadline: Deadline, authentication: Any, **place: Any) -> Client:
     client = Client()
+    client.set_missing_host_key_policy(policy)
+    limit = settings.connecttimeout
+    patience = max(_GREETING_SEC, limit or 0)
     try:
-        # The password belongs to the node: it may unlock the key here, but is not told to another host.
-        _connect(
-            client,
-            settings,
-            policy,
-            deadline,
-            hostname=host,
-            port=port,
-            username=user or settings.user,
-            passphrase=settings.password,
+        client.connect(
+            username="",  # the authentication knows it
+            timeout=deadline.left(limit),
+            banner_timeout=patience,
+            auth_timeout=max(_LOGIN_SEC, limit or 0),
+            transport_factory=partial(
+                PromptTransport,
+                deadline=deadline,
+                handshake_sec=patience,
+                key_types=policy.known_types(place["hostname"], place["port"]),
+            ),
+            auth_strategy=authentication,
+            **place,
         )
     except BaseException:
         client.close()
@@ -149,14 +169,36 @@ def _jump_client(settings: SshSettings, policy: Any, deadline: Deadline) -> Clie
     return client
 
 
+def _jump_client(settings: SshSettings, policy: Any, deadline: Deadline) -> Client | None:
+    jump = getattr(settings, "proxyjump", None)
+    if not jump:
+        return None
+    user, host, port = parse_jump(jump)
+    # The password belongs to the node: it may unlock the key here, but is not told to another host.
+    authentication = _authentication(settings, user or settings.user, password=None)
+    with connecting(f"the jump host {host}, port {port}"):
+        while True:
+            try:
+                return _connected(settings, policy, deadline, authentication, hostname=host, port=port)
+            except ServerHungUp:
+                if not authentication.may_go_on:
+                    raise
+
+
 def _channel_through(jump: Client, settings: SshSettings, deadline: Deadline) -> Any:
     transport = jump.get_transport()
     assert transport is not None
     limit = deadline.left(settings.connecttimeout)
     target = (settings.hostname, settings.port)
-    if limit is None:
-        return transport.open_channel("direct-tcpip", target, ("127.0.0.1", 0))
-    return transport.open_channel("direct-tcpip", target, ("127.0.0.1", 0), timeout=max(limit, 0.001))
+    try:
+        if limit is None:
+            return transport.open_channel("direct-tcpip", target, ("127.0.0.1", 0))
+        return transport.open_channel("direct-tcpip", target, ("127.0.0.1", 0), timeout=max(limit, 0.001))
+    except paramiko.ChannelException as error:
+        raise paramiko.SSHException(
+            f"the jump host {getattr(settings, 'proxyjump', '')} does not connect to {target[0]}, port {target[1]}: "
+            f"{error.text}. Nothing listens there, it does not know the name, or its AllowTcpForwarding forbids it"
+        ) from error
 
 
 def parse_jump(text: str) -> tuple[str | None, str, int]:

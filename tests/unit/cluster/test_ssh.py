@@ -325,3 +325,85 @@ def test_a_server_that_refuses_every_session_is_believed(tmp_path: Path, monkeyp
         with pytest.raises(paramiko.ChannelException):
             transport.run("true")
         transport.close()
+
+
+SFTP_PROGRAM = "/usr/lib/openssh/sftp-server"
+
+
+def _with_subsystem(directory: Path, command: str, start_up_file: str = "") -> Iterator[LinuxRemoteAccount]:
+    server = Sshd(directory)
+    config = directory / "sshd_config"
+    config.write_text(config.read_text().replace("Subsystem sftp internal-sftp", f"Subsystem sftp {command}"))
+    (server.home / ".bashrc").write_text(start_up_file)
+    server.start()
+    account = LinuxRemoteAccount(server.settings)
+    yield account
+    account.close()
+    server.stop()
+
+
+@pytest.mark.skipif(not Path(SFTP_PROGRAM).exists(), reason=f"there is no {SFTP_PROGRAM}")
+@pytest.mark.parametrize("text", ["echo Welcome", "printf abc", "seq 5000", "printf '\\0\\1\\2\\3'"])
+def test_files_are_reached_behind_a_shell_that_prints(tmp_path: Path, text: str) -> None:
+    for account in _with_subsystem(tmp_path, SFTP_PROGRAM, f"{text}\n"):
+        account.create_file(f"{tmp_path}/file", "x" * 100_000)
+        with account.open(f"{tmp_path}/file") as file:
+            assert file.read() == b"x" * 100_000
+        assert account.exists(f"{tmp_path}/file")
+
+
+@pytest.mark.parametrize(
+    ("command", "start_up_file", "said"),
+    [
+        ("/bin/false", "", "ends without a word"),
+        ("/bin/false", "echo no entry", "says 'no entry'"),
+        ("/usr/bin/yes", "", "says 'y y y"),
+    ],
+)
+def test_what_is_no_sftp_server_is_quoted_with_remedies(
+    tmp_path: Path, command: str, start_up_file: str, said: str
+) -> None:
+    for account in _with_subsystem(tmp_path, command, start_up_file):
+        with pytest.raises(
+            paramiko.SSHException, match=r"offers no SFTP session: what should be the SFTP server of"
+        ) as caught:
+            account.exists("/")
+        text = str(caught.value)
+        assert all(part in text for part in (account.hostname, str(account.user), said, ".bashrc", "Subsystem sftp"))
+        assert account.ssh("true") == 0
+
+
+def test_an_sftp_server_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ducktape.cluster.ssh.ANSWER_SEC", 0.5)
+    for account in _with_subsystem(tmp_path, "/bin/sleep 60"):
+        begin = time.monotonic()
+        with pytest.raises(TimeoutError, match=f"{account.hostname}: no SFTP session within 0.5 seconds: see 'Subsys"):
+            account.exists("/")
+        assert time.monotonic() - begin < 5
+        assert account.ssh("true") == 0
+
+
+def test_one_session_is_enough_for_commands_and_files(tmp_path: Path) -> None:
+    with running_sshd(tmp_path, "MaxSessions 1") as server:
+        account = LinuxRemoteAccount(server.settings)
+        for number in range(3):
+            assert account.exists("/")
+            assert account.ssh_output(f"echo {number}", timeout_sec=20) == b"%d\n" % number
+            account.create_file(f"{tmp_path}/file", str(number))
+        (tmp_path / "tree").mkdir()
+        account.copy_from(f"{tmp_path}/file", f"{tmp_path}/tree")
+        account.copy_from(f"{tmp_path}/tree", f"{tmp_path}/copy")
+        assert (tmp_path / "copy" / "file").read_text() == "2"
+        account.close()
+
+
+def test_a_command_says_when_an_open_file_holds_the_only_session(tmp_path: Path) -> None:
+    with running_sshd(tmp_path, "MaxSessions 1") as server:
+        account = LinuxRemoteAccount(server.settings)
+        with account.open(str(tmp_path / "sshd_config")) as file:
+            first = file.read(4)
+            with pytest.raises(TimeoutError, match=r"All sessions of the server are in use, by commands or open files"):
+                account.ssh("true", timeout_sec=0.3)
+            assert first + file.read() == (tmp_path / "sshd_config").read_bytes()
+        assert account.ssh("true", timeout_sec=20) == 0
+        account.close()

@@ -54,7 +54,7 @@ def test_the_text_of_vagrant_is_understood() -> None:
         user="vagrant",
         port=2222,
         password="hidden",
-        identityfile=os.path.expanduser("~/keys/first"),
+        identityfile=[os.path.expanduser("~/keys/first"), "/other"],
         connecttimeout=5,
     )
 

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the keys of SSH servers are checked: by the node's own settings, else by the options of the run.
+
+The options reach the processes of the tests, and accounts that a cluster of the user's own makes, by the environment.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import MutableMapping
+from typing import Any
+
+from ducktape.command_line.defaults import ConsoleDefaults
+
+OFF = "off"
+ACCEPT_NEW = "accept-new"
+STRICT = "strict"
+MODES = (OFF, ACCEPT_NEW, STRICT)
+FILE_NAME = "known_hosts"
+_VARIABLE = "DUCKTAPE_HOST_KEYS"
+# What OpenSSH calls them. It would ask a person, of whom there is none here.
+_SYNONYMS = {"no": OFF, "false": OFF, "yes": STRICT, "true": STRICT, "ask": STRICT}
+_NO_FILE = ("none", os.devnull)
+_OF_USER_AND_MACHINE = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")
+
+
+def mode_named(name: Any) -> str:
+    """Return the mode of a name, which may be one of OpenSSH.
+
+    Raises:
+        ValueError: there is no such mode.
+    """
+    if isinstance(name, bool):
+        name = str(name)
+    mode = _SYNONYMS.get(str(name).lower(), str(name).lower())
+    if mode not in MODES:
+        raise ValueError(f"stricthostkeychecking must be one of {', '.join(MODES)}, not {name!r}")
+    return mode
+
+
+@dataclasses.dataclass(frozen=True)
+class HostKeyMode:
+    """What is checked.
+
+    Attributes:
+        name: ``off``, ``accept-new`` or ``strict``.
+        files: with the keys that are known; new ones are written to the first.
+    """
+
+    name: str
+    files: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(settings: Any) -> HostKeyMode:
+        """Return what holds for a node.
+
+        Args:
+            settings: of its login, which win over the options of the run.
+        """
+        run = json.loads(os.environ.get(_VARIABLE) or "{}")
+        own = getattr(settings, "stricthostkeychecking", None)
+        name = own or run.get("mode") or OFF
+        if name == OFF:
+            return HostKeyMode(OFF)
+        files = files_named(getattr(settings, "userknownhostsfile", None)) or files_named(run.get("file"))
+        if files:
+            return HostKeyMode(name, files)
+        if name == STRICT:
+            return HostKeyMode(name, tuple(map(os.path.expanduser, _OF_USER_AND_MACHINE)))
+        root = run.get("results_root") or ConsoleDefaults.RESULTS_ROOT_DIRECTORY
+        return HostKeyMode(name, (os.path.join(root, FILE_NAME),))
+
+    def __str__(self) -> str:
+        return f"{self.name} ({', '.join(self.files)})" if self.files else self.name
+
+
+def files_named(text: str | None) -> tuple[str, ...]:
+    """Return the files that ``UserKnownHostsFile`` names; nothing where it stands for no file at all."""
+    path = os.path.expanduser(text or "")
+    names = [path] if os.path.exists(path) else [os.path.expanduser(word) for word in (text or "").split()]
+    return tuple(name for name in names if name not in _NO_FILE)
+
+
+def tell_processes(
+    mode: str | None, file: str | None, results_root: str, environment: MutableMapping[str, str]
+) -> None:
+    """Let this process and those that it starts know the options of the run.
+
+    Args:
+        mode: that was asked for; ``None`` leaves it to the nodes.
+        file: with the keys that are known; ``None`` for the usual places.
+        results_root: below which keys are remembered.
+        environment: of this process.
+    """
+    options = {
+        "mode": mode,
+        "file": None if file is None else os.path.abspath(os.path.expanduser(file)),
+        "results_root": os.path.abspath(results_root),
+    }
+    environment[_VARIABLE] = json.dumps(options)

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Private keys from files, whatever their format.
+
+Imports paramiko: to be imported where a connection is made.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import dataclasses
+import io
+import os
+import stat
+from typing import TYPE_CHECKING, Any
+
+import paramiko
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_CERTIFICATE = "-cert.pub"
+_PUBLIC_KEY = (
+    b"ssh-",
+    b"ecdsa-sha2-",
+    b"sk-ssh-",
+    b"sk-ecdsa-",
+    b"---- BEGIN SSH2 PUBLIC KEY",
+    b"-----BEGIN PUBLIC KEY",
+)
+_PUTTY = b"PuTTY-User-Key-File"
+_OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
+# A key is a few kilobytes; whatever is larger was named by mistake, and may be a device without an end.
+_LARGEST = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Identity:
+    """A private key that was loaded.
+
+    Attributes:
+        path: of its file.
+        key: the key, with its certificate if there is one.
+        is_locked: a passphrase was needed.
+    """
+
+    path: str
+    key: paramiko.PKey
+    is_locked: bool
+
+    def __str__(self) -> str:
+        return f"{self.path} ({self.key.get_name()})"
+
+
+def load_identities(
+    paths: Sequence[str], passphrase: str | None
+) -> tuple[list[Identity], list[OSError | paramiko.SSHException]]:
+    """Load private keys.
+
+    Args:
+        paths: of their files, or of their certificates (``-cert.pub``).
+        passphrase: of those that are encrypted.
+
+    Returns:
+        The keys, and what is wrong with each file that gives none.
+    """
+    identities: list[Identity] = []
+    errors: list[OSError | paramiko.SSHException] = []
+    for path in paths:
+        try:
+            identities.append(load_identity(path, passphrase))
+        except (OSError, paramiko.SSHException) as error:
+            errors.append(error)
+    return identities, errors
+
+
+def load_identity(path: str, passphrase: str | None) -> Identity:
+    """Load a private key, with the certificate beside it if there is one.
+
+    Args:
+        path: of its file, or of its certificate.
+        passphrase: used if the key is encrypted.
+
+    Raises:
+        OSError: the file cannot be read.
+        paramiko.PasswordRequiredException: the key is encrypted, and there is no passphrase.
+        paramiko.SSHException: the file holds no key that can be used; says why, and what to do.
+    """
+    key_path = path.removesuffix(_CERTIFICATE)
+    data = _read(key_path)
+    _refuse_what_is_no_private_key(data, key_path)
+    key, is_locked = _decoded(data, key_path, passphrase)
+    certificate = key_path + _CERTIFICATE
+    if path == certificate or os.path.isfile(certificate):
+        try:
+            key.load_certificate(certificate)
+        except (ValueError, binascii.Error, paramiko.SSHException) as error:
+            raise paramiko.SSHException(f"{certificate} is no certificate of the key {key_path}: {error}") from error
+    return Identity(key_path, key, is_locked)
+
+
+def public_blobs(paths: Sequence[str]) -> set[bytes]:
+    """The public keys that belong to identity files, as far as they stand in files: an agent may hold their halves."""
+    blobs = set()
+    for path in paths:
+        for candidate in (path, f"{path}.pub"):
+            with contextlib.suppress(OSError, IndexError, ValueError):
+                blobs.add(base64.b64decode(_read(candidate).split()[1], validate=True))
+    return blobs
+
+
+def _read(path: str) -> bytes:
+    try:
+        if not stat.S_ISREG(mode := os.stat(path).st_mode) and not stat.S_ISDIR(mode):
+            raise paramiko.SSHException(f"{path} is no private key: it is not even a regular file")
+        with open(path, "rb") as file:
+            data = file.read(_LARGEST + 1)
+    except OSError as error:
+        error.strerror = f"{error.strerror}: {_advice_on_file(error)}"
+        raise
+    except ValueError as error:
+        raise paramiko.SSHException(f"the identity file {path!r} cannot be opened: {error}") from error
+    if len(data) > _LARGEST:
+        raise paramiko.SSHException(f"{path} is no private key: it is larger than {_LARGEST} bytes")
+    return data
+
+
+def _advice_on_file(error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "the user who runs ducktape must be able to read the private key"
+    return "identityfile must name a private key on the machine that runs ducktape"
+
+
+def _refuse_what_is_no_private_key(data: bytes, path: str) -> None:
+    text = data.lstrip(b"\xef\xbb\xbf \t\r\n")
+    reason = ""
+    if not text:
+        reason = "the file is empty"
+    elif text.startswith(_PUBLIC_KEY):
+        reason = f"it is a public key; identityfile must name the private one, usually {path.removesuffix('.pub')}"
+        if not path.endswith(".pub"):
+            reason = "it is a public key; identityfile must name the private one"
+    elif text.startswith(_PUTTY):
+        reason = f"it is a key of PuTTY; convert it: puttygen {path} -O private-openssh -o {path}.openssh"
+    elif b"-----BEGIN " not in text or b"PRIVATE KEY-----" not in text:
+        reason = "there is no -----BEGIN ... PRIVATE KEY----- in it; make a key by: ssh-keygen -t ed25519"
+    if reason:
+        raise paramiko.SSHException(f"{path} is no private key that can be used: {reason}")
+
+
+def _decoded(data: bytes, path: str, passphrase: str | None) -> tuple[paramiko.PKey, bool]:
+    """The key, and whether it was encrypted."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        try:
+            return _as_paramiko_has_it(_deciphered(data, None), path), False
+        except TypeError as error:  # this is how a missing passphrase is told
+            if not passphrase:
+                raise paramiko.PasswordRequiredException(
+                    f"{path} is encrypted: give its passphrase as the password of the node, load it into an SSH agent, "
+                    f"or take the passphrase off a copy of it: ssh-keygen -p -f {path}"
+                ) from error
+        return _as_paramiko_has_it(_deciphered(data, passphrase.encode()), path), True
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise paramiko.SSHException(_why_not(error, path, passphrase)) from error
+
+
+def _why_not(error: Exception, path: str, passphrase: str | None) -> str:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    doubt = ", or the password of the node is not its passphrase" if passphrase else ""
+    return (
+        f"{path} cannot be read as a private key ({reason}): it is damaged or of a kind that is not supported{doubt}. "
+        f"Look whether this works: ssh-keygen -y -f {path}; convert a copy by: ssh-keygen -p -f {path}"
+    )
+
+
+def _deciphered(data: bytes, passphrase: bytes | None) -> Any:
+    from cryptography.hazmat.primitives import serialization
+
+    if _OPENSSH in data:
+        return serialization.load_ssh_private_key(data[data.index(_OPENSSH) :], passphrase)
+    return serialization.load_pem_private_key(data, passphrase)
+
+
+def _as_paramiko_has_it(key: Any, path: str) -> paramiko.PKey:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+    kinds: tuple[tuple[type[Any], type[paramiko.PKey]], ...] = (
+        (rsa.RSAPrivateKey, paramiko.RSAKey),
+        (ec.EllipticCurvePrivateKey, paramiko.ECDSAKey),
+        (ed25519.Ed25519PrivateKey, paramiko.Ed25519Key),
+    )
+    wanted = next((theirs for ours, theirs in kinds if isinstance(key, ours)), None)
+    if wanted is None:
+        kind = type(key).__name__.strip("_").removesuffix("PrivateKey")
+        raise paramiko.SSHException(
+            f"{path} holds a key of the kind {kind}, which SSH servers do not take any more or the SSH library does "
+            "not know: make another one by: ssh-keygen -t ed25519"
+        )
+    text = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    return wanted.from_private_key(io.StringIO(text.decode()))

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lines of a ``known_hosts`` file, as OpenSSH writes them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import hashlib
+import hmac
+from fnmatch import fnmatchcase
+
+REVOKED = "@revoked"
+AUTHORITY = "@cert-authority"
+_HASHED = "|1|"
+_SSH_PORT = 22
+
+
+@dataclasses.dataclass(frozen=True)
+class KnownKey:
+    """One line of the file that names a host.
+
+    Attributes:
+        line: its number, from 1.
+        marker: ``@revoked``, ``@cert-authority``, or nothing.
+        kind: of the key, such as ``ssh-ed25519``.
+        blob: the public key.
+    """
+
+    line: int
+    marker: str
+    kind: str
+    blob: bytes
+
+
+def host_entry(hostname: str, port: int) -> str:
+    """The name of a server in the file.
+
+    Args:
+        hostname: its address.
+        port: of the server.
+    """
+    name = hostname.lower()
+    return name if port == _SSH_PORT else f"[{name}]:{port}"
+
+
+def keys_of(text: str, entry: str) -> list[KnownKey]:
+    """Return the lines that concern a server; lines that cannot be understood concern nobody.
+
+    Args:
+        text: of the file.
+        entry: the server's name there.
+    """
+    found = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        words = line.split()
+        marker = words.pop(0) if words and words[0].startswith("@") else ""
+        if len(words) < 3 or words[0].startswith("#") or marker not in ("", REVOKED, AUTHORITY):
+            continue
+        names, kind, encoded = words[:3]
+        if _concerns(names, entry) and (blob := _decoded(encoded)) is not None:
+            found.append(KnownKey(number, marker, kind, blob))
+    return found
+
+
+def _concerns(names: str, entry: str) -> bool:
+    if names.startswith(_HASHED):
+        return _is_hash_of(names, entry)
+    patterns = [name.lower() for name in names.split(",")]
+    if any(name.startswith("!") and _matches(entry, name[1:]) for name in patterns):
+        return False
+    return any(_matches(entry, name) for name in patterns if not name.startswith("!"))
+
+
+def _matches(entry: str, pattern: str) -> bool:
+    # Brackets belong to the name here: only * and ? are wild
+    return fnmatchcase(entry, pattern.replace("[", "[[]"))
+
+
+def _is_hash_of(name: str, entry: str) -> bool:
+    salt, _, digest = name.removeprefix(_HASHED).partition("|")
+    key, wanted = _decoded(salt), _decoded(digest)
+    if key is None or wanted is None:
+        return False
+    return hmac.compare_digest(hmac.new(key, entry.encode(), hashlib.sha1).digest(), wanted)
+
+
+def _decoded(text: str) -> bytes | None:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def line_of(entry: str, kind: str, blob: bytes) -> str:
+    """Return the line that remembers a key, with its newline."""
+    return f"{entry} {kind} {base64.b64encode(blob).decode()}\n"
+
+
+def fingerprint(blob: bytes) -> str:
+    """Return the fingerprint of a key, as OpenSSH prints it."""
+    digest = base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+    return f"SHA256:{digest}"
