@@ -154,6 +154,7 @@ class SandboxCluster(Cluster):
         return account
 
     def _live_keeper(self) -> OwnKeeper:
+        self._end_silent_keeper()
         if self._keeper is None or self._keeper.is_dead():
             settings = self._config.to_keeper(_home())
             self._keeper = start_keeper({**settings, **self._sshd(settings["environment"])})
@@ -205,6 +206,13 @@ class SandboxCluster(Cluster):
             for node in leaving:
                 assert isinstance(node, SandboxNode)
                 self._in_use.pop(node._index, None)
+
+    def _end_silent_keeper(self) -> None:
+        """Replace a keeper that gave no answer, unless tests use nodes that would go with it."""
+        if self._keeper is not None and self._keeper.is_silent() and not self._in_use:
+            _logger.warning("The process that held the sandbox, %s, gave no answer and is ended", self._keeper.pid)
+            self._keeper.stop()
+            self._keeper = None
 
     def free_single(self, node: ClusterNode) -> None:
         """Destroy a node."""

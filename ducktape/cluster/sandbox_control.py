@@ -6,9 +6,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
+import socket
 import subprocess
 import sys
+import time
 import weakref
 from collections.abc import Sequence
 from typing import Any
@@ -16,14 +17,17 @@ from typing import Any
 import ducktape
 from ducktape.cluster import sandbox_cgroups
 from ducktape.cluster.sandbox_post import LARGEST, post
+from ducktape.utils.unseen import UnseenProcess, start_unseen
 
 _SECONDS = 60.0
 _SECONDS_TO_STOP = 15.0
+_SECONDS_OF_STANDSTILL = 3.0  # somebody may stop it and let it go on
+_SECONDS_BETWEEN_LOOKS = 0.5
 _PROGRAM = (
     "import sys; sys.dont_write_bytecode = True; sys.path.insert(0, sys.argv.pop(1));"
     " from ducktape.cluster.sandbox_keeper import main; main()"
 )
-_KEPT_VARIABLES = ("LD_LIBRARY_PATH", "PATH")
+_KEPT_VARIABLES = ("LD_LIBRARY_PATH",)
 
 
 class SandboxError(Exception):
@@ -73,11 +77,10 @@ class Keeper:
         request = json.dumps({"verb": verb, **arguments}).encode()
         try:
             with post(f"{self._root}/control", request, seconds=seconds) as letter:
-                letter.settimeout(seconds)
-                answer = letter.recv(LARGEST)
-        except TimeoutError:
+                answer = self._hear(letter, seconds)
+        except TimeoutError as error:
             self.was_silent = True
-            raise SandboxError(f"the process that holds the sandbox, {self.pid}, gives no answer") from None
+            raise SandboxError(f"the process that holds the sandbox, {self.pid}, gives no answer{error}") from None
         except OSError as error:
             raise SandboxError(f"the process that holds the sandbox cannot be reached: {error}") from None
         self.was_silent = False
@@ -87,6 +90,30 @@ class Keeper:
         if "error" in fields:
             raise SandboxError(fields["error"])
         return fields.get("result")
+
+    def _hear(self, letter: socket.socket, seconds: float) -> bytes:
+        """Wait for an answer: long for a keeper that has much to do, and shortly for one that was stopped."""
+        now = time.monotonic()
+        deadline, last_seen_running = now + seconds, now
+        while True:
+            letter.settimeout(max(0.001, min(_SECONDS_BETWEEN_LOOKS, deadline - now)))
+            with contextlib.suppress(TimeoutError):
+                return letter.recv(LARGEST)
+            now = time.monotonic()
+            if not _is_stopped(self.pid):
+                last_seen_running = now
+            elif self.was_silent or now - last_seen_running > _SECONDS_OF_STANDSTILL:
+                raise TimeoutError(": it is stopped (SIGSTOP, or a debugger)")
+            if now >= deadline:
+                raise TimeoutError(f" for {seconds:g} seconds")
+
+
+def _is_stopped(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0] in "Tt"
+    except OSError:
+        return False
 
 
 class OwnKeeper(Keeper):
@@ -98,7 +125,7 @@ class OwnKeeper(Keeper):
         problem: why they cannot have others.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], answer: dict[str, Any]) -> None:
+    def __init__(self, process: UnseenProcess, answer: dict[str, Any]) -> None:
         super().__init__(process.pid, answer["base"])
         # Apart from this object, which may be garbage when the end comes
         self._plain = Keeper(self.pid, self.base)
@@ -112,6 +139,10 @@ class OwnKeeper(Keeper):
         """Ask for something; see :meth:`Keeper.ask`."""
         return self._plain.ask(verb, seconds=seconds, **arguments)
 
+    def is_silent(self) -> bool:
+        """Whether the last question was not answered in time."""
+        return self._plain.was_silent
+
     def is_dead(self) -> bool:
         """Whether it was killed."""
         return self._process.poll() is not None
@@ -121,18 +152,18 @@ class OwnKeeper(Keeper):
         self._end()
 
 
-def _stop(owner: int, process: subprocess.Popen[bytes], keeper: Keeper) -> None:
+def _stop(owner: int, process: UnseenProcess, keeper: Keeper) -> None:
     if os.getpid() != owner:
         return  # a forked child has a copy of everything, but the keeper is not its own
     if process.poll() is None and not keeper.was_silent:
         with contextlib.suppress(SandboxError):
             keeper.ask("stop", seconds=_SECONDS_TO_STOP)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(0 if keeper.was_silent else 5)
-        return
-    process.send_signal(signal.SIGKILL)
+        if process.wait(0 if keeper.was_silent else 5) == 0:
+            return
+    process.kill()
     process.wait()
-    # The kernel ends the nodes, and takes back everything else
+    # It was killed: the kernel ends the nodes, and takes back everything else
     with contextlib.suppress(OSError):
         sandbox_cgroups.remove_leftovers()
 
@@ -150,16 +181,7 @@ def start_keeper(settings: dict[str, Any]) -> OwnKeeper:
     text = json.dumps({**settings, "driver": os.getpid()})
     # What a test's processes are known by must not be in the environment of this one
     environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-X", "utf8", "-c", _PROGRAM, root],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-        cwd="/",
-        start_new_session=True,
-    )
-    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+    process = start_unseen([sys.executable, "-I", "-S", "-X", "utf8", "-c", _PROGRAM, root], environment)
     with process.stdout, process.stderr:
         with contextlib.suppress(BrokenPipeError), process.stdin:
             process.stdin.write(text.encode())

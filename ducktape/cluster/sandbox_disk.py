@@ -44,7 +44,7 @@ class Disk:
 
     def attach(self) -> None:
         """Mount it."""
-        mount("ducktape", self.place, "tmpfs", MS_NOSUID, f"mode=0755,size={'50%' if self.size is None else self.size}")
+        mount("tmpfs", self.place, "tmpfs", MS_NOSUID, f"mode=0755,size={'50%' if self.size is None else self.size}")
 
     def remember(self) -> None:
         """Keep in mind what is synced now; to be called when no process writes any more.

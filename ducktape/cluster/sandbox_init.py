@@ -21,13 +21,16 @@ from typing import Any, NoReturn
 from ducktape.cluster import sandbox_cgroups, sandbox_network, sandbox_post
 from ducktape.cluster.sandbox_file_work import serve
 from ducktape.cluster.sandbox_kernel import (
+    CLONE_NEWCGROUP,
     CLONE_NEWIPC,
     CLONE_NEWNET,
     CLONE_NEWNS,
     CLONE_NEWUTS,
     die_with_parent,
     drop_capabilities,
+    set_command_line,
     set_hostname,
+    set_process_name,
     unshare,
 )
 from ducktape.cluster.sandbox_mounts import Host
@@ -39,6 +42,8 @@ _CAPABILITIES_OF_THE_MACHINE = {16, 17, 20, 22, 25, 26, 27, 30, 32, 33, 34, 35, 
 _SSH_PORT = 22
 _LISTENING = "0A"
 _SECONDS_TO_LISTEN = 10.0
+# All that a node shows of its first process: suites look for theirs by the words of their paths
+_NAME = "init"
 _DEFAULTS = (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
 
 
@@ -53,11 +58,14 @@ def be_a_node(talk: socket.socket, host: Host, node: Mapping[str, Any], environm
     """
     try:
         die_with_parent(signal.SIGKILL)
+        set_process_name(_NAME)
+        set_command_line(_NAME)
         os.setsid()
         for sig in _DEFAULTS:
             signal.signal(sig, signal.SIG_DFL)
         _close_all_but(talk.fileno())
         door = _become(talk, host, node)
+        _leave_standard_streams()
         talk.send(READY)
         talk.close()
         _Door(door, environment).serve()
@@ -71,11 +79,14 @@ def be_a_node(talk: socket.socket, host: Host, node: Mapping[str, Any], environm
 
 def _become(talk: socket.socket, host: Host, node: Mapping[str, Any]) -> socket.socket:
     sandbox_cgroups.enter(node["cgroup"])
+    # Before it has a network of its own, in which this would be listed
+    door = sandbox_post.letter_box(f"{host.base}/doors/{node['name']}")
     unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC)
+    with contextlib.suppress(OSError):  # kernels without control groups
+        unshare(CLONE_NEWCGROUP)
     sandbox_network.quiet_ipv6()
     talk.send(NETWORK_WANTED)
     set_hostname(node["name"])
-    door = sandbox_post.letter_box(f"{host.base}/doors/{node['name']}")
     host.enter(node["name"])
     if talk.recv(64) != NETWORK_THERE:
         raise OSError("the network was not made")
@@ -84,6 +95,14 @@ def _become(talk: socket.socket, host: Host, node: Mapping[str, Any]) -> socket.
     if node["program"]:
         _run(node["program"])
     return door
+
+
+def _leave_standard_streams() -> None:
+    """Hold nothing of the driver: those that there were belong to it."""
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for number in range(3):
+        os.dup2(null, number)
+    os.close(null)
 
 
 def _run(program: list[str]) -> None:

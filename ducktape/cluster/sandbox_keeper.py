@@ -19,7 +19,7 @@ import sys
 from typing import Any
 
 from ducktape.cluster import sandbox_cgroups, sandbox_post
-from ducktape.cluster.sandbox_kernel import die_with_parent, set_process_name
+from ducktape.cluster.sandbox_kernel import die_with_parent, set_command_line, set_process_name
 from ducktape.cluster.sandbox_nodes import Nodes
 
 
@@ -97,8 +97,10 @@ def _say(answer: dict[str, Any]) -> None:
 
 def main() -> None:
     """Be the keeper, from its first moment to its last."""
+    os.chdir("/")
     settings = json.load(sys.stdin)
     set_process_name(sandbox_cgroups.KEEPER)
+    set_command_line("ducktape-sandbox")
     for sig in (signal.SIGINT, signal.SIGHUP):
         signal.signal(sig, signal.SIG_IGN)
     # An exception in the middle of something would leave half of it

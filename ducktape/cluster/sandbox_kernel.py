@@ -14,6 +14,7 @@ import struct
 from collections.abc import Iterator
 
 CLONE_NEWNS = 0x0002_0000
+CLONE_NEWCGROUP = 0x0200_0000
 CLONE_NEWUTS = 0x0400_0000
 CLONE_NEWIPC = 0x0800_0000
 CLONE_NEWUSER = 0x1000_0000
@@ -164,6 +165,22 @@ def die_with_parent(sig: int) -> None:
 def set_process_name(name: str) -> None:
     """Change what others see as the name of this process; 15 bytes of it."""
     _libc.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
+
+
+def set_command_line(text: str) -> None:
+    """Change what others see as the command line of this process, and empty the environment that it started with.
+
+    The kernel shows the memory where it put both, so that is overwritten. Where ``/proc`` is missing nothing is shown.
+    """
+    with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
+        first, end, _, end_of_environment = map(int, file.read().rpartition(")")[2].split()[45:49])
+    if not 0 < first < end <= end_of_environment:
+        return
+    ctypes.memset(first, 0, end_of_environment - first)
+    shown = os.fsencode(text)[: end - first - 2]
+    ctypes.memmove(first, shown, len(shown))
+    # Something in the last place says that this is one text rather than arguments, of which the first zero is the end
+    ctypes.memset(end - 1, ord(" "), 1)
 
 
 def drop_capabilities(numbers: set[int]) -> None:

@@ -83,7 +83,7 @@ class Host:
         ]
         # In the user namespace of an ordinary user, root of this machine is nobody
         self._is_foreign = os.stat("/etc").st_uid != 0
-        mount("ducktape", self.base, "tmpfs", MS_NOSUID, "mode=0700")
+        mount("tmpfs", self.base, "tmpfs", MS_NOSUID, "mode=0700")
         for name in ("root", "disks", "images", "doors", "extra", "tools"):
             os.mkdir(f"{self.base}/{name}")
         os.chmod(f"{self.base}/tools", 0o755)
@@ -93,7 +93,7 @@ class Host:
         self._bind_extra(sources)
         root = f"{self.base}/root"
         # Not this machine's root: a node that mounts its own anew, as writable, would change this machine
-        mount("ducktape", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m")
+        mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m")
         with os.scandir("/") as entries:
             for entry in entries:
                 self._show_top(entry, root)

@@ -15,7 +15,7 @@ from ducktape.cluster import sandbox_cgroups, sandbox_post, sandbox_trees
 from ducktape.cluster.sandbox_cgroups import Groups
 from ducktape.cluster.sandbox_disk import Disk
 from ducktape.cluster.sandbox_init import END_ALL, NETWORK_THERE, NETWORK_WANTED, READY, be_a_node
-from ducktape.cluster.sandbox_kernel import CLONE_NEWNET, fork_as_first, set_process_name, unshare
+from ducktape.cluster.sandbox_kernel import CLONE_NEWNET, fork_as_first, unshare
 from ducktape.cluster.sandbox_mounts import Host
 from ducktape.cluster.sandbox_network import HOST_LINK, Switch
 from ducktape.cluster.sandbox_range import reserve
@@ -116,7 +116,6 @@ class Nodes:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid = fork_as_first()
         if not pid:
-            set_process_name(f"dt-{node.name}")
             facts = {**node.to_json(), "program": self._settings["program"]}
             be_a_node(theirs, self.host, facts, self._settings["environment"])
         theirs.close()

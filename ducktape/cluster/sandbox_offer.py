@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from ducktape.cluster import sandbox_cgroups
 from ducktape.cluster.sandbox_kernel import CLONE_NEWNS, MS_PRIVATE, MS_REC, mount, unshare
 from ducktape.cluster.sandbox_user import may_change_groups, remedy_for
+from ducktape.utils.unseen import fork_unseen
 
 _LIMITS = ("cpu", "memory", "pids")
 
@@ -65,7 +66,7 @@ def overlay_part() -> Part:
 
 def _try_overlay() -> int:
     """The number of the error; 0 if there is none."""
-    pid = os.fork()
+    pid = fork_unseen()
     if not pid:
         code = 255
         try:

@@ -25,6 +25,7 @@ from ducktape.cluster.sandbox_kernel import (
     unshare,
 )
 from ducktape.cluster.sandbox_network import Netlink
+from ducktape.utils.unseen import fork_unseen
 
 _NAMESPACES = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC
 _CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_NET_ADMIN": 12}
@@ -79,7 +80,7 @@ def problem_with_namespaces(flags: int = _NAMESPACES) -> str | None:
     if not sys.platform.startswith("linux"):
         return _NEEDS_LINUX
     user, group = os.geteuid(), os.getegid()
-    pid = os.fork()
+    pid = fork_unseen()
     if not pid:
         code = 255
         try:
@@ -197,7 +198,7 @@ def _switched_off(told: str) -> str:
 def _become_root(user: int, group: int) -> None:
     """Be user 0 of a new namespace, with the further users that the administrator has given to this one."""
     ready_reader, ready = os.pipe()
-    helper = os.fork()
+    helper = fork_unseen()
     if not helper:
         code = 1
         try:

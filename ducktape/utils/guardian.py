@@ -17,6 +17,7 @@ import time
 
 from ducktape.utils.child import HELD_BACK
 from ducktape.utils.processes import Family, set_name
+from ducktape.utils.unseen import fork_unseen
 
 _ENDING = "dt-ending"
 _SECONDS_TO_ANSWER = 3.0
@@ -50,7 +51,7 @@ class Guardian:
             return
         previous = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
         try:
-            pid = os.fork()
+            pid = fork_unseen()
             if pid == 0:
                 _guard(reader, writer)
         except OSError:

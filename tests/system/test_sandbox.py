@@ -376,22 +376,57 @@ def test_a_killed_keeper_takes_its_nodes_along_and_the_next_run_removes_the_rest
     until(lambda: not traces(keeper), f"left: {traces(keeper)}")
 
 
+def test_the_end_of_a_session_removes_what_a_killed_keeper_has_left(cluster: SandboxCluster) -> None:
+    nodes = alloc(cluster, 2)
+    keeper = keeper_of(cluster)
+    os.kill(keeper, signal.SIGKILL)
+    os.waitid(os.P_PID, keeper, os.WEXITED | os.WNOWAIT)
+    cluster.free(nodes)
+    cluster.close()
+    assert [trace for trace in traces(keeper) if "/" in trace] == []
+    until(lambda: not traces(keeper), f"left: {traces(keeper)}")
+
+
 @pytest.mark.parametrize("asked_before", [True, False])
 def test_a_keeper_that_stands_still_is_waited_for_once(
     asked_before: bool, cluster: SandboxCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sandbox_control, "_SECONDS_TO_STOP", 60 if asked_before else 0.3)
+    monkeypatch.setattr(sandbox_control, "_SECONDS_OF_STANDSTILL", 0.3)
     [node] = alloc(cluster, 1)
     keeper = keeper_of(cluster)
     os.kill(keeper, signal.SIGSTOP)
+    began = time.monotonic()
     if asked_before:
         assert cluster._keeper is not None
-        with pytest.raises(SandboxError, match=f"the process that holds the sandbox, {keeper}, gives no answer"):
-            cluster._keeper.ask("describe", name=node.name, seconds=0.3)
-    began = time.monotonic()
+        with pytest.raises(SandboxError, match=f"the sandbox, {keeper}, gives no answer: it is stopped"):
+            cluster._keeper.ask("describe", name=node.name)
     cluster.close()
     assert time.monotonic() - began < 4
     until(lambda: not traces(keeper), f"left: {traces(keeper)}")
+
+
+def test_a_keeper_that_stands_still_costs_its_own_test_only(
+    cluster: SandboxCluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sandbox_control, "_SECONDS_OF_STANDSTILL", 0.3)
+    nodes = alloc(cluster, 2)
+    keeper = keeper_of(cluster)
+    os.kill(keeper, signal.SIGSTOP)
+    with pytest.raises(SandboxError, match="gives no answer"):
+        cluster.free(nodes)
+    assert [node.account.ssh("true") for node in alloc(cluster, 1)] == [0]
+    assert f"The process that held the sandbox, {keeper}, gave no answer and is ended" in caplog.text
+    until(lambda: not traces(keeper), f"left: {traces(keeper)}")
+
+
+def test_a_keeper_that_was_stopped_for_a_moment_answers(cluster: SandboxCluster) -> None:
+    [node] = alloc(cluster, 1)
+    keeper = keeper_of(cluster)
+    os.kill(keeper, signal.SIGSTOP)
+    timer = threading.Timer(0.7, os.kill, (keeper, signal.SIGCONT))
+    timer.start()
+    assert node.account.init_pid > 0
+    timer.join()
 
 
 def test_leftovers_are_found_and_removed() -> None:

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Helper processes that a debugger of this program does not follow.
+
+A debugger that follows subprocesses replaces functions of ``os``, ``subprocess`` and ``_posixsubprocess``, and puts
+itself into the command line of every Python program. In a test that is wanted. In a helper it is not: its children
+would be followed as well, and would wait for the debugger. The calls of the system itself are out of its reach.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import IO, Any
+
+_SECONDS_BETWEEN_LOOKS = 0.005
+_FIRST_FREE_DESCRIPTOR = 3
+
+
+def fork_unseen() -> int:
+    """Fork this process; returns what ``os.fork`` returns. Nothing traces the child."""
+    import posix
+
+    pid = posix.fork()
+    if not pid:
+        sys.settrace(None)
+        sys.setprofile(None)
+        monitoring: Any = getattr(sys, "monitoring", None)  # Python 3.12 and later
+        for tool in range(6) if monitoring is not None else ():
+            if monitoring.get_tool(tool) is not None:
+                monitoring.set_events(tool, 0)
+    return pid
+
+
+class UnseenProcess:
+    """A program that was started by :func:`start_unseen`.
+
+    Args:
+        pid: its process id.
+        streams: this end of its input, its output and its error output.
+    """
+
+    def __init__(self, pid: int, streams: tuple[IO[bytes], IO[bytes], IO[bytes]]) -> None:
+        self.pid = pid
+        self.stdin, self.stdout, self.stderr = streams
+        self._status: int | None = None
+
+    def poll(self) -> int | None:
+        """The exit status, negative if a signal ended it; ``None`` while it runs."""
+        if self._status is None:
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:  # somebody else has collected it
+                self._status = 0
+            else:
+                self._status = os.waitstatus_to_exitcode(status) if pid else None
+        return self._status
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Block until it has ended; returns its exit status.
+
+        Raises:
+            subprocess.TimeoutExpired: it takes longer.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while (status := self.poll()) is None:
+            if deadline is not None and time.monotonic() >= deadline:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        return status
+
+    def kill(self) -> None:
+        """End it at once; one that has ended is fine."""
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+
+def start_unseen(arguments: Sequence[str], environment: Mapping[str, str]) -> UnseenProcess:
+    """Start a program with pipes, in a session of its own.
+
+    Args:
+        arguments: of which the first is its path.
+        environment: all of it.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    import posix
+
+    with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+        streams: list[IO[bytes]] = []
+        actions = []
+        for number in range(3):
+            reader, writer = map(_above_the_standard_streams, os.pipe())
+            here, there = (writer, reader) if number == 0 else (reader, writer)
+            theirs.callback(os.close, there)
+            streams.append(ours.enter_context(os.fdopen(here, "rb" if number else "wb")))
+            actions.append((os.POSIX_SPAWN_DUP2, there, number))
+        pid = posix.posix_spawn(arguments[0], list(arguments), dict(environment), file_actions=actions, setsid=True)
+        ours.pop_all()
+    return UnseenProcess(pid, (streams[0], streams[1], streams[2]))
+
+
+def _above_the_standard_streams(descriptor: int) -> int:
+    """The same, or a copy in its place: a program started without standard streams gets pipes in their numbers."""
+    if descriptor >= _FIRST_FREE_DESCRIPTOR:
+        return descriptor
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE_DESCRIPTOR)
+    os.close(descriptor)
+    return moved
