@@ -4,16 +4,26 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
+import errno
 import json
 import logging
 import os
 import sys
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 from ducktape.command_line.choosing import choose, expression, show_collection, show_import_failures
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.command_line.parse_args import given_options
-from ducktape.command_line.steps import give_up, make_cluster, prepare_for_sandbox, read_options, refuse
+from ducktape.command_line.steps import (
+    give_up,
+    make_cluster,
+    prepare_for_sandbox,
+    read_options,
+    refuse,
+    require_current_directory,
+)
 from ducktape.command_line.subcommands import find_subcommand
 from ducktape.errors import DucktapeError
 from ducktape.tests.loggermaker import close_logger
@@ -29,7 +39,7 @@ if TYPE_CHECKING:
     from ducktape.tests.discovery import ImportFailure
     from ducktape.tests.test_context import TestContext
 
-_SESSION_ATTEMPTS = 100
+_SESSION_ATTEMPTS = 1000
 
 
 def main() -> None:
@@ -55,6 +65,8 @@ def main() -> None:
 def _run_session(argv: list[str], resources: contextlib.ExitStack) -> bool:
     """Do everything between the command line and the exit code; returns whether all went well."""
     args = read_options(argv)
+    if not _runs_nothing(args):
+        require_current_directory()
     resumed = None if args["resume"] is None else _resume(args, argv, resources)
     args = args if resumed is None else resumed.options
     if resumed is not None and resumed.recorded.is_complete:
@@ -62,13 +74,13 @@ def _run_session(argv: list[str], resources: contextlib.ExitStack) -> bool:
     # A session that is resumed names its cluster itself
     prepare_for_sandbox(args)
     args = _understood(args)
-    session_context = _start_session(args) if resumed is None else _go_on_with(resumed, args)
+    session_context = _start_session(args, resources) if resumed is None else _go_on_with(resumed, args)
     logger = SessionLoggerMaker(session_context).logger
     resources.callback(close_logger, logger)
     _log_configuration(logger, args)
     tests, import_failures = _load_tests(session_context, logger, args)
     logger.info("Discovered %d tests to run", len(tests))
-    if args["collect_only"] or args["collect_num_nodes"] or args["list_tags"]:
+    if _runs_nothing(args):
         show_collection(tests, import_failures, args)
         sys.exit(0)
     choice = choose(tests, session_context, None if resumed is None else resumed.recorded, args, logger)
@@ -188,33 +200,51 @@ def _go_on_with(resumed: Resumed, args: dict[str, Any]) -> SessionContext:
     return SessionContext(**{**args, **own})
 
 
-def _start_session(args: dict[str, Any]) -> SessionContext:
+def _start_session(args: dict[str, Any], resources: contextlib.ExitStack) -> SessionContext:
+    root = args["results_root"]
     try:
-        mkdir_p(ConsoleDefaults.METADATA_DIR)
-        session_id, results_dir = _claim_results_directory(args["results_root"])
+        # Relative to a directory that may be gone
+        session_id, results_dir = _claim_results_directory(os.path.abspath(root))
     except OSError as error:
-        give_up(
-            f"Cannot keep the session number in {ConsoleDefaults.METADATA_DIR}, below the current directory: "
-            f"{error.strerror}"
-        )
+        if not _runs_nothing(args):
+            give_up(f"Cannot make the results directory {error.filename or root}: {error.strerror or error}")
+        # A listing needs no results
+        session_id = f"{datetime.date.today().isoformat()}--001"
+        results_dir = resources.enter_context(tempfile.TemporaryDirectory(prefix="ducktape-"))
     return SessionContext(session_id=session_id, results_dir=results_dir, **args)
 
 
+def _runs_nothing(args: dict[str, Any]) -> bool:
+    return bool(args["collect_only"] or args["collect_num_nodes"] or args["list_tags"])
+
+
 def _claim_results_directory(results_root: str) -> tuple[str, str]:
-    """Number the session and make its directory; a number whose directory is there belongs to somebody else."""
-    for attempt in range(_SESSION_ATTEMPTS):
+    """Number the session and make its directory; a number whose directory is there belongs to somebody else.
+
+    Raises:
+        OSError: neither can be written.
+    """
+    try:
+        mkdir_p(ConsoleDefaults.METADATA_DIR)
         session_id = generate_session_id(ConsoleDefaults.SESSION_ID_FILE)
+        session_id_file = ConsoleDefaults.SESSION_ID_FILE
+    except OSError as error:
+        os.makedirs(results_root, exist_ok=True)
+        session_id_file = os.path.join(results_root, ".session_id")
+        session_id = generate_session_id(session_id_file)
+        print(
+            f"The session number is kept in {session_id_file}, since {ConsoleDefaults.METADATA_DIR} below the current "
+            f"directory cannot be written: {error.strerror}",
+            file=sys.stderr,
+        )
+    for _ in range(_SESSION_ATTEMPTS):
         results_dir = generate_results_dir(results_root, session_id)
         try:
             setup_results_directory(results_dir)
-        except FileExistsError as error:
-            if attempt == _SESSION_ATTEMPTS - 1:
-                give_up(str(error))
-        except OSError as error:
-            give_up(f"Cannot make the results directory {results_dir}: {error.strerror}")
-        else:
             return session_id, results_dir
-    raise AssertionError("unreachable")
+        except FileExistsError:
+            session_id = generate_session_id(session_id_file)
+    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), results_dir)
 
 
 def setup_results_directory(new_results_dir: str) -> None:

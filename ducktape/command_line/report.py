@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from ducktape.command_line.defaults import ConsoleDefaults
+from ducktape.command_line.steps import require_current_directory
 
 # Wrong options are answered without what reports are made with.
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def main(argv: list[str]) -> int:
     """
     # Directories may stand before and after an option
     options = create_report_parser().parse_intermixed_args(argv)
+    require_current_directory()
     try:
         failures = _report_all(options.results_dir or [ConsoleDefaults.RESULTS_ROOT_DIRECTORY], options.output)
     except KeyboardInterrupt:

@@ -35,7 +35,9 @@ _DONE_AT_THE_BEGINNING: dict[str, Any] = {
 }
 
 
-_CHOOSING = {*_DONE_AT_THE_BEGINNING, "test_path", "exclude", "parameters"}
+# What they say is known as long as the session is, and may be said again
+_CHOOSING_BY_NAME = {"test_path", "exclude", "parameters"}
+_CHOOSING = {*_DONE_AT_THE_BEGINNING, *_CHOOSING_BY_NAME}
 _NAMES = {"keyword": "-k", "test_path": "the paths of tests"}
 
 
@@ -73,12 +75,9 @@ def resume(args: Mapping[str, Any], present: Mapping[str, Any]) -> Resumed:
         RecordError: there is no such session, or an option would choose other tests.
         SessionBusyError: it still runs.
     """
-    chosen = sorted(_CHOOSING & set(present))
-    if chosen:
-        names = ", ".join(_NAMES.get(name, f"--{name.replace('_', '-')}") for name in chosen)
-        raise OtherTestsError(f"--resume goes on with the tests that the session began with: leave out {names}")
     directory = find_session(args["results_root"], args["resume"])
-    RecordedSession.read(directory)  # what cannot be understood is not written to
+    recorded = RecordedSession.read(directory)  # what cannot be understood is not written to
+    present = _without_same_choice(present, recorded)
     # Read again under the lock: until then another program may have added to it
     journal = Journal(directory, resume=True)
     try:
@@ -89,6 +88,41 @@ def resume(args: Mapping[str, Any], present: Mapping[str, Any]) -> Resumed:
         journal.close()
         raise
     return Resumed(recorded, options, journal)
+
+
+def _without_same_choice(present: Mapping[str, Any], recorded: RecordedSession) -> Mapping[str, Any]:
+    """Leave out options that choose what the session began with anyway; others are refused."""
+    known = {name: value for name, value in recorded.configuration.items() if name in _CHOOSING_BY_NAME}
+    before, now = _comparable(known, recorded.directory), _comparable(present, os.getcwd())
+    others = sorted(name for name in _CHOOSING & set(present) if name not in before or before[name] != now[name])
+    if others:
+        names = ", ".join(_NAMES.get(name, f"--{name.replace('_', '-')}") for name in others)
+        raise OtherTestsError(
+            f"--resume goes on with the tests that the session {recorded.session_id} began with: leave out {names}"
+        )
+    return {name: value for name, value in present.items() if name not in _CHOOSING}
+
+
+def _comparable(options: Mapping[str, Any], directory: str) -> dict[str, Any]:
+    """Return the options that choose among the tests, equal for two spellings of the same choice."""
+    anchored = _anchored({name: value for name, value in options.items() if name in _CHOOSING_BY_NAME}, directory)
+    return {
+        name: _plain_json(value) if name == "parameters" else frozenset(map(_plain_symbol, value or ()))
+        for name, value in anchored.items()
+    }
+
+
+def _plain_symbol(symbol: str) -> tuple[str, str, str]:
+    path, _, rest = symbol.partition("::")
+    method, _, arguments = rest.partition("@")
+    return os.path.realpath(path), method, _plain_json(arguments)
+
+
+def _plain_json(text: str | None) -> str:
+    try:
+        return json.dumps(json.loads(text or "null"), sort_keys=True)
+    except ValueError:
+        return str(text)
 
 
 def find_session(results_root: str, wanted: str) -> str:

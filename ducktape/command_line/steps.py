@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Mapping
@@ -38,6 +39,14 @@ def refuse(message: str) -> NoReturn:
     """
     print(f"ducktape: error: {message}", file=sys.stderr)
     sys.exit(2)
+
+
+def require_current_directory() -> None:
+    """End the program if the current directory has been removed: paths, tests and logs would have no place."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        give_up(f"The current directory cannot be used: {error.strerror}. Change to another one")
 
 
 def read_options(argv: list[str]) -> dict[str, Any]:

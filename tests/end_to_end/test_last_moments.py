@@ -154,3 +154,24 @@ def test_a_pipe_in_the_place_of_a_journal_holds_nobody_up(tmp_path: Path, argume
     assert done.stdout.replace("./results", "results") == (
         "Cannot read results/2026-11-22--001/journal.jsonl: It is a named pipe or a device, not a file\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("directory", "arguments", "code"),
+    [
+        (".", ["suite"], 0),
+        (".", ["./suite/../suite/"], 0),
+        ("suite", ["."], 0),
+        (".", ["suite/test_it.py"], 2),
+        (".", ["suite", "--exclude", "suite/test_it.py"], 2),
+        (".", ["suite", "--repeat", "2"], 2),
+    ],
+)
+def test_the_paths_with_which_a_session_began_may_be_said_again(
+    tmp_path: Path, directory: str, arguments: list[str], code: int
+) -> None:
+    passing = SUITE.replace("assert n != 2", "pass")
+    assert run(tmp_path, suite(tmp_path, passing), *LOCALHOST).returncode == 0
+    done = run(tmp_path / directory, *arguments, "--results-root", str(tmp_path / "results"), "--resume")
+    assert done.returncode == code
+    assert (code == 2) is done.stdout.startswith("ducktape: error: --resume goes on with the tests that the session ")

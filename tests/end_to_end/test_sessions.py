@@ -5,9 +5,14 @@ from __future__ import annotations
 
 import datetime
 import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
-from tests.support.program import finished, started, suite, write
+import pytest
+
+from tests.support.program import LOCALHOST, environment, finished, started, suite, write
 
 SUITE = """
     from ducktape.mark.resource import cluster
@@ -63,3 +68,55 @@ def test_a_real_directory_called_latest_is_left_alone(tmp_path: Path) -> None:
         assert program.process.returncode == 0
         assert "latest is not a symbolic link" in program.output
     assert (tmp_path / "results" / today(1) / "report.json").is_file()
+
+
+# --- places that cannot be written
+
+
+def test_a_session_number_that_cannot_be_kept_here_is_kept_below_the_results_root(tmp_path: Path) -> None:
+    write(tmp_path / ".ducktape", "a file, so that no directory can be made")
+    for number in ("001", "002"):
+        with finished(tmp_path, suite(tmp_path, SUITE), "--results-root", "other") as program:
+            assert program.process.returncode == 0, program.output
+            assert program.output.count("The session number is kept in") == 1
+        assert (tmp_path / "other" / "latest").resolve().name == f"{datetime.date.today()}--{number}"
+        assert (tmp_path / "other" / ".session_id").read_text("utf-8") == f"{datetime.date.today()}--{number}"
+
+
+def test_tests_can_be_listed_where_nothing_can_be_written(tmp_path: Path) -> None:
+    place = str(tmp_path / suite(tmp_path, SUITE))
+    done = in_directory("/proc", tmp_path, place, "--collect-only")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Collected 1 tests:" in done.stdout
+
+
+def test_a_run_where_nothing_can_be_written_is_refused_in_one_line(tmp_path: Path) -> None:
+    done = in_directory("/proc", tmp_path, str(tmp_path / suite(tmp_path, SUITE)))
+    assert done.returncode == 1
+    assert re.fullmatch(r"Cannot make the results directory /proc/results: [^\n]+\n", done.stderr)
+
+
+@pytest.mark.parametrize("arguments", [["suite"], ["--resume"], ["report"]])
+def test_a_current_directory_that_was_removed_is_told_in_one_line(tmp_path: Path, arguments: list[str]) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    done = in_directory(str(gone), tmp_path, *arguments, before=f"rmdir '{gone}';")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "The current directory cannot be used: No such file or directory. Change to another one\n",
+    )
+
+
+def in_directory(directory: str, home: Path, *arguments: str, before: str = "") -> subprocess.CompletedProcess[str]:
+    words = " ".join(f"'{word}'" for word in (sys.executable, "-m", "ducktape", *arguments, *LOCALHOST))
+    if arguments == ("report",):
+        words = words.partition(" '--cluster'")[0]
+    return subprocess.run(
+        ["bash", "-c", f"{before} {words}"],
+        cwd=directory,
+        env=environment(home),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
