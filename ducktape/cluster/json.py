@@ -132,6 +132,10 @@ class JsonCluster(Cluster):
     def _available_nodes(self) -> NodeContainer:
         return self._available_accounts
 
+    @_available_nodes.setter
+    def _available_nodes(self, nodes: NodeContainer) -> None:
+        self._available_accounts = nodes
+
     def do_alloc(self, cluster_spec: ClusterSpec) -> list[ClusterNode]:
         """Take accounts, asking each whether it is available; each becomes a new node with its ``slot_id``.
 
@@ -285,13 +289,20 @@ class JsonCluster(Cluster):
             node_type=node.get("node_type"),
             ssh_exception_checks=self._ssh_exception_checks,
         )
-        if account.externally_routable_ip is None:
+        if _address_of(account) is None:
             account.externally_routable_ip = self._externally_routable_ip(account)
         return account
 
     def _node_of(self, account: Any) -> ClusterNode:
         slot, self._next_slot = self._next_slot, self._next_slot + 1
         return ClusterNode(account, slot_id=slot)
+
+
+def _address_of(account: Any) -> Any:
+    """The address that an account was given; a plain one is not made to look one up, which may block."""
+    if getattr(type(account), "externally_routable_ip", None) is RemoteAccount.externally_routable_ip:
+        return account.assigned_address
+    return account.externally_routable_ip
 
 
 def _accepts(function: Callable[..., Any], name: str) -> bool:

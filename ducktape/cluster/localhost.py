@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -16,7 +15,7 @@ from ducktape.cluster.consts import LINUX
 from ducktape.cluster.health import UnhealthyNode
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
 from ducktape.cluster.local import LocalTransport
-from ducktape.cluster.node_container import InsufficientResourcesError, NodeContainer, NodeNotPresentError
+from ducktape.cluster.node_container import NodeContainer, NodeNotPresentError
 from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig
 
 _TO_KEEP_ONE = 10  # so many nodes are needed before one of them may be put aside
@@ -104,34 +103,33 @@ class LocalhostCluster(Cluster):
         super().__init__()
         num_nodes = kwargs.get("num_nodes", 1000)
         self._make_account = LocalAccounts(kwargs.get("ssh_exception_checks"))
-        # Positions become nodes when they are first used: a run needs a handful of a thousand.
-        self._free: deque[int | LocalhostNode] = deque(range(num_nodes))
-        self._in_use: dict[int, LocalhostNode] = {}
+        # Suites change these two. The nodes are light: each makes its account when that is asked for.
+        self._available_nodes = NodeContainer(LocalhostNode(index, self._make_account) for index in range(num_nodes))
+        self._in_use_nodes = NodeContainer()
         self._most_put_aside = num_nodes // _TO_KEEP_ONE
-        self._dirty: dict[int, str] = {}  # position of a node that is just being given back: what is on it
+        self._dirty: dict[int, str] = {}  # identity of a node that is just being given back: what is on it
         self.unhealthy_nodes: list[UnhealthyNode] = []
 
     def do_alloc(self, cluster_spec: ClusterSpec) -> list[ClusterNode]:
         """Take the nodes that have been free for the longest time."""
-        reason = self.available().nodes.attempt_remove_spec(cluster_spec)
-        if reason:
-            raise InsufficientResourcesError(reason)
-        nodes = [self._node(self._free.popleft()) for _ in range(cluster_spec.size())]
-        for node in nodes:
-            self._in_use[node._index] = node
-        return list(nodes)
+        nodes, _ = self._available_nodes.move_spec(cluster_spec, self._in_use_nodes)
+        return nodes
 
     def free_single(self, node: ClusterNode) -> None:
         """Put a node behind the free ones and close its account."""
-        if not isinstance(node, LocalhostNode) or self._in_use.get(node._index) is not node:
-            raise NodeNotPresentError(f"{node} is not in use")
-        del self._in_use[node._index]
-        reason = self._dirty.pop(node._index, None)
+        try:
+            self._in_use_nodes.remove_node(node)
+        except (NodeNotPresentError, AttributeError):
+            raise NodeNotPresentError(f"{node} is not in use") from None
+        reason = self._dirty.pop(id(node), None)
         if reason is None:
-            self._free.append(node)
+            self._available_nodes.add_node(node)
         else:
             self.unhealthy_nodes.append(UnhealthyNode(node.name, reason, time.time()))
-        node.close()
+        if isinstance(node, LocalhostNode):
+            node.close()
+        else:
+            node.account.close()
 
     def put_aside(self, node: ClusterNode, reason: str) -> bool:
         """Give a node back that a test has left dirty, so that it is not lent out again.
@@ -151,36 +149,27 @@ class LocalhostCluster(Cluster):
         """
         if len(self.unhealthy_nodes) >= self._most_put_aside:
             return False
-        position = getattr(node, "_index", -1)
-        self._dirty[position] = reason
+        self._dirty[id(node)] = reason
         try:
             self.free(node)
         finally:
-            self._dirty.pop(position, None)
+            self._dirty.pop(id(node), None)
         return True
 
     def available(self) -> ClusterSpec:
         """Return what is free now."""
-        return ClusterSpec.simple_linux(len(self._free))
+        return _spec_of(self._available_nodes)
 
     def used(self) -> ClusterSpec:
         """Return what is in use now."""
-        return ClusterSpec.simple_linux(len(self._in_use))
+        return _spec_of(self._in_use_nodes)
 
     def __len__(self) -> int:
-        return len(self._free) + len(self._in_use)
+        return len(self._available_nodes) + len(self._in_use_nodes)
 
-    @property
-    def _available_nodes(self) -> NodeContainer:
-        """The free nodes, for suites that look at them."""
-        for position, item in enumerate(self._free):
-            self._free[position] = self._node(item)
-        return NodeContainer(self._free)
 
-    @property
-    def _in_use_nodes(self) -> NodeContainer:
-        """The nodes in use, for suites that look at them."""
-        return NodeContainer(self._in_use.values())
-
-    def _node(self, item: int | LocalhostNode) -> LocalhostNode:
-        return LocalhostNode(item, self._make_account) if isinstance(item, int) else item
+def _spec_of(nodes: NodeContainer) -> ClusterSpec:
+    # Asked for at every step of the scheduler: a thousand nodes of one kind are counted, not looked at
+    if set(nodes.node_groups) <= {(LINUX, None)}:
+        return ClusterSpec.simple_linux(len(nodes))
+    return ClusterSpec.from_nodes(nodes)

@@ -21,6 +21,7 @@ from ducktape.cluster.ssh import KEEPALIVE_SEC, IgnoreMissingHostKeyPolicy, SshT
 from ducktape.cluster.ssh_config import RemoteAccountSSHConfig
 from ducktape.cluster.ssh_failures import check_ssh, run_ssh_checks
 from ducktape.cluster.transport import Transport, framework_commands, innermost
+from ducktape.utils.addresses import in_url, resolved
 from ducktape.utils.http_utils import HttpMixin
 from ducktape.utils.util import wait_until
 
@@ -50,7 +51,8 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
 
     Args:
         ssh_config: where and as whom to log in.
-        externally_routable_ip: an address by which others reach the machine.
+        externally_routable_ip: an address by which others reach the machine; by default the one that the host name
+            of the login stands for on the driver, which is looked up when it is first asked for.
         node_type: label of the kind of machine.
         logger: of the test that uses the account; without one, the logger of this module is used.
         ssh_exception_checks: functions of the exception and the account, called upon failures of SSH.
@@ -111,14 +113,14 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
         return f"{self.user}@{self.hostname}" if self.user else self.hostname
 
     def __repr__(self) -> str:
-        hidden = ("_own_transport", "_assigned_transport", "_logger", "fault_log")
+        hidden = ("_own_transport", "_assigned_transport", "_logger", "_looked_up", "fault_log")
         shown = {name: value for name, value in self.__dict__.items() if name not in hidden}
         return f"{type(self).__name__}({shown})"
 
     def _configuration(self) -> tuple[Any, ...]:
         return (
             self.ssh_config,
-            self.externally_routable_ip,
+            self.assigned_address,
             self.node_type,
             self.os,
             self._custom_ssh_exception_checks,
@@ -134,6 +136,29 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
     def __hash__(self) -> int:
         # Only what stays as it is: the address is assigned later.
         return hash((type(self), self.hostname, self.ssh_hostname))
+
+    @property
+    def externally_routable_ip(self) -> str | None:
+        """The address by which others reach the machine: as assigned, else what its host name stands for."""
+        return self.assigned_address or self._looked_up_address()
+
+    @externally_routable_ip.setter
+    def externally_routable_ip(self, address: str | None) -> None:
+        # Under its own name, where it stands among the attributes that copies and representations have
+        self.__dict__["externally_routable_ip"] = address
+
+    @property
+    def assigned_address(self) -> str | None:
+        """The externally routable address that was given or assigned, without looking one up."""
+        address: str | None = self.__dict__.get("externally_routable_ip")
+        return address
+
+    def _looked_up_address(self) -> str:
+        name, address = getattr(self, "_looked_up", ("", ""))
+        if name != self.ssh_hostname or address == name:
+            address = resolved(self.ssh_hostname)
+            self._looked_up = (self.ssh_hostname, address)
+        return address
 
     @property
     def operating_system(self) -> str | None:
@@ -344,7 +369,7 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
         Raises:
             TimeoutError: the framework's.
         """
-        url = f"http://{self.externally_routable_ip}:{port}{path}"
+        url = f"http://{in_url(str(self.externally_routable_ip))}:{port}{path}"
         wait_until(
             lambda: self._can_ping_url(url, headers),
             timeout_sec=timeout,

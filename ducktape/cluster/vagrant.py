@@ -15,8 +15,7 @@ from typing import Any
 from ducktape.cluster.cluster_file import read_cluster_file, refuse
 from ducktape.cluster.json import JsonCluster, make_remote_account
 from ducktape.cluster.node_names import name_nodes
-from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig
-from ducktape.errors import DucktapeError
+from ducktape.cluster.remoteaccount import RemoteAccountError, RemoteAccountSSHConfig
 from ducktape.utils.files import write_atomically
 from ducktape.utils.hooks import answer_of
 
@@ -51,7 +50,7 @@ class VagrantCluster(JsonCluster):
             its address; ``ssh_exception_checks``: passed to each account.
 
     Raises:
-        DucktapeError: Vagrant is missing or fails, or machines cannot be asked for their addresses.
+        RemoteAccountError: Vagrant is missing or fails, or machines cannot be asked for their addresses.
         ValueError: the file cannot be understood.
     """
 
@@ -126,8 +125,9 @@ class VagrantCluster(JsonCluster):
         if done.returncode != 0:
             message = " ".join(done.stderr.split()) or "no message on standard error"
             hint = "; --cluster names another cluster class" if done.returncode == _NO_SUCH_PROGRAM else ""
-            raise DucktapeError(
-                f"'vagrant ssh-config' in {os.getcwd()} failed with status {done.returncode}: {message}{hint}"
+            raise RemoteAccountError(
+                "Vagrant",
+                f"'vagrant ssh-config' in {os.getcwd()} failed with status {done.returncode}: {message}{hint}",
             )
         return done.stdout, done.stderr
 
@@ -138,8 +138,9 @@ def _results(configs: list[RemoteAccountSSHConfig], probes: list[Future[dict[str
     if not failures:
         return [probe.result() for probe in probes]
     reasons = "; ".join(f"{config.host}: {_in_one_line(error)}" for config, error in failures)
-    raise DucktapeError(
-        f"{len(failures)} of {len(configs)} machines of Vagrant could not be asked for their address: {reasons}"
+    raise RemoteAccountError(
+        "Vagrant",
+        f"{len(failures)} of {len(configs)} machines could not be asked for their address: {reasons}",
     ) from failures[0][1]
 
 

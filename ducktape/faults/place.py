@@ -139,7 +139,9 @@ class Place:
         account = node.account
         if getattr(account, "operating_system", "linux") != "linux":
             raise FaultUnavailable(f"{account.hostname} does not run Linux, and faults are for Linux machines")
-        address = getattr(account, "externally_routable_ip", None)
+        # Not one that was looked up: behind a forwarded port it is that of the driver
+        given = "assigned_address" if hasattr(type(account), "assigned_address") else "externally_routable_ip"
+        address = getattr(account, given, None)
         return cls(account.transport, str(account.hostname), address, account)
 
     def __repr__(self) -> str:

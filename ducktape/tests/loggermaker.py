@@ -26,14 +26,18 @@ class LoggerMaker(ABC):
     @property
     def logger(self) -> logging.Logger:
         """The logger, configured once however often it is asked for."""
+        # Subclasses configure this attribute, or put another logger in its place
+        if "_logger" not in vars(self):
+            self._logger = logging.getLogger(self.logger_name)
         if not self.configured:
             self.configure_logger()
-        return logging.getLogger(self.logger_name)
+        return self._logger
 
     @property
     def configured(self) -> bool:
         """Whether the logger has handlers already."""
-        return bool(logging.getLogger(self.logger_name).handlers)
+        logger: logging.Logger = vars(self).get("_logger") or logging.getLogger(self.logger_name)
+        return bool(logger.handlers)
 
     @abstractmethod
     def configure_logger(self) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from ducktape.utils.addresses import in_url
 from ducktape.utils.deadline import Deadline
 from ducktape.utils.duration import seconds_of
 from ducktape.utils.hooks import answer_of
@@ -140,7 +141,7 @@ def http(
 
 def _url_of(node: Any, port: int | None, path: str, scheme: str) -> str:
     address = address_of(node)
-    host = f"[{address}]" if ":" in address else address
+    host = in_url(address)
     place = host if port is None else f"{host}:{int(port)}"
     return f"{scheme}://{place}{path if path.startswith('/') else '/' + path}"
 

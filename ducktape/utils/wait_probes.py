@@ -54,6 +54,7 @@ def address_of(host: Any) -> str:
     if isinstance(host, str):
         return host
     account = account_of(host)
+    # Accounts of others may have no address
     return str(account.externally_routable_ip or account.ssh_hostname)
 
 

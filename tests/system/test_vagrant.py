@@ -145,7 +145,7 @@ def test_a_machine_that_is_down_is_named(
     file = tmp_path / "cluster.json"
     with pytest.raises(
         DucktapeError,
-        match=r"^1 of 3 machines of Vagrant could not be asked for their address: worker2: \w+: .* port 1 on 127.0.0.1",
+        match=r"^Vagrant: 1 of 3 machines could not be asked for their address: worker2: \w+: .* port 1 on 127.0.0.1",
     ):
         VagrantCluster(cluster_file=str(file))
     assert not file.exists()
@@ -163,7 +163,7 @@ def test_a_run_shows_why_vagrant_failed_and_the_next_one_asks_again(
     finally:
         failed.kill_everything()
     message = (
-        f"'vagrant ssh-config' in {tmp_path} failed with status 1: "
+        f"Vagrant: 'vagrant ssh-config' in {tmp_path} failed with status 1: "
         "The machine 'worker2' is not running. Run `vagrant up`."
     )
     assert message in failed.output

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.cluster_spec import ClusterSpec, NodeSpec
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
 from ducktape.cluster.localhost import LocalhostCluster
-from ducktape.cluster.node_container import InsufficientResourcesError, NodeNotPresentError
-from ducktape.cluster.remoteaccount import RemoteAccountError
+from ducktape.cluster.node_container import InsufficientResourcesError, NodeContainer, NodeNotPresentError
+from ducktape.cluster.remoteaccount import RemoteAccountError, RemoteAccountSSHConfig
 
 
 def _take(cluster: LocalhostCluster, number: int) -> list[str]:
@@ -135,3 +136,46 @@ def test_one_in_ten_at_most_is_put_aside_as_all_are_one_machine(num_nodes: int, 
     assert [cluster.put_aside(node, "dirty") for node in nodes] == [True] * most + [False] * (num_nodes - most)
     cluster.free(nodes[most:])
     assert len(cluster) == num_nodes - most
+
+
+def test_subclasses_change_which_nodes_there_are() -> None:
+    class Three(LocalhostCluster):
+        def __init__(self) -> None:
+            super().__init__()
+            self._available_nodes = NodeContainer(list(self._available_nodes)[:3])
+
+    class WithoutTheFirst(LocalhostCluster):
+        def __init__(self) -> None:
+            super().__init__(num_nodes=4)
+            self._available_nodes.remove_node(next(iter(self._available_nodes)))
+
+    assert (len(Three()), _take(Three(), 3)) == (3, ["localhost0", "localhost1", "localhost2"])
+    assert (len(WithoutTheFirst()), _take(WithoutTheFirst(), 2)) == (3, ["localhost1", "localhost2"])
+
+
+def test_subclasses_lend_nodes_in_their_own_way() -> None:
+    class Own(LocalhostCluster):
+        def do_alloc(self, cluster_spec: ClusterSpec) -> list[ClusterNode]:
+            nodes, _ = self._available_nodes.remove_spec(cluster_spec)
+            self._in_use_nodes.add_nodes(nodes)
+            return nodes
+
+        def free_single(self, node: ClusterNode) -> None:
+            self._in_use_nodes.remove_node(node)
+            self._available_nodes.add_node(node)
+
+    cluster = Own(num_nodes=3)
+    nodes = cluster.alloc(ClusterSpec.simple_linux(2))
+    assert (cluster.available().size(), cluster.used().size(), cluster.max_used()) == (1, 2, 2)
+    cluster.free(nodes)
+    assert _take(cluster, 3) == ["localhost2", "localhost0", "localhost1"]
+
+
+def test_nodes_of_other_kinds_are_lent_by_their_label() -> None:
+    cluster = LocalhostCluster(num_nodes=1)
+    config = RemoteAccountSSHConfig("large1", "localhost")
+    cluster._available_nodes.add_node(ClusterNode(LinuxRemoteAccount(config, node_type="large")))
+    [large] = cluster.alloc(ClusterSpec.simple_linux(1, "large"))
+    assert (large.name, str(cluster.used())) == ("large1", '[{"node_type": "large", "num_nodes": 1, "os": "linux"}]')
+    cluster.free(large)
+    assert len(cluster) == 2

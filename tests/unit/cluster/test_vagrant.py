@@ -13,8 +13,8 @@ import pytest
 
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
+from ducktape.cluster.remoteaccount import RemoteAccountError
 from ducktape.cluster.vagrant import VagrantCluster, split_hosts
-from ducktape.errors import DucktapeError
 
 TWO = """Some plug-in says hello.
 Host worker1
@@ -96,9 +96,11 @@ def test_the_file_is_preferred(vagrant: Path) -> None:
 def test_a_failure_is_shown_and_not_remembered(vagrant: Path) -> None:
     (vagrant / "status").write_text("1")
     (vagrant / "err").write_text("The machine\n\n  is not up.\n")
-    with pytest.raises(RuntimeError) as caught:
+    with pytest.raises(RemoteAccountError) as caught:
         VagrantCluster(cluster_file=str(vagrant / "cluster.json"), make_remote_account_func=Probed)
-    assert str(caught.value) == f"'vagrant ssh-config' in {vagrant} failed with status 1: The machine is not up."
+    assert (
+        str(caught.value) == f"Vagrant: 'vagrant ssh-config' in {vagrant} failed with status 1: The machine is not up."
+    )
     assert not (vagrant / "cluster.json").exists()
 
 
@@ -144,10 +146,10 @@ def test_a_machine_that_cannot_be_asked_ends_it_with_everything_closed(vagrant: 
         def close(self) -> None:
             closed.append(self.hostname)
 
-    with pytest.raises(DucktapeError) as caught:
+    with pytest.raises(RemoteAccountError) as caught:
         VagrantCluster(make_remote_account_func=Unreachable)
     assert str(caught.value) == (
-        "2 of 2 machines of Vagrant could not be asked for their address: "
+        "Vagrant: 2 of 2 machines could not be asked for their address: "
         "worker1: ConnectionRefusedError: no route; worker2: ConnectionRefusedError: no route"
     )
     assert isinstance(caught.value.__cause__, ConnectionRefusedError)

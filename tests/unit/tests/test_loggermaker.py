@@ -169,3 +169,18 @@ def test_other_errors_of_a_handler_are_shown_as_ever(
     add_handlers(logger, str(tmp_path), "it", "%(message)s", logging.CRITICAL)
     logger.info("one %s", Unshowable())
     assert "ZeroDivisionError: no text" in capsys.readouterr().err
+
+
+def test_subclasses_configure_their_own_attribute_or_replace_it(name: str) -> None:
+    class Configuring(LoggerMaker):
+        def configure_logger(self) -> None:
+            self._logger.addHandler(logging.NullHandler())
+
+    class Replacing(LoggerMaker):
+        def configure_logger(self) -> None:
+            self._logger = logging.getLogger(f"{name}.other")
+            self._logger.addHandler(logging.NullHandler())
+
+    assert Configuring(name).logger is logging.getLogger(name)
+    assert Replacing(f"{name}.first").logger is logging.getLogger(f"{name}.other")
+    close_logger(logging.getLogger(f"{name}.other"))

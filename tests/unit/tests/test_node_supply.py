@@ -9,7 +9,7 @@ import pytest
 from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.localhost import LocalhostCluster
-from ducktape.cluster.node_container import InsufficientResourcesError
+from ducktape.cluster.node_container import InsufficientResourcesError, NodeContainer
 from ducktape.mark.consts import CLUSTER_SIZE_KEYWORD
 from ducktape.tests.node_supply import NodeSupply, names_of
 from ducktape.tests.test_context import TestContext
@@ -25,8 +25,9 @@ class Stubborn(LocalhostCluster):
         if node.name == self.kept:
             raise ZeroDivisionError(f"{node.name} is not taken back")
         super().free_single(node)
-        if self._free and self._free[-1] is node:
-            self._free.appendleft(self._free.pop())
+        *others, last = self._available_nodes
+        if last is node:
+            self._available_nodes = NodeContainer([last, *others])
 
 
 class Supplied:

@@ -20,8 +20,7 @@ class ShrinkingCluster(LocalhostCluster):
     """Loses free nodes when it is told to."""
 
     def lose(self, number: int) -> None:
-        for _ in range(number):
-            self._free.pop()
+        self._available_nodes.remove_nodes(list(self._available_nodes)[-number:])
 
 
 def typed_cluster(*node_types: str | None) -> FiniteSubcluster:

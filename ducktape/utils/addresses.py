@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Addresses of machines, as the driver sees them."""
+
+from __future__ import annotations
+
+import socket
+
+
+def resolved(hostname: str) -> str:
+    """Return the address that a host name stands for on this machine; the name itself if it stands for nothing.
+
+    An IPv4 address is preferred, since most systems under test listen there.
+    """
+    try:
+        found = socket.getaddrinfo(hostname, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return hostname
+    addresses = [str(entry[4][0]) for entry in sorted(found, key=lambda entry: entry[0] != socket.AF_INET)]
+    return addresses[0] if addresses else hostname
+
+
+def in_url(address: str) -> str:
+    """Return an address as URLs have it: IPv6 in brackets."""
+    return f"[{address}]" if ":" in address and not address.startswith("[") else address
