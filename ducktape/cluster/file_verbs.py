@@ -126,7 +126,7 @@ class FileVerbs:
             path: expanded by the shell; several words are several paths.
             allow_fail: be silent about what is not there.
         """
-        with framework_commands():
+        with framework_commands(slow=True):
             self.ssh(f"rm -{'rf' if allow_fail else 'r'} {path}", allow_fail)
 
     @check_ssh

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from typing import IO, TYPE_CHECKING, Protocol
 
-from ducktape.cluster.transport import BoundedBytes, Stdin, stdin_chunks
+from ducktape.cluster.transport import BoundedBytes, Stdin, longest_silence, shortened, stdin_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,17 +56,26 @@ class PipedCommand:
         pipes: this end of its input, its output, and its error output if that is apart.
         stdin: what it is to read.
         timeout: seconds that one call may block.
+        name: of the machine, for messages.
     """
 
     _process: Process | None = None
 
     def __init__(
-        self, command: str, process: Process, pipes: list[IO[bytes]], *, stdin: Stdin, timeout: float | None
+        self,
+        command: str,
+        process: Process,
+        pipes: list[IO[bytes]],
+        *,
+        stdin: Stdin,
+        timeout: float | None,
+        name: str = "localhost",
     ) -> None:
+        self._name = name
         self._command = command
         self._process = process
         self._pipes = pipes
-        self._timeout = timeout
+        self._timeout = longest_silence(timeout)
         self._errors = BoundedBytes()
         self._input: Iterator[bytes] | None = None if stdin is None else stdin_chunks(stdin)
         self._piece = b""
@@ -98,10 +107,12 @@ class PipedCommand:
             if piece:
                 return piece
             if not events:
-                raise TimeoutError(f"no output for {self._timeout} seconds: {self._command}")
+                raise TimeoutError(f"{self._name}: no output for {self._timeout} seconds: {shortened(self._command)}")
+            if any(descriptor == self._in for descriptor, _ in events):
+                deadline = self._deadline()  # whoever takes input is not silent
             # A chatty stderr must not stretch the wait for stdout.
             if self._reading and deadline is not None and time.monotonic() >= deadline:
-                raise TimeoutError(f"no output for {self._timeout} seconds: {self._command}")
+                raise TimeoutError(f"{self._name}: no output for {self._timeout} seconds: {shortened(self._command)}")
         return b""
 
     def exit_status(self) -> int:
@@ -116,7 +127,9 @@ class PipedCommand:
             try:
                 status = process.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                raise TimeoutError(f"not ended after {self._timeout} seconds: {self._command}") from None
+                raise TimeoutError(
+                    f"{self._name}: not ended after {self._timeout} seconds: {shortened(self._command)}"
+                ) from None
         return -1 if status < 0 else status
 
     def stderr(self) -> bytes:
@@ -195,7 +208,9 @@ class PipedCommand:
         """A command may close its output and still read: send the rest before waiting for its end."""
         while self._input is not None:
             if not self._poll.poll(_milliseconds(deadline)):
-                raise TimeoutError(f"input not taken for {self._timeout} seconds: {self._command}")
+                raise TimeoutError(
+                    f"{self._name}: input not taken for {self._timeout} seconds: {shortened(self._command)}"
+                )
             self._feed()
 
 

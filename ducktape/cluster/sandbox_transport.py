@@ -60,6 +60,7 @@ class SandboxTransport(Transport):
             stdin=stdin,
             merge_stderr=merge_stderr,
             timeout=timeout,
+            name=self._name,
         )
         return StreamHandle(started, self._leftovers)
 
@@ -121,6 +122,7 @@ class SandboxCommand(PipedCommand):
         stdin: what it is to read.
         merge_stderr: whether its error output goes where its output goes.
         timeout: seconds that one call may block, the start included.
+        name: of the node, for messages.
     """
 
     def __init__(
@@ -132,9 +134,10 @@ class SandboxCommand(PipedCommand):
         stdin: Stdin,
         merge_stderr: bool,
         timeout: float | None,
+        name: str,
     ) -> None:
         self._elsewhere, pipes = _start(door, home, command, merge_stderr=merge_stderr, timeout=timeout)
-        super().__init__(command, self._elsewhere, pipes, stdin=stdin, timeout=timeout)
+        super().__init__(command, self._elsewhere, pipes, stdin=stdin, timeout=timeout, name=name)
 
     def close(self) -> None:
         """Close the pipes. A process that still runs goes on."""

@@ -14,7 +14,7 @@ from ducktape.cluster.sftp import ANSWER_SEC, SftpFiles
 from ducktape.cluster.ssh_command import SshCommand, has_room, start_command
 from ducktape.cluster.ssh_failures import connecting
 from ducktape.cluster.ssh_settings import IgnoreMissingHostKeyPolicy, SshSettings, login_of
-from ducktape.cluster.transport import Stdin, Transport
+from ducktape.cluster.transport import Stdin, Transport, longest_silence
 from ducktape.utils.deadline import Deadline
 
 if TYPE_CHECKING:
@@ -137,7 +137,8 @@ class SshTransport(Transport):
         try:
             channel.set_combine_stderr(merge_stderr)
             start_command(channel, command, Deadline(deadline.left(ANSWER_SEC)), name=self.name)
-            started = SshCommand(channel, command, stdin=stdin, timeout=timeout, release=self._release, name=self.name)
+            silence = longest_silence(timeout)
+            started = SshCommand(channel, command, stdin=stdin, timeout=silence, release=self._release, name=self.name)
             return StreamHandle(started, self._leftovers)
         except EOFError as error:
             self._release(channel)

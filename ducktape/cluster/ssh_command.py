@@ -8,7 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from ducktape.cluster.transport import BoundedBytes, Stdin, stdin_chunks
+from ducktape.cluster.transport import BoundedBytes, Stdin, shortened, stdin_chunks
 from ducktape.utils.deadline import Deadline
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def start_command(channel: Any, command: str, deadline: Deadline, *, name: str) 
     Raises:
         TimeoutError: (builtin) it does not answer in time; whether the command runs is unknown.
     """
-    bound_answers(channel, deadline, f"{name}: not started after {deadline.seconds} seconds: {command}")
+    bound_answers(channel, deadline, f"{name}: not started after {deadline.seconds} seconds: {shortened(command)}")
     # A path of a node may have names that are not UTF-8.
     channel.exec_command(command.encode("utf-8", "surrogateescape"))
 
@@ -149,7 +149,8 @@ class SshCommand:
                 self._news.forget()
             # Asked before looking: what arrived before the end is then surely seen by the look.
             ended = self._has_ended(channel)
-            self._feed(channel)
+            if self._feed(channel):
+                deadline = self._deadline()  # whoever takes input is not silent
             while channel.recv_stderr_ready():
                 self._errors.feed(channel.recv_stderr(_PIECE))
             if channel.recv_ready():
@@ -173,7 +174,8 @@ class SshCommand:
             raise ValueError(f"the command's stream is closed: {self._command}")
         deadline = self._deadline()
         while not channel.exit_status_ready():
-            self._feed(channel)
+            if self._feed(channel):
+                deadline = self._deadline()
             self._await_status(channel, deadline)
         status: int = channel.recv_exit_status()
         if status == -1:
@@ -220,18 +222,19 @@ class SshCommand:
             return None
         remaining = deadline - time.monotonic()
         if remaining <= 0:
-            raise TimeoutError(f"{self._name}: {what} {self._timeout} seconds: {self._command}")
+            raise TimeoutError(f"{self._name}: {what} {self._timeout} seconds: {shortened(self._command)}")
         return remaining
 
-    def _feed(self, channel: Any) -> None:
-        """Send input as far as the server takes it without waiting."""
+    def _feed(self, channel: Any) -> bool:
+        """Send input as far as the server takes it without waiting; returns whether it took some."""
+        has_taken = False
         while self._input is not None and channel.send_ready() and has_room(channel.get_transport()):
             if not self._piece:
                 self._piece = next(self._input, b"")
             if not self._piece:
                 self._input = None
                 channel.shutdown_write()
-                return
+                return True
             try:
                 sent = channel.send(self._piece)
             except OSError:
@@ -239,8 +242,10 @@ class SshCommand:
                 sent = 0
             if sent == 0:
                 self._input = None
-                return
+                return True
             self._piece = self._piece[sent:]
+            has_taken = True
+        return has_taken
 
     def _fail_if_lost(self, channel: Any) -> None:
         """A missing status means death by a signal only as long as the connection lives."""

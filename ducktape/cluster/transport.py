@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
+import os
 from abc import ABC, abstractmethod
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -20,17 +22,28 @@ if TYPE_CHECKING:
 Stdin = Union[str, bytes, IO[bytes], IO[str], None]
 
 KEPT_STDERR = 32 * 1024
+_SHOWN_COMMAND = 300
 
-_framework_command: ContextVar[bool] = ContextVar("ducktape_framework_command", default=False)
+# Longest silence of a command of the framework. Large trees are removed, and large logs compressed, without a word.
+IDLE_SEC = 120.0
+IDLE_VARIABLE = "DUCKTAPE_IDLE_TIMEOUT"
+_SLOWER = 10
+
+# How often the idle limit a command of the framework may be silent; ``None`` outside of them.
+_framework_command: ContextVar[int | None] = ContextVar("ducktape_framework_command", default=None)
 
 
 @contextlib.contextmanager
-def framework_commands() -> Iterator[None]:
+def framework_commands(*, slow: bool = False) -> Iterator[None]:
     """Mark the commands started in this block as the framework's own.
 
-    Wrappers that change what users' commands do (an environment, tracing) leave marked commands alone.
+    Wrappers that change what users' commands do (an environment, tracing) leave marked commands alone. Marked commands
+    that are silent for too long are given up, see :func:`longest_silence`.
+
+    Args:
+        slow: they work long without a word, and are given ten times as long.
     """
-    token = _framework_command.set(True)
+    token = _framework_command.set(_SLOWER if slow else 1)
     try:
         yield
     finally:
@@ -39,7 +52,33 @@ def framework_commands() -> Iterator[None]:
 
 def is_framework_command() -> bool:
     """Whether the caller runs inside :func:`framework_commands`."""
-    return _framework_command.get()
+    return _framework_command.get() is not None
+
+
+def longest_silence(timeout: float | None) -> float | None:
+    """Return how many seconds a command that is started now may be silent; ``None`` is without limit.
+
+    Args:
+        timeout: that was asked for. Without one, commands of users have no limit, and those of the framework an own.
+
+    Raises:
+        ValueError: the environment variable with the limit is no number of seconds.
+    """
+    factor = _framework_command.get()
+    if timeout is not None or factor is None:
+        return timeout
+    given = os.environ.get(IDLE_VARIABLE)
+    if not given:
+        return IDLE_SEC * factor
+    with contextlib.suppress(ValueError):
+        if 0 < (seconds := float(given)) < math.inf:
+            return seconds * factor
+    raise ValueError(f"{IDLE_VARIABLE} must be a number of seconds greater than 0, not {given!r}")
+
+
+def shortened(command: str) -> str:
+    """Return a command for messages: whole if it is short."""
+    return command if len(command) <= _SHOWN_COMMAND else f"{command[:_SHOWN_COMMAND]}..."
 
 
 @dataclass(frozen=True)

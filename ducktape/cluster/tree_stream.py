@@ -13,7 +13,7 @@ from ducktape.cluster.tar_messages import complaints, error_of
 from ducktape.cluster.tar_receiver import Receiver, Report, Root
 from ducktape.cluster.tar_repacking import Repacking
 from ducktape.cluster.tar_stream import MemberReader, PieceReader, Pulled, StreamEnded, archive
-from ducktape.cluster.transport import framework_commands
+from ducktape.cluster.transport import framework_commands, longest_silence
 
 if TYPE_CHECKING:
     from ducktape.cluster.transport import CommandStream, Stdin, Transport
@@ -184,7 +184,8 @@ class TarNode:
                 raise
             raise CannotStream from error
         try:
-            stream.settimeout(None)
+            with framework_commands():
+                stream.settimeout(longest_silence(None))
             yield stream
         except StreamEnded as error:
             text = stream.stderr().decode(errors="replace").strip()

@@ -78,7 +78,7 @@ def compress_logs(node: Any, service: Any, paths: list[str]) -> list[str]:
     compressed = []
     for path in _in_order(paths):
         try:
-            with framework_commands():
+            with framework_commands(slow=True):
                 node.account.ssh(_found_command(path) if path in notes.found else compress_command(path))
         except Exception as error:
             service.logger.warning("Error compressing log %s: service %s: %s", path, service, error)
