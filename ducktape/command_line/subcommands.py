@@ -6,6 +6,8 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import os
+import sys
 from collections.abc import Callable
 
 from ducktape.command_line.parse_args import create_ducktape_parser
@@ -17,7 +19,8 @@ _MODULES = {"doctor": "ducktape.command_line.doctor", "report": "ducktape.comman
 def find_subcommand(argv: list[str]) -> Callable[[list[str]], int] | None:
     """Return what a command line asks for instead of a run; imports nothing else.
 
-    Only the first positional argument counts, and only its exact name: ``./doctor`` is a path of tests.
+    Only the first positional argument counts, and only its exact name: ``./doctor`` is a path of tests. A line
+    on standard error says so where there is one.
 
     Args:
         argv: the command line.
@@ -27,9 +30,12 @@ def find_subcommand(argv: list[str]) -> Callable[[list[str]], int] | None:
     """
     if not any(name in argv for name in _MODULES):
         return None
-    module = _MODULES.get(_first_positional(argv))
+    name = _first_positional(argv)
+    module = _MODULES.get(name)
     if module is None:
         return None
+    if os.path.exists(name):
+        print(f"{name} is taken for the subcommand: the path of that name here is written ./{name}", file=sys.stderr)
     found: Callable[[list[str]], int] = importlib.import_module(module).main
     return found
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ducktape.command_line import doctor, report
@@ -51,3 +53,17 @@ def test_each_name_has_its_own_program(argv: list[str]) -> None:
 def test_anything_else_is_a_run(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert find_subcommand(argv) is None
     assert tuple(capsys.readouterr()) == ("", "")
+
+
+@pytest.mark.parametrize("name", ["doctor", "report"])
+def test_a_path_of_the_same_name_is_told_how_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_subcommand([name]) is not None
+    assert capsys.readouterr().err == ""
+    (tmp_path / name).mkdir()
+    assert find_subcommand([name]) is not None
+    assert find_subcommand([f"./{name}"]) is None
+    line = f"{name} is taken for the subcommand: the path of that name here is written ./{name}\n"
+    assert capsys.readouterr().err == line
