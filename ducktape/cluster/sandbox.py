@@ -11,6 +11,7 @@ import logging
 import os
 import pwd
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from ducktape.cluster.cluster import Cluster
@@ -20,12 +21,14 @@ from ducktape.cluster.consts import LINUX
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
 from ducktape.cluster.node_container import NodeContainer, NodeNotPresentError
 from ducktape.cluster.node_spec import NodeSpec
-from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig
+from ducktape.cluster.remoteaccount import RemoteAccountError, RemoteAccountSSHConfig
 from ducktape.cluster.sandbox_config import NodeType, SandboxConfig, read_config
 from ducktape.cluster.sandbox_control import Keeper, OwnKeeper, SandboxError, start_keeper
-from ducktape.cluster.sandbox_sshd import COMMAND, Keys
-from ducktape.cluster.sandbox_transport import SandboxTransport
-from ducktape.cluster.sandbox_user import may_change_groups, obstacle
+from ducktape.cluster.sandbox_files import SandboxFiles
+from ducktape.cluster.sandbox_transport import SandboxSshTransport, SandboxTransport
+from ducktape.cluster.sandbox_user import obstacle
+from ducktape.cluster.ssh import SshTransport
+from ducktape.cluster.transport import innermost
 
 __all__ = ["SandboxAccount", "SandboxCluster", "SandboxError", "SandboxNode"]
 
@@ -39,14 +42,33 @@ class SandboxAccount(LinuxRemoteAccount):
     is_sandbox = True
 
     def __init__(self, *args: Any, keeper: Keeper, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
         self._keeper = keeper
+        super().__init__(*args, **kwargs)
 
     @property
     def init_pid(self) -> int:
         """Process id, on this machine, of the first process of the node; 0 while its power is off."""
         pid: int = self._keeper.ask("describe", name=self.hostname)["pid"]
         return pid
+
+    def _make_own_transport(self) -> SshTransport:
+        return SandboxSshTransport(self.ssh_config, provide=self._provide_server, log=partial(self._log, logging.DEBUG))
+
+    def _connection(self) -> SshTransport:
+        # Commands do without a server; it is for those who want the clients of the SSH library
+        return self._own_transport if isinstance(innermost(self.transport), SandboxTransport) else super()._connection()
+
+    def _provide_server(self) -> None:
+        try:
+            server = self._keeper.ask("server")
+            SandboxFiles(self._keeper.door(self.hostname), "/").provide_server(server["program"], server["files"])
+        except (SandboxError, OSError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            raise RemoteAccountError(
+                self,
+                f"ssh_client and sftp_client need an SSH server in the node: {reason}. It is started when they are "
+                'first used, or together with the node when the cluster file says "sshd": true',
+            ) from error
 
 
 class SandboxNode(ClusterNode):
@@ -87,6 +109,8 @@ class SandboxNode(ClusterNode):
         Faults of the network that are in force are so again before this returns.
         """
         self._keeper.ask("power on", name=self.account.hostname)
+        # A connection to the server that was there before learns of its death from its own next packet only
+        self.account._own_transport.close()
         faults: Any = getattr(self.account, "fault_log", None)
         if faults is not None:
             faults.power_returned(self)
@@ -110,7 +134,6 @@ class SandboxCluster(Cluster):
         self._config: SandboxConfig = read_config(cluster_file)
         self._checks: list[Callable[..., Any]] | None = kwargs.get("ssh_exception_checks")
         self._keeper: OwnKeeper | None = None
-        self._keys: Keys | None = None
         self._in_use: dict[int, SandboxNode] = {}
         problem = obstacle()
         if problem is not None:
@@ -138,9 +161,8 @@ class SandboxCluster(Cluster):
         return list(nodes)
 
     def _account(self, keeper: OwnKeeper, facts: dict[str, Any], kind: NodeType) -> SandboxAccount:
-        identity = None if self._keys is None else self._keys.identity
         config = RemoteAccountSSHConfig(
-            host=facts["name"], hostname=facts["address"], user=_USER, port=22, identityfile=identity
+            host=facts["name"], hostname=facts["address"], user=_USER, port=22, identityfile=keeper.identity
         )
         account = SandboxAccount(
             config,
@@ -149,36 +171,16 @@ class SandboxCluster(Cluster):
             ssh_exception_checks=self._checks,
             keeper=Keeper(keeper.pid, keeper.base),
         )
-        if self._keys is None:
+        if not self._config.sshd:
             account.transport = SandboxTransport(keeper, facts["name"], _home())
         return account
 
     def _live_keeper(self) -> OwnKeeper:
         self._end_silent_keeper()
         if self._keeper is None or self._keeper.is_dead():
-            settings = self._config.to_keeper(_home())
-            self._keeper = start_keeper({**settings, **self._sshd(settings["environment"])})
+            self._keeper = start_keeper(self._config.to_keeper(_home()))
             self._tell_missing_limits(self._keeper)
         return self._keeper
-
-    def _sshd(self, environment: dict[str, str]) -> dict[str, Any]:
-        """What nodes need to be entered by SSH."""
-        if not self._config.sshd:
-            return {"files": {}, "program": []}
-        if not may_change_groups():
-            raise SandboxError(
-                '"sshd": true needs root, or an ordinary user with entries in /etc/subuid and /etc/subgid and newuidmap'
-            )
-        if self._keys is None:
-            try:
-                self._keys = Keys()
-            except OSError as error:
-                raise SandboxError(str(error)) from None
-        try:
-            files = self._keys.files(environment)
-        except OSError as error:
-            raise SandboxError(str(error)) from None
-        return {"files": files, "program": [self._keys.server, *COMMAND]}
 
     def _tell_missing_limits(self, keeper: OwnKeeper) -> None:
         missing = sorted(self._config.limits() - set(keeper.controllers))
@@ -224,9 +226,6 @@ class SandboxCluster(Cluster):
         self._in_use.clear()
         if keeper is not None:
             keeper.stop()
-        keys, self._keys = self._keys, None
-        if keys is not None:
-            keys.close()
 
     def available(self) -> ClusterSpec:
         """Return what could be made now."""

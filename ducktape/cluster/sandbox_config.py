@@ -88,6 +88,8 @@ class SandboxConfig:
             "network": self.network,
             "mounts": list(self.mounts),
             "environment": {**own, **user, **self.environment},
+            "sshd": self.sshd,
+            "path": os.environ.get("PATH", ""),
         }
 
 

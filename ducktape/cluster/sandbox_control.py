@@ -63,6 +63,11 @@ class Keeper:
         """Where a node takes commands."""
         return f"{self._root}/doors/{name}"
 
+    @property
+    def identity(self) -> str:
+        """The key that lets its user into nodes, once somebody wanted to enter one by SSH."""
+        return f"{self._root}/keys/identity"
+
     def ask(self, verb: str, *, seconds: float = _SECONDS, **arguments: Any) -> Any:
         """Ask for something; blocks until it is done.
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ducktape.cluster.sandbox_post import answer
+from ducktape.cluster.sandbox_server import provide_server
 
 # A directory of any length is answered in pieces
 _ENTRIES_AT_ONCE = 100
@@ -53,6 +54,7 @@ _WORK: dict[str, Callable[..., Any]] = {
     "rename": os.rename,
     "chmod": os.chmod,
     "mkdir": os.mkdir,
+    "server": provide_server,
 }
 
 

@@ -16,7 +16,7 @@ from ducktape.cluster.received_file import receive_file
 from ducktape.cluster.sandbox_post import LARGEST, post
 
 _SECONDS_TO_ANSWER = 60.0
-_SILENT = "the node was switched off"
+_SILENT = "the node gave no answer: it was switched off, or all its processes were killed"
 
 
 class SandboxFiles:
@@ -40,13 +40,18 @@ class SandboxFiles:
                 data, descriptors, _, _ = socket.recv_fds(letter, LARGEST, 1)
                 fields: dict[str, Any] = json.loads(data) if data else {"errno": errno.EIO, "error": _SILENT}
                 if "errno" in fields:
-                    raise OSError(fields["errno"], fields["error"], *arguments[:1])
+                    path = [each for each in arguments[:1] if isinstance(each, str)]
+                    raise OSError(fields["errno"], fields["error"], *path)
                 result = fields["result"]
                 if verb != "list":
                     return result, descriptors
                 found += result
                 if not fields.get("more"):
                     return found, descriptors
+
+    def provide_server(self, program: list[str], files: dict[str, str]) -> None:
+        """Have an SSH server in the node; see :func:`ducktape.cluster.sandbox_server.provide_server`."""
+        self._ask("server", program, files)
 
     def lstat(self, path: str) -> LocalAttributes:
         """Attributes of the path itself."""

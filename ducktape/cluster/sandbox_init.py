@@ -14,7 +14,6 @@ import os
 import select
 import signal
 import socket
-import time
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -34,14 +33,12 @@ from ducktape.cluster.sandbox_kernel import (
     unshare,
 )
 from ducktape.cluster.sandbox_mounts import Host
+from ducktape.cluster.sandbox_server import run_server
 
 NETWORK_WANTED, NETWORK_THERE, READY = b"network", b"there", b"ready"
 END_ALL = b"end all"
 # What reaches the whole machine: modules, devices, its clock, its log, its power. The rest is the node's own.
 _CAPABILITIES_OF_THE_MACHINE = {16, 17, 20, 22, 25, 26, 27, 30, 32, 33, 34, 35, 36}
-_SSH_PORT = 22
-_LISTENING = "0A"
-_SECONDS_TO_LISTEN = 10.0
 # All that a node shows of its first process: suites look for theirs by the words of their paths
 _NAME = "init"
 _DEFAULTS = (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
@@ -65,7 +62,6 @@ def be_a_node(talk: socket.socket, host: Host, node: Mapping[str, Any], environm
             signal.signal(sig, signal.SIG_DFL)
         _close_all_but(talk.fileno())
         door = _become(talk, host, node)
-        _leave_standard_streams()
         talk.send(READY)
         talk.close()
         _Door(door, environment).serve()
@@ -92,8 +88,9 @@ def _become(talk: socket.socket, host: Host, node: Mapping[str, Any]) -> socket.
         raise OSError("the network was not made")
     sandbox_network.open_node_link(node["address"])
     drop_capabilities(_CAPABILITIES_OF_THE_MACHINE)
+    _leave_standard_streams()
     if node["program"]:
-        _run(node["program"])
+        run_server(node["program"])
     return door
 
 
@@ -103,39 +100,6 @@ def _leave_standard_streams() -> None:
     for number in range(3):
         os.dup2(null, number)
     os.close(null)
-
-
-def _run(program: list[str]) -> None:
-    """Start a server that goes on by itself; returns when it serves."""
-    os.makedirs("/run/sshd", mode=0o755)
-    log = "/run/sshd.log"
-    pid = os.fork()
-    if not pid:
-        try:
-            os.execv(program[0], [*program, "-E", log])
-        finally:
-            os._exit(127)
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    # It goes to the background before it listens
-    deadline = time.monotonic() + _SECONDS_TO_LISTEN
-    while status == 0 and time.monotonic() < deadline:
-        if _is_listened_to(_SSH_PORT):
-            return
-        time.sleep(0.001)
-    with contextlib.suppress(OSError), open(log, encoding="utf-8", errors="replace") as file:
-        raise RuntimeError(f"{program[0]} ended with status {status}: {file.read().strip()[-1000:]}")
-    raise RuntimeError(f"{program[0]} ended with status {status}")
-
-
-def _is_listened_to(port: int) -> bool:
-    """Whether a server of this network listens on a port; asking for a connection would show in its log."""
-    for path in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
-            for line in file:
-                words = line.split()
-                if words[1].endswith(f":{port:04X}") and words[3] == _LISTENING:
-                    return True
-    return False
 
 
 def _close_all_but(descriptor: int) -> None:

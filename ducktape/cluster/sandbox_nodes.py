@@ -69,10 +69,22 @@ class Nodes:
         # At last, because these are what the kernel would not take back if something else failed
         sandbox_cgroups.remove_leftovers()
         self.groups = Groups(str(os.getpid()))
+        self._server: dict[str, Any] | None = None
+        self._early = self.server() if settings["sshd"] else {"program": [], "files": {}}
 
     def address(self, last: int) -> str:
         """An address of the sandbox's network."""
         return f"{self._network}.{last}"
+
+    def server(self) -> dict[str, Any]:
+        """Return what it takes to enter nodes by SSH: a command, and text of files under ``/etc`` by their names."""
+        if self._server is None:
+            # Most sandboxes need nothing of this
+            from ducktape.cluster.sandbox_sshd import COMMAND, Keys
+
+            keys = Keys(f"{self.host.base}/keys", self._settings["path"])
+            self._server = {"program": [keys.server, *COMMAND], "files": keys.files(self._settings["environment"])}
+        return self._server
 
     def create(self, nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Make nodes, all or none; returns when they take commands."""
@@ -90,7 +102,7 @@ class Nodes:
         name, index = wanted["name"], wanted["index"]
         groups = self.groups.add(name, cpu=wanted["cpu"], memory=wanted["memory"], pids=wanted["pids"])
         node = self._nodes[name] = _Node(name, self.address(index + 1), index + 1, groups)
-        files = {"hostname": f"{name}\n", "hosts": self._hosts, **self._settings["files"]}
+        files = {"hostname": f"{name}\n", "hosts": self._hosts, **self._early["files"]}
         node.disk = self.host.add_disk(name, wanted["disk"], files, crash=wanted["crash_disk"])
         return node
 
@@ -116,7 +128,7 @@ class Nodes:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid = fork_as_first()
         if not pid:
-            facts = {**node.to_json(), "program": self._settings["program"]}
+            facts = {**node.to_json(), "program": self._early["program"]}
             be_a_node(theirs, self.host, facts, self._settings["environment"])
         theirs.close()
         ours.settimeout(_SECONDS_TO_BE_MADE)
@@ -180,6 +192,8 @@ class Nodes:
             return self.create(request["nodes"])
         if verb == "destroy":
             return self.destroy(request["names"])
+        if verb == "server":
+            return self.server()
         node = self._nodes.get(request["name"])
         if node is None:
             raise OSError(f"there is no node {request['name']}")

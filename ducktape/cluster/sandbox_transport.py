@@ -11,14 +11,21 @@ import select
 import socket
 import subprocess
 import time
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ducktape.cluster.leftovers import Leftovers, StreamHandle
 from ducktape.cluster.local_command import PipedCommand, login_shell
 from ducktape.cluster.sandbox_control import Keeper
 from ducktape.cluster.sandbox_files import SandboxFiles
 from ducktape.cluster.sandbox_post import post
+from ducktape.cluster.ssh import SshTransport
 from ducktape.cluster.transport import CommandStream, Stdin, Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ducktape.cluster.ssh_settings import SshSettings
+    from ducktape.utils.deadline import Deadline
 
 _LARGEST_COMMAND = 128 * 1024 - 1
 _SECONDS_TO_ANSWER = 60.0
@@ -72,6 +79,27 @@ class SandboxTransport(Transport):
     def close(self) -> None:
         """Close what is left of dropped commands; running ones go on."""
         self._leftovers.close()
+
+
+class SandboxSshTransport(SshTransport):
+    """The SSH connection to a node, whose server is started before each login unless it serves.
+
+    Args:
+        settings: where to log in.
+        provide: starts the server.
+        log: takes debug messages.
+    """
+
+    def __init__(self, settings: SshSettings, *, provide: Callable[[], None], log: Callable[[str], None]) -> None:
+        super().__init__(settings, log=log)
+        self._provide = provide
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_provide": self._provide}
+
+    def _connect(self, deadline: Deadline) -> Any:
+        self._provide()
+        return super()._connect(deadline)
 
 
 class _Elsewhere:

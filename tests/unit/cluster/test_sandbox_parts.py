@@ -169,7 +169,7 @@ def test_variables_are_quoted_for_the_server() -> None:
 
 def test_a_variable_that_the_server_cannot_take_is_named() -> None:
     with pytest.raises(
-        OSError, match=r'^environment\.OWN has a line break, which nodes with "sshd": true cannot have$'
+        OSError, match=r"^environment\.OWN has a line break, which nodes with an SSH server cannot have$"
     ):
         Keys.__new__(Keys).files({"FINE": "x", "OWN": "a\nb"})
 
