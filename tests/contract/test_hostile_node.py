@@ -154,8 +154,10 @@ def found(directory: Path) -> dict[str, bytes]:
 
 
 def assert_harmless(dest: Path) -> None:
-    """Only the innocent files arrived, and nothing is anywhere else."""
+    """Only the innocent files arrived, and nothing is anywhere else, not even a directory."""
     everywhere = found(dest.parents[1])
+    directories = {str(path.relative_to(dest.parents[1])) for path in dest.parents[1].rglob("*") if path.is_dir()}
+    assert directories - {"source", "source/tree"} == {"outside", "tmp", "results", "results/dest", "results/dest/tree"}
     assert everywhere == {
         "outside/canary": b"sings",
         "results/dest/tree/a good": GOOD,
