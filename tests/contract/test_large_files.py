@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import pytest
 
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
 from ducktape.cluster.received_file import KEPT_BYTES, ReceivedFile
+from tests.support.sshd import Sshd
 from tests.support.tiny_disk import tiny_disk
 
-SIZE = 64 * 1024 * 1024 + 5
+SIZE = 16 * 1024 * 1024 + 5
 
 
 def make_sparse(path: Path, *, size: int) -> None:
@@ -40,7 +42,7 @@ def test_holes_stay_holes(account: LinuxRemoteAccount, tmp_path: Path) -> None:
     assert failed == dict.fromkeys(paths)
     for copy in (tmp_path / "dest" / "sparse", tmp_path / "dest" / "tree" / "a sparse"):
         assert copy.read_bytes() == (tmp_path / "sparse").read_bytes()
-        assert room(copy) < 8 * 1024 * 1024
+        assert room(copy) < 4 * 1024 * 1024
     assert (tmp_path / "dest" / "tree" / "b small").read_text() == "small"
 
 
@@ -67,3 +69,29 @@ def test_a_large_file_leaves_the_last_part_of_the_disk_to_others(tmp_path: Path)
 def test_files_without_a_size_are_read_to_their_end(account: LinuxRemoteAccount, tmp_path: Path) -> None:
     account.copy_from("/proc/version", str(tmp_path / "version"))
     assert (tmp_path / "version").read_text() == Path("/proc/version").read_text()
+
+
+def test_a_file_that_grows_as_fast_as_it_is_read_ends(
+    sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ducktape.cluster.sftp_session._LONGEST_WITHOUT_SIZE", 8 * 1024 * 1024)
+    account = LinuxRemoteAccount(sshd.settings)
+    log = tmp_path / "log"
+    log.write_bytes(b"x" * 8 * 1024 * 1024)
+    is_read = threading.Event()
+
+    def grow() -> None:
+        with open(log, "ab") as file:
+            while not is_read.is_set() and file.tell() < 1 << 30:
+                file.write(b"y" * (1 << 20))
+
+    writer = threading.Thread(target=grow)
+    writer.start()
+    try:
+        account.transport.files.get(str(log), str(tmp_path / "copy"))
+    finally:
+        account.close()
+        is_read.set()
+        writer.join()
+    copied = (tmp_path / "copy").stat().st_size
+    assert 8 * 1024 * 1024 <= copied < log.stat().st_size

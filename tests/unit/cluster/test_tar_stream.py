@@ -95,3 +95,50 @@ def test_members_and_texts_alternate() -> None:
     data = block("tree 3") + packed(("./a/", tarfile.DIRTYPE, b""))[:1024] + block("done")
     reader = MemberReader(PieceReader(in_pieces(data)), MARK)
     assert [reader.next() for _ in range(3)] == [["tree", "3"], Member("./a", 0, False, True), ["done"]]
+
+
+def sparse_header(pieces: list[tuple[int, int]], *, size: int, length: int) -> bytes:
+    """The header of a file with holes, as GNU tar writes it."""
+    info = tarfile.TarInfo("./sparse")
+    info.type, info.size = tarfile.GNUTYPE_SPARSE, size
+    block = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    fields = b"".join(b"%011o\0%011o\0" % piece for piece in pieces)
+    block[386 : 386 + len(fields)] = fields
+    block[483:495] = b"%011o\0" % length
+    block[148:156] = b"        "
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+def test_holes_are_read_from_the_map_of_a_file() -> None:
+    data = sparse_header([(512, 3), (1000, 2)], size=5, length=2000) + b"abcde".ljust(512, b"\0") + bytes(1024)
+    reader = MemberReader(PieceReader(in_pieces(data)), MARK)
+    member = reader.next()
+    assert isinstance(member, Member)
+    pieces = [piece if isinstance(piece, int) else bytes(piece) for piece in reader.content(member)]
+    assert pieces == [512, b"abc", 485, b"de", 998]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "size", "length"),
+    [
+        ([(512, 3)], 5, 2000),  # more data than places
+        ([(512, 5)], 5, 100),  # behind the end
+        ([(512, 3), (100, 2)], 5, 2000),  # backwards
+        ([(512, 3), (513, 2)], 5, 2000),  # one over the other
+    ],
+)
+def test_a_map_that_makes_no_sense_is_an_error(pieces: list[tuple[int, int]], size: int, length: int) -> None:
+    reader = MemberReader(PieceReader(in_pieces(sparse_header(pieces, size=size, length=length))), MARK)
+    with pytest.raises(OSError, match="this is not an archive: the pieces of a file"):
+        reader.next()
+
+
+def test_a_stream_without_an_end_ends() -> None:
+    reader = MemberReader(PieceReader(lambda: bytes(4096)), MARK)
+    with pytest.raises(OSError, match="it goes on after its end"):
+        reader.next()
+    with pytest.raises(OSError, match="the stream goes on after 1000 bytes"):
+        PieceReader(lambda: b"x" * 512).whole_rest(1000)
+    with pytest.raises(OSError, match="no compressed stream"):
+        next(PieceReader(lambda: b"x" * 512).unzipped().pieces(1))
