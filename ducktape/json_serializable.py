@@ -3,23 +3,72 @@
 
 from __future__ import annotations
 
+import decimal
 import json
+import math
+import numbers
+import operator
+import re
 from collections.abc import Iterable
 from typing import Any
+
+from ducktape.utils.masking import is_secret_argument, masked_text
+from ducktape.utils.stable_text import Numbers, stable_argument, stable_text
 
 # Far below the depth at which the standard encoder gives up
 _MAX_DEPTH = 100
 _MAX_SHOWN_KEY = 60
+# More digits than Python is willing to spell
+_LARGEST_NUMBER_BITS = 14_000
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+_ESCAPED_HALF = "\\ud"  # in ASCII, whole characters beyond the first 65,536 have it as well
+_REPLACEMENT = "\ufffd"
 
 
 class DucktapeJSONEncoder(json.JSONEncoder):
-    """Encodes every object that has a method ``to_json()`` as what that method returns."""
+    """Encodes every object that has a method ``to_json()`` as what that method returns, and numbers of any library."""
 
     def default(self, o: Any) -> Any:
         """Return the replacement of an object that JSON does not know; ``TypeError`` when it offers none."""
         if _offers_to_json(o):
             return o.to_json()
-        return super().default(o)
+        number = _foreign_number(o)
+        return super().default(o) if number is None else number
+
+
+def strict(value: Any) -> Any:
+    """Return a copy of a value that every JSON parser accepts.
+
+    Args:
+        value: as :func:`jsonable` returns it.
+
+    Returns:
+        The same with ``None`` for NaN and infinities and U+FFFD for lone surrogates, in keys as well. Keys that become
+        equal by that are numbered, so that nothing is lost.
+    """
+    if isinstance(value, str):
+        return _HALF_CHARACTER.sub(_REPLACEMENT, value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return _with_distinct_keys((strict(_key(key)), strict(item)) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return [strict(item) for item in value]
+    return value
+
+
+def strict_dumps(value: Any, **options: Any) -> str:
+    """Return the text of a value as JSON in ASCII that every parser accepts; what all files are written with.
+
+    Args:
+        value: as :func:`jsonable` returns it.
+        **options: of ``json.dumps``.
+    """
+    try:
+        text = json.dumps(value, allow_nan=False, **options)
+    except ValueError:
+        return json.dumps(strict(value), allow_nan=False, **options)
+    return json.dumps(strict(value), **options) if _ESCAPED_HALF in text else text
 
 
 def jsonable(value: object) -> Any:
@@ -33,7 +82,17 @@ def jsonable(value: object) -> Any:
     Returns:
         A value of dicts with string keys, lists, strings, numbers (the non-finite ones too), booleans and ``None``.
     """
-    return _jsonable(value, ())
+    return _Converter().convert(value)
+
+
+def jsonable_arguments(arguments: Any, numbers: Numbers) -> Any:
+    """Return the arguments of a test as symbols and reports have them: the same in every process, without secrets.
+
+    Args:
+        arguments: by name; ``None`` for a test without any.
+        numbers: of objects that share a text.
+    """
+    return _Arguments(numbers).convert(arguments)
 
 
 def unserializable_part(value: object, name: str = "data") -> str | None:
@@ -58,33 +117,78 @@ def _offers_to_json(value: object) -> bool:
     return not isinstance(value, type) and callable(getattr(value, "to_json", None))
 
 
-def _jsonable(value: object, ancestors: tuple[int, ...]) -> Any:
-    try:
-        return _convert(value, ancestors)
-    except Exception:  # foreign iterators, properties and to_json() run here, and a report must not die of them
-        return _text(value)
+class _Converter:
+    """Makes values JSON-ready."""
 
+    def convert(self, value: object, ancestors: tuple[int, ...] = ()) -> Any:
+        try:
+            return self._convert(value, ancestors)
+        except Exception:  # foreign iterators, properties and to_json() run here, and a report must not die of them
+            return self.text(value)
 
-def _convert(value: object, ancestors: tuple[int, ...]) -> Any:
-    if value is None or isinstance(value, bool):
+    def text(self, value: object) -> str:
+        return stable_text(value)
+
+    def string(self, value: str) -> str:
         return value
-    plain = _plain_scalar(value)
-    if plain is not None:
-        return plain
-    if id(value) in ancestors:
-        return f"<{type(value).__name__} that contains itself>"
-    if len(ancestors) >= _MAX_DEPTH:
-        return _text(value)
-    path = (*ancestors, id(value))
-    if isinstance(value, dict):
-        return {_key(key): _jsonable(item, path) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_jsonable(item, path) for item in value]
-    if _offers_to_json(value):
-        return _jsonable(value.to_json(), path)  # type: ignore[attr-defined]
-    if isinstance(value, (set, frozenset)):
-        return _ordered([_jsonable(item, path) for item in value])
-    return _text(value)
+
+    def item(self, key: object, value: object, path: tuple[int, ...]) -> Any:
+        return self.convert(value, path)
+
+    def _convert(self, value: object, ancestors: tuple[int, ...]) -> Any:
+        if value is None or isinstance(value, bool):
+            return value
+        plain = _plain_scalar(value)
+        if plain is not None:
+            return self.string(plain) if isinstance(plain, str) else plain
+        if id(value) in ancestors:
+            return f"<{type(value).__name__} that contains itself>"
+        if len(ancestors) >= _MAX_DEPTH:
+            return self.text(value)
+        path = (*ancestors, id(value))
+        if isinstance(value, dict):
+            return _with_distinct_keys((self._key(key), self.item(key, item, path)) for key, item in value.items())
+        if isinstance(value, (list, tuple)):
+            return [self.convert(item, path) for item in value]
+        if _offers_to_json(value):
+            return self.convert(value.to_json(), path)  # type: ignore[attr-defined]
+        if isinstance(value, (set, frozenset)):
+            return _ordered([self.convert(item, path) for item in value])
+        number = _foreign_number(value)
+        return self.text(value) if number is None else number
+
+    def _key(self, key: object) -> str:
+        return _plain_key(key) or self.text(key)
+
+
+class _Arguments(_Converter):
+    """Makes arguments of tests JSON-ready."""
+
+    def __init__(self, numbers: Numbers) -> None:
+        self._numbers = numbers
+
+    def text(self, value: object) -> str:
+        return stable_text(value, self._numbers)
+
+    def string(self, value: str) -> str:
+        return masked_text(value)
+
+    def item(self, key: object, value: object, path: tuple[int, ...]) -> Any:
+        if is_secret_argument(key, value):
+            return stable_argument(key, value, self._numbers)
+        return self.convert(value, path)
+
+
+def _with_distinct_keys(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a dict in which keys that have become equal, such as 1 and "1", are numbered."""
+    found: dict[str, Any] = {}
+    for key, item in items:
+        number, distinct = 1, key
+        while distinct in found:
+            number += 1
+            distinct = f"{key} ({number})"
+        found[distinct] = item
+    return found
 
 
 def _plain_scalar(value: object) -> str | int | float | None:
@@ -92,35 +196,42 @@ def _plain_scalar(value: object) -> str | int | float | None:
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, int):
-        return int.__int__(value)
+        return int.__int__(value) if value.bit_length() <= _LARGEST_NUMBER_BITS else hex(value)
     if isinstance(value, float):
         return float.__float__(value)
     return None
 
 
+def _foreign_number(value: object) -> int | float | bool | None:
+    """Return the number that a scalar of another library stands for, as those of numpy do; ``None`` for all others."""
+    if isinstance(value, (type, decimal.Decimal, numbers.Rational)) or getattr(value, "shape", ()) != ():
+        return None  # an exact number is none that JSON has
+    found: Any = None
+    if callable(getattr(value, "item", None)) and hasattr(value, "dtype"):
+        found = value.item()  # type: ignore[attr-defined]
+    elif hasattr(value, "__index__"):
+        found = operator.index(value)
+    elif hasattr(value, "__float__"):
+        found = float(value)
+    return found if type(found) in (int, float, bool) else None
+
+
 def _key(key: object) -> str:
+    return _plain_key(key) or stable_text(key)
+
+
+def _plain_key(key: object) -> str | None:
     if isinstance(key, str):
         return str.__str__(key)
-    if key is None or isinstance(key, (bool, int, float)):
-        return json.dumps(key)
-    return _text(key)
+    return json.dumps(key) if key is None or isinstance(key, (bool, int, float)) else None
 
 
 def _ordered(items: list[Any]) -> list[Any]:
     """Sort, so that the order of a set does not change from run to run."""
-    try:
-        return sorted(items)
-    except TypeError:
-        return sorted(items, key=repr)
-
-
-def _text(value: object) -> str:
-    for spell in (str, repr):
-        try:
-            return str.__str__(spell(value))
-        except Exception:  # user code; the next spelling may work
-            continue
-    return f"<{type(value).__name__} without a text>"
+    comparable = all(type(item) is str for item in items) or all(
+        type(item) in (int, float, bool) and math.isfinite(item) for item in items
+    )
+    return sorted(items) if comparable else sorted(items, key=repr)
 
 
 def _explain(value: object, name: str, error: Exception) -> str:
@@ -143,6 +254,8 @@ def _culprit(value: object, place: str, ancestors: tuple[int, ...]) -> str | Non
         return _culprit_in_dict(value, place, path)
     if isinstance(value, (list, tuple)):
         return _first(_culprit(item, f"{place}[{index}]", path) for index, item in enumerate(value))
+    if not _offers_to_json(value) and _foreign_number(value) is not None:
+        return None
     if not _offers_to_json(value):
         return f"{place} is {_a(value)}, which JSON cannot express"
     try:
@@ -173,5 +286,5 @@ def _a(value: object) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    lines = _text(error).splitlines() or [""]
+    lines = stable_text(error).splitlines() or [""]
     return f"{type(error).__name__}: {lines[0]}"

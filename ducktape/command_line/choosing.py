@@ -33,6 +33,7 @@ class Choice:
         first: ids of those that go before all others.
         seed: of their random order; ``None`` for any other order.
         gone: tests of the session that is resumed which are not there any more.
+        lost: ids of tests that failed in the last session and are not there any more.
         durations: how long each took in earlier sessions, in seconds by id.
     """
 
@@ -40,6 +41,7 @@ class Choice:
     first: Collection[str] = ()
     seed: int | None = None
     gone: list[NotRun] = dataclasses.field(default_factory=list)
+    lost: list[str] = dataclasses.field(default_factory=list)
     durations: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
@@ -136,12 +138,36 @@ def _of_options(tests: list[TestContext], args: Mapping[str, Any]) -> Choice:
             raise
         return Choice(tests)  # the first of all sessions has nothing to begin with
     failed, _ = split_by_failure(tests, failed_ids)
+    lost = _lost(tests, failed_ids) if not _narrowed(args) else []
+    for test_id in lost:
+        print(f"{test_id} failed in session {session_id} and was not found again", file=sys.stderr)
     if not args["last_failed"]:
         return Choice(tests, first={test.test_id for test in failed})
     if failed_ids and not failed:
         give_up(f"{len(failed_ids)} tests failed in session {session_id}, and none of them is among those found now")
     print(f"{len(failed)} of these tests failed in session {session_id}")
-    return Choice(failed)
+    return Choice(failed, lost=lost)
+
+
+def _narrowed(args: Mapping[str, Any]) -> bool:
+    """Return whether only some tests of a file may have been asked for: the others are not lost then."""
+    options = ("keyword", "tags", "exclude", "sample", "parameters")
+    return (
+        any(args.get(name) for name in options)
+        or args["subsets"] > 1
+        or any("::" in path for path in args["test_path"])
+    )
+
+
+def _lost(tests: list[TestContext], failed_ids: Collection[str]) -> list[str]:
+    """Return which tests are not found in the modules in which they failed."""
+    found = {test.test_id for test in tests}
+    modules = tuple({f"{test.module_name}." for test in tests})
+    return sorted(
+        failed
+        for failed in failed_ids
+        if failed not in found and failed.startswith(modules) and not failed.endswith(".<import>")
+    )
 
 
 def _sample(tests: list[TestContext], size: int | None) -> list[TestContext]:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import json
 import math
 import os
 import sys
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.command_line.steps import is_sandbox, make_cluster, read_options
+from ducktape.json_serializable import strict_dumps
 
 # Wrong options are answered without the libraries that reach nodes.
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def main(argv: list[str]) -> int:
     except KeyboardInterrupt:
         return _INTERRUPTED
     if options.json:
-        print(json.dumps(_as_json(args["cluster"], findings, remarks), indent=2))
+        print(strict_dumps(_as_json(args["cluster"], findings, remarks), indent=2))
     else:
         _show(findings, remarks)
     return 0 if findings and all(each.usable for each in findings) else 1
@@ -58,7 +58,7 @@ def _visit_sandbox(args: dict[str, Any], options: argparse.Namespace) -> int:
 
     visit = visit_sandbox(lambda: make_cluster(args), timeout=options.timeout)
     print(
-        json.dumps(to_json(args["cluster"], visit), indent=2)
+        strict_dumps(to_json(args["cluster"], visit), indent=2)
         if options.json
         else render_sandbox(visit, columns=_columns())
     )

@@ -31,6 +31,7 @@ from ducktape.tests.session import SessionContext, SessionLoggerMaker, generate_
 from ducktape.tests.signals import StopRequests
 from ducktape.utils.console import lost_output, make_streams_usable
 from ducktape.utils.local_filesystem_utils import mkdir_p
+from ducktape.utils.masking import masked, masked_command_line, masked_options
 from ducktape.utils.persistence import PDict
 
 # Each step imports what it alone needs: `--version` and `--collect-only` are answered without the engine.
@@ -85,7 +86,7 @@ def _run_session(argv: list[str], resources: contextlib.ExitStack) -> bool:
         sys.exit(0)
     choice = choose(tests, session_context, None if resumed is None else resumed.recorded, args, logger)
     if resumed is None and args["last_failed"] and not choice.tests:
-        return True
+        return not choice.lost
     del tests  # each is forgotten when it is over: thousands of them would weigh more than their results
     cluster = _cluster_for(choice.tests, session_context, logger, args)
     from ducktape.command_line.running import Run, new_journal
@@ -95,7 +96,7 @@ def _run_session(argv: list[str], resources: contextlib.ExitStack) -> bool:
         run = Run(args, cluster, session_context, logger, journal, stop_requests, resumed)
         succeeded = run.run(choice, import_failures)
     update_latest_symlink(args["results_root"], session_context.results_dir)
-    return succeeded
+    return succeeded and not choice.lost
 
 
 # --- options
@@ -109,7 +110,7 @@ def _understood(args: dict[str, Any]) -> dict[str, Any]:
         except ValueError as error:
             give_up(f"parameters are not valid json: {error}", error=False)
         if not isinstance(args["parameters"], dict):
-            give_up(f"parameters are not a JSON object but {json.dumps(args['parameters'])}", error=False)
+            give_up(f"parameters are not a JSON object but {json.dumps(masked(args['parameters']))}", error=False)
     else:
         args["parameters"] = None
     try:
@@ -147,12 +148,13 @@ def get_user_defined_globals(globals_str: str | None) -> PDict:
         try:
             values = json.loads(globals_str)
         except ValueError as error:
+            [globals_str] = masked_command_line([globals_str])
             raise ValueError(
                 f"{error}\nglobals parameter {globals_str} is neither valid JSON nor a valid path to a JSON file."
             ) from error
     if not isinstance(values, dict):
         raise ValueError(
-            f"Globals{place} must be a JSON object. Instead found {values}, which parsed to {type(values)}"
+            f"Globals{place} must be a JSON object. Instead found {masked(values)}, which parsed to {type(values)}"
         )
     return PDict(values)
 
@@ -292,7 +294,7 @@ def _replace_symlink(latest: str, results_root: str, new_results_dir: str) -> No
 
 
 def _log_configuration(logger: logging.Logger, args: dict[str, Any]) -> None:
-    for key, value in args.items():
+    for key, value in masked_options(args).items():
         logger.debug("Configuration: %s=%s", key, value)
 
 

@@ -18,6 +18,7 @@ from ducktape.tests.journal import Journal
 from ducktape.tests.not_run import NotRun
 from ducktape.tests.replay import RecordedSession, RecordError
 from ducktape.tests.test_context import TestContext
+from ducktape.utils.masking import masked
 
 _SHOWN = 3
 _NOT_FOUND = "was not found again when the session was resumed"
@@ -82,6 +83,7 @@ def resume(args: Mapping[str, Any], present: Mapping[str, Any]) -> Resumed:
     journal = Journal(directory, resume=True)
     try:
         recorded = RecordedSession.read(directory)
+        _check_secrets(recorded, present)
         options = options_of(recorded, present)
         go_to(recorded)
     except BaseException:
@@ -100,7 +102,20 @@ def _without_same_choice(present: Mapping[str, Any], recorded: RecordedSession) 
         raise OtherTestsError(
             f"--resume goes on with the tests that the session {recorded.session_id} began with: leave out {names}"
         )
-    return {name: value for name, value in present.items() if name not in _CHOOSING}
+    needed = {name for name in recorded.secrets_left_out if name == "parameters"}
+    return {name: value for name, value in present.items() if name not in _CHOOSING - needed}
+
+
+def _check_secrets(recorded: RecordedSession, present: Mapping[str, Any]) -> None:
+    """Make sure that what the journal does not keep is given again."""
+    if not recorded.missing() and not recorded.failed_imports:
+        return
+    left_out = [name for name in recorded.secrets_left_out if name in ("globals", "parameters") and name not in present]
+    if left_out:
+        names = " and ".join(f"--{name}" for name in left_out)
+        raise RecordError(
+            f"Session {recorded.session_id} had secrets in {names}, which its journal does not keep: give {names} again"
+        )
 
 
 def _comparable(options: Mapping[str, Any], directory: str) -> dict[str, Any]:
@@ -120,7 +135,7 @@ def _plain_symbol(symbol: str) -> tuple[str, str, str]:
 
 def _plain_json(text: str | None) -> str:
     try:
-        return json.dumps(json.loads(text or "null"), sort_keys=True)
+        return json.dumps(masked(json.loads(text or "null")), sort_keys=True)
     except ValueError:
         return str(text)
 

@@ -20,6 +20,7 @@ from ducktape.tests.journal import JOURNAL_VERSION, Journal, SessionBusyError
 from ducktape.tests.not_run import NotRun
 from ducktape.tests.runner import TestRunner
 from ducktape.tests.scheduler import TestScheduler
+from ducktape.utils.masking import masked_command_line, masked_options, options_with_secrets
 
 if TYPE_CHECKING:
     from ducktape.command_line.resuming import Resumed
@@ -206,10 +207,11 @@ class Run:
             version=JOURNAL_VERSION,
             session_id=context.session_id,
             versions={"ducktape": __version__, "python": sys.version.split()[0], "platform": platform.platform()},
-            argv=sys.argv[1:],
+            argv=masked_command_line(sys.argv[1:]),
             first_of_search_path=sys.path[0] if self._recorded is None else self._recorded.first_of_search_path,
             directory=os.getcwd() if self._recorded is None else self._recorded.directory,
-            configuration=dict(self._args),
+            configuration=masked_options(self._args),
+            secrets_left_out=options_with_secrets(self._args),
             session_context=context.to_json(),
             cluster_num_nodes=len(self._cluster),
             expected=already + len(choice.tests) + len(import_failures) + len(choice.gone),

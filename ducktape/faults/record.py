@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import threading
 from typing import Any, Protocol
 
-from ducktape.json_serializable import jsonable
+from ducktape.json_serializable import jsonable, strict_dumps
 from ducktape.utils.files import write_atomically
 
 EVENTS_FILE = "events.json"
@@ -106,7 +105,7 @@ def write_events(directory: str, faults: list[dict[str, Any]]) -> None:
     # A full disk costs the file; the report has it all the same
     with contextlib.suppress(OSError):
         os.makedirs(directory, exist_ok=True)
-        text = json.dumps({"faults": faults}, indent=1)
+        text = strict_dumps({"faults": faults}, indent=1)
         write_atomically(os.path.join(directory, EVENTS_FILE), text + "\n")
 
 

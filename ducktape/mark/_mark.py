@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, overload
 
 from ducktape.errors import DucktapeError
+from ducktape.utils.stable_text import in_stable_order
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -353,7 +354,10 @@ def _materialised(decorator: str, values: Mapping[str, Any]) -> dict[str, Any]:
             raise DucktapeError(
                 f"Expected all values in @{decorator} decorator to be iterable: {key}={value!r} is not"
             ) from None
-        kept[key] = list(iterator) if iterator is value else value
+        if isinstance(value, (set, frozenset)):
+            kept[key] = in_stable_order(value)
+        else:
+            kept[key] = list(iterator) if iterator is value else value
     return kept
 
 

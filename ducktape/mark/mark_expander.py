@@ -11,6 +11,7 @@ from ducktape.mark._mark import Mark, Parametrize, _is_parametrize_mark, paramet
 from ducktape.mark.conduct import Conduct, class_marks
 from ducktape.tests.test_context import TestContext
 from ducktape.utils.hooks import called
+from ducktape.utils.stable_text import numbers_of
 
 
 class MarkedFunctionExpander:
@@ -55,6 +56,9 @@ class MarkedFunctionExpander:
             self.context_list = Parametrize(**test_parameters).apply(self.seed_context, [])
         for mark in marks:
             self.context_list = called(mark.apply, self.seed_context, self.context_list)
+        numbers = numbers_of(context.injected_args for context in reversed(self.context_list))
+        for context in self.context_list if numbers else ():
+            context.argument_numbers = numbers
         return self.context_list
 
 

@@ -5,18 +5,13 @@ from __future__ import annotations
 
 import ast
 import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from ducktape.utils.masking import is_secret_name, is_secret_text
+
 _DEEPEST = 20
 _BRACKETS: dict[type, tuple[str, str]] = {list: ("[", "]"), tuple: ("(", ")"), set: ("{", "}")}
-# What is written down passes through a pipe and through the driver, where a secret has no business.
-_SECRET_NAME = re.compile(
-    r"pass(word|wd|phrase|code)|(^|_)pass($|_)|pwd|secret|token|credential|(^|_|api|access|ssh|private)keys?($|_)",
-    re.IGNORECASE,
-)
-_SECRET_TEXT = re.compile(r"PRIVATE KEY-----|://[^/\s:@]*:[^/\s@]+@")
 
 
 def values_of(literals: Mapping[str, str]) -> dict[str, Any]:
@@ -53,7 +48,8 @@ class PlainAttributes:
         """
         found = {}
         for name, value in list(getattr(owner, "__dict__", {}).items()):
-            if name in omitted or _SECRET_NAME.search(_in_snake_case(name)):
+            # It passes through a pipe and through the driver, where a secret has no business
+            if name in omitted or is_secret_name(name):
                 continue
             room, self._pieces = self._room, []
             try:
@@ -88,14 +84,14 @@ class PlainAttributes:
     def _spell_text(self, value: str | bytes) -> None:
         if len(value) > self._room:
             raise _NotPlainError  # before all of it is copied
-        if isinstance(value, str) and _SECRET_TEXT.search(value):
+        if isinstance(value, str) and is_secret_text(value):
             raise _NotPlainError
         self._write(repr(value))
 
     def _spell_dict(self, value: dict[Any, Any], depth: int) -> None:
         self._write("{")
         for key, item in value.items():
-            if isinstance(key, str) and _SECRET_NAME.search(_in_snake_case(key)):
+            if isinstance(key, str) and is_secret_name(key):
                 continue
             self._spell(key, depth + 1)
             self._write(": ")
@@ -113,7 +109,3 @@ class PlainAttributes:
             self._spell(item, depth + 1)
             self._write(", ")
         self._write(closing)
-
-
-def _in_snake_case(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)

@@ -7,10 +7,11 @@ import os
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from ducktape.json_serializable import jsonable_arguments
 from ducktape.mark._mark import _inject
 from ducktape.mark.mark_expander import MarkedFunctionExpander
 from ducktape.tests.discovery import MarkedMethod, ModuleAndFile, find_methods
-from ducktape.tests.selection import argument_key
+from ducktape.tests.selection import argument_key, unique
 from ducktape.tests.symbols import LoaderException, TestSymbol
 from ducktape.tests.test_context import TestContext
 
@@ -37,7 +38,7 @@ class _Origin(NamedTuple):
 
 class _Expanded(NamedTuple):
     contexts: list[TestContext]
-    by_arguments: dict[Hashable, list[TestContext]]
+    by_arguments: dict[tuple[bool, Hashable], list[TestContext]]
 
 
 class Expansion:
@@ -115,6 +116,13 @@ def _with_arguments(expanded: _Expanded, wanted: dict[str, Any] | list[Any]) -> 
     index = expanded.by_arguments
     if not index:
         for context in expanded.contexts:
-            index.setdefault(argument_key(context.injected_args), []).append(context)
-    keys = [argument_key(each) for each in (wanted if isinstance(wanted, list) else [wanted])]
-    return [context for key in dict.fromkeys(keys) for context in index.get(key, ())]
+            for exact in (True, False):
+                key = argument_key(context.json_arguments, exact=exact)
+                index.setdefault((exact, key), []).append(context)
+    numbers = expanded.contexts[0].argument_numbers if expanded.contexts else {}
+    found: list[TestContext] = []
+    for each in wanted if isinstance(wanted, list) else [wanted]:
+        arguments = jsonable_arguments(each, numbers)
+        keys = ((exact, argument_key(arguments, exact=exact)) for exact in (True, False))
+        found += next((index[key] for key in keys if key in index), [])
+    return unique(found)

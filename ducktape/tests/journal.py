@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ducktape.errors import DucktapeError
-from ducktape.json_serializable import jsonable
+from ducktape.json_serializable import jsonable, strict_dumps
 from ducktape.utils.files import lock, open_to_read, write_atomically
 
 JOURNAL_NAME = "journal.jsonl"
@@ -218,7 +218,7 @@ def _closer(reference: weakref.ref[Journal]) -> Callable[[], None]:
 def _line(fields: dict[str, Any]) -> bytes:
     try:
         # Nearly everything is JSON-ready as it is, and then this takes a tenth of the time
-        text = json.dumps(fields)
+        text = strict_dumps(fields)
     except Exception:  # values are the user's, and so is some of the code that the encoder runs
         text = _line_of_anything(fields)
     return text.encode("ascii") + b"\n"
@@ -226,10 +226,10 @@ def _line(fields: dict[str, Any]) -> bytes:
 
 def _line_of_anything(fields: dict[str, Any]) -> str:
     try:
-        return json.dumps(jsonable(fields))
+        return strict_dumps(jsonable(fields))
     except Exception as error:  # a number of ten thousand digits, or no memory
         spared = {name: value for name, value in fields.items() if type(value) in (str, float, bool)}
-        return json.dumps({**spared, "unwritable": type(error).__name__})
+        return strict_dumps({**spared, "unwritable": type(error).__name__})
 
 
 def _ends_a_line(descriptor: int) -> bool:

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ducktape.json_serializable import jsonable
+from ducktape.json_serializable import strict
 
 if TYPE_CHECKING:
     from ducktape.tests.test_context import TestContext
@@ -48,9 +48,9 @@ class NotRun:
             module_name=test_context.module_name,
             cls_name=test_context.cls_name,
             function_name=test_context.function_name,
-            injected_args=jsonable(test_context.injected_args),
+            injected_args=strict(test_context.json_arguments),
             file_name=test_context.file,
-            why=why,
+            why=strict(why),
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -65,6 +65,7 @@ class RecordedSession:
         configuration: value of every option, JSON-ready, by the name that it has in the program.
         versions: of ``ducktape``, ``python`` and ``platform``.
         argv: the command line.
+        secrets_left_out: names of the options whose values are not all here, because there are secrets in them.
         directory: where the program was started.
         first_of_search_path: where Python looked for modules first then; names of tests depend on it.
         session_context: made from the record, with the directory of now.
@@ -88,6 +89,7 @@ class RecordedSession:
         self._context_values: dict[str, Any] = {}
         self.versions: dict[str, Any] = {}
         self.argv: list[str] = []
+        self.secrets_left_out: list[str] = []
         self.directory = str(event.get("directory") or os.sep)
         self.first_of_search_path = str(event.get("first_of_search_path") or "")
         self.expected: int | None = None
@@ -274,6 +276,7 @@ class RecordedSession:
         self.configuration = dict(event.get("configuration") or self.configuration)
         self._context_values = dict(event.get("session_context") or self._context_values)
         self.versions = dict(event.get("versions") or self.versions)
+        self.secrets_left_out = [str(each) for each in event.get("secrets_left_out") or ()]
         self.argv = [str(each) for each in event.get("argv") or self.argv]
         self.expected = event.get("expected", self.expected)
         self._size = int(event.get("cluster_num_nodes", self._size))

@@ -12,6 +12,7 @@ from ducktape.tests.event import Message
 from ducktape.tests.expansion import bind
 from ducktape.tests.runner_client import RunSettings, run_clean_up, run_client
 from ducktape.tests.test_context import TestContext
+from ducktape.utils.stable_text import numbers_from_order, numbers_in_order
 
 # What a context consists of beside its code
 _FIELDS = ("session_context", "module", "file", "injected_args", "ignore", "cluster_use_metadata")
@@ -52,6 +53,7 @@ class TestRequest:
             "function_name": context.function_name,
             "cls_name": context.cls_name,
             "fields": {name: getattr(context, name) for name in _FIELDS},
+            "argument_order": numbers_in_order(context.injected_args, context.argument_numbers),
             "of_marks": {name: getattr(context, name) for name in _OF_MARKS},
         }
 
@@ -72,6 +74,8 @@ class TestRequest:
         cls = getattr(import_test_module(fields["file"]).module, state["cls_name"])
         function = bind(_method(cls, state["function_name"]), fields["injected_args"])
         context = TestContext(cls=cls, function=function, **fields)
+        if state["argument_order"]:
+            context.argument_numbers = numbers_from_order(context.injected_args, state["argument_order"])
         for name, value in state["of_marks"].items():
             if value != getattr(context, name):
                 setattr(context, name, value)

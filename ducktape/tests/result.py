@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ducktape import __version__
 from ducktape.cluster.health import UnhealthyNode, unhealthy_nodes
-from ducktape.json_serializable import jsonable
+from ducktape.json_serializable import jsonable, strict, strict_dumps
 from ducktape.tests.not_run import NotRun
 from ducktape.tests.reports import text
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus
@@ -49,7 +49,8 @@ _RECORDED: dict[str, Any] = {
     "relative_results_dir": "",
 }
 # What few results have: the others share an empty value, of which there is one in the class
-_RARE = ("attempts", "teardown_errors", "runs", "faults")
+_REPORTED_RARE = ("attempts", "teardown_errors", "runs", "faults")
+_RARE = (*_REPORTED_RARE, "symbol_arguments")
 
 
 class TestResult:
@@ -72,6 +73,9 @@ class TestResult:
         teardown_errors: what went wrong after the test itself, each in a text of its own.
         runs: how many runs ``passed`` and ``failed``, if the test was run again and again to find that out.
         faults: what was done to its nodes, and when.
+
+    Attributes:
+        symbol_arguments: the arguments as a symbol has them, where strict JSON cannot say it (NaN, for example).
     """
 
     __test__ = False
@@ -80,6 +84,7 @@ class TestResult:
     teardown_errors: Sequence[str] = ()
     runs: dict[str, int] | None = None
     faults: Sequence[dict[str, Any]] = ()
+    symbol_arguments: str | None = None
 
     def __init__(
         self,
@@ -107,20 +112,22 @@ class TestResult:
         self.module_name = test_context.module_name
         self.cls_name = test_context.cls_name
         self.function_name = test_context.function_name
-        self.injected_args: dict[str, Any] | None = jsonable(test_context.injected_args)
-        self.description = test_context.description
+        arguments = test_context.json_arguments
+        self.injected_args: dict[str, Any] | None = strict(arguments)
+        self._set_rare({"symbol_arguments": _exact(arguments, self.injected_args)})
+        self.description: str = strict(test_context.description)
         self.file_name = test_context.file
         self.test_index = test_index
         self.test_status: TestStatus = _shared(test_status)
-        self.summary: str = _shared(summary)
-        self.data = _shared(jsonable(data))
+        self.summary: str = _shared(strict(summary))
+        self.data = _ready(data)
         self.start_time = start_time
         self.stop_time = stop_time
         self.nodes_allocated = _cluster_size(cluster) if nodes_allocated is None else nodes_allocated
         self.nodes_used: int = getattr(cluster, "max_used_nodes", 0) if nodes_used is None else nodes_used
-        self.node_type: str | None = jsonable((test_context.cluster_use_metadata or {}).get("node_type"))
-        self.services: Any = _shared(_services_of(test_context) if services is None else jsonable(services))
-        self.reason: str | None = _shared(reason)
+        self.node_type: str | None = _ready((test_context.cluster_use_metadata or {}).get("node_type"))
+        self.services: Any = _ready(_services_of(test_context) if services is None else services)
+        self.reason: str | None = _ready(reason)
         directory = os.path.relpath(test_context.results_dir(test_context, test_index), session_context.results_dir)
         self.relative_results_dir = "" if directory == os.curdir else os.path.join(directory, "")
         self._set_rare({"attempts": attempts, "teardown_errors": teardown_errors, "runs": runs, "faults": faults})
@@ -128,7 +135,7 @@ class TestResult:
     def _set_rare(self, values: Mapping[str, Any]) -> None:
         for name in _RARE:
             if values.get(name):
-                setattr(self, name, _shared(jsonable(values[name])))
+                setattr(self, name, _ready(values[name]))
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any], session_context: SessionContext) -> TestResult:
@@ -213,12 +220,12 @@ class TestResult:
         self.dump_json()
         write_atomically(os.path.join(self.results_dir, "report.txt"), text.result_report_pieces(self))
         if self.data is not None:
-            write_atomically(os.path.join(self.results_dir, "data.json"), json.dumps(self.data))
+            write_atomically(os.path.join(self.results_dir, "data.json"), strict_dumps(self.data))
 
     def dump_json(self) -> None:
         """Write ``report.json`` into the directory of the test, which is made if need be."""
         os.makedirs(self.results_dir, exist_ok=True)
-        content = json.JSONEncoder(indent=2, sort_keys=True).iterencode(self.to_json())
+        content = strict_dumps(self.to_json(), indent=2, sort_keys=True)
         write_atomically(os.path.join(self.results_dir, "report.json"), content)
 
     def to_json(self) -> dict[str, Any]:
@@ -247,7 +254,7 @@ class TestResult:
             content["node_type"] = self.node_type
         if self.reason is not None:
             content["reason"] = self.reason
-        for name in _RARE:
+        for name in _REPORTED_RARE:
             value = getattr(self, name)
             if value:
                 content[name] = value
@@ -255,7 +262,8 @@ class TestResult:
 
     def to_record(self) -> dict[str, Any]:
         """Return the JSON-ready content of ``report.json`` and whatever else :meth:`from_record` needs."""
-        return {**self.to_json(), "file_name": self.file_name, "test_index": self.test_index}
+        record = {**self.to_json(), "file_name": self.file_name, "test_index": self.test_index}
+        return record | ({"symbol_arguments": self.symbol_arguments} if self.symbol_arguments else {})
 
     def __repr__(self) -> str:
         return f"<TestResult - test_status:{self.test_status}, data:{self.data}>"
@@ -386,6 +394,17 @@ def _services_of(test_context: TestContext) -> Any:
     """Return what a context says of its services, or an empty mapping once it has been closed."""
     registry = getattr(test_context, "services", None)
     return {} if registry is None else jsonable(registry.to_json())
+
+
+def _ready(value: Any) -> Any:
+    """Return a copy of any value that reports can have."""
+    return _shared(strict(jsonable(value)))
+
+
+def _exact(arguments: Any, reported: Any) -> str | None:
+    """Return arguments as a symbol has them, unless they are reported like that anyway."""
+    text = json.dumps(arguments, separators=(",", ":"))
+    return None if text == json.dumps(reported, separators=(",", ":")) else text
 
 
 def _shared(value: Any) -> Any:

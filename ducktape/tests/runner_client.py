@@ -51,6 +51,7 @@ from ducktape.utils.child import HELD_BACK, release_signals
 from ducktape.utils.files import NO_ROOM
 from ducktape.utils.guardian import say_that_ending
 from ducktape.utils.processes import Family, child_pids, end_processes
+from ducktape.utils.stable_text import stable_text
 
 STACKS_FILE = "stacks.txt"
 CLEAN_UP_STACKS_FILE = "clean-up-stacks.txt"
@@ -149,7 +150,8 @@ class RunnerClient:
 
     def run(self) -> None:
         """Run the test from its first attempt to its result; blocks; raises nothing of what the test raises."""
-        loading = f"RunnerClient: Loading test {self.test_context.test_metadata!s}"
+        metadata = stable_text(self.test_context.test_metadata, self.test_context.argument_numbers)
+        loading = f"RunnerClient: Loading test {metadata}"
         self.logger.info(loading)
         self.send(Log(logging.INFO, loading))
         self.send(Running(os.getpid()))

@@ -4,32 +4,32 @@
 from __future__ import annotations
 
 import heapq
+import math
 import random
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from ducktape.json_serializable import jsonable
 from ducktape.tests.test_context import TestContext
 
 T = TypeVar("T")
 
 
-def argument_key(arguments: Any) -> Hashable:
+def argument_key(arguments: Any, *, exact: bool = True) -> Hashable:
     """Return what arguments are compared by: equal for two values that look the same in JSON.
 
     Args:
-        arguments: of a test, or decoded from JSON.
+        arguments: JSON-ready.
+        exact: tell ``1``, ``1.0`` and ``True`` apart; otherwise numbers that are equal count as the same.
     """
-    return _frozen(jsonable(arguments))
-
-
-def _frozen(value: Any) -> Hashable:
-    if isinstance(value, dict):
-        return ("object", frozenset((key, _frozen(each)) for key, each in value.items()))
-    if isinstance(value, list):
-        return ("array", tuple(_frozen(each) for each in value))
-    return value  # type: ignore[no-any-return]  # a JSON scalar
+    if isinstance(arguments, dict):
+        items = ((key, argument_key(each, exact=exact)) for key, each in arguments.items())
+        return ("object", frozenset(items))
+    if isinstance(arguments, list):
+        return ("array", tuple(argument_key(each, exact=exact) for each in arguments))
+    if isinstance(arguments, float) and (exact or math.isnan(arguments)):
+        return ("float", repr(arguments))  # NaN is not even equal to itself, and -0.0 is to 0.0
+    return (type(arguments).__name__, arguments) if exact else arguments
 
 
 def unique(contexts: Iterable[TestContext]) -> list[TestContext]:

@@ -12,6 +12,7 @@ from typing import Any
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.tests.loggermaker import LoggerMaker, add_handlers
 from ducktape.utils.files import locked_directory, write_atomically
+from ducktape.utils.masking import masked_options
 
 logger = logging.getLogger(__name__)
 
@@ -110,8 +111,8 @@ class SessionContext:
         return int(self._unreported["max_data_bytes"])
 
     def to_json(self) -> dict[str, Any]:
-        """Return the documented attributes, as report.json shows them."""
-        return {key: value for key, value in vars(self).items() if key != "_unreported"}
+        """Return the documented attributes without secrets, as report.json shows them."""
+        return masked_options({key: value for key, value in vars(self).items() if key != "_unreported"})
 
 
 class SessionLoggerMaker(LoggerMaker):

@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from ducktape.json_serializable import jsonable
+from ducktape.json_serializable import jsonable_arguments
 
 
 class LoaderException(Exception):
@@ -55,7 +55,7 @@ class TestSymbol:
         if self.method_name:
             text += f".{self.method_name}"
         if self.injected_args is not None:
-            text += f"@{json.dumps(jsonable(self.injected_args))}"
+            text += f"@{json.dumps(jsonable_arguments(self.injected_args, {}))}"
         return text
 
 

@@ -15,10 +15,12 @@ from typing import Any
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.faults.record import FaultLog
+from ducktape.json_serializable import jsonable_arguments
 from ducktape.mark.consts import CLUSTER_NODE_TYPE_KEYWORD, CLUSTER_SIZE_KEYWORD, CLUSTER_SPEC_KEYWORD
 from ducktape.services.service_registry import ServiceRegistry
 from ducktape.tests.loggermaker import LoggerMaker, add_handlers, close_logger
 from ducktape.utils.persistence import PDict
+from ducktape.utils.stable_text import Numbers, stable_argument, stable_text
 
 _OF_ONE_RUN = {
     "services",
@@ -113,6 +115,8 @@ class TestContext:
     log_collect: dict[Any, bool]
     # Tells apart tests whose names come out the same; set by the loader
     disambiguator: str = ""
+    # Tell apart arguments that have no text of their own; set when the marks are expanded
+    argument_numbers: Numbers = {}
     test_index: int | None = None
     timeouts: Mapping[str, float] = {}
     expected_failure: str | None = None
@@ -155,8 +159,8 @@ class TestContext:
     def __repr__(self) -> str:
         return (
             f"<module={self.module}, cls={self.cls_name}, function={self.function_name}, "
-            f"injected_args={self.injected_args}, file={self.file}, ignore={self.ignore}, "
-            f"cluster_spec={self.expected_cluster_spec}>"
+            f"injected_args={stable_text(self.injected_args, self.argument_numbers)}, "
+            f"file={self.file}, ignore={self.ignore}, cluster_spec={self.expected_cluster_spec}>"
         )
 
     def copy(self, **kwargs: Any) -> TestContext:
@@ -277,7 +281,16 @@ class TestContext:
         """The arguments as a path component, in the order in which they were injected."""
         if self.injected_args is None:
             return ""
-        return _escape_pathname(".".join(f"{key}={value}" for key, value in self.injected_args.items()))
+        return _escape_pathname(".".join(self._argument_text(key) for key in self.injected_args))
+
+    def _argument_text(self, key: Any) -> str:
+        value = self.injected_args[key]
+        return f"{stable_text(key)}={stable_argument(key, value, self.argument_numbers)}"
+
+    @property
+    def json_arguments(self) -> Any:
+        """The arguments as symbols and reports have them: the same in every process, without secrets."""
+        return jsonable_arguments(self.injected_args, self.argument_numbers)
 
     @property
     def test_id(self) -> str:
@@ -327,6 +340,6 @@ def _argument_directories(test_context: TestContext) -> list[str]:
     if arguments is None:
         return []
     if getattr(test_context.session_context, "nested_result_dirs", False):
-        return [_path_component(_escape_pathname(f"{key}={arguments[key]}")) for key in sorted(arguments)]
+        return [_path_component(_escape_pathname(test_context._argument_text(key))) for key in sorted(arguments)]
     name = test_context.injected_args_name
     return [_path_component(name)] if name else []

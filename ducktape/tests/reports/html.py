@@ -6,7 +6,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib.resources
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from ducktape import __version__
+from ducktape.json_serializable import strict_dumps
 from ducktape.tests.reports import overview
 from ducktape.tests.reports.excerpt import excerpt, fitting_limit
 from ducktape.tests.reports.fault_view import fault_view
@@ -152,7 +152,7 @@ def _limit(results: TestResults) -> int:
     """Return how much of every text there is room for."""
     lengths = [len(result.summary) for result in results]
     lengths += [len(error) for result in results for error in result.teardown_errors]
-    lengths += [len(json.dumps(result.data)) for result in results if result.data is not None]
+    lengths += [len(strict_dumps(result.data)) for result in results if result.data is not None]
     return fitting_limit(lengths, _BUDGET, _LIMITS)
 
 
@@ -167,7 +167,7 @@ def _view(result: TestResult, *, limit: int, most_faults: int, logs_root: str) -
         "reason": result.reason or "",
         "description": result.description,
         "run_time": format_time(result.run_time_seconds),
-        "data": "" if result.data is None else shown(json.dumps(result.data, indent=2)),
+        "data": "" if result.data is None else shown(strict_dumps(result.data, indent=2)),
         "summary": shown(result.summary),
         "test_log": "" if result.test_status == IGNORE and not result.summary else _logs(result, logs_root),
     }
@@ -217,13 +217,13 @@ def _name_block(test: TestResult | NotRun, *more: str) -> str:
         *more,
     ]
     if test.injected_args:
-        lines += ["Arguments:", json.dumps(test.injected_args, indent=2)]
+        lines += ["Arguments:", strict_dumps(test.injected_args, indent=2)]
     return "\n".join(lines)
 
 
 def _script_constant(value: Any) -> Markup:
     """Return JSON in which nothing can end the script block or open a comment in it."""
-    encoded = json.dumps(value).replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+    encoded = strict_dumps(value).replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
     return Markup(encoded)
 
 

@@ -8,12 +8,11 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ducktape.json_serializable import jsonable
+from ducktape.json_serializable import jsonable, strict, strict_dumps
 
 if TYPE_CHECKING:
     from ducktape.tests.result import TestResults
 
-_encode = json.JSONEncoder().encode
 _NO_PROCESSES = '\n  "client_status": {}'
 _NO_RESULTS = '\n  "results": []'
 _INSIDE = "\n    "
@@ -21,7 +20,6 @@ _EMPTY = '""'
 # Line ends inside texts are escaped: what is on this level of indentation is the key of a result
 _NO_SUMMARY = f'{_INSIDE}  "summary": {_EMPTY}'
 _LONG = 1 << 20
-_quoted = json.encoder.encode_basestring_ascii
 
 
 def render(results: TestResults) -> str:
@@ -81,13 +79,26 @@ def _indented(value: Any, newline: str) -> str:
     kind = type(value)
     if kind is str:
         return _quoted(value)
-    # A number that JSON has no form for is left to the library, like everything else that is rare
-    if kind is int or (kind is float and math.isfinite(value)):
-        return repr(value)
+    if kind is int or kind is float:
+        return repr(value) if kind is int or math.isfinite(value) else "null"
     inner = newline + "  "
     if kind is dict and value:
+        if any(max(key, default="") >= "\ud800" for key in value):
+            value = _with_whole_characters(value)
         items = [f"{_quoted(key)}: {_indented(value[key], inner)}" for key in sorted(value)]
         return f"{{{inner}{f',{inner}'.join(items)}{newline}}}"
     if kind is list and value:
         return f"[{inner}{f',{inner}'.join([_indented(item, inner) for item in value])}{newline}]"
-    return _encode(value)
+    return strict_dumps(value)
+
+
+def _with_whole_characters(value: dict[str, Any]) -> dict[str, Any]:
+    """Return a dict whose keys have no lone surrogates; what is in it is not looked at."""
+    names: dict[str, int] = strict({key: position for position, key in enumerate(value)})
+    return dict(zip(names, value.values(), strict=True))
+
+
+def _quoted(text: str) -> str:
+    encoded = json.encoder.encode_basestring_ascii(text)
+    # Whole characters beyond the first 65,536 are written in two halves, too
+    return json.encoder.encode_basestring_ascii(strict(text)) if "\\ud" in encoded else encoded

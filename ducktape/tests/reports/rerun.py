@@ -41,7 +41,7 @@ def _symbol(result: TestResult, spelled: Callable[[str], str]) -> str:
     name = f"{path}::{result.cls_name}.{result.function_name}"
     if not result.injected_args:
         return name
-    return f"{name}@{json.dumps(result.injected_args, separators=(',', ':'))}"
+    return f"{name}@{result.symbol_arguments or json.dumps(result.injected_args, separators=(',', ':'))}"
 
 
 def console(results: TestResults, working_dir: str, suite_file: str, width: int) -> str:

@@ -7,13 +7,13 @@ Lives below the results themselves, which write their own report with it, and so
 from __future__ import annotations
 
 import functools
-import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from ducktape import __version__
+from ducktape.json_serializable import strict_dumps
 from ducktape.tests.not_run import NotRun
 from ducktape.tests.reports.excerpt import excerpt, fitting_limit
 from ducktape.tests.status import FAIL, IGNORE
@@ -169,7 +169,7 @@ def result_pieces(result: ResultText, shortened: Callable[[str], str] = str) -> 
             yield shortened(error)
     if result.data is not None:
         yield "\n"
-        yield shortened(json.dumps(result.data))
+        yield shortened(strict_dumps(result.data))
 
 
 def result_report(result: ResultText, width: int = DEFAULT_SEPARATOR_WIDTH) -> str:

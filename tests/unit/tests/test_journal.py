@@ -54,7 +54,7 @@ def test_every_event_is_one_line_of_ascii_text(tmp_path: Path) -> None:
     journal.write("started", test_id="täst\nid \udc80", time=3.5)
     journal.flush()
     assert (tmp_path / "journal.jsonl").read_bytes() == (
-        b'{"event": "started", "time": 3.5, "test_id": "t\\u00e4st\\nid \\udc80"}\n'
+        b'{"event": "started", "time": 3.5, "test_id": "t\\u00e4st\\nid \\ufffd"}\n'
     )
 
 
@@ -99,7 +99,7 @@ ENDLESS.append(ENDLESS)
         ({(1, 2): b"x"}, {"(1, 2)": "b'x'"}),
         (ENDLESS, ["<list that contains itself>"]),
         (Hostile(a=1), str({"a": 1})),
-        (math.inf, math.inf),
+        (math.inf, None),
     ],
 )
 def test_any_value_is_written_somehow(value: Any, written: Any, tmp_path: Path) -> None:
@@ -110,12 +110,12 @@ def test_any_value_is_written_somehow(value: Any, written: Any, tmp_path: Path) 
     assert [event.get("value") for event in lines(tmp_path / "journal.jsonl")] == [written, None]
 
 
-def test_an_event_that_cannot_be_spelled_is_told_without_the_value(tmp_path: Path) -> None:
+def test_a_number_that_cannot_be_spelled_is_written_in_hexadecimal(tmp_path: Path) -> None:
     journal = Journal(str(tmp_path))
     journal.write("a", time=1.0, test_id="t", value=10**5000)
     journal.close()
     [event] = lines(tmp_path / "journal.jsonl")
-    assert event == {"event": "a", "time": 1.0, "test_id": "t", "unwritable": "ValueError"}
+    assert event == {"event": "a", "time": 1.0, "test_id": "t", "value": hex(10**5000)}
 
 
 def test_there_is_one_journal_for_a_session(tmp_path: Path) -> None:

@@ -153,8 +153,8 @@ def test_halves_of_characters_do_not_keep_a_report_from_being_written(tmp_path: 
     it = result(status=FAIL, summary="\udc80 \U0001f986", data="\udc80", of=session(tmp_path))
     it.report()
     text = Path(it.results_dir, "report.txt").read_text(encoding="utf-8")
-    assert text.endswith('    \\udc80 \U0001f986\n"\\udc80"')
-    assert json.loads(Path(it.results_dir, "report.json").read_text())["data"] == "\udc80"
+    assert text.endswith('    \ufffd \U0001f986\n"\\ufffd"')
+    assert json.loads(Path(it.results_dir, "report.json").read_text())["data"] == "\ufffd"
 
 
 def test_a_file_that_cannot_be_imported_is_a_failure_without_a_directory(tmp_path: Path) -> None:

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Secrets: which names and texts are such, and copies of values without them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+MASK = "***"
+_MASKED = re.compile(r"\*\*\*(-\d+)?")
+_DEEPEST = 100
+
+_SECRET_NAME = re.compile(
+    r"pass(word|wd|phrase|code)|(^|_)pass($|_)|pwd|secret|token|credential"
+    r"|(^|_|api|access|ssh|private|secret|auth|encryption|signing)keys?($|_)",
+    re.IGNORECASE,
+)
+# Names of arguments that say something about a secret, or are about keys that open nothing
+_HARMLESS_ARGUMENT = re.compile(
+    r"^keys?$|^keys?_|(^|_)(num|max|min|partition|row|sort|primary|foreign|message|record|hash|range|public|shard)_keys?$"
+    r"|_(type|types|format|backend|provider|count|length|len|mode|policy|algorithm|auth|ttl|size|env|enabled|required)$",
+    re.IGNORECASE,
+)
+_MAY_BE_A_NUMBER = re.compile(r"(password|passwd|passphrase|passcode|pass|pwd|secret|token)$", re.IGNORECASE)
+_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+_URL_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+(?=@)")
+# Of JSON that is broken
+_QUOTED = re.compile(r'"([^"\\]*)"(\s*:\s*)"((?:[^"\\]|\\.)*)"?')
+_ASSIGNED = re.compile(r"(?<![\w-])(-{0,2}[\w.-]+)([=:])(\S+)")
+
+
+def is_secret_name(name: str) -> bool:
+    """Return whether what has this name, in any spelling such as ``dbPassword`` or ``API-KEY``, is a secret."""
+    return _SECRET_NAME.search(_in_snake_case(name)) is not None
+
+
+def is_secret_text(text: str) -> bool:
+    """Return whether a text has a private key or the password of a URL in it."""
+    return "PRIVATE KEY-----" in text or _URL_PASSWORD.search(text) is not None
+
+
+def is_secret(name: object, value: object) -> bool:
+    """Return whether a value is a secret because of its name; the value may hold others, by their own names.
+
+    Args:
+        name: key, attribute or argument.
+        value: switches and numbers such as ``use_password=True`` and ``max_tokens=5`` are no secrets.
+    """
+    if not isinstance(name, str) or value is None or isinstance(value, (bool, dict, list, tuple)):
+        return False
+    if isinstance(value, str) and (not value or _MASKED.fullmatch(value)):
+        return False
+    if not is_secret_name(name):
+        return False
+    return not isinstance(value, (int, float)) or _MAY_BE_A_NUMBER.search(_in_snake_case(name)) is not None
+
+
+def is_secret_argument(name: object, value: object) -> bool:
+    """Return the same for an argument of a test, whose value is part of the id unless it is a secret."""
+    return is_secret(name, value) and not _HARMLESS_ARGUMENT.search(_in_snake_case(str(name)))
+
+
+def masked_text(text: str) -> str:
+    """Return a text without private keys and passwords of URLs."""
+    if "://" not in text and "PRIVATE KEY-----" not in text:
+        return text
+    return _URL_PASSWORD.sub(rf"\1{MASK}", _PRIVATE_KEY.sub(MASK, text))
+
+
+def masked(value: Any) -> Any:
+    """Return a copy of a value with a mask in the place of every secret; what has none is returned as it is.
+
+    Args:
+        value: of dicts, lists, tuples and anything else; only those are looked into.
+    """
+    return _masked(value, False, 0)
+
+
+def _masked(value: Any, is_named_secret: bool, depth: int) -> Any:
+    if isinstance(value, str):
+        return MASK if is_named_secret and value else masked_text(value)
+    if depth > _DEEPEST:
+        return value
+    if isinstance(value, Mapping):
+        return {key: _masked_item(key, item, depth) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_masked(item, is_named_secret, depth + 1) for item in value]
+    return value
+
+
+def _masked_item(key: Any, item: Any, depth: int) -> Any:
+    if is_secret(key, item):
+        return MASK
+    # Of a list of passwords each is one
+    is_list = isinstance(item, (list, tuple))
+    return _masked(item, is_list and isinstance(key, str) and is_secret_name(key), depth + 1)
+
+
+def masked_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options without the secrets in their values, some of which are texts of JSON, paths or symbols."""
+    return {name: _masked_option(value) for name, value in options.items()}
+
+
+def options_with_secrets(options: Mapping[str, Any]) -> list[str]:
+    """Return the names of the options in which secrets are masked."""
+    return sorted(name for name, value in masked_options(options).items() if value != options[name])
+
+
+def _masked_option(value: Any) -> Any:
+    if isinstance(value, str):
+        return _masked_word(value)
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return masked_command_line(value)
+    hidden = masked(value)
+    return value if hidden == value else hidden
+
+
+def masked_command_line(words: Sequence[str]) -> list[str]:
+    """Return the words of a command line without the secrets in JSON texts, symbols, assignments and URLs."""
+    return [_masked_word(word) for word in words]
+
+
+def _masked_word(word: str) -> str:
+    start = min((position for position in (word.find("{"), word.find("[")) if position >= 0), default=-1)
+    if start >= 0:
+        try:
+            value = json.loads(word[start:])
+        except ValueError:
+            value = None
+        hidden = masked(value)
+        if value is not None:
+            return word if hidden == value else masked_text(word[:start]) + json.dumps(hidden)
+    return _ASSIGNED.sub(_masked_assignment, _QUOTED.sub(_masked_quoted, masked_text(word)))
+
+
+def _masked_quoted(match: re.Match[str]) -> str:
+    return f'"{match[1]}"{match[2]}"{MASK}"' if is_secret(match[1], match[3]) else match[0]
+
+
+def _masked_assignment(match: re.Match[str]) -> str:
+    name = match[1].lstrip("-")
+    return f"{match[1]}{match[2]}{MASK}" if is_secret(name, match[3]) else match[0]
+
+
+def _in_snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).replace("-", "_").replace(".", "_").replace(" ", "_")
