@@ -18,6 +18,7 @@ from ducktape.cluster.transport import (
     framework_commands,
     is_framework_command,
 )
+from ducktape.utils.error_text import class_and_text
 from ducktape.utils.hooks import answer_of, called
 
 VERBS = ("ssh", "ssh_capture", "ssh_output")
@@ -152,7 +153,8 @@ class JVMLogger:
                 node.account.ssh(f"rm -rf {self.log_dir}", allow_fail=True)
         except Exception as error:
             logger = _logger if service is None else service.logger
-            logger.warning("Could not remove the JVM logs in %s on %s: %s", self.log_dir, node.account, error)
+            said = class_and_text(error)
+            logger.warning("Could not remove the JVM logs in %s on %s: %s", self.log_dir, node.account, said)
         finally:
             _restore_account(node.account)
 

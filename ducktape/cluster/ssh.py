@@ -16,6 +16,7 @@ from ducktape.cluster.ssh_failures import connecting
 from ducktape.cluster.ssh_settings import IgnoreMissingHostKeyPolicy, SshSettings, login_of
 from ducktape.cluster.transport import Stdin, Transport, longest_silence
 from ducktape.utils.deadline import Deadline
+from ducktape.utils.error_text import class_and_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -202,7 +203,7 @@ class SshTransport(Transport):
         try:
             transport.send_ignore()
         except Exception as error:  # whatever the library raises here means: not usable
-            self._say(f"exception getting ssh_client (creating new client): {error}")
+            self._say(f"exception getting ssh_client (creating new client): {class_and_text(error)}")
             return False
         return True
 

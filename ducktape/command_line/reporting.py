@@ -15,6 +15,8 @@ import traceback
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ducktape.utils.error_text import class_and_text
+
 if TYPE_CHECKING:
     from ducktape.tests.journal import Journal
     from ducktape.tests.result import TestResults
@@ -60,7 +62,7 @@ class SessionReports:
                 self._tell(name, error)
             elif not self._told and self._journal.trouble is None:
                 self._told = True
-                self._logger.error("Could not write %s for now: %s", name, error)
+                self._logger.error("Could not write %s for now: %s", name, class_and_text(error))
 
     def write(self, results: TestResults) -> bool:
         """Print the summary and write all files; returns whether they are all where they belong.

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from ducktape.errors import TimeoutError
 from ducktape.faults.errors import FaultError
 from ducktape.faults.record import log_of
+from ducktape.utils.error_text import reason_of
 
 _SECONDS_BETWEEN_LOOKS = 0.05
 F = TypeVar("F", bound="Fault")
@@ -101,7 +102,7 @@ class Fault(ABC):
             try:
                 self._inject()
             except BaseException as error:
-                self.error = str(error) or type(error).__name__
+                self.error = reason_of(error)
                 self._note_healed("test")
                 raise
             self._log(logging.INFO, "injected")

@@ -17,6 +17,7 @@ from ducktape.faults.errors import FaultUnavailable
 from ducktape.faults.fault import Fault
 from ducktape.faults.lifeline import Lifeline, Measure, Renewal
 from ducktape.faults.place import Place
+from ducktape.utils.error_text import reason_of
 
 TTL_SEC = 60.0
 T = TypeVar("T")
@@ -84,7 +85,7 @@ class MeasuredFault(Fault):
         try:
             side_by_side(self._lines, Lifeline.cut)
         except Exception as second:
-            self._log(logging.WARNING, f"after {error!r} it could not be undone: {second}")
+            self._log(logging.WARNING, f"after {error!r} it could not be undone: {reason_of(second)}")
 
     def _heal(self) -> None:
         self._over.set()
@@ -116,7 +117,7 @@ class MeasuredFault(Fault):
                 try:
                     self._renew_line(line, over)
                 except Exception as error:  # a node may be away for a moment
-                    self._log(logging.WARNING, f"could not be renewed on {line.place.name}: {error}")
+                    self._log(logging.WARNING, f"could not be renewed on {line.place.name}: {reason_of(error)}")
 
     def _renew_line(self, line: Lifeline, over: threading.Event) -> None:
         found = line.renew()

@@ -12,6 +12,7 @@ from typing import Any
 from ducktape.cluster.sandbox_control import SandboxError
 from ducktape.cluster.transport import Completed, Transport, framework_commands
 from ducktape.faults.errors import FaultError, FaultUnavailable
+from ducktape.utils.error_text import reason_of
 
 # Login shells of ordinary users, and sudo, often leave these out
 SEARCH_PATH = 'PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"; export PATH\n'
@@ -237,7 +238,7 @@ class Place:
             with framework_commands():
                 return self.transport.run(command, stdin=script, timeout=_SECONDS_OF_SILENCE)
         except OSError as error:
-            raise FaultError(f"{self.name} cannot be reached: {error}") from error
+            raise FaultError(f"{self.name} cannot be reached: {reason_of(error)}") from error
 
 
 def _own(kind: str) -> str:

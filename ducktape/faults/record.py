@@ -9,6 +9,7 @@ import threading
 from typing import Any, Protocol
 
 from ducktape.json_serializable import jsonable, strict_dumps
+from ducktape.utils.error_text import reason_of
 from ducktape.utils.files import write_atomically
 
 EVENTS_FILE = "events.json"
@@ -91,7 +92,7 @@ class FaultLog:
             try:
                 fault.heal()
             except Exception as error:
-                problems.append(f"healing {fault}: {error}")
+                problems.append(f"healing {fault}: {reason_of(error)}")
         return problems
 
 

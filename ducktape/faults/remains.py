@@ -14,6 +14,7 @@ from typing import Any
 from ducktape.faults.lifeline import undo_now
 from ducktape.faults.place import Place
 from ducktape.faults.record import EVENTS_FILE, write_events
+from ducktape.utils.error_text import reason_of
 from ducktape.utils.files import read_start
 
 HEALER = "clean-up"
@@ -55,7 +56,8 @@ def heal_remaining(directory: str, nodes: Iterable[Any]) -> list[str]:
         try:
             _heal(fault, of_name)
         except Exception as error:
-            problems.append(f"healing {fault.get('fault')} of {', '.join(map(str, fault.get('nodes') or ()))}: {error}")
+            nodes = ", ".join(map(str, fault.get("nodes") or ()))
+            problems.append(f"healing {fault.get('fault')} of {nodes}: {reason_of(error)}")
             continue
         fault.update(healed=time.time(), healed_by=HEALER)
         fault.pop("undo", None)

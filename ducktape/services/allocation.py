@@ -7,6 +7,7 @@ from typing import Any
 
 from ducktape.cluster.node_container import InsufficientResourcesError
 from ducktape.command_line.defaults import ConsoleDefaults
+from ducktape.utils.error_text import class_and_text
 
 
 def session_says(context: Any, option: str) -> bool:
@@ -81,4 +82,4 @@ def _give_back(service: Any, nodes: list[Any]) -> None:
         try:
             service.cluster.free(node)
         except Exception as error:  # the reason why the nodes are given back matters more
-            service.logger.warning("Error giving back node %s: %s", node.account, error)
+            service.logger.warning("Error giving back node %s: %s", node.account, class_and_text(error))

@@ -13,6 +13,7 @@ from typing import Any
 
 from ducktape.cluster.tar_script import named
 from ducktape.cluster.transport import framework_commands
+from ducktape.utils.error_text import class_and_text, reason_of
 
 
 @dataclass
@@ -81,8 +82,8 @@ def compress_logs(node: Any, service: Any, paths: list[str]) -> list[str]:
             with framework_commands(slow=True):
                 node.account.ssh(_found_command(path) if path in notes.found else compress_command(path))
         except Exception as error:
-            service.logger.warning("Error compressing log %s: service %s: %s", path, service, error)
-            notes.failures[path] = f"not compressed: {error}"
+            service.logger.warning("Error compressing log %s: service %s: %s", path, service, class_and_text(error))
+            notes.failures[path] = f"not compressed: {reason_of(error)}"
             continue
         compressed.append(compressed_path(path))
     return compressed

@@ -16,6 +16,7 @@ from ducktape.services.log_compression import compress_command, compress_logs, c
 from ducktape.services.log_paths import has_wildcards, matches, path_of_log
 from ducktape.services.log_places import NodeDirectories, Places
 from ducktape.services.node_work import work_off
+from ducktape.utils.error_text import class_and_text, reason_of
 from ducktape.utils.hooks import called
 
 __all__ = [
@@ -125,7 +126,7 @@ def _jobs(order: Order, compress: Compress | None, logger: Any, directories: Nod
     try:
         logs = logs_of(service)
     except Exception as error:  # a property of the subclass
-        logger.warning("Error asking for the logs of service %s: %s", service, error)
+        logger.warning("Error asking for the logs of service %s: %s", service, class_and_text(error))
         return
     if not logs:
         logger.debug("Won't collect service logs from %s - no logs to collect.", service.service_id)
@@ -181,7 +182,8 @@ class _Job:
             self._collect()
         except Exception as error:  # one bad node must not cost the logs of the others
             service = self._order.service
-            self._warn("Error collecting logs from %s: service %s: %s", self.node.account.hostname, service, error)
+            host = self.node.account.hostname
+            self._warn("Error collecting logs from %s: service %s: %s", host, service, class_and_text(error))
             self._give_up(error)
 
     def cut(self, reason: str) -> None:
@@ -209,7 +211,8 @@ class _Job:
         if self._is_cut:
             return
         service = getattr(self._order.service, "service_id", str(self._order.service))
-        text = (str(reason).strip() or type(reason).__name__).splitlines()[0]
+        said = reason_of(reason) if isinstance(reason, BaseException) else str(reason).strip()
+        text = (said or "no reason was given").splitlines()[0]
         self.missing.append(MissingLog(self.node.account.hostname, service, name, path, text))
 
     def _warn(self, message: str, *arguments: Any) -> None:
@@ -279,7 +282,7 @@ class _Job:
                 log,
                 self.node.account.hostname,
                 self._order.service,
-                error,
+                class_and_text(error),
             )
             path = log.get("path", "") if isinstance(log, dict) else ""
             self._miss(name, path if isinstance(path, str) else repr(path), error)
@@ -305,7 +308,7 @@ class _Job:
                 self._logs.get(name, path),
                 target,
                 self._order.service,
-                error,
+                class_and_text(error),
             )
             self._open.pop(path, None)
             self._places.fail(target, path)

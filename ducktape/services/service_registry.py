@@ -10,6 +10,7 @@ from typing import Any
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.jvm_logging import JVMLogger
 from ducktape.services.service_record import problem_with, record_of
+from ducktape.utils.error_text import class_and_text
 from ducktape.utils.hooks import called
 
 Listener = Callable[[dict[str, Any] | str], object]
@@ -163,7 +164,7 @@ class ServiceRegistry:
     def _note_problem(self, service: Any, activity: str, nodes: list[Any], error: BaseException) -> None:
         # A handler of user code that raises must not keep the other services from their turn.
         with contextlib.suppress(Exception):
-            service.logger.warning("Error %s service %s: %s", activity, service, error)
+            service.logger.warning("Error %s service %s: %s", activity, service, class_and_text(error))
         with contextlib.suppress(Exception):
             self.problems.append(problem_with(f"{activity} service {service.service_id}", nodes, error))
 

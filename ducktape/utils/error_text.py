@@ -1,18 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exceptions as people read them: their class and their text in one line."""
+"""Exceptions as people read them: their class and their text, since ``KeyError: 1`` says more than ``1``."""
 
 from __future__ import annotations
 
+from ducktape.errors import DucktapeError
+
 _LONGEST = 300
+
+
+def class_and_text(error: BaseException) -> str:
+    """Return class and text of an exception, which may be several lines; never raises, never empty."""
+    try:
+        text = str(error).strip()
+    except Exception:  # it is shown, not obeyed
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the text of an error of the system or the framework, which is for people; of others their class, too."""
+    speaks_for_itself = isinstance(error, (OSError, DucktapeError)) and str(error).strip()
+    return str(error).strip() if speaks_for_itself else class_and_text(error)
 
 
 def short_text(error: BaseException) -> str:
     """Return class and text of an exception as one line of limited length; never raises, never empty."""
     if isinstance(error, KeyboardInterrupt):
         return "it took too long, or the run was interrupted"
-    try:
-        text = " ".join(str(error).split())
-    except Exception:  # it is shown, not obeyed
-        text = ""
-    line = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    line = " ".join(class_and_text(error).split())
     return line if len(line) <= _LONGEST else line[:_LONGEST] + "..."

@@ -258,7 +258,7 @@ def test_a_failed_removal_is_a_warning() -> None:
     service.nodes[0].account.failing = ["rm -rf"]
     service.clean()
     assert service.context.log.of_level("WARNING") == [
-        "Could not remove the JVM logs in /mnt/jvm_logs on user@host0: cannot do rm -rf /mnt/jvm_logs"
+        "Could not remove the JVM logs in /mnt/jvm_logs on user@host0: RuntimeError: cannot do rm -rf /mnt/jvm_logs"
     ]
 
 

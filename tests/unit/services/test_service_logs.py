@@ -82,7 +82,7 @@ def test_a_log_that_cannot_be_copied_is_named_and_skips_no_other(tmp_path: Path)
     assert collected(tmp_path) == {"host0/heap": "heap"}
     assert context.log.of_level("WARNING") == [
         f"Error copying log out from {Logging.logs['out']} to {tmp_path}/host0. "
-        f"service {service}: cannot read /var/out.log"
+        f"service {service}: OSError: cannot read /var/out.log"
     ]
 
 
@@ -96,7 +96,7 @@ def test_a_node_that_fails_altogether_skips_no_other(tmp_path: Path) -> None:
 
     collect(context, service, tmp_path, compress=compress, wanted=lambda name: name == "out")
     assert collected(tmp_path) == {"host1/out.log": "out of host1"}
-    assert context.log.of_level("WARNING") == [f"Error collecting logs from host0: service {service}: gone"]
+    assert context.log.of_level("WARNING") == [f"Error collecting logs from host0: service {service}: OSError: gone"]
 
 
 def test_a_log_about_which_nobody_can_decide_costs_itself_alone(tmp_path: Path) -> None:
@@ -105,7 +105,8 @@ def test_a_log_about_which_nobody_can_decide_costs_itself_alone(tmp_path: Path) 
     collect(context, service, tmp_path)
     assert sorted(collected(tmp_path)) == ["host0/heap", "host0/out.log"]
     assert context.log.of_level("WARNING") == [
-        f"Error preparing to collect log bad from {{'collect_default': True}} on host0. service {service}: 'path'"
+        "Error preparing to collect log bad from {'collect_default': True} on host0. "
+        f"service {service}: KeyError: 'path'"
     ]
 
 
@@ -125,7 +126,7 @@ def test_logs_that_cannot_be_asked_for_are_a_warning(tmp_path: Path) -> None:
 
     context, service = new_service(kind=Broken)
     collect(context, service, tmp_path)
-    assert context.log.of_level("WARNING") == [f"Error asking for the logs of service {service}: no logs"]
+    assert context.log.of_level("WARNING") == [f"Error asking for the logs of service {service}: OSError: no logs"]
 
 
 def test_compressed_logs_are_copied_instead(tmp_path: Path) -> None:
@@ -136,7 +137,8 @@ def test_compressed_logs_are_copied_instead(tmp_path: Path) -> None:
     assert collected(tmp_path) == {"host0/out.log.tgz": "packed"}
     assert context.log.lines[1:] == [
         "DEBUG Compressing logs...",
-        f"WARNING Error compressing log /var/heap: service {service}: cannot do {compress_command('/var/heap')}",
+        f"WARNING Error compressing log /var/heap: service {service}: "
+        f"RuntimeError: cannot do {compress_command('/var/heap')}",
         "DEBUG Copying logs...",
     ]
 
@@ -147,7 +149,7 @@ def test_a_compressed_log_that_cannot_be_copied_is_named(tmp_path: Path) -> None
     collect(context, service, tmp_path, compress=lambda node, service, paths: [f"{path}.tgz" for path in paths])
     assert context.log.of_level("WARNING") == [
         f"Error copying log out from {Logging.logs['out']} to {tmp_path}/host0. "
-        f"service {service}: cannot read /var/out.log.tgz"
+        f"service {service}: OSError: cannot read /var/out.log.tgz"
     ]
 
 
@@ -259,7 +261,7 @@ def test_what_was_not_compressed_is_missing(tmp_path: Path) -> None:
     order = Order(service, str(tmp_path), lambda name: True)
     [missing] = collect_logs([order], compress=compress_logs, logger=context.log.logger)
     assert (missing.name, missing.path) == ("heap", "/var/heap")
-    assert missing.reason.startswith("not compressed: cannot do ")
+    assert missing.reason.startswith("not compressed: RuntimeError: cannot do ")
 
 
 def test_a_node_that_does_not_answer_costs_its_own_logs(tmp_path: Path) -> None:

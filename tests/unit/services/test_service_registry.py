@@ -63,7 +63,7 @@ def test_a_service_in_trouble_is_logged_and_the_others_are_tried(trouble: BaseEx
     context, done = three(trouble)
     getattr(context.services, f"{verb}_all")()
     assert sorted(done) == [f"{verb} a", f"{verb} b", f"{verb} c"]
-    assert context.log.of_level("WARNING") == [f"Error {ing} service b: no"]
+    assert context.log.of_level("WARNING") == [f"Error {ing} service b: {type(trouble).__name__}: no"]
 
 
 @pytest.mark.parametrize("verb", ["stop", "clean", "free"])

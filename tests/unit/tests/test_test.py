@@ -182,7 +182,7 @@ def test_one_log_that_cannot_be_copied_is_named_and_costs_no_other(it: Test, tmp
     assert [path.rpartition("/")[2] for path in collected(tmp_path)] == ["wanted"]
     [warning] = log_of(it).of_level("WARNING")
     assert warning.startswith("Error copying log spare from {'path': '/log/spare', 'collect_default': False} to ")
-    assert warning.endswith(f"service {service}: cannot read /log/spare")
+    assert warning.endswith(f"service {service}: OSError: cannot read /log/spare")
 
 
 def test_a_service_without_logs_is_passed_over(it: Test, tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_what_cannot_be_compressed_is_named_and_left_out(tmp_path: Path) -> None
     it.copy_service_logs(PASS)
     assert collected(tmp_path) == []
     [warning] = log_of(it).of_level("WARNING")
-    assert warning.startswith(f"Error compressing log /log/wanted: service {service}: cannot do ")
+    assert warning.startswith(f"Error compressing log /log/wanted: service {service}: RuntimeError: cannot do ")
 
 
 # --- directories
