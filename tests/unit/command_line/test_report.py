@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from ducktape.command_line import report
 from ducktape.command_line.main import main
 from ducktape.tests.journal import Journal
 from ducktape.tests.reporter import write_session_reports
+from ducktape.utils.files import locked_directory
 from tests.support import recorded
 
 NAMES = ["report.txt", "report.css", "report.html", "report.json", "report.xml", "rerun-failed.yml"]
@@ -187,3 +189,33 @@ def test_it_explains_itself(program: Report) -> None:
     assert program.run("--help") == 0
     assert "ducktape report [options] [RESULTS_DIR ...]" in program.out
     assert program.run("--no-such-option") == 2
+
+
+# --- two writers
+
+
+def test_what_is_written_is_what_the_journal_says_when_the_other_writer_is_done(program: Report) -> None:
+    directory = recorded.session_of(program.folder)
+    journal = cut_off(directory)
+    with ThreadPoolExecutor() as pool:
+        with locked_directory(str(directory)):
+            made = pool.submit(program.run, directory)
+            with pytest.raises(TimeoutError):
+                made.result(timeout=0.3)
+            recorded.run(journal, "b", 2)
+            journal.flush()
+        assert made.result() == 0
+    journal.close()
+    assert program.out.startswith("Session 2026-11-22--001 is going on: 2 passed, 1 not run to the end\n")
+
+
+def test_a_writer_that_does_not_come_to_an_end_is_told_in_one_line(
+    program: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "_LONGEST_WAIT_SEC", 0.1)
+    directory = recorded.session_of(program.folder)
+    cut_off(directory).close()
+    with locked_directory(str(directory)):
+        assert program.run(directory) == 1
+    assert program.err == f"Another program is writing reports to {directory}: try again when it is done\n"
+    assert contents(directory) == {}

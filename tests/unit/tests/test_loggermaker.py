@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -184,3 +185,14 @@ def test_subclasses_configure_their_own_attribute_or_replace_it(name: str) -> No
     assert Configuring(name).logger is logging.getLogger(name)
     assert Replacing(f"{name}.first").logger is logging.getLogger(f"{name}.other")
     close_logger(logging.getLogger(f"{name}.other"))
+
+
+def test_without_standard_output_lines_go_to_the_files_alone(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    logger = logging.getLogger(name)
+    add_handlers(logger, str(tmp_path), "log", "%(message)s", logging.INFO)
+    logger.info("a line")
+    assert (tmp_path / "log.info").read_text("utf-8") == "a line\n"
+    assert capsys.readouterr().err == ""

@@ -14,6 +14,7 @@ import yaml
 from ducktape.tests import reporter
 from ducktape.tests.reports import json_report, text
 from ducktape.tests.result import FAIL, TestResults
+from ducktape.utils.files import locked_directory
 from tests.unit.tests.reports.samples import PROJECT, Cluster, demo_results, eventful_results, result, session
 
 FILES = ["report.css", "report.html", "report.json", "report.txt", "report.xml"]
@@ -188,3 +189,15 @@ def test_a_text_of_fifty_megabytes_costs_little_more_than_itself(tmp_path: Path)
     assert (sizes["report.txt"] > size, sizes["report.json"] > size, sizes["report.html"] < 6_000_000) == (True,) * 3
     [written] = json.loads((tmp_path / "report.json").read_text())["results"]
     assert (len(written["summary"]), written["summary"][-5:]) == (len(summary), "\nlast")
+
+
+def test_reports_of_a_running_session_give_way_to_another_writer_and_the_last_ones_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporter, "_LONGEST_WAIT_SEC", 0.1)
+    results = demo_results(tmp_path)
+    with locked_directory(str(tmp_path)):
+        assert reporter.write_session_reports(results, 8, partial=True) == []
+        assert list(tmp_path.glob("report.*")) == []
+        assert reporter.write_session_reports(results, 8, partial=False, silent=True) == []
+    assert sorted(path.suffix for path in tmp_path.glob("report.*")) == [".css", ".html", ".json", ".txt", ".xml"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ducktape.utils.files import write_atomically
+from ducktape.utils.files import locked_directory, write_atomically
 
 
 def test_text_is_written_as_utf8_with_its_line_ends(tmp_path: Path) -> None:
@@ -71,3 +71,16 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 def test_a_name_of_the_greatest_length_is_possible(tmp_path: Path) -> None:
     write_atomically(tmp_path / ("n" * 255), "text")
     assert (tmp_path / ("n" * 255)).read_text() == "text"
+
+
+def test_a_directory_is_locked_for_the_length_of_a_block_and_nothing_is_left_in_it(tmp_path: Path) -> None:
+    with locked_directory(str(tmp_path)) as first, locked_directory(str(tmp_path), wait_sec=0) as second:
+        assert (first, second) == (True, False)
+    with locked_directory(str(tmp_path), wait_sec=0) as again:
+        assert again
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_is_not_there_is_not_locked(tmp_path: Path) -> None:
+    with locked_directory(str(tmp_path / "absent"), wait_sec=0) as is_ours:
+        assert is_ours
