@@ -70,7 +70,7 @@ def _run_session(argv: list[str], resources: contextlib.ExitStack) -> bool:
         require_current_directory()
     resumed = None if args["resume"] is None else _resume(args, argv, resources)
     args = args if resumed is None else resumed.options
-    if resumed is not None and resumed.recorded.is_complete:
+    if resumed is not None and resumed.recorded.is_complete and not _runs_nothing(args):
         return _conclude(resumed, resources)
     # A session that is resumed names its cluster itself
     prepare_for_sandbox(args)
@@ -119,6 +119,8 @@ def _understood(args: dict[str, Any]) -> dict[str, Any]:
         give_up(str(error))
     except OSError as error:
         give_up(f"Cannot read the globals file {error.filename}: {error.strerror}")
+    for name, option in (("keyword", "-k"), ("tags", "--tags")):
+        expression(args[name], option)  # refused before anything is made
     if args["repeat"] < 1:
         give_up(f"--repeat must be at least 1, not {args['repeat']}")
     if args["subsets"] < 1:

@@ -175,3 +175,10 @@ def test_the_paths_with_which_a_session_began_may_be_said_again(
     done = run(tmp_path / directory, *arguments, "--results-root", str(tmp_path / "results"), "--resume")
     assert done.returncode == code
     assert (code == 2) is done.stdout.startswith("ducktape: error: --resume goes on with the tests that the session ")
+
+
+@pytest.mark.parametrize("arguments", [["suite", "-k", "("], ["suite", "--tags", "and"], ["suite", "--sample", "0"]])
+def test_a_wrong_option_leaves_nothing_behind(tmp_path: Path, arguments: list[str]) -> None:
+    suite(tmp_path, SUITE)
+    assert run(tmp_path, *arguments).returncode == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["suite"]
