@@ -30,6 +30,9 @@ Each error is defined where it is raised; this is the whole tree::
      ├─ ValueError
      │   ├─ ExpressionError                            ducktape.tests.keywords
      │   └─ UnknownClusterError                        ducktape.command_line.cluster_names
+     ├─ ConfigError                                    ducktape.command_line.config_words (never reaches a test)
+     ├─ UserWarning
+     │   └─ CompatibilityWarning                       ducktape.errors (an error with --strict)
      ├─ EOFError
      │   └─ StreamEnded                                ducktape.cluster.tar_stream (never reaches a test)
      ├─ OSError
@@ -64,6 +67,10 @@ class InfrastructureError(DucktapeError):
     A test or service raises it; the failure is then reported as one of the infrastructure, and the test is run again
     with ``--retry-infrastructure``.
     """
+
+
+class CompatibilityWarning(UserWarning):
+    """Something is probably a mistake, and is let pass because suites exist that do it; ``--strict`` raises it."""
 
 
 class Skip(Exception):  # it says what is to be done, and is no error

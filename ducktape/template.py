@@ -16,7 +16,8 @@ class TemplateRenderer:
     """Gives services and tests templates that see the attributes of the object that renders them.
 
     A template sees the attributes of the class, those of the instance, and the keywords of the call, where the later
-    ones win. Properties are read when a template uses them. Unknown names are rendered as nothing.
+    ones win. Properties are read when a template uses them. Unknown names are rendered as nothing,
+    with a warning where this shows in the text; with ``--strict`` they are errors.
 
     Attributes:
         template_loader: where files are looked for, made at the first ``render``. A class that sets it also sets

@@ -9,6 +9,8 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 
+from ducktape.utils.files import read_text
+
 DEFAULT_FILE = os.path.join(".ducktape", "cluster.json")
 _INVALID = "JSON cluster definition invalid: "
 _MISTAKE = "_ducktape_cluster_file_mistake"
@@ -37,8 +39,7 @@ def read_cluster_file(path: str) -> Any:
         ValueError: it is not JSON; a ``json.JSONDecodeError`` where that is the reason.
     """
     try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
+        return json.loads(read_text(path))
     except OSError as error:
         _mark(error, f"{path}: {error.strerror}")
         raise

@@ -18,6 +18,7 @@ from ducktape.cluster.cluster_file import (
     refuse,
     ssh_settings,
 )
+from ducktape.cluster.cluster_file_keys import check_node, check_top
 from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.consts import WINDOWS
@@ -30,6 +31,7 @@ from ducktape.cluster.node_names import name_nodes
 from ducktape.cluster.put_aside import PutAside
 from ducktape.cluster.remoteaccount import RemoteAccount, RemoteAccountSSHConfig
 from ducktape.cluster.windows_remoteaccount import WindowsRemoteAccount
+from ducktape.errors import CompatibilityWarning
 from ducktape.utils.hooks import answer_of
 
 
@@ -85,23 +87,22 @@ class JsonCluster(Cluster):
         self._next_slot = 0
         self._dirty: dict[int, str] = {}  # identity of an account that is just being given back: what is on it
         file = kwargs.get("cluster_file")
+        given = cluster_json is not None
         if cluster_json is None:
             file = DEFAULT_FILE if file is None else file
             cluster_json = read_cluster_file(file)
-        self._understand(cluster_json, file)
+        self._understand(cluster_json, file, given=given)
         self._leased = self._leased_pool(cluster_json, file, kwargs.get("lease_dir"))
 
-    def _understand(self, description: Any, file: str | None) -> None:
+    def _understand(self, description: Any, file: str | None, *, given: bool) -> None:
         try:
             nodes = nodes_of(description)
+            check_top(description, None if given else file)
         except ValueError as error:
             refuse(str(error), file)
-        configs = []
-        for position, node in enumerate(nodes):
-            try:
-                configs.append(RemoteAccountSSHConfig(**ssh_settings(node)))
-            except ValueError as error:
-                refuse(f"{place_of(position, node)}: {error}", file)
+        except CompatibilityWarning as warning:
+            refuse(str(warning), None)
+        configs = [self._config_of(position, node, file, given=given) for position, node in enumerate(nodes)]
         try:
             name_nodes(configs)
         except ValueError as error:
@@ -115,6 +116,16 @@ class JsonCluster(Cluster):
                     f"JSON cluster definition invalid: {place_of(position, node)}: {error}: "
                     f"{traceback.format_exc(limit=16)}"
                 ) from error
+
+    def _config_of(self, position: int, node: Any, file: str | None, *, given: bool) -> RemoteAccountSSHConfig:
+        try:
+            settings = ssh_settings(node)
+            check_node(position, node, None if given else file)
+            return RemoteAccountSSHConfig(**settings)
+        except ValueError as error:
+            refuse(f"{place_of(position, node)}: {error}", file)
+        except CompatibilityWarning as warning:
+            refuse(str(warning), None)
 
     def _leased_pool(self, description: Any, file: str | None, folder: str | None) -> LeasedPool | None:
         try:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.command_line.steps import is_sandbox, make_cluster, read_options
 from ducktape.json_serializable import strict_dumps
+from ducktape.utils.strictness import begin
 
 # Wrong options are answered without the libraries that reach nodes.
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def _options_of_a_run(options: argparse.Namespace) -> dict[str, Any]:
     ]
     # Nothing at all would be answered with the help page.
     args = read_options([*given, options.subcommand])
+    begin(strict=args["strict"], show=lambda warning: print(f"WARNING: {warning}", file=sys.stderr))
     # Nothing is disturbed here, and nodes that would be put aside are those that are to be looked at.
     return {**args, "lease": None, "check_nodes": False}
 

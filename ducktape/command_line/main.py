@@ -30,9 +30,11 @@ from ducktape.tests.loggermaker import close_logger
 from ducktape.tests.session import SessionContext, SessionLoggerMaker, generate_results_dir, generate_session_id
 from ducktape.tests.signals import StopRequests
 from ducktape.utils.console import lost_output, make_streams_usable
+from ducktape.utils.files import read_text
 from ducktape.utils.local_filesystem_utils import mkdir_p
 from ducktape.utils.masking import masked, masked_command_line, masked_options
 from ducktape.utils.persistence import PDict
+from ducktape.utils.strictness import begin
 
 # Each step imports what it alone needs: `--version` and `--collect-only` are answered without the engine.
 if TYPE_CHECKING:
@@ -78,6 +80,7 @@ def _run_session(argv: list[str], resources: contextlib.ExitStack) -> bool:
     session_context = _start_session(args, resources) if resumed is None else _go_on_with(resumed, args)
     logger = SessionLoggerMaker(session_context).logger
     resources.callback(close_logger, logger)
+    begin(strict=session_context.strict, show=logger.warning)
     _log_configuration(logger, args)
     tests, import_failures = _load_tests(session_context, logger, args)
     logger.info("Discovered %d tests to run", len(tests))
@@ -144,8 +147,7 @@ def get_user_defined_globals(globals_str: str | None) -> PDict:
     place = ""
     if os.path.isfile(globals_str):
         place = f" in {globals_str}"
-        with open(globals_str, encoding="utf-8") as file:
-            values = json.load(file)
+        values = json.loads(read_text(globals_str))
     else:
         try:
             values = json.loads(globals_str)

@@ -7,11 +7,12 @@ import argparse
 import os
 import re
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
-from ducktape.command_line.config_file import split_config_line
+from ducktape.command_line.config_words import ConfigError, QuietParser, Word, oddities, read_words
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.utils.duration import seconds_of
+from ducktape.utils.strictness import tolerate
 from ducktape.utils.util import ducktape_version
 
 # Abbreviations that suites use must stay unambiguous, whatever options are added.
@@ -35,6 +36,7 @@ _NEWER_OPTIONS = (
     "--retry-infrastructure",
     "--fail-on-teardown-error",
     "--detect-flakes",
+    "--strict",
 )
 
 # Options whose value may be left out: what stands for "no value", and what a value looks like. A word that is none is
@@ -51,9 +53,11 @@ def create_ducktape_parser() -> argparse.ArgumentParser:
     return _build_parser(None)
 
 
-def _build_parser(argument_default: Any) -> argparse.ArgumentParser:
+def _build_parser(
+    argument_default: Any, make: type[argparse.ArgumentParser] = argparse.ArgumentParser
+) -> argparse.ArgumentParser:
     """Build the parser; with ``argparse.SUPPRESS`` it reports only what is really there."""
-    parser = argparse.ArgumentParser(
+    parser = make(
         description="Discover and run your tests",
         epilog="A flag that a configuration file turns on is turned off again by its opposite, such as --no-debug. "
         "`ducktape doctor` asks the nodes of a cluster how they are; "
@@ -157,6 +161,11 @@ def _add_session(parser: argparse.ArgumentParser) -> None:
         action="store",
         default=ConsoleDefaults.USER_CONFIG_FILE,
         help="Your own file of options; read after the project's .ducktape/config.",
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="Make an error of each mistake that is otherwise tolerated with a warning.",
     )
     parser.add_argument("--compress", action="store_true", help="Compress service logs before they are copied.")
     parser.add_argument(
@@ -367,11 +376,11 @@ def config_file_to_args_list(config_file: str | None) -> list[str]:
 
     Raises:
         RuntimeError: no path was given.
+        OSError: the file cannot be read, or is no UTF-8 text.
     """
     if config_file is None:
         raise RuntimeError("config_file is None")
-    with open(config_file, encoding="utf-8") as file:
-        return [token for line in file for token in split_config_line(line)]
+    return [word.text for word in read_words(config_file)]
 
 
 def parse_non_default_args(
@@ -396,16 +405,27 @@ def parse_args(args: list[str]) -> dict[str, Any]:
 
     Raises:
         SystemExit: there is nothing to run, or an option is wrong.
+        OSError: a configuration file cannot be read, or the one that the command line names does not exist.
     """
     parser = create_ducktape_parser()
     if not args:
         parser.print_help()
         sys.exit(0)
+    given = _present(args)
     values = {action.dest: action.default for action in _settable_actions(parser)}
+    odd: list[_Oddity] = []
     for config_file in (ConsoleDefaults.PROJECT_CONFIG_FILE, get_user_config_file(args)):
-        if os.path.exists(config_file):
-            values.update(_present(config_file_to_args_list(config_file)))
-    values.update(_present(args))
+        if os.path.exists(config_file) or (
+            config_file != ConsoleDefaults.PROJECT_CONFIG_FILE and "config_file" in given
+        ):
+            options, odd_words = _read_config_file(config_file, parser)
+            values.update(options)
+            odd += odd_words
+    values.update(given)
+    for problem, file, line in odd:
+        if values["strict"]:
+            _refuse(parser, f"{file}, line {line}: {problem}")
+        tolerate(problem, file, line)
     if values["version"]:
         print(ducktape_version())
         sys.exit(0)
@@ -421,9 +441,54 @@ def given_options(args: list[str]) -> dict[str, Any]:
     return _present(args)
 
 
-def _present(args: list[str]) -> dict[str, Any]:
+_Oddity = tuple[str, str, int]  # what it is, and where: file and line
+
+
+def _read_config_file(path: str, parser: argparse.ArgumentParser) -> tuple[dict[str, Any], list[_Oddity]]:
+    """Return the options in a configuration file and what is odd there; ends the program when one is wrong."""
+    words = read_words(path)
+    try:
+        options = _present([word.text for word in words], QuietParser)
+    except ConfigError as error:
+        _refuse(parser, f"{path}, line {_line_of_mistake(words)}: {error}")
+    names = [name for action in parser._actions for name in action.option_strings]
+    try:
+        odd = [(why, path, word.line) for word, why in oddities(words, options.get("test_path", []), names)]
+    except ConfigError as error:
+        _refuse(parser, f"{path}, {error}")
+    if "config_file" in options:
+        line = next((word.line for word in words if word.text.startswith("--config-f")), 0)
+        odd.append(("--config-file has no effect in a configuration file", path, line))
+    return options, odd
+
+
+def _line_of_mistake(words: list[Word]) -> int:
+    """Return the line of the first words without which those before them make sense."""
+    lines = sorted({word.line for word in words})
+    for bad in lines:
+        if not any(
+            _makes_sense([word.text for word in words if word.line <= later]) for later in lines if later >= bad
+        ):
+            return bad
+    return 0
+
+
+def _makes_sense(args: list[str]) -> bool:
+    try:
+        _present(args, QuietParser)
+    except ConfigError:
+        return False
+    return True
+
+
+def _refuse(parser: argparse.ArgumentParser, message: str) -> NoReturn:
+    """End the program as a wrong command line does, without the long list of what may stand there."""
+    parser.exit(2, f"{parser.prog}: error: {message}\n")
+
+
+def _present(args: list[str], make: type[argparse.ArgumentParser] = argparse.ArgumentParser) -> dict[str, Any]:
     """Return the options that really stand in a command line, whatever their values."""
-    parser = _build_parser(argparse.SUPPRESS)
+    parser = _build_parser(argparse.SUPPRESS, make)
     _add_opposites(parser, args)
     present = vars(parser.parse_args(_with_values(_unabbreviated(args))))
     if not present.get("test_path", True):
@@ -435,7 +500,7 @@ def _with_values(args: list[str]) -> list[str]:
     """Give options whose value may be left out their value, so that they do not take a path of tests for it."""
     names = [name for action in create_ducktape_parser()._actions for name in action.option_strings]
     completed = []
-    for token, following in zip(args, [*args[1:], ""], strict=True):
+    for token, following in zip(args, [*args[1:], ""], strict=False):
         meant = [name for name in names if len(token) > 2 and name.startswith(token)]
         default, value = _OPTIONAL_VALUES.get(meant[0] if len(meant) == 1 else token, ("", None))
         is_session = default == "latest" and os.path.exists(os.path.join(following, "journal.jsonl"))

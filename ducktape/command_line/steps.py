@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from ducktape.cluster.cluster_file import mistake_in_cluster_file
 from ducktape.command_line.cluster_names import UnknownClusterError, advice_without_vagrant, cluster_class, full_name
 from ducktape.command_line.parse_args import parse_args
+from ducktape.utils import strictness
 from ducktape.utils.util import load_function
 
 _TRACEBACK_LIMIT = 16
@@ -55,12 +56,11 @@ def read_options(argv: list[str]) -> dict[str, Any]:
     Args:
         argv: the command line.
     """
+    strictness.hold()  # until there is a log
     try:
         return parse_args(argv)
     except OSError as error:
         give_up(f"Cannot read the configuration file {error.filename}: {error.strerror}")
-    except UnicodeDecodeError as error:
-        give_up(f"A configuration file is not UTF-8 text: {error}")
 
 
 def is_sandbox(args: Mapping[str, Any]) -> bool:

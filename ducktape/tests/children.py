@@ -19,7 +19,7 @@ from ducktape.tests.abnormal_end import Cause, cause_of_death
 from ducktape.tests.attempts import outcome_of, verdict
 from ducktape.tests.bounds import bounded_outcome
 from ducktape.tests.child_process import RunningChild, start_method
-from ducktape.tests.event import Attempted, Finished, Log, Message, Outcome, Phase, ServiceGone, ServiceNoted
+from ducktape.tests.event import Attempted, Finished, Log, Message, Outcome, Phase, ServiceGone, ServiceNoted, Tolerated
 from ducktape.tests.hygiene import CleanUp
 from ducktape.tests.lifecycle import describe_exception
 from ducktape.tests.node_supply import names_of
@@ -30,6 +30,7 @@ from ducktape.tests.status import PASS
 from ducktape.tests.time_limits import SETUP, Limits, Step
 from ducktape.utils.guardian import Guardian
 from ducktape.utils.processes import Orphans, end_processes
+from ducktape.utils.strictness import show_once
 
 _LONGEST_DEBUG_LINE = 10_000
 _NODES_TO_NAME = 20
@@ -179,6 +180,8 @@ class Children:
             self._log(logging.DEBUG, str(message)[:_LONGEST_DEBUG_LINE])
         if isinstance(message, Log):
             self._log(message.level, message.message)
+        elif isinstance(message, Tolerated):
+            show_once(message.warning)
         elif isinstance(message, Phase):
             self._enter(key, child, message)
         elif isinstance(message, ServiceNoted):

@@ -27,6 +27,11 @@ _PACKAGE_MARKER = "__init__.py"
 # Earlier releases installed packages of these names, so directories without __init__.py were never found under them
 _NEVER_NAMESPACES = frozenset({"tests", "systests"})
 
+_NEVER_TESTS = frozenset({"__pycache__", "node_modules", "site-packages"})
+_RARELY_TESTS = frozenset({"build", "dist", "venv", "env", "virtualenv"})
+# What each virtual environment has, whichever tool has made it
+_ENVIRONMENT_MARKS = ("pyvenv.cfg", os.path.join("conda-meta", "history"), os.path.join("bin", "activate"))
+
 
 class ModuleAndFile(NamedTuple):
     """An imported test module.
@@ -71,33 +76,65 @@ class MarkedMethod(NamedTuple):
     function: FunctionType
 
 
-def find_files(path: str, file_pattern: str) -> list[str]:
+def find_files(path: str, file_pattern: str, skipped: list[str] | None = None) -> list[str]:
     """Return the test files that a path means, sorted.
 
     Args:
         path: a file, taken whatever its name; a directory, searched for packages; or a glob of both.
         file_pattern: regular expression that the names of other files have to match from their beginning.
+        skipped: gets the directories that nobody keeps tests in, unless the path names them.
     """
     path = os.path.abspath(path)
+    skipped = [] if skipped is None else skipped
     if os.path.isfile(path):
         return [path]
     # A directory may be called like a glob
-    found = [path] if os.path.isdir(path) else sorted(glob.glob(path))
+    found = [path] if os.path.isdir(path) else _matches(path, skipped)
     files: dict[str, None] = {}
     for each in found:
         if os.path.isdir(each):
-            files.update(dict.fromkeys(_files_below(each, file_pattern)))
+            files.update(dict.fromkeys(_files_below(each, file_pattern, skipped)))
         elif re.match(file_pattern, os.path.basename(each)):
             files[each] = None
     return list(files)
 
 
-def _files_below(directory: str, file_pattern: str) -> Iterator[str]:
+def _matches(pattern: str, skipped: list[str]) -> list[str]:
+    """Return what a glob names, but for what its wildcards find in directories that nobody keeps tests in."""
+    wild = [number for number, part in enumerate(pattern.split(os.sep)) if glob.has_magic(part)]
+    kept = []
+    for each in sorted(glob.glob(pattern)):
+        parts = each.split(os.sep)
+        directories = [os.sep.join(parts[: number + 1]) for number in wild]
+        foreign = next((directory for directory in directories if _is_foreign(directory)), None)
+        if foreign is None:
+            kept.append(each)
+        elif foreign not in skipped:
+            skipped.append(foreign)
+    return kept
+
+
+def _files_below(directory: str, file_pattern: str, skipped: list[str]) -> Iterator[str]:
     for parent, directories, names in os.walk(directory):
-        directories.sort()
+        foreign = {name for name in directories if _is_foreign(os.path.join(parent, name))}
+        skipped += sorted(os.path.join(parent, name) for name in foreign)
+        directories[:] = sorted(set(directories) - foreign)
         if _PACKAGE_MARKER not in names:
             continue
         yield from (os.path.join(parent, name) for name in sorted(names) if re.match(file_pattern, name))
+
+
+def _is_foreign(directory: str) -> bool:
+    """Return whether a directory holds what tools have put there, not tests."""
+    name = os.path.basename(directory)
+    if not os.path.isdir(directory):
+        return False
+    if name.startswith(".") or name in _NEVER_TESTS or name.endswith((".egg-info", ".egg", ".dist-info")):
+        return True
+    if any(os.path.lexists(os.path.join(directory, mark)) for mark in _ENVIRONMENT_MARKS):
+        return True
+    # Unlike the names above these may be those of packages
+    return name in _RARELY_TESTS and not os.path.isfile(os.path.join(directory, _PACKAGE_MARKER))
 
 
 class _Place(NamedTuple):

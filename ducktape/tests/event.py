@@ -96,6 +96,13 @@ class Log:
 
 
 @dataclasses.dataclass(frozen=True)
+class Tolerated:
+    """A warning about the suite, with its place; the driver shows it once, however many tests come across it."""
+
+    warning: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Heard:
     """A sign of life: the test wrote to its own log."""
 
@@ -136,11 +143,11 @@ class Finished:
     outcome: Outcome
 
 
-Plain = Running | Log | Heard | Phase | ServiceNoted | ServiceGone
+Plain = Running | Log | Tolerated | Heard | Phase | ServiceNoted | ServiceGone
 Message = Plain | Attempted | Finished
 
 _KINDS: dict[str, type[Plain]] = {
-    kind.__name__.lower(): kind for kind in (Running, Log, Heard, Phase, ServiceNoted, ServiceGone)
+    kind.__name__.lower(): kind for kind in (Running, Log, Tolerated, Heard, Phase, ServiceNoted, ServiceGone)
 }
 
 

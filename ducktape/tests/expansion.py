@@ -3,17 +3,21 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from ducktape.errors import CompatibilityWarning
 from ducktape.json_serializable import jsonable_arguments
 from ducktape.mark._mark import _inject
+from ducktape.mark.checking import kept_keywords, marks_of_class, mistakes, oddities
 from ducktape.mark.mark_expander import MarkedFunctionExpander
 from ducktape.tests.discovery import MarkedMethod, ModuleAndFile, find_methods
 from ducktape.tests.selection import argument_key, unique
 from ducktape.tests.symbols import LoaderException, TestSymbol
 from ducktape.tests.test_context import TestContext
+from ducktape.utils.strictness import tolerate
 
 
 def bind(function: Any, injected_args: Mapping[str, Any] | None) -> Any:
@@ -37,8 +41,11 @@ class _Origin(NamedTuple):
 
 
 class _Expanded(NamedTuple):
+    """The contexts of one method, and what is wrong with its marks; with mistakes there may be one context for all."""
+
     contexts: list[TestContext]
     by_arguments: dict[tuple[bool, Hashable], list[TestContext]]
+    mistakes: list[str]
 
 
 class Expansion:
@@ -70,9 +77,6 @@ class Expansion:
         Args:
             source: the module.
             symbol: its class, method and arguments count; its path does not.
-
-        Raises:
-            LoaderException: a mark is in a place where it applies to nothing.
         """
         methods = find_methods(source.module, self._function_pattern, symbol.cls_name, symbol.method_name)
         expanded = [self._expand(source, method) for method in methods]
@@ -91,25 +95,76 @@ class Expansion:
         touched.sort(key=lambda pair: pair[0])
         return [context for _, expanded_contexts in touched for context in expanded_contexts]
 
+    def check(self, contexts: Iterable[TestContext]) -> None:
+        """Make sure that the marks of some tests can be meant as they are written.
+
+        Args:
+            contexts: some of those that were made here.
+
+        Raises:
+            LoaderException: they cannot; the message names every such test.
+        """
+        wanted = {id(context) for context in contexts}
+        touched = [
+            (origin, expanded.mistakes)
+            for (origin, _, _), expanded in self._expanded.items()
+            if expanded.mistakes and any(id(context) in wanted for context in expanded.contexts)
+        ]
+        touched.sort(key=lambda pair: pair[0])
+        found = list(dict.fromkeys(mistake for _, of_method in touched for mistake in of_method))
+        if found:
+            raise LoaderException(found[0] if len(found) == 1 else "\n  ".join(["", *found]))
+
     def _expand(self, source: ModuleAndFile, method: MarkedMethod) -> _Expanded:
         name, function = source.module.__name__, method.function
         line = function.__code__.co_firstlineno
         origin = _Origin(os.path.realpath(source.file), name, method.position, function.__name__, line)
         key = (origin, id(method.cls), id(function))
         if key not in self._expanded:
-            self._expanded[key] = _Expanded(self._expand_marks(source, method), {})
+            self._expanded[key] = self._expand_marks(source, method)
         return self._expanded[key]
 
-    def _expand_marks(self, source: ModuleAndFile, method: MarkedMethod) -> list[TestContext]:
+    def _expand_marks(self, source: ModuleAndFile, method: MarkedMethod) -> _Expanded:
         cls, function = method.cls, method.function
+        test = f"{source.module.__name__}.{cls.__name__}.{function.__name__}"
         expander = MarkedFunctionExpander(
             self._session_context, source.module.__name__, cls, function, source.file, self._cluster
         )
         try:
-            return expander.expand(self._injected_args)
+            contexts = expander.expand(self._injected_args)
         except AssertionError as e:
-            test = f"{source.module.__name__}.{cls.__name__}.{function.__name__}"
-            raise LoaderException(f"{test} in {source.file}: {e} (marks apply to the decorators below them)") from e
+            mistake = f"{test} in {source.file}: {e} (marks apply to the decorators below them)"
+            return _Expanded([expander.seed_context], {}, [mistake])
+        return _Expanded(contexts, {}, self._checked(test, method, contexts))
+
+    def _checked(self, test: str, method: MarkedMethod, contexts: list[TestContext]) -> list[str]:
+        """Return the mistakes in the marks of a method, and warn of what is tolerated in them."""
+        file, line = _place(method.function)
+        # What replaces the parametrizations of a method need not fit its marks
+        marks = [*getattr(method.function, "marks", ())] if self._injected_args is None else []
+        found = [f"{test} in {file}:{line}: {mistake}" for mistake in mistakes(marks, contexts)]
+        if found:
+            return found
+        odd = oddities(method.function if self._injected_args is None else None, marks, contexts)
+        try:
+            for oddity in odd:
+                tolerate(f"{test}: {oddity}", file, line)
+            for key in kept_keywords(contexts):
+                # Suites that use one do so in hundreds of tests
+                kept = f"the keyword {key} of @cluster has no meaning here; it is kept with the test"
+                tolerate(kept, file, line, once_for=kept)
+            for mark in marks_of_class(method.cls):
+                no_effect = f"{mark} on the class {method.cls.__name__} has no effect: write it on its methods"
+                tolerate(no_effect, file, once_for=no_effect)
+        except CompatibilityWarning as warning:
+            return [str(warning)]
+        return []
+
+
+def _place(function: Any) -> tuple[str, int]:
+    """Return where a test method is written, also when a decorator of a user has wrapped it."""
+    code = getattr(inspect.unwrap(function), "__code__", function.__code__)
+    return code.co_filename, code.co_firstlineno
 
 
 def _with_arguments(expanded: _Expanded, wanted: dict[str, Any] | list[Any]) -> list[TestContext]:

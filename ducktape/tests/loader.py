@@ -132,6 +132,7 @@ class TestLoader:
         self.import_failures = search.failures
         identities = self._identify(search.expansion.siblings(found))
         tests = selection.without(identities.settle(found), identities.distinct(dropped))
+        search.expansion.check(tests)
         if not tests:
             raise NoTestsError
         tests = select(tests, keyword=self.keyword, tags=self.tags)
@@ -160,6 +161,7 @@ class TestLoader:
         search = _Search(self, ())
         symbol = TestSymbol(file, cls_name or "", method_name or "", injected_args)
         tests = search.contexts(file, symbol, frozenset())
+        search.expansion.check(tests)
         self.import_failures += search.failures
         return tests
 
@@ -242,7 +244,10 @@ class _Search:
         tests: list[TestContext] = []
         for text in symbols:
             symbol = self._loader._parse(text, base_dir)
-            files = find_files(symbol.path, self._loader.test_file_pattern)
+            skipped: list[str] = []
+            files = find_files(symbol.path, self._loader.test_file_pattern, skipped)
+            if skipped:
+                self._logger.debug("Skipped %d directories that hold no tests: %s", len(skipped), ", ".join(skipped))
             if not files and not excluding:
                 self._logger.warning(
                     "No test files found for %s (of a directory only packages are searched)",

@@ -40,6 +40,7 @@ from ducktape.tests.event import (
     Running,
     ServiceGone,
     ServiceNoted,
+    Tolerated,
 )
 from ducktape.tests.hygiene import clean_up
 from ducktape.tests.lifecycle import Attempt, InterruptGate, TestRun, describe_exception
@@ -47,6 +48,7 @@ from ducktape.tests.loggermaker import also_to_files
 from ducktape.tests.result import TestResult
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus, status_named
 from ducktape.tests.test_context import TestContext
+from ducktape.utils import strictness
 from ducktape.utils.child import HELD_BACK, release_signals
 from ducktape.utils.files import NO_ROOM
 from ducktape.utils.guardian import say_that_ending
@@ -119,6 +121,16 @@ class RunnerClient:
         context.test_index = settings.test_index
         self.logger = context.logger
         self.logger.addHandler(_SignOfLife(self.send))
+
+    def show_warning(self, warning: str) -> None:
+        """Tell the driver, which has the console, of a mistake in the suite; the log of the test has it too.
+
+        Args:
+            warning: the line, with its place.
+        """
+        with contextlib.suppress(Exception):
+            self.logger.info("%s", warning)
+        self.send(Tolerated(warning))
 
     def send(self, message: Message) -> None:
         """Send a message to the driver; half a line would be worse than an interrupt that is a moment late.
@@ -389,6 +401,9 @@ def run_clean_up(
 def _in_charge(client: RunnerClient, stacks_file: str) -> Iterator[None]:
     """Let a client have the signals of this process for the length of a block."""
     Family(client.settings.mark, os.getpid()).found()
+    # Session contexts of library users may be mocks, whose attributes are all true
+    strict = getattr(client.test_context.session_context, "strict", False) is True
+    strictness.begin(strict=strict, show=client.show_warning)
     signal.signal(signal.SIGINT, client.on_sigint)
     signal.signal(signal.SIGTERM, client.on_sigterm)
     release_signals()

@@ -52,6 +52,7 @@ class SessionContext:
             "session_timeout": kwargs.get("session_timeout"),
             "fail_on_teardown_error": kwargs.get("fail_on_teardown_error", False),
             "detect_flakes": kwargs.get("detect_flakes"),
+            "strict": kwargs.get("strict", False),
             "retry_infrastructure": kwargs.get("retry_infrastructure", 0),
             "max_data_bytes": kwargs.get("max_data_bytes") or ConsoleDefaults.MAX_DATA_BYTES,
         }
@@ -99,6 +100,11 @@ class SessionContext:
         """How many times every test is run to see how often it passes; ``None`` for a plain run."""
         runs: int | None = self._unreported["detect_flakes"]
         return runs
+
+    @property
+    def strict(self) -> bool:
+        """Whether what is otherwise tolerated with a warning is an error."""
+        return bool(self._unreported["strict"])
 
     @property
     def retry_infrastructure(self) -> int:

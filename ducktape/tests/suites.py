@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ducktape.tests.symbols import LoaderException
+from ducktape.utils.files import read_text
+from ducktape.utils.strictness import tolerate
 
 _IMPORT = "import"
 _INCLUDED = "included"
@@ -78,8 +81,7 @@ def _read_yaml(file: str) -> dict[Any, Any]:
     if not os.path.isfile(file):
         raise LoaderException(f"{file} is not a file, so it cannot be a test suite")
     try:
-        with open(file, encoding="utf-8") as stream:
-            content = yaml.load(stream, Loader=yaml.FullLoader)
+        content = yaml.load(read_text(file), Loader=yaml.FullLoader)
     except (yaml.YAMLError, OSError, ValueError) as e:
         reason = " ".join(str(e).split())
         raise LoaderException(f"Failed to load test suite from file: {file}: {reason}") from e
@@ -111,9 +113,17 @@ def _suite(name: str, body: Any, file: str) -> Suite:
         return Suite(name, file, _strings(body, name, file), ())
     if not isinstance(body, dict):
         raise LoaderException(f"Malformed test suite {name} in {file}")
+    for key in body:
+        if key not in (_INCLUDED, _EXCLUDED):
+            tolerate(f"the suite {name} has the unknown key {key}, which is ignored{_meant(str(key))}", file)
     included = _strings(body.get(_INCLUDED), name, file)
     excluded = _strings(body.get(_EXCLUDED), name, file)
     return Suite(name, file, included, excluded)
+
+
+def _meant(key: str) -> str:
+    close = difflib.get_close_matches(key.casefold(), (_INCLUDED, _EXCLUDED), n=1, cutoff=0.7)
+    return f": did you mean {close[0]}?" if close else ""
 
 
 def _strings(items: Any, name: str, file: str) -> tuple[str, ...]:

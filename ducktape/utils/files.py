@@ -21,6 +21,20 @@ _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVA
 _SECONDS_BETWEEN_ATTEMPTS = 0.05
 
 
+def read_text(path: str | os.PathLike[str]) -> str:
+    """Return the text of a file that somebody wrote, without the byte order mark that some editors begin it with.
+
+    Args:
+        path: the file, in UTF-8.
+
+    Raises:
+        OSError: it cannot be read.
+        UnicodeDecodeError: it is in another encoding.
+    """
+    with open(path, encoding="utf-8-sig") as file:
+        return file.read()
+
+
 def write_atomically(path: str | os.PathLike[str], data: str | bytes | Iterable[str]) -> None:
     """Replace the content of a file in one step.
 

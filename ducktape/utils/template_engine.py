@@ -6,14 +6,68 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import sys
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from importlib.util import find_spec
+from types import FrameType
 from typing import Any
 
-from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PackageLoader, Template, TemplateNotFound
+from jinja2 import (
+    BaseLoader,
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    PackageLoader,
+    Template,
+    TemplateNotFound,
+    Undefined,
+)
 from jinja2.runtime import Context
 
 from ducktape.utils.deferred import resolved
+from ducktape.utils.strictness import tolerate
+
+# What lies between a template and the code that renders it
+_MACHINERY = frozenset({__name__, "ducktape.template"})
+
+
+class _Noticed(Undefined):
+    """An unknown name that is rendered as nothing, with a warning where this can be seen in the text."""
+
+    def __str__(self) -> str:
+        self._tolerate()
+        return super().__str__()
+
+    def __iter__(self) -> Iterator[Any]:
+        self._tolerate()
+        return super().__iter__()
+
+    def __contains__(self, item: object) -> bool:
+        return False  # without going through the items
+
+    def _tolerate(self) -> None:
+        tolerate(f"{self._undefined_message} in this template: rendered as nothing", *_place_in_template())
+
+
+def _place_in_template() -> tuple[str, int]:
+    """Return the file and the line of what is being rendered; for a text those of the call that renders it."""
+    frame: FrameType | None = sys._getframe(2)
+    found: tuple[str, int] | None = None
+    while frame is not None:
+        template = frame.f_globals.get("__jinja_template__")
+        if isinstance(template, Template):
+            line = template.get_corresponding_lineno(frame.f_lineno)
+            if template.filename not in (None, "<template>"):
+                return str(template.filename), line
+            found = found or ("<template>", line)
+        elif found is not None and not _is_machinery(frame):
+            return frame.f_code.co_filename, frame.f_lineno
+        frame = frame.f_back
+    return found or ("<template>", 0)
+
+
+def _is_machinery(frame: FrameType) -> bool:
+    return frame.f_globals.get("__name__") in _MACHINERY or "jinja2" in frame.f_code.co_filename.split(os.sep)
 
 
 class _ReadsDeferred:
@@ -25,7 +79,7 @@ class _ReadsDeferred:
 
 def environment_for_files(loader: BaseLoader) -> Environment:
     """Return the settings for templates that are files: lines with only a block leave no empty lines behind."""
-    return Environment(loader=loader, trim_blocks=True, lstrip_blocks=True)
+    return Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, undefined=_Noticed)
 
 
 def compile_text(text: str) -> Template:
@@ -87,7 +141,7 @@ class _Search(ChoiceLoader):
 
 @functools.cache
 def _default_environment() -> Environment:
-    return Environment()
+    return Environment(undefined=_Noticed)
 
 
 @functools.cache

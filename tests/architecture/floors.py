@@ -30,6 +30,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "cluster.vagrant",
             "cluster.cluster_file",
             "cluster.node_names",
+            "cluster.cluster_file_keys",
             "cluster.health",
             "cluster.lease",
             "cluster.leased_pool",

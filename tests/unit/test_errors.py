@@ -29,6 +29,6 @@ def test_the_docstring_knows_every_public_error_and_its_home() -> None:
     written = {
         name: ".".join(("ducktape", *path.relative_to(root).with_suffix("").parts))
         for path in root.rglob("*.py")
-        for name in re.findall(r"^class ([A-Z]\w*)\([^)]*(?:Error|Exception)\b[^)]*\):", path.read_text(), re.MULTILINE)
+        for name in re.findall(r"^class ([A-Z]\w*)\([^)]*(?:Error|Exception|Warning)\b[^)]*\):", path.read_text(), re.M)
     }
     assert told == written

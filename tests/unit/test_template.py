@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,8 +14,9 @@ from typing import Any
 import jinja2
 import pytest
 
+from ducktape.errors import CompatibilityWarning
 from ducktape.template import TemplateRenderer
-from ducktape.utils import template_engine
+from ducktape.utils import strictness, template_engine
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -263,3 +265,40 @@ def test_the_engine_is_imported_by_the_first_template_only() -> None:
     )
     output = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert output.stdout.split() == ["False", "x", "True"]
+
+
+class Printing(TemplateRenderer):
+    """Renders texts."""
+
+
+@pytest.mark.parametrize("text", ["a {{ b }}", "{% for x in b %}{% endfor %}", "{{ b | upper }}", "{{ 'x' ~ b }}"])
+def test_an_undefined_variable_that_shows_is_told_with_the_place_of_the_call(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(strictness, "_register", strictness._Register(show=shown.append))
+    line = inspect.currentframe().f_lineno + 1  # type: ignore[union-attr]
+    Printing().render_template(text)
+    assert shown == [f"{__file__}:{line}: 'b' is undefined in this template: rendered as nothing"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% if b %}x{% endif %}",
+        "{{ b | default('') }}",
+        "{{ b is defined }}",
+        "{{ b or '' }}",
+        "{% if 'x' in b %}x{% endif %}",
+        "{% if b == 1 %}x{% endif %}",
+    ],
+)
+def test_asking_for_an_undefined_variable_is_no_mistake(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(strictness, "_register", strictness._Register(strict=True))
+    assert Printing().render_template(text) in ("", "False")
+
+
+def test_printing_an_undefined_variable_is_an_error_when_strict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strictness, "_register", strictness._Register(strict=True))
+    with pytest.raises(CompatibilityWarning, match="'b' is undefined in this template"):
+        Printing().render_template("{{ b }}")

@@ -83,7 +83,7 @@ def test_the_factory_gets_all_that_is_known() -> None:
         "nodes": [
             {
                 "hostname": "ignored",
-                "ssh_config": {"host": "a", "Port": 1, "password": "UNUSED"},
+                "ssh_config": {"host": "a", "color": 1, "password": "UNUSED"},
                 "externally_routable_ip": "1.2.3.4",
                 "node_type": "small",
             },

@@ -154,6 +154,7 @@ def test_help_is_that_of_the_subcommand(doctor: Doctor) -> None:
 
 @pytest.mark.parametrize("place", [".ducktape/config", "mine"])
 def test_options_of_configuration_files_count(doctor: Doctor, place: str) -> None:
+    write(doctor.folder / "mine", "")
     write(
         doctor.folder / place,
         "some/tests --debug --check-nodes --lease folder\n--cluster doctors_clusters.Refusing --cluster-file c.json\n",

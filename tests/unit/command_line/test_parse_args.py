@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ducktape.command_line.parse_args import (
     parse_args,
     parse_non_default_args,
 )
+from ducktape.errors import CompatibilityWarning
 from tests.support.program import write
 
 DOCUMENTED_DEFAULTS = {
@@ -67,6 +69,7 @@ NEWER_DEFAULTS = {
     "test_timeout": None,
     "session_timeout": None,
     "detect_flakes": None,
+    "strict": False,
     "retry_infrastructure": 0,
     "max_data_bytes": 10_485_760,
     "fail_on_teardown_error": False,
@@ -253,7 +256,7 @@ def test_an_option_without_its_value_may_stand_in_a_file(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", ["config-file", "cluster", "cluster-file", "results-root", "parameters", "globals", "historical-report"]
+    "option", ["cluster", "cluster-file", "results-root", "parameters", "globals", "historical-report"]
 )
 def test_a_text_is_kept_as_it_is(option: str) -> None:
     assert parse_args([f"--{option}", " ~/x y"])[option.replace("-", "_")] == " ~/x y"
@@ -417,10 +420,64 @@ def test_the_home_directory_is_expanded_in_the_name_of_the_file(place: Place) ->
     assert parse_args(["--config-file", "~/other"])["repeat"] == 4
 
 
-def test_a_file_that_is_missing_is_skipped_even_if_it_was_named() -> None:
-    assert parse_args(["--config-file", "/nowhere/config"])["repeat"] == 1
+def test_a_file_that_is_missing_is_an_error_if_it_was_named() -> None:
+    assert parse_args(["x"])["repeat"] == 1
+    with pytest.raises(FileNotFoundError) as error:
+        parse_args(["--config-file", "/nowhere/config"])
+    assert error.value.filename == "/nowhere/config"
 
 
+def test_an_empty_file_says_nothing(place: Place) -> None:
+    place.project("")
+    assert parse_args(["x"])["repeat"] == 1
+
+
+def test_a_byte_order_mark_belongs_to_no_option(place: Place) -> None:
+    place.project("\ufeff--repeat 4")
+    assert parse_args(["x"])["repeat"] == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "told"),
+    [
+        ("--debug\nmax-parallel 4", 2, "'max-parallel' is not an option: did you mean --max-parallel?"),
+        ("max_parallel=4", 1, "'max_parallel=4' is not an option: did you mean --max-parallel?"),
+        ("--debug\n\ncluster sandbox", 3, "'cluster' is not an option: did you mean --cluster?"),
+        ("Results-Root: there", 1, "'Results-Root:' is not an option: did you mean --results-root?"),
+        ("--debug\n--repeat\nmany", 2, "argument --repeat: invalid int value: 'many'"),
+    ],
+)
+def test_a_mistake_in_a_file_is_told_in_one_line_with_its_place(
+    place: Place, capsys: pytest.CaptureFixture[str], text: str, line: int, told: str
+) -> None:
+    place.project(text)
+    code, out, err = ended(capsys, "x")
+    assert (code, out) == (2, "")
+    assert re.fullmatch(rf"\S+: error: \.ducktape/config, line {line}: {re.escape(told)}\n", err), err
+
+
+@pytest.mark.parametrize("word", ["odd", "x y"])
+def test_a_word_that_is_no_path_is_tolerated_unless_strict(
+    place: Place, capsys: pytest.CaptureFixture[str], word: str
+) -> None:
+    place.project(f"--debug '{word}'")
+    problem = f"the word '{word}' is neither an option nor an existing path, and is taken for tests"
+    with pytest.warns(CompatibilityWarning) as warned:
+        assert parse_args(["--repeat", "2"])["test_path"] == [word]
+    assert [str(each.message) for each in warned] == [problem]
+    code, _, err = ended(capsys, "x", "--strict")
+    assert (code, err.partition(": error: ")[2]) == (2, f".ducktape/config, line 1: {problem}\n")
+
+
+def test_paths_and_symbols_in_a_file_are_nobodys_mistake(place: Place, recwarn: pytest.WarningsRecorder) -> None:
+    (place.folder / "work" / "suites").mkdir()
+    words = ["suites", "./nowhere", "a::B.c", "b.yml", "c.py"]
+    place.project(" ".join(words))
+    assert parse_args(["--strict"])["test_path"] == words
+    assert list(recwarn) == []
+
+
+@pytest.mark.filterwarnings("ignore:--config-file has no effect")
 def test_a_file_cannot_name_another_file(place: Place, tmp_path: Path) -> None:
     write(tmp_path / "other", "--repeat 4")
     place.project(f"--config-file {tmp_path / 'other'}")
@@ -448,7 +505,7 @@ def test_a_wrong_option_in_a_file_is_an_error_of_the_command_line(
     place.project(text)
     code, out, err = ended(capsys, "x")
     assert (code, out) == (2, "")
-    assert err.startswith("usage: ")
+    assert ": error: .ducktape/config, line 1: " in err
 
 
 # --- content of files

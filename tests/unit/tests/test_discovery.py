@@ -307,3 +307,29 @@ def test_class_and_method_are_compared_exactly() -> None:
     assert _methods(text, "A", "test_a") == ["A.test_a"]
     assert _methods(text, "", "test_ab") == ["A.test_ab", "AB.test_ab"]
     assert _methods(text, "A*") == []
+
+
+def test_directories_of_tools_hold_no_tests_unless_they_are_named(tmp_path: Path) -> None:
+    def package(*parts: str) -> str:
+        folder = tmp_path.joinpath(".checkout", *parts)
+        folder.mkdir(parents=True)
+        for name in ("__init__.py", "test_it.py"):
+            (folder / name).touch()
+        return str(folder / "test_it.py")
+
+    own = [package(), package("build"), package("tools")]
+    foreign = [package(*parts.split("/")) for parts in ("v/lib/p", "old/lib/p", "node_modules", ".tox/p", "dist/p")]
+    (tmp_path / ".checkout" / "v" / "pyvenv.cfg").touch()
+    (tmp_path / ".checkout" / "old" / "bin").mkdir()
+    (tmp_path / ".checkout" / "old" / "bin" / "activate").touch()
+    skipped: list[str] = []
+    root = str(tmp_path / ".checkout")
+    assert find_files(root, DEFAULT_TEST_FILE_PATTERN, skipped) == own
+    assert [os.path.relpath(each, root) for each in skipped] == [".tox", "dist", "node_modules", "old", "v"]
+    assert sorted(find_files(f"{root}/*", DEFAULT_TEST_FILE_PATTERN)) == sorted(own)
+    assert [find_files(f"{root}/{name}", DEFAULT_TEST_FILE_PATTERN) for name in ("v", "node_modules", ".tox")] == [
+        [foreign[0]],
+        [foreign[2]],
+        [foreign[3]],
+    ]
+    assert find_files(f"{root}/*/lib/p/test_*.py", DEFAULT_TEST_FILE_PATTERN) == []
