@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 from typing import Any
 
@@ -38,7 +39,18 @@ def path_of_log(log: Any) -> str:
     whole = path.strip().rstrip("/")
     if whole.rpartition("/")[2] in ("", ".", "..") or _HOME.fullmatch(whole):
         raise ValueError(f"the path {path!r} does not name a log, but a whole home directory or the like")
+    if _is_below(path, "/dev") and not _is_below(path, "/dev/shm"):
+        raise ValueError(f"the path {path!r} does not name a log, but a device")
     return path
+
+
+def can_be_compressed(path: str) -> bool:
+    """Whether a log may be replaced by an archive: what the kernel shows as files neither can nor should."""
+    return not any(_is_below(path, directory) for directory in ("/proc", "/sys"))
+
+
+def _is_below(path: str, directory: str) -> bool:
+    return f"{posixpath.normpath(path)}/".replace("//", "/").startswith(f"{directory}/")
 
 
 def has_wildcards(path: str) -> bool:

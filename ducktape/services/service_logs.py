@@ -13,7 +13,7 @@ from typing import Any
 from ducktape.cluster.transport import framework_commands
 from ducktape.jvm_logging import logs_of
 from ducktape.services.log_compression import compress_command, compress_logs, compressed_path, failures_noted
-from ducktape.services.log_paths import has_wildcards, matches, path_of_log
+from ducktape.services.log_paths import can_be_compressed, has_wildcards, matches, path_of_log
 from ducktape.services.log_places import NodeDirectories, Places
 from ducktape.services.node_work import work_off
 from ducktape.utils.error_text import class_and_text, reason_of
@@ -262,8 +262,10 @@ class _Job:
 
     def _compressed(self, paths: list[str]) -> list[str]:
         assert self._compress is not None
+        as_it_is = [path for path in paths if not can_be_compressed(path)]
         with failures_noted(self._found) as failures:
-            compressed = called(self._compress, self.node, self._order.service, paths)
+            wanted = [path for path in paths if path not in as_it_is]
+            compressed = [*called(self._compress, self.node, self._order.service, wanted), *as_it_is]
         for path, reason in failures.items():
             self._note(path, reason)
         packed = {compressed_path(path): name for path, name in self._open.items()}

@@ -159,7 +159,9 @@ def test_what_only_the_shell_knows_is_believed_but_for_the_name(tmp_path: Path, 
 
 @pytest.mark.parametrize(
     "path",
-    ["", " ", ".", "./", "..", "/", "//", "~", "~/", "~user", "$HOME", "${HOME}/", "/a/..", "a/.", "n\0l", "x" * 5000,
+    ["", " ", ".", "./", "..", "/", "//", "~", "~/", "~user", "$HOME", "${HOME}/", "/a/..", "a/.",
+     "/dev", "/dev/zero", "//dev/null", "/dev/./sda", "/dev/*",
+     "n\0l", "x" * 5000,
      7, None, b"/a", ["/a"], "\ud800"],
 )  # fmt: skip
 def test_a_path_that_is_none_of_a_log_costs_itself_alone(tmp_path: Path, path: Any) -> None:
@@ -170,6 +172,18 @@ def test_a_path_that_is_none_of_a_log_costs_itself_alone(tmp_path: Path, path: A
     assert not any("rm -rf" in command and "/good" not in command for command in context.accounts[0].commands)
     collect(context, service, tmp_path)
     assert collected(tmp_path) == {"host0/good": "good"}
+
+
+def test_what_the_kernel_shows_is_copied_and_never_removed(tmp_path: Path) -> None:
+    files = {"/proc/net/snmp": "1", "/sys/x": "2", "/dev/shm/log.tgz": "3", "/processes/x.tgz": "4"}
+    context, service = service_with(
+        paths(one="/proc/net/snmp", two="/sys/x", three="/dev/shm/log", four="/processes/x"), **files
+    )
+    collect(context, service, tmp_path, compress=compress_logs)
+    assert [command for command in context.accounts[0].commands if "/proc/" in command or "/sys/" in command] == []
+    assert collected(tmp_path) == {f"host0/{path.rpartition('/')[2]}": text for path, text in files.items()} | {
+        "host0/x": "2"
+    }
 
 
 @pytest.mark.parametrize(
