@@ -280,13 +280,15 @@ INFRASTRUCTURE = (
 )
 CLUSTERS = """
     from ducktape.cluster.localhost import LocalhostCluster
+    from ducktape.cluster.node_container import NodeContainer
 
     class Front(LocalhostCluster):
         \"\"\"Lends the node that came back last first, as if it were the only one that anybody thinks of.\"\"\"
 
         def free_single(self, node):
             super().free_single(node)
-            self._free.appendleft(self._free.pop())
+            *others, last = self._available_nodes
+            self._available_nodes = NodeContainer([last, *others])
 
     class Two(Front):
         def __init__(self, **kwargs):

@@ -590,7 +590,7 @@ CLUSTERS = """
         def do_alloc(self, cluster_spec: ClusterSpec) -> list[ClusterNode]:
             self.allocations += 1
             if self.allocations == 1:
-                self._free.pop()
+                self._available_nodes.remove_node(list(self._available_nodes)[-1])
                 raise InsufficientResourcesError("one is unhealthy")
             return super().do_alloc(cluster_spec)
 
