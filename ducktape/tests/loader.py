@@ -28,6 +28,7 @@ from ducktape.tests.keywords import Expression, select
 from ducktape.tests.suites import Suite, is_suite_file, read_suites
 from ducktape.tests.symbols import LoaderException, NoTestsError, TestSymbol, parse_symbol
 from ducktape.tests.test_context import TestContext
+from ducktape.utils.files import read_text
 
 __all__ = [
     "DEFAULT_TEST_FILE_PATTERN",
@@ -342,8 +343,7 @@ def _read_report(report: str) -> str | bytes:
             raise OSError(f"the server answered {response.status_code}")
         return response.content  # type: ignore[no-any-return]
     path = unquote(parts.path) if parts.scheme == "file" else report
-    with open(path, encoding="utf-8") as file:
-        return file.read()
+    return read_text(path)
 
 
 def _is_plain_file(url: str) -> bool:

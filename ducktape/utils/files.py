@@ -8,6 +8,7 @@ import errno
 import fcntl
 import math
 import os
+import select
 import stat
 import time
 from collections.abc import Iterable, Iterator
@@ -19,20 +20,53 @@ NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 # Some network disks have no locks, or none for directories
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF})
 _SECONDS_BETWEEN_ATTEMPTS = 0.05
+_LONGEST_SILENCE_SEC = 5.0
+_MOST_OF_A_STREAM = 16 << 20
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
     """Return the text of a file that somebody wrote, without the byte order mark that some editors begin it with.
 
+    Pipes, as a shell makes them of ``<(command)``, and ``/dev/null`` are read, too, with limits.
+
     Args:
         path: the file, in UTF-8.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be read, or a pipe or device says nothing for some seconds or does not end.
         UnicodeDecodeError: it is in another encoding.
     """
-    with open(path, encoding="utf-8-sig") as file:
-        return file.read()
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISDIR(mode):
+        os.close(descriptor)
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    if stat.S_ISREG(mode):
+        with open(descriptor, encoding="utf-8-sig") as file:
+            return file.read()
+    with os.fdopen(descriptor, "rb", buffering=0) as stream:
+        return _read_stream(stream.fileno(), path).decode("utf-8-sig")
+
+
+def _read_stream(descriptor: int, path: str | os.PathLike[str]) -> bytes:
+    """Return everything that comes out of a pipe or device, of which nobody knows whether anything does."""
+    content = bytearray()
+    deadline = time.monotonic() + _LONGEST_SILENCE_SEC
+    while time.monotonic() < deadline and len(content) <= _MOST_OF_A_STREAM:
+        try:
+            block = os.read(descriptor, 1 << 16)
+        except BlockingIOError:
+            select.select([descriptor], [], [], _SECONDS_BETWEEN_ATTEMPTS)
+            continue
+        if block:
+            content += block
+            deadline = time.monotonic() + _LONGEST_SILENCE_SEC
+        elif content or not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            return bytes(content)
+        else:
+            time.sleep(_SECONDS_BETWEEN_ATTEMPTS)  # nobody has opened it for writing yet
+    problem = "nothing more comes out of this pipe or device" if time.monotonic() >= deadline else "it does not end"
+    raise OSError(errno.EINVAL, problem, os.fspath(path))
 
 
 def write_atomically(path: str | os.PathLike[str], data: str | bytes | Iterable[str]) -> None:

@@ -3,11 +3,13 @@ from __future__ import annotations
 
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from ducktape.utils.files import locked_directory, write_atomically
+from ducktape.utils import files
+from ducktape.utils.files import locked_directory, read_text, write_atomically
 
 
 def test_text_is_written_as_utf8_with_its_line_ends(tmp_path: Path) -> None:
@@ -84,3 +86,30 @@ def test_a_directory_is_locked_for_the_length_of_a_block_and_nothing_is_left_in_
 def test_a_directory_that_is_not_there_is_not_locked(tmp_path: Path) -> None:
     with locked_directory(str(tmp_path / "absent"), wait_sec=0) as is_ours:
         assert is_ours
+
+
+def test_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor() as pool:
+        text = pool.submit(read_text, tmp_path / "pipe")
+        with open(tmp_path / "pipe", "w", encoding="utf-8") as writer:
+            writer.write("caf\u00e9" * 50_000)
+        assert text.result(timeout=10) == "caf\u00e9" * 50_000
+
+
+@pytest.mark.parametrize(
+    ("device", "problem"), [("pipe", "nothing more comes out of this pipe or device"), ("/dev/zero", "it does not end")]
+)
+def test_what_says_nothing_or_never_ends_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, problem: str
+) -> None:
+    monkeypatch.setattr(files, "_LONGEST_SILENCE_SEC", 0.3)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match=f"{problem}: '.*{device}'"):
+        read_text(tmp_path / device)
+
+
+def test_dev_null_is_an_empty_file_and_a_directory_is_refused(tmp_path: Path) -> None:
+    assert read_text("/dev/null") == ""
+    with pytest.raises(IsADirectoryError):
+        read_text(tmp_path)
