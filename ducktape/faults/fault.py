@@ -15,6 +15,7 @@ from ducktape.errors import TimeoutError
 from ducktape.faults.errors import FaultError
 from ducktape.faults.record import log_of
 from ducktape.utils.error_text import reason_of
+from ducktape.utils.stopwatch import Stopwatch
 
 _SECONDS_BETWEEN_LOOKS = 0.05
 F = TypeVar("F", bound="Fault")
@@ -47,6 +48,7 @@ class Fault(ABC):
         self.error: str | None = None
         self._record = log_of(self.nodes)
         self._guard = threading.RLock()
+        self._clock = Stopwatch()
 
     def __str__(self) -> str:
         details = ", ".join(f"{name}={value}" for name, value in self.details.items())
@@ -96,7 +98,8 @@ class Fault(ABC):
             if self.active:
                 raise FaultError(f"{self} is in force already")
             self.probe()
-            self.injected, self.effective, self.healed, self.healed_by = time.time(), None, None, None
+            self._clock = Stopwatch()
+            self.injected, self.effective, self.healed, self.healed_by = self._clock.start_time, None, None, None
             self.error = None
             self._record.note(self)
             try:
@@ -121,7 +124,7 @@ class Fault(ABC):
         if not self.active:
             raise FaultError(f"{self} is not in force: inject() it first")
         self._wait(self._is_effective, timeout_sec, "has not come into effect")
-        self.effective = time.time()
+        self.effective = self._clock.now()
         self._record.note(self)
         self._log(logging.INFO, "in effect")
 
@@ -203,7 +206,7 @@ class Fault(ABC):
             time.sleep(_SECONDS_BETWEEN_LOOKS)
 
     def _note_healed(self, by: str) -> None:
-        self.healed, self.healed_by = time.time(), by
+        self.healed, self.healed_by = self._clock.now(), by
         self._record.note(self)
 
     def _log(self, level: int, what: str) -> None:

@@ -59,7 +59,7 @@ def heal_remaining(directory: str, nodes: Iterable[Any]) -> list[str]:
             nodes = ", ".join(map(str, fault.get("nodes") or ()))
             problems.append(f"healing {fault.get('fault')} of {nodes}: {reason_of(error)}")
             continue
-        fault.update(healed=time.time(), healed_by=HEALER)
+        fault.update(healed=max(time.time(), float(fault["injected"])), healed_by=HEALER)
         fault.pop("undo", None)
     if faults:
         write_events(directory, faults)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import inspect
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from random import Random, SystemRandom
 from typing import Union
@@ -65,7 +64,7 @@ class Storm(Fault):
         if not self._begun.wait(timeout_sec):
             raise TimeoutError(f"{self}: none has come into effect within {timeout_sec} seconds")
         self._complain()
-        self.effective = time.time()
+        self.effective = self._clock.now()
 
     def _probe(self) -> None:
         """Each fault looks for itself, when its turn comes."""

@@ -15,6 +15,7 @@ from ducktape.services.allocation import request_nodes, session_says, take_over_
 from ducktape.services.node_work import run_on_nodes
 from ducktape.template import TemplateRenderer
 from ducktape.utils.hooks import HookError, answer_of, called
+from ducktape.utils.stopwatch import Stopwatch
 
 
 class MissingHookError(DucktapeError, NotImplementedError):
@@ -289,8 +290,9 @@ class Service(TemplateRenderer):
             **kwargs: given to :meth:`start_node` as they are; ``clean=False`` leaves out the cleaning.
         """
         self.logger.info("%s: starting service", self.service_id)
+        clock = Stopwatch()
         if self._start_time < 0:
-            self._start_time = time.time()
+            self._start_time = clock.start_time
         self.logger.debug("%s: killing processes and attempting to clean up before starting", self.service_id)
         clean = bool(kwargs.get("clean", True))
         _tell_registry(self, "note_service")
@@ -301,7 +303,7 @@ class Service(TemplateRenderer):
             # Only now it is known what runs, and where; also of what failed half-way
             _tell_registry(self, "note_service")
         if self._start_duration_seconds < 0:
-            self._start_duration_seconds = time.time() - self._start_time
+            self._start_duration_seconds = clock.elapsed
 
     def start_node(self, node: Any, **kwargs: Any) -> None:
         """Start the service on one node; does nothing unless overridden.
@@ -363,10 +365,11 @@ class Service(TemplateRenderer):
         Raises:
             BaseException: the first failure; further ones are logged.
         """
-        self._stop_time = time.time()
+        clock = Stopwatch()
+        self._stop_time = clock.start_time
         self.logger.info("%s: stopping service", self.service_id)
         _on_each_node(self, lambda node: _stop(self, node, kwargs), try_all=True)
-        self._stop_duration_seconds = time.time() - self._stop_time
+        self._stop_duration_seconds = clock.elapsed
 
     def stop_node(self, node: Any, **kwargs: Any) -> None:
         """Stop the service on one node; does nothing unless overridden.

@@ -38,6 +38,7 @@ from ducktape.utils.child import HELD_BACK, start_child
 from ducktape.utils.console import make_streams_usable
 from ducktape.utils.files import read_start
 from ducktape.utils.processes import Family, end_with_parent, signal_group
+from ducktape.utils.stopwatch import Stopwatch
 
 START_METHOD_VARIABLE = "DUCKTAPE_START_METHOD"
 _READ_SIZE = 1 << 16
@@ -65,7 +66,7 @@ class RunningChild:
         is_clean_up: whether it only cleans up after another one.
         records: the attempts at its test that are over, those of earlier processes included.
         attempt: number of the attempt that is under way.
-        attempt_start_time: Unix seconds.
+        attempt_clock: runs since the beginning of the attempt.
         services: what its registry has recorded of its services, by their ids.
         cause_of_end: why it was told to end.
         ended_attempt: number of the attempt whose time was over; 0 for none. It may have ended by itself meanwhile.
@@ -98,13 +99,14 @@ class RunningChild:
         self.test_context = request.context
         self.test_index = request.settings.test_index
         self.nodes = nodes
-        self.start_time = time.time()
+        self.clock = Stopwatch()
+        self.start_time = self.clock.start_time
         self.watch = Watch(limits, time.monotonic())
         self.plan = request.settings.plan
         self.is_clean_up = isinstance(request, CleanUpRequest)
         self.records: list[AttemptRecord] = list(request.settings.earlier)
         self.attempt = len(self.records) + 1
-        self.attempt_start_time = self.start_time
+        self.attempt_clock = self.clock
         self.services: dict[str, dict[str, Any]] = {}
         self.cause_of_end: Cause | None = None
         self.ended_attempt = 0
@@ -253,13 +255,14 @@ class RunningChild:
         )
         noted = [service["report"] for service in self.services.values() if service.get("report")]
         several = not self.plan.is_single
+        start_time = own.start_time if own else self.attempt_clock.start_time
         record = AttemptRecord(
             number=number,
             status=str(FAIL),
             reason=cause.reason,
             summary=paragraphs(cause.text, self.stacks(), own.summary if own else "", logs),
-            start_time=own.start_time if own else self.attempt_start_time,
-            stop_time=time.time(),
+            start_time=start_time,
+            stop_time=start_time + self.attempt_clock.elapsed,
             nodes=names_of(self.nodes),
             teardown_errors=[*(own.teardown_errors if own else []), *self.late],
             services=own.services if own else done.services or noted,

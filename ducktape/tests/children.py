@@ -30,6 +30,7 @@ from ducktape.tests.status import PASS
 from ducktape.tests.time_limits import SETUP, Limits, Step
 from ducktape.utils.guardian import Guardian
 from ducktape.utils.processes import Orphans, end_processes
+from ducktape.utils.stopwatch import Stopwatch
 from ducktape.utils.strictness import show_once
 
 _LONGEST_DEBUG_LINE = 10_000
@@ -195,11 +196,10 @@ class Children:
             self._finish(key, child, message.outcome)
 
     def _enter(self, key: TestKey, child: RunningChild, phase: Phase) -> None:
-        now = time.time()
         child.watch.entered(phase.name, time.monotonic())
-        self._recorder.phase(key, phase.attempt, phase.name, now)
+        self._recorder.phase(key, phase.attempt, phase.name, child.clock.now())
         if phase.name == SETUP:
-            child.attempt, child.attempt_start_time = phase.attempt, now
+            child.attempt, child.attempt_clock = phase.attempt, Stopwatch()
 
     def _finish(self, key: TestKey, child: RunningChild, outcome: Outcome) -> None:
         """Take the result that a child reports; its process may still need a moment to end."""
@@ -235,7 +235,7 @@ class Children:
         if child.is_clean_up:
             self._close(child)
             return
-        self._recorder.process_is(key, exitcode=child.exit_code, runner_end_time=time.time())
+        self._recorder.process_is(key, exitcode=child.exit_code, runner_end_time=child.clock.now())
         self._close(child)
         if self.active.get(key) is not child:
             if key not in self._over:

@@ -14,7 +14,6 @@ import logging
 import os
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -32,6 +31,7 @@ from ducktape.tests.test_context import TestContext
 from ducktape.tests.time_limits import CLEAN, COLLECT, DUMP, SETUP, STOP, TEARDOWN, TEST
 from ducktape.utils.files import NO_ROOM
 from ducktape.utils.hooks import HookError, called
+from ducktape.utils.stopwatch import Stopwatch
 
 Log = Callable[[int, str], None]
 
@@ -116,6 +116,7 @@ class Attempt:
         status: ``PASS``, ``FAIL``, or ``IGNORE`` for a test that found out that it does not apply.
         summary: lines for people; empty if there is nothing to say.
         data: what the test returned.
+        clock: runs since the beginning of the attempt.
         services: JSON form of the services of this attempt.
         reason: why it failed.
         teardown_errors: what went wrong after the test itself, each in a text of its own.
@@ -125,7 +126,7 @@ class Attempt:
     status: TestStatus = dataclasses.field(default_factory=lambda: FAIL)  # a status has no hash: not a plain default
     summary: list[str] = dataclasses.field(default_factory=list)
     data: Any = None
-    start_time: float = -1
+    clock: Stopwatch = dataclasses.field(default_factory=Stopwatch)
     services: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     reason: str | None = None
     teardown_errors: list[str] = dataclasses.field(default_factory=list)
@@ -195,7 +196,7 @@ class TestRun:
         self._max_data_bytes = max_data_bytes
         self._phase = SETUP
         self._test: Test | None = None
-        self._attempt = Attempt(start_time=time.time())
+        self._attempt = Attempt()
 
     def run(self, id_factory: ServiceIdFactory | None = None) -> Attempt:
         """Go through all phases; blocks until everything is over.

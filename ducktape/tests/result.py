@@ -19,6 +19,7 @@ from ducktape.tests.reports import text
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus
 from ducktape.tests.totals import Totals
 from ducktape.utils.files import write_atomically
+from ducktape.utils.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from ducktape.tests.session import SessionContext
@@ -206,7 +207,7 @@ class TestResult:
         if self.start_time < 0:
             return -1
         if self.stop_time < 0:
-            return time.time() - self.start_time
+            return max(0.0, time.time() - self.start_time)
         return self.stop_time - self.start_time
 
     def report(self) -> None:
@@ -297,6 +298,17 @@ class TestResults:
         self.logs_root = ""
         self._results: list[TestResult] = []
         self._totals = Totals()
+        self._clock: Stopwatch | None = None
+
+    def begin(self) -> None:
+        """Note that the session begins, or goes on, now."""
+        self._clock = Stopwatch()
+        if self.start_time < 0:
+            self.start_time = self._clock.start_time
+
+    def now(self) -> float:
+        """Return this moment in seconds since the epoch, never before the beginning of the session."""
+        return max(self.start_time, time.time() if self._clock is None else self._clock.now())
 
     def append(self, result: TestResult) -> None:
         """Add a result, which must not change any more: totals are kept up to date here."""
@@ -342,7 +354,7 @@ class TestResults:
         if self.start_time < 0:
             return -1
         if self.stop_time < 0:
-            self.stop_time = time.time()
+            self.stop_time = self.now()
         return self.stop_time - self.start_time
 
     def get_aggregate_success(self) -> bool:
@@ -352,7 +364,7 @@ class TestResults:
     def so_far(self) -> TestResults:
         """Return a view that ends now, for reports about a session that goes on."""
         view = copy.copy(self)
-        view.stop_time = time.time()
+        view.stop_time = self.now()
         return view
 
     def to_json(self) -> dict[str, Any]:

@@ -39,6 +39,7 @@ from ducktape.tests.signals import StopRequests
 from ducktape.tests.status import FAIL
 from ducktape.tests.test_context import TestContext
 from ducktape.tests.time_limits import limits_of
+from ducktape.utils.stopwatch import Stopwatch
 from ducktape.utils.terminal_size import get_terminal_size
 
 __all__ = ["DEFAULT_MP_JOIN_TIMEOUT", "DEFAULT_TIMEOUT_EXCEPTION_JOIN_TIMEOUT", "ClientStatus", "TestKey", "TestRunner"]
@@ -181,8 +182,7 @@ class TestRunner:
         return self._run(self._stop_requests)
 
     def _run(self, requests: StopRequests) -> TestResults:
-        if self.results.start_time < 0:
-            self.results.start_time = time.time()
+        self.results.begin()
         session_timeout = getattr(self.session_context, "session_timeout", None)
         if session_timeout:
             self._session_deadline = time.monotonic() + session_timeout
@@ -196,7 +196,7 @@ class TestRunner:
             self._children.close()
         self._record_what_did_not_run()
         self.recorder.look_at_nodes(self.cluster)
-        self.results.stop_time = time.time()
+        self.results.stop_time = self.results.now()
         return self.results
 
     def _loop(self, requests: StopRequests) -> None:
@@ -308,7 +308,7 @@ class TestRunner:
             return
         entire_cluster = not self.cluster.num_available_nodes()
         key = key_of(job.context, job.index or self.test_counter + 1)
-        start_time = time.time()
+        clock = Stopwatch()
         try:
             self._children.start(key, self._request(job, key, nodes), nodes, self._limits(job.context))
         except Exception as error:
@@ -318,7 +318,7 @@ class TestRunner:
                 self._look_again_at = time.monotonic() + _SECONDS_BETWEEN_LOOKS
                 return
             summary = f"The process of the test could not be started: {describe_exception(error)}"
-            self._fail(job, Cause(summary, "error"), start_time=start_time, nodes=len(nodes))
+            self._fail(job, Cause(summary, "error"), clock=clock, nodes=len(nodes))
             return
         if self._explain is not None and not job.index:
             self._explain(f"{job.context.test_id}: {self.scheduler.why(job.context)}")
@@ -461,15 +461,15 @@ class TestRunner:
             self._why_not_run = f"{result.test_id} failed before, and --exit-first was given"
             self.stop_testing = True
 
-    def _fail(self, job: Job, cause: Cause, *, start_time: float | None = None, nodes: int | None = None) -> None:
+    def _fail(self, job: Job, cause: Cause, *, clock: Stopwatch | None = None, nodes: int | None = None) -> None:
         """Record the failure of a test that has no process; what it came to before is what counts if it ran before."""
         self._log(
             logging.ERROR, cause.text if job.context.test_id in cause.text else f"{job.context.test_id}: {cause.text}"
         )
         self._take(job)
         if job.outcome is None:
-            now = time.time()
-            job.outcome = failed(cause, now if start_time is None else start_time, now)
+            clock = clock or Stopwatch()
+            job.outcome = failed(cause, clock.start_time, clock.now())
             job.nodes = job.context.expected_num_nodes if nodes is None else nodes
         self._report(job, write=True)
 

@@ -54,6 +54,7 @@ from ducktape.utils.files import NO_ROOM
 from ducktape.utils.guardian import say_that_ending
 from ducktape.utils.processes import Family, child_pids, end_processes
 from ducktape.utils.stable_text import stable_text
+from ducktape.utils.stopwatch import Stopwatch
 
 STACKS_FILE = "stacks.txt"
 CLEAN_UP_STACKS_FILE = "clean-up-stacks.txt"
@@ -183,7 +184,7 @@ class RunnerClient:
             dump: whether the services are to show their state first.
         collect: whether their logs are still to be collected.
         """
-        start_time = time.time()
+        clock = Stopwatch()
         done = clean_up(
             self.test_context,
             services,
@@ -196,7 +197,7 @@ class RunnerClient:
             user_code=self.gate.user_code,
         )
         self._end_leftovers()
-        self.send(Finished(Outcome(str(PASS), "", done.to_json(), start_time, time.time(), 0, [])))
+        self.send(Finished(Outcome(str(PASS), "", done.to_json(), clock.start_time, clock.now(), 0, [])))
         self.test_context.close()
 
     def on_sigterm(self, *_: Any) -> None:
@@ -232,7 +233,11 @@ class RunnerClient:
         found = self._check_cluster_utilization(verdict(records, plan))
         self.log(logging.INFO, f"Data: {_shown(attempt.data)}")
         outcome = outcome_of(
-            found, records, data=attempt.data, stop_time=time.time(), nodes_used=self.test_context.cluster.max_used()
+            found,
+            records,
+            data=attempt.data,
+            stop_time=attempt.clock.now(),
+            nodes_used=self.test_context.cluster.max_used(),
         )
         return dataclasses.replace(outcome, faults=attempt.faults)
 
@@ -259,8 +264,8 @@ class RunnerClient:
                 status=str(attempt.status),
                 reason=attempt.reason,
                 summary="\n".join(attempt.summary),
-                start_time=attempt.start_time,
-                stop_time=time.time(),
+                start_time=attempt.clock.start_time,
+                stop_time=attempt.clock.now(),
                 nodes=self.settings.nodes,
                 teardown_errors=attempt.teardown_errors,
                 services=attempt.services,

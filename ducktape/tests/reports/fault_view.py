@@ -15,13 +15,15 @@ _ENDINGS = {
 }
 
 
-def fault_view(fault: Mapping[str, Any], start_time: float) -> dict[str, str]:
+def fault_view(fault: Mapping[str, Any], attempt: tuple[float, str]) -> dict[str, str]:
     """Return the texts of one row.
 
     Args:
         fault: what the record of a result says of it; whatever is missing or makes no sense is left out.
-        start_time: of the test, Unix seconds; what happened is shown relative to it.
+        attempt: when it began, in Unix seconds, to which all times are relative; and its number if there were several.
     """
+    start_time, number = attempt
+    of_attempt = f" (attempt {number})" if number else ""
     injected, effective, healed = (_number(fault.get(name)) for name in ("injected", "effective", "healed"))
     error = fault.get("error")
     by = str(fault.get("healed_by") or "test")
@@ -31,7 +33,7 @@ def fault_view(fault: Mapping[str, Any], start_time: float) -> dict[str, str]:
         "kind": _short(str(fault.get("fault") or "fault")),
         "details": _short(_details(fault.get("details"))),
         "nodes": _short(_plain(fault.get("nodes") or [])),
-        "injected": _relative(injected, start_time),
+        "injected": _relative(injected, start_time) + of_attempt,
         "injected_at": _clock(injected) + (f", in effect {lag:.1f} s later" if lag is not None and lag >= 0 else ""),
         "healed": "" if error else _relative(healed, start_time),
         "healed_at": "" if error else _clock(healed),

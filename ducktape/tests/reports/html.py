@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import importlib.resources
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -178,9 +178,20 @@ def _view(result: TestResult, *, limit: int, most_faults: int, logs_root: str) -
     if result.teardown_errors:
         view["teardown_errors"] = [shown(error) for error in result.teardown_errors]
     if result.faults:
-        view["faults"] = [fault_view(fault, result.start_time) for fault in result.faults[:most_faults]]
+        view["faults"] = [fault_view(fault, _start_of_attempt(result, fault)) for fault in result.faults[:most_faults]]
         view["faults_left_out"] = max(len(result.faults) - most_faults, 0)
     return view
+
+
+def _start_of_attempt(result: TestResult, fault: Mapping[str, Any]) -> tuple[float, str]:
+    """Return when the attempt began in which a fault was injected, and its number if there were several."""
+    injected = fault.get("injected")
+    began = (float(result.start_time), "")
+    for attempt in result.attempts:
+        start = attempt.get("start_time")
+        if isinstance(start, (int, float)) and isinstance(injected, (int, float)) and start <= injected:
+            began = (float(start), str(attempt.get("number")))
+    return began
 
 
 def _view_of_attempt(result: TestResult, attempt: dict[str, Any], logs_root: str) -> dict[str, str]:

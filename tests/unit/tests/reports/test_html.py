@@ -484,3 +484,20 @@ def test_other_reports_for_people_and_machines_say_nothing_of_faults() -> None:
     assert [text.result_report(each) for each in broken] == [text.result_report(each) for each in plain]
     assert junit.render(broken) == junit.render(plain)
     assert ElementTree.fromstring(junit.render(broken)).tag == "testsuites"
+
+
+def test_faults_are_shown_relative_to_the_attempt_in_which_they_were_injected() -> None:
+    twice = result("test_pass", 9, seconds=5)
+    second = twice.start_time
+    twice.attempts = [{"number": 1, "start_time": second - 100}, {"number": 2, "start_time": second}]
+    moments = ((second - 98.5, second - 97), (second + 2.5, second + 4))
+    twice.faults = [{"fault": "kill", "injected": injected, "healed": healed} for injected, healed in moments]
+    results = demo_results()
+    results.append(twice)
+    page = html.render(results)
+    assert "2 faults, in seconds since the attempt began" in page
+    shown = Page(page).constants()["PASSED_TESTS"][-1]["faults"]
+    assert [(fault["injected"], fault["healed"]) for fault in shown] == [
+        ("1.5 s (attempt 1)", "3.0 s"),
+        ("2.5 s (attempt 2)", "4.0 s"),
+    ]

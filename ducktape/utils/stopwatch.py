@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Moments whose differences are true durations, however the clock of the machine is set meanwhile."""
+
+from __future__ import annotations
+
+import time
+
+
+class Stopwatch:
+    """Starts when it is made.
+
+    Attributes:
+        start_time: when that was, in seconds since the epoch.
+    """
+
+    def __init__(self) -> None:
+        self.start_time = time.time()
+        self._begin = time.monotonic()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._begin
+
+    def now(self) -> float:
+        """Return this moment in seconds since the epoch, by the clock as it was at the start."""
+        return self.start_time + self.elapsed
