@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ducktape.cluster.consts import WINDOWS
+from ducktape.cluster.host_key_mode import HostKeyMode
 from ducktape.cluster.transport import framework_commands
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Findings:
         os: the operating system.
         node_type: the label.
         local: the node is the driver's own machine, reached without SSH.
+        host_keys: how the key of its SSH server is checked, with the files of known keys; ``None`` without SSH.
         failure: why the node cannot be used, in one line.
         failure_remedy: what to do about that.
         login_ms: milliseconds until the login was accepted.
@@ -58,6 +60,7 @@ class Findings:
     os: str | None = None
     node_type: str | None = None
     local: bool = False
+    host_keys: str | None = None
     failure: str | None = None
     failure_remedy: str = ""
     login_ms: float | None = None
@@ -94,6 +97,7 @@ def introduce(account: Any) -> Findings:
         os=getattr(account, "operating_system", None),
         node_type=getattr(account, "node_type", None),
         local=local,
+        host_keys=None if local or config is None else str(HostKeyMode.of(config)),
     )
 
 

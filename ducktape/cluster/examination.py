@@ -26,6 +26,8 @@ from ducktape.utils.processes import child_pids, end_with_parent
 AT_ONCE = 8
 # Commands are given the whole time, and whoever waits for them a moment more to say what happened.
 _GRACE_SEC = 0.5
+# Two fingerprints, the place of the known one, and what to do
+_LONGEST_REASON = 600
 
 
 def examine_all(accounts: Sequence[Any], *, timeout: float, method: str, at_once: int = AT_ONCE) -> list[Findings]:
@@ -187,4 +189,4 @@ def _without_secrets(account: Any, text: str) -> str:
         spellings = {password, repr(password)[1:-1], json.dumps(password)[1:-1]}
         for spelling in sorted(spellings, key=len, reverse=True):
             text = text.replace(spelling, "***")
-    return one_line(text)
+    return one_line(text, longest=_LONGEST_REASON)

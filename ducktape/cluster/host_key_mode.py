@@ -89,13 +89,13 @@ def tell_processes(
     """Let this process and those that it starts know the options of the run.
 
     Args:
-        mode: that was asked for; ``None`` leaves it to the nodes.
+        mode: that was asked for; ``None`` leaves it to the nodes, unless there is a file.
         file: with the keys that are known; ``None`` for the usual places.
         results_root: below which keys are remembered.
         environment: of this process.
     """
     options = {
-        "mode": mode,
+        "mode": mode or (STRICT if file else None),
         "file": None if file is None else os.path.abspath(os.path.expanduser(file)),
         "results_root": os.path.abspath(results_root),
     }

@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ducktape.command_line.defaults import ConsoleDefaults
+from ducktape.command_line.parse_args import add_host_key_options
 from ducktape.command_line.steps import is_sandbox, make_cluster, read_options
 from ducktape.json_serializable import strict_dumps
 from ducktape.utils.strictness import begin
@@ -83,6 +84,7 @@ def create_doctor_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--config-file", help=f"Your own file of options, instead of {ConsoleDefaults.USER_CONFIG_FILE}."
     )
+    add_host_key_options(parser)
     parser.add_argument("--json", action="store_true", help="Print everything that was found as one JSON object.")
     parser.add_argument(
         "--timeout",
@@ -105,7 +107,7 @@ def _seconds(text: str) -> float:
 def _options_of_a_run(options: argparse.Namespace) -> dict[str, Any]:
     given = [
         f"--{name.replace('_', '-')}={value}"
-        for name in ("cluster", "cluster_file", "config_file")
+        for name in ("cluster", "cluster_file", "config_file", "host_keys", "known_hosts")
         if (value := getattr(options, name)) is not None
     ]
     # Nothing at all would be answered with the help page.

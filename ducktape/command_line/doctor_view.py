@@ -31,13 +31,31 @@ def render(findings: list[Findings], remarks: list[str], *, columns: int) -> str
     columns = max(_NARROWEST, columns)
     parts = [table(findings, columns=columns)] if findings else []
     notes = [f"{each.name} is {note_of(each)}." for each in findings if note_of(each)]
-    notes += remarks
+    notes += [*_on_host_keys(findings), *remarks]
     if notes:
         parts.append("\n".join(_wrapped(note, columns) for note in notes))
     if problems := _by_kind(findings):
         parts.append("\n".join(_problem_lines(problems, columns)))
     parts.append(_summary(findings))
     return "\n\n".join(parts)
+
+
+def _on_host_keys(findings: list[Findings]) -> list[str]:
+    """Say how the keys of SSH servers are checked: once for all nodes where it is the same."""
+    groups: dict[str, list[str]] = {}
+    for each in findings:
+        if each.host_keys is not None:
+            groups.setdefault(each.host_keys, []).append(each.name)
+    return [
+        f"Host keys{'' if len(groups) == 1 else f' of {_names(names)}'}: "
+        f"{'off, so nobody would notice another machine in its place' if mode == 'off' else mode}."
+        for mode, names in groups.items()
+    ]
+
+
+def _names(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    return f"{', '.join(names[:_NAMES_SHOWN])}{more}"
 
 
 def table(findings: list[Findings], *, columns: int) -> str:
@@ -144,8 +162,7 @@ def _problem_lines(groups: dict[tuple[str, str], list[tuple[str, Problem]]], col
         for name, problem in members:
             texts.setdefault(problem.text, []).append(name)
         for text, names in texts.items():
-            more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-            yield _wrapped(f"{', '.join(names[:_NAMES_SHOWN])}{more}: {text}", columns)
+            yield _wrapped(f"{_names(names)}: {text}", columns)
         yield _wrapped(f"-> {remedy}", columns, indent="   ")
 
 

@@ -9,6 +9,7 @@ import re
 import sys
 from typing import Any, NoReturn
 
+from ducktape.cluster.host_key_mode import MODES
 from ducktape.command_line.config_words import ConfigError, QuietParser, Word, oddities, read_words
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.utils.duration import seconds_of
@@ -21,6 +22,8 @@ _NEWER_OPTIONS = (
     "--allow-empty-tests-list",
     "--check-nodes",
     "--lease",
+    "--host-keys",
+    "--known-hosts",
     "--collect-timeout",
     "--tags",
     "--list-tags",
@@ -229,6 +232,7 @@ def _add_cluster(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="Share the nodes with other runs on this machine that name the same folder.",
     )
+    add_host_key_options(parser)
     parser.add_argument("--ignore-node-type", action="store_true", help="Take any node where a type is asked for.")
     parser.add_argument(
         "--ssh-checker-function",
@@ -236,6 +240,29 @@ def _add_cluster(parser: argparse.ArgumentParser) -> None:
         type=str,
         nargs="+",
         help="Functions, with their modules, that are called when an SSH connection fails.",
+    )
+
+
+def add_host_key_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a run about the keys of SSH servers, which a subcommand has too.
+
+    Args:
+        parser: of a command line.
+    """
+    parser.add_argument(
+        "--host-keys",
+        action="store",
+        choices=MODES,
+        default=None,
+        help="Whether SSH servers must show the host key that is known: off (nothing is checked, the default), "
+        "accept-new (keys are remembered below the results root) or strict (only keys in a known_hosts file).",
+    )
+    parser.add_argument(
+        "--known-hosts",
+        action="store",
+        metavar="FILE",
+        default=None,
+        help="File of known host keys, as OpenSSH writes it, instead of the usual one; means strict by itself.",
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from ducktape.cluster.cluster_file import mistake_in_cluster_file
+from ducktape.cluster.host_key_mode import ACCEPT_NEW, tell_processes
 from ducktape.command_line.cluster_names import UnknownClusterError, advice_without_vagrant, cluster_class, full_name
 from ducktape.command_line.parse_args import parse_args
 from ducktape.utils import strictness
@@ -17,6 +18,7 @@ from ducktape.utils.util import load_function
 
 _TRACEBACK_LIMIT = 16
 _SANDBOX = full_name("sandbox")
+_LOCALHOST = full_name("localhost")
 # With these, nothing is run
 _WITHOUT_NODES = ("collect_only", "collect_num_nodes", "list_tags")
 
@@ -94,12 +96,24 @@ def prepare_for_sandbox(args: Mapping[str, Any]) -> None:
         give_up(str(error))
 
 
+def _check_host_keys_as_asked(args: Mapping[str, Any]) -> None:
+    """Let all accounts know how the keys of SSH servers are checked; ends the program when that cannot be."""
+    if full_name(args["cluster"]) in (_SANDBOX, _LOCALHOST):
+        return
+    # A session that is resumed may be older than the options.
+    mode, file = args.get("host_keys"), args.get("known_hosts")
+    if file and mode != ACCEPT_NEW and not os.path.isfile(os.path.expanduser(file)):
+        give_up(f"--known-hosts: there is no file {file}")
+    tell_processes(mode, file, args["results_root"], os.environ)
+
+
 def make_cluster(args: dict[str, Any]) -> Any:
     """Construct the cluster; ends the program when that fails.
 
     Args:
         args: the options of a run.
     """
+    _check_host_keys_as_asked(args)
     try:
         make = cluster_class(args["cluster"])
         keywords: dict[str, Any] = {"cluster_file": args["cluster_file"]}

@@ -59,6 +59,8 @@ NEWER_DEFAULTS = {
     "allow_empty_tests_list": False,
     "check_nodes": False,
     "lease": None,
+    "host_keys": None,
+    "known_hosts": None,
     "keyword": None,
     "tags": None,
     "list_tags": False,
