@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,7 @@ _QUOTED = re.compile(r'"([^"\\]*)"(\s*:\s*)"((?:[^"\\]|\\.)*)"?')
 _ASSIGNED = re.compile(r"(?<![\w-])(-{0,2}[\w.-]+)([=:])(\S+)")
 
 
+@functools.lru_cache(maxsize=4096)  # thousands of tests have the same few arguments
 def is_secret_name(name: str) -> bool:
     """Return whether what has this name, in any spelling such as ``dbPassword`` or ``API-KEY``, is a secret."""
     return _SECRET_NAME.search(_in_snake_case(name)) is not None
