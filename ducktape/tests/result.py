@@ -121,7 +121,9 @@ class TestResult:
         self.test_index = test_index
         self.test_status: TestStatus = _shared(test_status)
         self.summary: str = _shared(strict(summary))
-        self.data = _ready(data)
+        ready = _ready(data)
+        # A number that is none is data all the same: the file says null
+        self.data = data if ready is None else ready
         self.start_time = start_time
         self.stop_time = stop_time
         self.nodes_allocated = _cluster_size(cluster) if nodes_allocated is None else nodes_allocated

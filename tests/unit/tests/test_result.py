@@ -418,3 +418,10 @@ def test_records_share_what_they_have_in_common() -> None:
     assert (one.module_name is other.module_name, one.summary is other.summary) == (True, True)
     assert one.test_status is other.test_status is PASS
     assert [id(key) for key in one.services[0]] == [id(key) for key in other.services[0]]
+
+
+def test_a_number_that_is_none_is_data_all_the_same(tmp_path: Path) -> None:
+    it = result(data=float("nan"), of=session(tmp_path))
+    it.report()
+    assert Path(it.results_dir, "data.json").read_text() == "null"
+    assert json.loads(Path(it.results_dir, "report.json").read_text(), parse_constant=pytest.fail)["data"] is None
