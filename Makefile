@@ -61,6 +61,6 @@ venv:  ## the virtual environment alone
 	@.ci/prepare test
 
 clean:  ## remove everything that the other targets made, environments included
-	rm -rf $(VENV) .bench build dist *.egg-info docs/_build results .ducktape/metadata
+	rm -rf $(VENV) .venv-lowest .bench build dist *.egg-info docs/_build results .ducktape/metadata
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -136,6 +136,6 @@ class WindowsRemoteAccount(RemoteAccount):
     def _load(load: Callable[..., Any], text: bytes, passphrase: bytes | None) -> Any:
         try:
             return load(text, password=None)
-        except TypeError:
+        except (TypeError, ValueError):  # the latter from older releases of the library
             # It is encrypted. A passphrase for a key that needs none is an error, too.
             return load(text, password=passphrase)

@@ -134,7 +134,9 @@ def test_input_stays_open_and_silent(transport: Transport) -> None:
         transport.run("cat", timeout=0.3)
 
 
-@pytest.mark.parametrize("given", ["text ü\n", b"bytes\xff", b"", b"x" * 3_000_000])
+@pytest.mark.parametrize(
+    "given", ["text ü\n", b"bytes\xff", b"", b"x" * 3_000_000], ids=["text", "bytes", "nothing", "much"]
+)
 def test_given_input_is_sent_and_closed(transport: Transport, given: str | bytes) -> None:
     expected = given.encode() if isinstance(given, str) else given
     assert transport.run("cat", stdin=given, timeout=60).stdout == expected
