@@ -138,7 +138,11 @@ def measure(place: Place, *, delay: float, jitter: float, token: str) -> Measure
         )
     queue = int(token[:4], 16)
     starter = 'env -i PATH="$PATH" ' + ("setsid " if "setsid" in place.facts.tools else "")
+    first = sorted(place.facts.works & {"iptables", "ip6tables"})[0]
     inject = [
+        # A packet that a program has let go is not given to another one: the second would have no effect
+        f"if {first} -w 5 -t mangle -S INPUT 2>/dev/null | grep -q ' DT_[0-9a-f]*_q$'; then\n"
+        '    echo "its packets are delayed already" >&2; exit 77\nfi',
         f"cat >\"$d/delay.py\" <<'DT_PROGRAM'\n{PROGRAM}DT_PROGRAM",
         f'{starter}python3 -I "$d/delay.py" {queue} {delay:.6f} {jitter:.6f} "$d" </dev/null >"$d/said" 2>&1 &',
         'n=0; while [ ! -e "$d/ready" ] && [ $n -lt 50 ] && kill -0 $! 2>/dev/null; do sleep 0.1; n=$((n + 1)); done',

@@ -29,7 +29,7 @@ _FILL = r"""
 # In the sandbox such a file system is that of the driver's machine, which must not shrink
 [ -w "$path" ] || { echo "$path is read-only there" >&2; exit 77; }
 size=$(($(left) - free))
-[ "$size" -gt 0 ] || exit 0
+echo "$file" >"$d/fills"
 top=
 case $(stat -f -c %T "$path") in
     tmpfs | ramfs) top=$(stat -c %m "$path") ;;
@@ -38,6 +38,12 @@ esac
 if [ -n "$top" ]; then
     set -- $(stat -f -c "%b %f %S" "$top")
     echo "$(($1 * $3 / 1024)) $top" >"$d/size"
+    if [ "$size" -le 0 ]; then
+        # Another fault has made it as small, or smaller: this one stays in force when that is healed
+        cp "$d/size" "$d/made"
+        mount -o "remount,size=$(($1 * $3 / 1024))k" "$top" 2>/dev/null || rm "$d/size" "$d/made"
+        exit 0
+    fi
     # Written before there is no room for it
     echo "00000000000000000000 $top" >"$d/made"
     # Less than what is in it the kernel refuses, and somebody may be writing just now
@@ -57,13 +63,25 @@ if [ -n "$top" ]; then
         exit 77
     fi
 fi
+[ "$size" -gt 0 ] || exit 0
 fallocate -l "$size" "$file" 2>/dev/null || dd if=/dev/zero of="$file" bs=1048576 count=$((size >> 20)) 2>/dev/null || :
 # Tables of the file system itself, and roundings
 rest=$(($(left) - free))
 [ "$rest" -lt 4096 ] || dd if=/dev/zero of="$file-rest" bs=4096 count=$((rest >> 12)) 2>/dev/null || :
 """
 _EMPTY = r"""
-rm -f "$file" "$file-rest"
+# What fills the disk for another fault as well is left to that one, unless it is being healed at this moment
+for other in "${d%/*}"/dt-fault-*; do
+    [ "$other" != "$d" ] && [ ! -d "$other/undoing" ] && [ -e "$other/fills" ] || continue
+    theirs=$(cat "$other/fills")
+    [ "$(stat -c %d "${theirs%/*}")" = "$(stat -c %d "$path")" ] || continue
+    for mine in "$file" "$file"-*; do
+        [ ! -e "$mine" ] || mv "$mine" "$theirs-${mine##*.dt-fault-}"
+    done
+    [ -e "$other/fills" ] && [ ! -d "$other/undoing" ] || rm -f "$theirs"-*
+    break
+done
+rm -f "$file" "$file"-*
 if [ -e "$d/size" ]; then
     if [ -e "$d/made" ]; then
         # Another fault that began later found what this one had made: it goes back to what was before both

@@ -36,6 +36,32 @@ done
 """
 
 
+# Those that stand already are not this fault's to wake. One that has ended since does not matter
+_STOP = r"""
+for pid in $pids; do
+    echo "$pid" >>"$d/wanted"
+    case $(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -c 1) in
+        T | t) ;;
+        *) kill -STOP "$pid" 2>/dev/null && echo "$pid" >>"$d/stopped" ;;
+    esac
+done
+:
+"""
+# What another fault wants to stand is left to that one to wake, unless it is being healed at this moment
+_CONTINUE = r"""
+[ -d "$d" ] || { kill -CONT $pids 2>/dev/null; exit 0; }
+for pid in $(cat "$d/stopped" 2>/dev/null); do
+    for other in "${d%/*}"/dt-fault-*; do
+        [ "$other" != "$d" ] && grep -qx "$pid" "$other/wanted" 2>/dev/null || continue
+        { echo "$pid" >>"$other/stopped"; } 2>/dev/null
+        [ ! -d "$other" ] || [ -d "$other/undoing" ] || continue 2
+    done
+    kill -CONT "$pid" 2>/dev/null
+done
+rm -f "$d/stopped"
+"""
+
+
 class Processes:
     """Finds the processes that a fault is aimed at.
 
@@ -154,9 +180,8 @@ class Pause(MeasuredFault):
             measures.append(
                 Measure(
                     place,
-                    # One that has ended since is none the worse for it; that the others stand is looked at
-                    inject=f"kill -STOP {_words(pids)} 2>/dev/null || :",
-                    undo=f"kill -CONT {_words(pids)} 2>/dev/null || :",
+                    inject=f"pids='{_words(pids)}'\n{_STOP}",
+                    undo=f"pids='{_words(pids)}'\n{_CONTINUE}",
                     check=_each_state(pids, '"" | T | t | Z'),
                 )
             )

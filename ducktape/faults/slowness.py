@@ -87,7 +87,7 @@ class Slowness(MeasuredFault):
             inject=(
                 # The kernel numbers its own default 0
                 f"taken=$(tc qdisc show dev {dev} | grep root | grep -v ' 0: ' || :)\n"
-                f'[ -z "$taken" ] || {{ echo "{device} is being shaped already: $taken" >&2; exit 77; }}\n'
+                f'[ -z "$taken" ] || {{ echo "{device} is shaped already: $taken" >&2; exit 77; }}\n'
                 + refusing(f"tc qdisc add dev {dev} root handle {handle} {what}", "the kernel refuses to slow packets")
             ),
             undo=f"if {present} >/dev/null; then tc qdisc del dev {dev} root; fi",

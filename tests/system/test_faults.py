@@ -358,7 +358,7 @@ def test_a_delay_is_at_least_as_long_as_asked_for_and_nothing_is_lost(pair: tupl
 
 def test_what_is_shaped_already_is_not_shaped_again(pair: tuple[Any, Any]) -> None:
     with faults.slow(pair[0], rate="10mbit"):
-        with pytest.raises(FaultUnavailable, match="machine1: eth0 is being shaped already: qdisc tbf"):
+        with pytest.raises(FaultUnavailable, match="machine1: eth0 is shaped already: qdisc tbf"):
             faults.slow(pair[0], rate="1mbit").inject()
         assert "10Mbit" in out(pair[0], "tc qdisc show dev eth0")
 
