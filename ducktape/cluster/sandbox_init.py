@@ -32,7 +32,7 @@ from ducktape.cluster.sandbox_kernel import (
     set_process_name,
     unshare,
 )
-from ducktape.cluster.sandbox_mounts import Host
+from ducktape.cluster.sandbox_mounts import Host, hide_program
 from ducktape.cluster.sandbox_server import run_server
 
 NETWORK_WANTED, NETWORK_THERE, READY = b"network", b"there", b"ready"
@@ -84,6 +84,7 @@ def _become(talk: socket.socket, host: Host, node: Mapping[str, Any]) -> socket.
     talk.send(NETWORK_WANTED)
     set_hostname(node["name"])
     host.enter(node["name"])
+    hide_program()
     if talk.recv(64) != NETWORK_THERE:
         raise OSError("the network was not made")
     sandbox_network.open_node_link(node["address"])

@@ -33,8 +33,12 @@ MS_PRIVATE = 1 << 18
 _MNT_DETACH = 2
 _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
+_OPEN_TREE_CLONE = 1
+_MOVE_MOUNT_FROM_DESCRIPTOR = 4
 # The number is the same on every architecture that got it together with the call; of pivot_root it is not.
 _MOUNT_SETATTR = 442
+_OPEN_TREE = 428
+_MOVE_MOUNT = 429
 _CLONE3 = 435
 _PIVOT_ROOT = {"x86_64": 155, "i686": 217, "armv7l": 218, "ppc64le": 203, "s390x": 217}
 _PIVOT_ROOT_ELSEWHERE = 41
@@ -113,6 +117,20 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str
         source.encode(), os.fsencode(target), kind.encode() or None, flags, options.encode() if options else None
     )
     _check(result, f"mount {kind or 'bind'} at {target}")
+
+
+def mount_file_over(source: str, target: str) -> None:
+    """Show a file in the place of another one, or of a link itself, which ``mount`` would follow (since Linux 5.2)."""
+    flags = _OPEN_TREE_CLONE | os.O_CLOEXEC
+    descriptor: int = _libc.syscall(_OPEN_TREE, _AT_FDCWD, os.fsencode(source), flags)
+    _check(min(descriptor, 0), f"open {source}")
+    try:
+        result = _libc.syscall(
+            _MOVE_MOUNT, descriptor, b"", _AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_FROM_DESCRIPTOR
+        )
+        _check(result, f"mount at {target}")
+    finally:
+        os.close(descriptor)
 
 
 def unmount(target: str) -> None:

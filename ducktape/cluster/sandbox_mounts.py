@@ -28,6 +28,7 @@ from ducktape.cluster.sandbox_kernel import (
     change_root,
     make_read_only,
     mount,
+    mount_file_over,
     unshare,
 )
 from ducktape.cluster.sandbox_sudo import STAND_IN
@@ -261,6 +262,16 @@ class Host:
         mount("tmpfs", f"{target}/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
         with contextlib.suppress(OSError):
             mount("mqueue", f"{target}/mqueue", "mqueue", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+
+
+def hide_program() -> None:
+    """Let nobody see which program and libraries the first process of a node, which this is, consists of."""
+    for place in ("/proc/1", "/proc/1/task/1"):
+        for name in ("exe", "maps", "smaps", "smaps_rollup", "numa_maps"):
+            with contextlib.suppress(OSError):  # not on every kernel
+                mount_file_over("/dev/null", f"{place}/{name}")
+    with contextlib.suppress(OSError):
+        mount("tmpfs", "/proc/1/map_files", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k")
 
 
 def _make_place(path: str, *, directory: bool) -> None:
