@@ -11,7 +11,7 @@ from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.jvm_logging import JVMLogger
 from ducktape.services.service_record import problem_with, record_of
 from ducktape.utils.error_text import class_and_text
-from ducktape.utils.hooks import called
+from ducktape.utils.hooks import HookError, called
 
 Listener = Callable[[dict[str, Any] | str], object]
 
@@ -27,6 +27,7 @@ class ServiceRegistry:
             it is registered, about to start, and started; and its id when its nodes are free again. May be called by
             several threads. ``None``: nobody is told.
         problems: what went wrong when services were stopped, cleaned or freed, one line each.
+        hook_never_ran: whether one of these methods is async or contains ``yield``, so that its body never ran.
     """
 
     def __init__(self, enable_jvm_logs: bool = False) -> None:
@@ -39,6 +40,7 @@ class ServiceRegistry:
         self.jvm_logger: JVMLogger | None = JVMLogger() if enable_jvm_logs else None
         self.listener: Listener | None = None
         self.problems: list[str] = []
+        self.hook_never_ran = False
 
     def __contains__(self, service: object) -> bool:
         return id(service) in self._services
@@ -165,6 +167,7 @@ class ServiceRegistry:
         # A handler of user code that raises must not keep the other services from their turn.
         with contextlib.suppress(Exception):
             service.logger.warning("Error %s service %s: %s", activity, service, class_and_text(error))
+        self.hook_never_ran |= isinstance(error, HookError)
         with contextlib.suppress(Exception):
             self.problems.append(problem_with(f"{activity} service {service.service_id}", nodes, error))
 

@@ -196,6 +196,7 @@ class TestRun:
         self._max_data_bytes = max_data_bytes
         self._phase = SETUP
         self._test: Test | None = None
+        self._hook_never_ran = False
         self._attempt = Attempt()
 
     def run(self, id_factory: ServiceIdFactory | None = None) -> Attempt:
@@ -327,12 +328,14 @@ class TestRun:
         self._attempt.faults = self._context.fault_log.to_json()
 
     def _fail_on_teardown_error(self) -> None:
-        """Take what the services say of their own ending, and fail the test for it if that is wanted."""
+        """Add the services' own errors, and fail the test where the options or a hook that never ran demand it."""
         errors = self._attempt.teardown_errors
         problems = self._context.services.problems
         errors.extend(problems)
         problems.clear()
         wanted = bool(getattr(self._context.session_context, "fail_on_teardown_error", False))
+        # An error of a teardown fails no test, but nobody can rely on a teardown that has never run at all
+        wanted = wanted or self._hook_never_ran or self._context.services.hook_never_ran
         if wanted and errors and self._attempt.status != FAIL:
             said = self._attempt.summary
             self._fail("The test itself did not fail, but its ending did:\n" + "\n".join(errors), "error")
@@ -363,9 +366,11 @@ class TestRun:
     def _free(self, services: list[Any]) -> None:
         self._log(logging.DEBUG, "Freeing nodes...")
         self._guarded("Error freeing nodes", partial(called, self._instance().free_nodes))
-        self._attempt.teardown_errors.extend(self._context.services.problems)
         for service in services:
             self._guarded("Error closing a service", partial(called, service.close))
+        if self._hook_never_ran or self._context.services.hook_never_ran:
+            self._fail_on_teardown_error()
+        self._attempt.teardown_errors.extend(self._context.services.problems)
 
     def _guarded(self, what: str, step: Callable[[], object], *, recorded: bool = False) -> None:
         try:
@@ -374,5 +379,6 @@ class TestRun:
         except BaseException as error:
             text = f"{what}: {describe_exception(error)}"
             self._log(logging.WARNING, text)
+            self._hook_never_ran |= isinstance(error, HookError)
             if recorded or isinstance(error, HookError):
                 self._attempt.teardown_errors.append(text)

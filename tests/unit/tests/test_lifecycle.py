@@ -655,3 +655,35 @@ def test_an_interrupt_in_a_message_of_the_framework_itself_is_only_noted() -> No
     assert gate.requested
     with gate.user_code(), gate.held_back():
         pass
+
+
+async def _async_hook(*args: Any, **kwargs: Any) -> None:
+    pass
+
+
+def _generator_hook(*args: Any, **kwargs: Any) -> Iterator[None]:
+    yield
+
+
+@pytest.mark.parametrize("hook", ["teardown", "tearDown", "copy_service_logs", "free_nodes"])
+@pytest.mark.parametrize("form", [_async_hook, _generator_hook], ids=["async", "generator"])
+def test_a_test_whose_own_end_never_runs_fails(hook: str, form: Any, tmp_path: Path) -> None:
+    cls = type("Unending", (Test,), {hook: form, "test_it": lambda self: None})
+    attempt = Driven(cls, tmp_path).attempt
+    assert (attempt.status, attempt.reason) == (FAIL, "error")
+    assert f"{form.__name__} " in "\n".join(attempt.summary)
+
+
+@pytest.mark.parametrize("hook", ["stop", "stop_node", "clean", "clean_node", "free", "close"])
+@pytest.mark.parametrize("form", [_async_hook, _generator_hook], ids=["async", "generator"])
+def test_a_test_whose_service_never_ends_fails(hook: str, form: Any, tmp_path: Path) -> None:
+    hooks = dict.fromkeys(["start_node", "stop_node", "clean_node"], lambda self, node: None)
+    service = type("Unending", (Service,), {**hooks, hook: form})
+
+    class Serving(Test):
+        def test_it(self) -> None:
+            service(self.test_context, num_nodes=1)
+
+    attempt = Driven(Serving, tmp_path).attempt
+    assert (attempt.status, attempt.reason) == (FAIL, "error")
+    assert f"{form.__name__} " in "\n".join(attempt.summary)
