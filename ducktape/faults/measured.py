@@ -127,7 +127,8 @@ class MeasuredFault(Fault):
         if found is not Renewal.ORPHANED:
             return
         with self._guard:
-            if over.is_set():
+            # Somebody else may have put it back meanwhile, and to do so again would lift it for a moment
+            if over.is_set() or line.renew() is not Renewal.ORPHANED:
                 return
             line.tie_again()
         self._log(logging.INFO, f"in force again on {line.place.name}, which was off")
