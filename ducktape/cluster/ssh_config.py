@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ducktape.cluster.host_key_mode import files_named, mode_named
+from ducktape.cluster.host_key_mode import OFF, files_named, mode_named
 from ducktape.cluster.ssh_settings import identity_files
 
 # One machine on the way: a name, an IPv4 address, or an IPv6 address in brackets.
@@ -100,6 +100,9 @@ class RemoteAccountSSHConfig:
             raise AssertionError(f"Expected hostnames to have single entry: {hosts}")
         settings: dict[str, Any] = dict(config.lookup(hosts[0]))
         settings.pop("host", None)
+        # Vagrant writes "no" for every machine. That is how ducktape connects anyway, unless its options say otherwise.
+        if mode_named(settings.get("stricthostkeychecking", OFF)) == OFF:
+            settings.pop("stricthostkeychecking", None)
         return RemoteAccountSSHConfig(host=hosts[0], **settings)
 
     def to_json(self) -> dict[str, Any]:

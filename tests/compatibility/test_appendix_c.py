@@ -601,7 +601,7 @@ def test_a_password_is_in_no_log_repr_report_or_error(
     server: Sshd, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     login = {**server.settings.to_json(), "host": "worker1", "password": PASSWORD}
-    cluster = JsonCluster({"nodes": [{"ssh_config": login}, {"ssh_config": {**login, "port": 1}}]})
+    cluster = JsonCluster({"nodes": [{"ssh_config": login}, {"ssh_config": {**login, "host": "worker2", "port": 1}}]})
     good, unreachable = cluster.alloc(ClusterSpec.simple_linux(2))
     texts: list[str] = []
     with caplog.at_level(logging.DEBUG, "ducktape"):
