@@ -66,7 +66,7 @@ def tolerate(problem: str, file: str, line: int = 0, *, once_for: str = "") -> N
     if _register.strict:
         raise CompatibilityWarning(_one_line(warning))
     if _register.show is None:
-        warnings.warn_explicit(problem, CompatibilityWarning, file, line)
+        warnings.warn_explicit(_one_line(problem), CompatibilityWarning, file, line)
         return
     show_once(warning, once_for)
 
@@ -91,5 +91,7 @@ def show_once(warning: str, once_for: str = "") -> None:
 
 
 def _one_line(text: str) -> str:
-    shown = " ".join(text.split())
-    return shown if len(shown) <= _LONGEST_WARNING else f"{shown[:_LONGEST_WARNING]}..."
+    line = " ".join(text.split())
+    shown = line if len(line) <= _LONGEST_WARNING else f"{line[:_LONGEST_WARNING]}..."
+    # Names and values come from files: no escape sequence reaches a terminal, and every encoding can carry the line
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in shown)

@@ -53,6 +53,16 @@ def test_users_of_the_library_get_warnings_of_the_standard_library() -> None:
     assert [(each.filename, each.lineno) for each in warned] == [("a.py", 3)]
 
 
+def test_what_no_terminal_should_get_is_spelled_out() -> None:
+    shown: list[str] = []
+    with pytest.warns(CompatibilityWarning) as warned:
+        strictness.tolerate("half \ud800, \x1b[2J, ä\n\x85line", "a.py", 3)
+    strictness.begin(strict=False, show=shown.append)
+    strictness.show_once("half \ud800, \x1b[2J, ä\n\x85line")
+    assert [str(each.message) for each in warned] == [r"half \ud800, \x1b[2J, ä line"]
+    assert shown == [r"half \ud800, \x1b[2J, ä line"]
+
+
 def test_no_test_can_flood_the_log() -> None:
     shown: list[str] = []
     strictness.begin(strict=False, show=shown.append)
