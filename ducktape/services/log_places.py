@@ -8,7 +8,21 @@ import posixpath
 from collections.abc import Iterable, Iterator
 
 from ducktape.cluster.copying import re_anchor_basename
-from ducktape.cluster.file_names import as_file_name
+from ducktape.cluster.file_names import UnsafeNameError, as_file_name, path_inside
+
+
+def service_directory(results_dir: str, service_id: str) -> str:
+    """Return where the logs of a service go, which is in the directory of its test whatever its id is.
+
+    Args:
+        results_dir: directory of the test.
+        service_id: which a subclass may make of anything; slashes that lead further down stay.
+    """
+    try:
+        inside = path_inside(service_id, node="")
+    except UnsafeNameError:
+        inside = as_file_name(service_id)
+    return os.path.join(results_dir, inside)
 
 
 class NodeDirectories:

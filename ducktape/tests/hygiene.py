@@ -12,7 +12,6 @@ import contextlib
 import dataclasses
 import functools
 import logging
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import ModuleType
@@ -22,6 +21,7 @@ from ducktape.cluster.finite_subcluster import FiniteSubcluster
 from ducktape.faults.remains import heal_remaining
 from ducktape.json_serializable import jsonable
 from ducktape.services.dumping import dump_services
+from ducktape.services.log_places import service_directory
 from ducktape.services.service import Service
 from ducktape.services.service_logs import Order, collect_logs, compress_logs
 from ducktape.services.service_record import described, named_nodes, problem_with, revive
@@ -255,7 +255,7 @@ class _CleanUp:
         session = self._context.session_context
         logger = self._context.logger
         orders = [
-            Order(_Logs(patient, logger), os.path.join(directory, patient.service_id), lambda name: True)
+            Order(_Logs(patient, logger), service_directory(directory, patient.service_id), lambda name: True)
             for patient in self.patients
         ]
         try:

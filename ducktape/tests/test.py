@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
+from ducktape.services.log_places import service_directory
 from ducktape.services.service_logs import Order, collect_logs, compress_command, compress_logs
 from ducktape.template import TemplateRenderer
 from ducktape.tests.status import FAIL, TestStatus
@@ -110,7 +111,7 @@ class Test(TemplateRenderer):
             def wanted(name: str, service: Any = service) -> bool:
                 return test_status == FAIL or answer_of(self.should_collect_log, name, service)
 
-            orders.append(Order(service, os.path.join(results_dir, service.service_id), wanted))
+            orders.append(Order(service, service_directory(results_dir, service.service_id), wanted))
         timeout = getattr(session, "collect_timeout", None)
         missing = collect_logs(orders, compress=compress, logger=self.logger, timeout=timeout)
         # For the summary of the test; a test that collects in its own way has nothing to say here.

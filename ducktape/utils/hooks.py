@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calling what users have written, and noticing when the call ran nothing of it.
 
-A function with ``async`` or ``yield`` only returns an object when it is called. Where nobody looks at that object the
-body never runs, and where somebody asks whether it is true, it is.
+A function with ``async`` or ``yield`` only returns an object when it is called, and so does one that
+``contextlib.contextmanager`` decorates. Where nobody looks at that object the body never runs, and where somebody asks
+whether it is true, it is.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import partial
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, ParamSpec, TypeVar
@@ -30,8 +32,9 @@ def called(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         HookError: nothing of its body ran.
     """
     result = not_async(function, function(*args, **kwargs))
-    if isinstance(result, GeneratorType) and _is_body_of(function, result):
-        raise _generator_error(function, result)
+    body = _body_in(result)
+    if isinstance(body, GeneratorType) and _is_body_of(function, body):
+        raise _generator_error(function, body)
     return result
 
 
@@ -42,8 +45,14 @@ def answer_of(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         HookError: it is one of these, which would always count as true.
     """
     result = not_async(function, function(*args, **kwargs))
-    if isinstance(result, GeneratorType):
-        raise _generator_error(function, result)
+    body = _body_in(result)
+    if isinstance(body, GeneratorType):
+        raise _generator_error(function, body)
+    if isinstance(result, (map, filter)):
+        raise HookError(
+            f"{name_of(function)} returned a {type(result).__name__} object, which always counts as true: use any() or "
+            "all()"
+        )
     if inspect.isawaitable(result):
         raise HookError(f"{name_of(function)} returned {type(result).__qualname__}, which has to be awaited: {_WHY}")
     return result
@@ -55,12 +64,13 @@ def not_async(function: Callable[..., Any], result: T) -> T:
     Raises:
         HookError: it is one of these.
     """
-    if isinstance(result, AsyncGeneratorType) or (
-        isinstance(result, CoroutineType) and inspect.getcoroutinestate(result) == inspect.CORO_CREATED
+    body = _body_in(result)
+    if isinstance(body, AsyncGeneratorType) or (
+        isinstance(body, CoroutineType) and inspect.getcoroutinestate(body) == inspect.CORO_CREATED
     ):
-        if isinstance(result, CoroutineType):
-            result.close()  # or Python would say that it was never awaited
-        raise HookError(f"{_name_with_origin(function, result)} is async: {_WHY}")
+        if isinstance(body, CoroutineType):
+            body.close()  # or Python would say that it was never awaited
+        raise HookError(f"{_name_with_origin(function, body)} is async: {_WHY}")
     return result
 
 
@@ -74,6 +84,15 @@ def name_of(function: Any) -> str:
     if not hasattr(function, "__qualname__"):
         function = type(function)
     return f"{getattr(function, '__module__', None) or '?'}.{function.__qualname__}"
+
+
+def _body_in(result: Any) -> Any:
+    """The generator that waits in a context manager of contextlib; anything else as it is."""
+    if isinstance(result, (AbstractContextManager, AbstractAsyncContextManager)):
+        body = getattr(result, "gen", None)
+        if isinstance(body, (GeneratorType, AsyncGeneratorType)):
+            return body
+    return result
 
 
 def _generator_error(function: Any, result: GeneratorType[Any, Any, Any]) -> HookError:
@@ -92,4 +111,8 @@ def _name_with_origin(function: Any, result: Any) -> str:
 
 def _is_body_of(function: Any, generator: GeneratorType[Any, Any, Any]) -> bool:
     """Whether a generator is the body of a hook, perhaps behind decorators or in a base class."""
-    return generator.gi_code.co_name == name_of(function).rpartition(".")[2]
+    name = generator.gi_code.co_name
+    if name == name_of(function).rpartition(".")[2]:
+        return True
+    # A decorator without functools.wraps has a name of its own; the hook is still called by that of its body
+    return bool(getattr(getattr(function, "__self__", None), name, None) == function)

@@ -12,6 +12,7 @@ import pytest
 
 from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.services.log_compression import compress_logs
+from ducktape.services.log_places import service_directory
 from ducktape.services.service_logs import Order, collect_logs
 from tests.unit.services.fakes import FakeAccount, FakeContext, RecordingService
 from tests.unit.services.test_service_logs import collect, collected
@@ -214,3 +215,20 @@ def test_services_of_one_id_on_one_node_share_no_place(tmp_path: Path) -> None:
     orders = [Order(each, str(tmp_path), lambda name: True) for each in (service, other)]
     assert collect_logs(orders, compress=None, logger=context.logger) == []
     assert collected(tmp_path) == {"host0/s": "a", "host0/two/s": "b"}
+
+
+@pytest.mark.parametrize(
+    ("service_id", "directory"),
+    [
+        ("Kafka-0-1", "Kafka-0-1"),
+        ("group/one", "group/one"),
+        ("../../out", "..%2F..%2Fout"),
+        ("group/../../out", "group%2F..%2F..%2Fout"),
+        ("/etc", "%2Fetc"),
+        ("..", "%2E%2E"),
+        ("a\0b\n", "a%00b%0A"),
+        ("x" * 300, "x" * 200),
+    ],
+)
+def test_the_logs_of_a_service_stay_in_the_directory_of_the_test(service_id: str, directory: str) -> None:
+    assert service_directory("/results", service_id) == f"/results/{directory}"

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -24,6 +25,10 @@ from tests.unit.services.fakes import FakeContext
 HOOKS = f"{__name__}.Hooks"
 
 
+def nameless(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *args: function(*args)
+
+
 class Hooks:
     """The same hook in all the forms in which calling it runs nothing."""
 
@@ -34,6 +39,18 @@ class Hooks:
         yield self._never()
 
     async def async_generator(self, *_: Any) -> AsyncIterator[bool]:
+        yield self._never()
+
+    @contextlib.contextmanager
+    def context(self, *_: Any) -> Iterator[bool]:
+        yield self._never()
+
+    @contextlib.asynccontextmanager
+    async def async_context(self, *_: Any) -> AsyncIterator[bool]:
+        yield self._never()
+
+    @nameless
+    def nameless(self, *_: Any) -> Iterator[bool]:
         yield self._never()
 
     async def __call__(self, *_: Any) -> bool:
@@ -57,6 +74,9 @@ FORMS: dict[str, tuple[Callable[..., Any], str]] = {
     "async generator": (Hooks().async_generator, f"{HOOKS}.async_generator is async"),
     "partial": (functools.partial(Hooks.coroutine, Hooks()), f"{HOOKS}.coroutine is async"),
     "decorated generator": (decorated(Hooks().generator), f"{HOOKS}.generator contains 'yield'"),
+    "context manager": (Hooks().context, f"{HOOKS}.context contains 'yield'"),
+    "async context manager": (Hooks().async_context, f"{HOOKS}.async_context is async"),
+    "behind a nameless decorator": (Hooks().nameless, "Hooks.nameless, called by .* contains 'yield'"),
     "callable object": (Hooks(), "Hooks.__call__, called by"),
     "lambda": (lambda *_: Hooks().coroutine(), r"Hooks.coroutine, called by .*<lambda>, is async"),
     "mock": (AsyncMock(), "is async"),
@@ -96,7 +116,7 @@ def test_conditions_and_callbacks_of_which_nothing_runs_are_errors_at_once(
 def test_whatever_a_hook_returns_on_purpose_is_passed_on() -> None:
     lines = (line for line in "ab")
     assert called(lambda: lines) is lines
-    for value in (None, 0, iter([1]), Mock(), MagicMock()):
+    for value in (None, 0, iter([1]), contextlib.nullcontext(), Mock(), MagicMock()):
         give = functools.partial(lambda it: it, value)
         assert (called(give), answer_of(give)) == (value, value)
 
@@ -108,6 +128,12 @@ def test_something_that_has_to_be_awaited_is_no_answer() -> None:
             answer_of(loop.create_future)
     finally:
         loop.close()
+
+
+@pytest.mark.parametrize("lazy", [map, filter])
+def test_what_is_only_computed_later_is_no_answer(lazy: Callable[..., Any]) -> None:
+    with pytest.raises(HookError, match="which always counts as true: use any"):
+        wait_until(lambda: lazy(str, []), timeout_sec=60)
 
 
 def test_names_are_told_with_their_module() -> None:
