@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import paramiko
 
-from ducktape.cluster.ssh_identities import load_identities, public_blobs
+from ducktape.cluster.ssh_identities import load_identities, public_blobs, secret_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -116,7 +116,7 @@ class Authentication:
         return transport.auth_publickey(self._user, key)
 
     def _give_password(self, transport: paramiko.Transport) -> Sequence[str]:
-        return transport.auth_password(self._user, self._password or "")
+        return transport.auth_password(self._user, secret_bytes(self._password or ""))  # type: ignore[arg-type]
 
     def _ways_of_agent(self) -> Iterable[_Way]:
         keys = paramiko.Agent().get_keys()

@@ -110,6 +110,15 @@ def public_blobs(paths: Sequence[str]) -> set[bytes]:
     return blobs
 
 
+def secret_bytes(secret: str) -> bytes:
+    """Return a password as it is sent, whatever characters it has: the error of the codec would carry it."""
+    try:
+        # What an environment variable holds need not be UTF-8
+        return secret.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return secret.encode("utf-8", "surrogatepass")
+
+
 def _read(path: str) -> bytes:
     try:
         if not stat.S_ISREG(mode := os.stat(path).st_mode) and not stat.S_ISDIR(mode):
@@ -117,7 +126,7 @@ def _read(path: str) -> bytes:
         with open(path, "rb") as file:
             data = file.read(_LARGEST + 1)
     except OSError as error:
-        error.strerror = f"{error.strerror}: {_advice_on_file(error)}"
+        error.strerror = f"{error.strerror}: {_advice_on_file(error, path)}"
         raise
     except ValueError as error:
         raise paramiko.SSHException(f"the identity file {path!r} cannot be opened: {error}") from error
@@ -126,7 +135,9 @@ def _read(path: str) -> bytes:
     return data
 
 
-def _advice_on_file(error: OSError) -> str:
+def _advice_on_file(error: OSError, path: str) -> str:
+    if path.startswith("~"):
+        return "'~' is not expanded in identityfile: write the whole path"
     if isinstance(error, PermissionError):
         return "the user who runs ducktape must be able to read the private key"
     return "identityfile must name a private key on the machine that runs ducktape"
@@ -162,7 +173,7 @@ def _decoded(data: bytes, path: str, passphrase: str | None) -> tuple[paramiko.P
                     f"{path} is encrypted: give its passphrase as the password of the node, load it into an SSH agent, "
                     f"or take the passphrase off a copy of it: ssh-keygen -p -f {path}"
                 ) from error
-        return _as_paramiko_has_it(_deciphered(data, passphrase.encode()), path), True
+        return _as_paramiko_has_it(_deciphered(data, secret_bytes(passphrase)), path), True
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise paramiko.SSHException(_why_not(error, path, passphrase)) from error
 

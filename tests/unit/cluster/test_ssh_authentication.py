@@ -14,6 +14,7 @@ import pytest
 
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
 from ducktape.cluster.ssh_config import RemoteAccountSSHConfig
+from ducktape.cluster.ssh_identities import secret_bytes
 from tests.support.password_server import password_server
 from tests.support.sshd import Sshd, missing_parts, running_sshd
 
@@ -161,6 +162,7 @@ def test_files_that_hold_no_usable_key_are_named_with_a_remedy(
         str(tmp_path / "putty"): (paramiko.SSHException, "puttygen"),
         str(tmp_path / "pipe"): (paramiko.SSHException, "not even a regular file"),
         str(tmp_path): (IsADirectoryError, "identityfile must name a private key"),
+        "~/.ssh/no_such_key": (FileNotFoundError, "'~' is not expanded in identityfile: write the whole path"),
         "/no/such/key": (FileNotFoundError, "identityfile must name a private key"),
     }
     for path, (kind, text) in cases.items():
@@ -236,6 +238,20 @@ def test_a_refused_password_is_said_and_not_shown() -> None:
         error = _error_of(server.settings(password=SECRET))
     assert isinstance(error, paramiko.AuthenticationException)
     assert "tried: password. Compare user, identityfile and password" in str(error)
+
+
+def test_a_password_that_is_not_utf8_is_sent_as_it_is_and_not_shown(server: Sshd, key: Callable[..., str]) -> None:
+    locked = key("locked", passphrase=SECRET)
+    for secret in (f"{SECRET}\udcff", f"{SECRET}\ud800"):
+        with password_server() as other:
+            for settings in (other.settings(password=secret), _with(server, identityfile=locked, password=secret)):
+                error: BaseException | None = _error_of(settings)
+                assert isinstance(error, paramiko.SSHException)
+                while error is not None:
+                    assert SECRET not in repr(error)
+                    error = error.__cause__ or error.__context__
+            assert other.attempts == ["password"]
+    assert secret_bytes("caf\udce9") == b"caf\xe9"
 
 
 def test_a_password_is_not_sent_where_none_is_taken(key: Callable[..., str]) -> None:
