@@ -104,9 +104,9 @@ def _grep_arguments(text: str, words: list[str] | None) -> str | None:
         return text
     if len(words) > 1 or words[0].startswith("-"):
         return f"-e {shlex.quote(text)}"
-    # Unquoted, the shell would put names of files in its place, and grep would search those
+    # Unquoted, the shell would put names of files in its place, which grep would search, or take the rest for a comment
     may_be_file_names = re.search(r"[*?[]", text) and not re.search(r"[$`\\'\"]", text)
-    return f"-e {shlex.quote(text)}" if may_be_file_names else text
+    return f"-e {shlex.quote(text)}" if may_be_file_names or text.startswith("#") else text
 
 
 def _tokens(text: str, *, posix: bool) -> list[str]:

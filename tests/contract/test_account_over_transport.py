@@ -224,7 +224,7 @@ _TEXTS = [
 def test_processes_are_ended_by_any_text_of_their_command_line_and_no_others(account: LinuxRemoteAccount) -> None:
     token = f"ducktape{os.getpid()}"
     program = f"exec -a {token}-innocent sleep 60 & exec -a {{name}} sleep 60"
-    for text in [f"{token} {text}" for text in _TEXTS] + [f"-D{token}=1", f"--{token}", f"{token}grep"]:
+    for text in [f"{token} {text}" for text in _TEXTS] + [f"-D{token}=1", f"--{token}", f"{token}grep", f"#{token}"]:
         script = program.format(name=shlex.quote(f"{text} end"))
         account.ssh(f"bash -c {shlex.quote(script)} >/dev/null 2>&1 &")
         _until(lambda text=text: any(f"{text} end" in args for args in _arguments(account)))
@@ -232,7 +232,7 @@ def test_processes_are_ended_by_any_text_of_their_command_line_and_no_others(acc
         _until(lambda text=text: not any(f"{text} end" in args for args in _arguments(account)))
     innocent = sum(args.startswith(f"{token}-innocent") for args in _arguments(account))
     account.kill_process(f"{token}-innocent", clean_shutdown=False)
-    assert innocent == len(_TEXTS) + 3
+    assert innocent == len(_TEXTS) + 4
 
 
 def _arguments(account: LinuxRemoteAccount) -> list[str]:
