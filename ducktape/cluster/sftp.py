@@ -68,16 +68,12 @@ class SftpFiles:
         self._ask(lambda sftp: _put(sftp, local_path, path))
 
     def _ask(self, question: Callable[[Any], Any]) -> Any:
-        while True:
-            sftp = self._session()
-            try:
-                return question(sftp)
-            except Exception as error:
-                # Closed for a command between two questions: nothing but time is lost by asking anew.
-                if getattr(sftp, "is_given_up", False) and not isinstance(error, TimeoutError):
-                    continue
-                self._tell_if_lost(sftp, error)
-                raise
+        sftp = self._session()
+        try:
+            return question(sftp)
+        except Exception as error:
+            self._tell_if_lost(sftp, error)
+            raise
 
     def _tell_if_lost(self, sftp: Any, error: Exception) -> None:
         # A closed session says so by an error that looks like one about the file.

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import struct
 import threading
-import weakref
 from collections import deque
 from collections.abc import Iterator
 from typing import IO, Any
@@ -106,30 +105,14 @@ class SharedSFTPClient(paramiko.SFTPClient):
 
     Attributes:
         dropped: files that nobody holds any longer.
-        is_given_up: it was closed while nobody used it.
     """
 
     def __init__(self, sock: paramiko.Channel, name: str, user: str | None) -> None:
         self._name = name
         self._user = user
-        self.is_given_up = False
         self.session_lock = threading.RLock()
         self.dropped: deque[SharedSFTPFile] = deque()
-        self._files: weakref.WeakSet[paramiko.SFTPFile] = weakref.WeakSet()
         super().__init__(sock)
-
-    def give_up_if_idle(self) -> bool:
-        """Close the session unless somebody uses it or has a file open on it; returns whether it is closed."""
-        if not self.session_lock.acquire(blocking=False):
-            return False
-        try:
-            if self.dropped or any(not getattr(file, "_closed", True) for file in list(self._files)):
-                return False
-            self.is_given_up = True
-        finally:
-            self.session_lock.release()
-        self.close()
-        return True
 
     def _send_version(self) -> int:
         """Greet the server, and pass over what a login shell prints before the server comes to word."""
@@ -155,7 +138,6 @@ class SharedSFTPClient(paramiko.SFTPClient):
         """A file of the server, see the library."""
         file = super().open(filename, mode, bufsize)
         file.__class__ = SharedSFTPFile
-        self._files.add(file)
         return file
 
     file = open
@@ -259,10 +241,6 @@ class SharedSFTPClient(paramiko.SFTPClient):
 
     def _request(self, t: int, *args: Any) -> Any:
         with self.session_lock:
-            if self.is_given_up:
-                raise paramiko.SSHException(
-                    f"{self._name}: the SFTP session was idle and had to make room for a command"
-                )
             self._close_dropped()
             with self._unbroken():
                 return super()._request(t, *args)  # type: ignore[misc]
@@ -322,18 +300,16 @@ def _entries(message: Any) -> Iterator[paramiko.SFTPAttributes]:
             paramiko.SFTPAttributes._from_msg(message)  # type: ignore[attr-defined]
 
 
-def open_session(transport: paramiko.Transport, deadline: Deadline, *, name: str, user: str | None) -> SharedSFTPClient:
-    """A new SFTP session on a connection.
+def start_session(channel: paramiko.Channel, deadline: Deadline, *, name: str, user: str | None) -> SharedSFTPClient:
+    """A new SFTP session on a channel.
 
     Args:
-        transport: the connection.
+        channel: opened for it alone, and closed if there is no SFTP server.
         deadline: of the opening; its seconds are also the longest silence that the session bears afterwards.
         name: of the machine, for messages.
         user: the login name, for messages.
     """
-    left = deadline.left()
     silence = f"{name}: no SFTP session within {deadline.seconds} seconds: see 'Subsystem sftp' in sshd_config there"
-    channel = transport.open_session() if left is None else transport.open_session(timeout=max(left, 0.001))
     try:
         channel.settimeout(deadline.left())
         bound_answers(channel, deadline, silence)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands and files over SSH: one connection per account, many channels on it."""
+"""Commands and files over SSH: one connection per account, many channels on it, and more when it has no room left."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ MAX_CHANNELS = 8
 # As long as the SSH library waits for a channel when nobody says otherwise.
 CHANNEL_TIMEOUT_SEC = 3600.0
 _REFUSED_SEC = 10.0
+# As long as short commands are waited for before a further connection is made.
+_FULL_SEC = 1.0
 _NEVER = Deadline(None)
 # What a server answers that is short of sessions: "connect failed" (OpenSSH), "resource shortage".
 _NO_SESSION_LEFT = (2, 4)
@@ -38,7 +40,10 @@ def _say_nothing(message: str) -> None:
 
 
 class SshTransport(Transport):
-    """Runs commands and moves files over one SSH connection, opened at first use and whenever it is found dead.
+    """Runs commands and moves files over an SSH connection, opened at first use and whenever it is found dead.
+
+    A server that grants few sessions on a connection gets further connections: one for files, and one whenever commands
+    that last use up all sessions.
 
     Args:
         settings: where to log in
@@ -73,6 +78,8 @@ class SshTransport(Transport):
         self._open_lock = threading.Lock()
         self.current_client: Any = None
         self.current_sftp: Any = None
+        # Files have a connection of their own once they did not find room beside the commands.
+        self._files_client: Any = None
         self._opening = 0
         # Held strongly on purpose: a channel that the garbage collector finds is closed on whatever thread that runs,
         # possibly the library's own while it holds the channel's lock, which freezes the whole connection.
@@ -109,13 +116,13 @@ class SshTransport(Transport):
         # Nothing here takes as long as an answer over SFTP may take; a frozen server must not last for ever.
         deadline = Deadline(ANSWER_SEC)
         with self._alone(deadline):
-            client = self._live_client(deadline)
+            self._live_files_client(deadline)
             sftp = self.current_sftp
             if sftp is not None and not _is_dead(sftp):
                 return sftp
             _close(sftp)
             self.current_sftp = None
-            self.current_sftp = self._open_sftp(client, deadline)
+            self.current_sftp = self._open_sftp(deadline)
             return self.current_sftp
 
     @property
@@ -155,7 +162,8 @@ class SshTransport(Transport):
             with self._slots:
                 channels, self._channels = self._channels, []
             _close(*channels)
-            self._drop_client()
+            self._forget(self.current_client)
+            self._forget(self._files_client)
             with self._slots:
                 retired, self._retired = self._retired, []
                 self._slots.notify_all()
@@ -168,6 +176,13 @@ class SshTransport(Transport):
 
     def _live_client(self, deadline: Deadline) -> Any:
         return self._own_client(deadline) if self._client_source is None else self._client_source()
+
+    def _live_files_client(self, deadline: Deadline) -> Any:
+        client = self._files_client
+        if client is not None and self._answers(client):
+            return client
+        self._forget(client)
+        return self._live_client(deadline)
 
     def _live_sftp(self) -> Any:
         return self.sftp if self._sftp_source is None else self._sftp_source()
@@ -191,7 +206,10 @@ class SshTransport(Transport):
             client = self.current_client
             if client is not None and self._answers(client):
                 return client
-            return self._connect(deadline)
+            made = self._connect(deadline)
+            self._forget(client)
+            self.current_client = made
+            return made
 
     def _answers(self, client: Any) -> bool:
         transport = client.get_transport()
@@ -221,40 +239,47 @@ class SshTransport(Transport):
             except BaseException:
                 client.close()
                 raise
-        self._drop_client()
-        self.current_client = client
         # The library leaves errors of keys that did not fit in a cycle with its frames, and so with the frames and
         # variables of all its callers: what they drop, such as an output, would stay alive for an arbitrary time.
         gc.collect(1)
         return client
 
-    def _drop_client(self) -> None:
-        sftp, self.current_sftp = self.current_sftp, None
-        client, self.current_client = self.current_client, None
-        _close(sftp, client)
-
-    def _open_sftp(self, client: Any, deadline: Deadline) -> Any:
+    def _open_sftp(self, deadline: Deadline) -> Any:
         import paramiko
 
         if self._client_source is not None:
-            return client.open_sftp()
+            return self._client_source().open_sftp()
 
         try:
-            return self._patiently(deadline, lambda: self._new_sftp(client, deadline))
+            return self._patiently(deadline, lambda: self._new_sftp(deadline))
         except (paramiko.SSHException, EOFError) as error:
             if deadline.is_over:
-                self._retire(client)
+                self._retire(self._home_of_files)
             raise paramiko.SSHException(
                 f"{self.name} offers no SFTP session: {_reason(error).removeprefix(f'{self.name}: ')}"
             ) from error
         except BaseException:
-            self._retire(client)
+            self._retire(self._home_of_files)
             raise
 
-    def _new_sftp(self, client: Any, deadline: Deadline) -> Any:
-        from ducktape.cluster.sftp_session import open_session
+    def _new_sftp(self, deadline: Deadline) -> Any:
+        import paramiko
 
-        return open_session(client.get_transport(), deadline, name=self.name, user=self.settings.user)
+        from ducktape.cluster.sftp_session import start_session
+
+        client = self._live_files_client(deadline)
+        try:
+            channel = self._open_session(client, deadline)
+        except paramiko.ChannelException as error:
+            # Where nothing of ours is, it would not help to be alone.
+            if error.code not in _NO_SESSION_LEFT or not self._has_commands(client):
+                raise
+            self._say("no session is left for files: they get a connection of their own")
+            if client is self._files_client:
+                self._retire(client)
+            self._files_client = self._connect(deadline)
+            channel = self._open_session(self._files_client, deadline)
+        return start_session(channel, deadline, name=self.name, user=self.settings.user)
 
     def _open_channel(self, deadline: Deadline) -> Any:
         self._take_slot(deadline)
@@ -275,7 +300,8 @@ class SshTransport(Transport):
         """
         import paramiko
 
-        begin = time.monotonic()
+        begin = full_since = time.monotonic()
+        full = None
         pause = 0.01
         while True:
             try:
@@ -290,20 +316,16 @@ class SshTransport(Transport):
                     ) from error
                 if time.monotonic() - begin > self._patience(deadline):
                     raise paramiko.ChannelException(error.code, f"{self.name}: {reason}") from error
-            self._leftovers.give_up_oldest()
-            self._give_up_idle_sftp()
+            self._leftovers.tidy()
+            if self.current_client is not full:
+                full, full_since = self.current_client, time.monotonic()
+            elif time.monotonic() - full_since > _FULL_SEC and self._has_commands(full):
+                self._say("commands use all sessions of the connection: further ones get another connection")
+                self._retire(full)
+                continue
             with self._slots:
                 self._slots.wait(pause)
             pause = min(0.5, pause * 2)
-
-    def _give_up_idle_sftp(self) -> None:
-        """Free the session that files have, if there is no use for it at the moment."""
-        with self._lock:
-            sftp = self.current_sftp
-        if getattr(sftp, "give_up_if_idle", lambda: False)():
-            with self._lock:
-                if self.current_sftp is sftp:
-                    self.current_sftp = None
 
     def _patience(self, deadline: Deadline) -> float:
         """Seconds to bear refusals. With no command of ours under way, it is not us who use the sessions up."""
@@ -318,14 +340,16 @@ class SshTransport(Transport):
             return self._open_session(client, deadline)
         except TimeoutError:
             raise
-        except (EOFError, OSError) as error:
-            self._say(f"the connection died unnoticed (creating new client): {error!r}")
-        except paramiko.SSHException:
-            transport = client.get_transport()
-            if transport is not None and transport.is_active():
+        except paramiko.ChannelException as error:
+            if error.code not in _NO_SESSION_LEFT or not self._leave_to_files(client):
                 raise
+        except (EOFError, OSError, paramiko.SSHException) as error:
+            transport = client.get_transport()
+            if isinstance(error, paramiko.SSHException) and transport is not None and transport.is_active():
+                raise
+            self._say(f"the connection died unnoticed (creating new client): {error!r}")
+            self._forget(client)
         # No command was sent yet, so another connection changes nothing.
-        self._forget(client)
         try:
             return self._open_session(self._live_client(deadline), deadline)
         except EOFError as error:
@@ -370,13 +394,49 @@ class SshTransport(Transport):
         if self._client_source is not None:
             return
         with self._lock:
-            if self.current_client is not client:
-                return
-            self.current_client = None
-            sftp, self.current_sftp = self.current_sftp, None
-            self._retired.append(client)
+            sftp, client = self._detached(client)
+            if client is not None:
+                self._retired.append(client)
         _close(sftp)
         self._end_retired()
+
+    def _forget(self, client: Any) -> None:
+        """Drop a connection, unless another thread did so already."""
+        _close(*self._detached(client))
+
+    def _detached(self, client: Any) -> tuple[Any, Any]:
+        """The SFTP session on a connection and the connection itself, both without a use from now on."""
+        with self._lock:
+            if client is None or client not in (self.current_client, self._files_client):
+                return None, None
+            sftp = None
+            if client is self._home_of_files:
+                sftp, self.current_sftp = self.current_sftp, None
+            if client is self.current_client:
+                self.current_client = None
+            if client is self._files_client:
+                self._files_client = None
+            return sftp, client
+
+    @property
+    def _home_of_files(self) -> Any:
+        return self._files_client or self.current_client
+
+    def _leave_to_files(self, client: Any) -> bool:
+        """Let files keep a connection, and commands get another one; ``False`` if there are no files on it."""
+        with self._lock:
+            if self.current_client is not client:
+                return self._client_source is None  # another thread was faster
+            if self._files_client is not None or self.current_sftp is None or _is_dead(self.current_sftp):
+                return False
+            self._files_client, self.current_client = client, None
+        self._say("files use a session that commands need: commands get a connection of their own")
+        return True
+
+    def _has_commands(self, client: Any) -> bool:
+        with self._lock:
+            used = [channel.get_transport() for channel in self._channels if not channel.closed]
+        return self._client_source is None and client is not None and client.get_transport() in used
 
     def _end_retired(self) -> None:
         with self._lock:
@@ -389,15 +449,6 @@ class SshTransport(Transport):
         self._leftovers.tidy()
         if self._retired:
             self._end_retired()
-
-    def _forget(self, client: Any) -> None:
-        """Drop a broken connection, unless another thread replaced it already."""
-        with self._lock:
-            if self.current_client is not client:
-                return
-            sftp, self.current_sftp = self.current_sftp, None
-            self.current_client = None
-        _close(sftp, client)
 
     def _take_slot(self, deadline: Deadline) -> None:
         limit = Deadline(deadline.left(CHANNEL_TIMEOUT_SEC))
@@ -438,10 +489,9 @@ def _close(*parts: Any) -> None:
 def _reason(error: Exception) -> str:
     """What an error says; of a refused session, what that means."""
     if getattr(error, "code", None) in _NO_SESSION_LEFT:
-        # One that files have is given up for a command, unless a file is open.
         return (
-            f"{getattr(error, 'text', error)}. All sessions of the server are in use, by commands or open files: see "
-            "MaxSessions in sshd_config there, and maxsessions in the cluster file"
+            f"{getattr(error, 'text', error)}. All sessions of the server are in use: see MaxSessions in sshd_config "
+            "there, and maxsessions in the cluster file"
         )
     return str(error) or "the server closed the channel: see 'Subsystem sftp' in sshd_config there"
 

@@ -7,7 +7,7 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -397,13 +397,55 @@ def test_one_session_is_enough_for_commands_and_files(tmp_path: Path) -> None:
         account.close()
 
 
-def test_a_command_says_when_an_open_file_holds_the_only_session(tmp_path: Path) -> None:
+def test_commands_work_beside_an_open_file_that_holds_the_only_session(tmp_path: Path) -> None:
     with running_sshd(tmp_path, "MaxSessions 1") as server:
         account = LinuxRemoteAccount(server.settings)
         with account.open(str(tmp_path / "sshd_config")) as file:
             first = file.read(4)
-            with pytest.raises(TimeoutError, match=r"All sessions of the server are in use, by commands or open files"):
-                account.ssh("true", timeout_sec=0.3)
+            assert account.ssh_output("echo x", timeout_sec=20) == b"x\n"
             assert first + file.read() == (tmp_path / "sshd_config").read_bytes()
+        assert account.exists("/")
+        assert server.connections == 2
+        account.close()
+        assert account._connection()._files_client is None
+
+
+def test_commands_work_beside_outputs_that_hold_all_sessions(tmp_path: Path) -> None:
+    with running_sshd(tmp_path, "MaxSessions 1") as server:
+        account = LinuxRemoteAccount(server.settings)
+        watched = [account.ssh_capture(f"echo {number}; sleep 300") for number in range(2)]
+        assert [next(lines) for lines in watched] == ["0\n", "1\n"]
         assert account.ssh("true", timeout_sec=20) == 0
         account.close()
+
+
+def test_threads_mix_commands_and_files_on_one_session(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "log").write_text("x\n")
+
+    def watch(account: LinuxRemoteAccount) -> None:
+        with account.monitor_log(f"{tmp_path}/tree/log") as monitor:
+            monitor.offset = 0
+            monitor.wait_until("x", timeout_sec=60)
+
+    def use(account: LinuxRemoteAccount, number: int) -> None:
+        jobs: list[Callable[[], Any]] = [
+            lambda: account.ssh("true", timeout_sec=60),
+            lambda: account.create_file(f"{tmp_path}/file{number}", str(number)),
+            lambda: account.copy_from(f"{tmp_path}/tree", f"{tmp_path}/from{number}"),
+            lambda: account.copy_to(f"{tmp_path}/tree", f"{tmp_path}/to{number}"),
+            lambda: watch(account),
+        ]
+        for job in (*jobs[number:], *jobs[:number]):
+            job()
+        with account.open(f"{tmp_path}/file{number}") as file:
+            assert file.read() == str(number).encode()
+
+    with running_sshd(tmp_path, "MaxSessions 1") as server:
+        account = LinuxRemoteAccount(server.settings)
+        with ThreadPoolExecutor(5) as pool:
+            for done in [pool.submit(use, account, number) for number in range(5)]:
+                done.result(timeout=60)
+        account.close()
+    assert {path.read_text() for path in tmp_path.glob("*[0-9]/log")} == {"x\n"}
+    assert len(list(tmp_path.glob("*[0-9]/log"))) == 10
