@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import paramiko
 
+from ducktape.cluster.ssh_agent import AgentError, BoundedAgent
 from ducktape.cluster.ssh_identities import load_identities, public_blobs, secret_bytes
 
 if TYPE_CHECKING:
@@ -48,22 +49,31 @@ class Authentication:
     """All ways to log in that a node has; those that failed are not tried on a further connection.
 
     The password comes first: a server counts attempts. If it is the passphrase of a key, the keys come before it. Keys
-    of the agent come last, those that belong to the node's identity files before others.
+    of the agent come last, those that belong to the node's identity files before others. It is not asked before.
 
     Args:
         user: the login name.
         identity_files: paths of private keys.
         password: of the login; may be the passphrase of keys as well.
         passphrase: of keys.
+        agent_sec: says how many seconds the next answer of the agent may take.
     """
 
     def __init__(
-        self, user: str, identity_files: Sequence[str], *, password: str | None, passphrase: str | None
+        self,
+        user: str,
+        identity_files: Sequence[str],
+        *,
+        password: str | None,
+        passphrase: str | None,
+        agent_sec: Callable[[], float],
     ) -> None:
         self._user = user
         self._identity_files = identity_files
         self._password = password
         self._passphrase = passphrase
+        self._agent_sec = agent_sec
+        self._agent_was_asked = False
         self._ways: deque[_Way] | None = None
         self._tried: list[str] = []
         self._unusable: list[OSError | paramiko.SSHException] = []
@@ -90,13 +100,14 @@ class Authentication:
             welcome = self._ask_for_methods(transport)
             if welcome is not None and not welcome:
                 return []  # this server wants nothing to be proved
-        while way := self._next_way(welcome):
+        while way := self._next_way(welcome or self._types):
             with contextlib.suppress(paramiko.SSHException):
                 further = self._try(way, transport)
                 if not further:
                     return []
                 welcome = set(further)
-            if not transport.is_active():
+            # An agent that does not sign costs the connection, without a fault of the server.
+            if not transport.is_active() and not self._is_agent_broken:
                 raise ServerHungUp(f"{self._story()}: the server closed the connection. {self._advice()}")
         raise self._refused()
 
@@ -110,7 +121,7 @@ class Authentication:
         if only_files and not ways:
             # Somebody meant a key that is not there: to get in by another one would hide it.
             raise only_files[0]
-        return deque([*ways, *self._ways_of_agent()])
+        return deque(ways or self._ways_of_agent())
 
     def _show_key(self, transport: paramiko.Transport, *, key: paramiko.PKey) -> Sequence[str]:
         return transport.auth_publickey(self._user, key)
@@ -119,7 +130,12 @@ class Authentication:
         return transport.auth_password(self._user, secret_bytes(self._password or ""))  # type: ignore[arg-type]
 
     def _ways_of_agent(self) -> Iterable[_Way]:
-        keys = paramiko.Agent().get_keys()
+        self._agent_was_asked = True
+        try:
+            keys = BoundedAgent(self._agent_sec).get_keys()
+        except AgentError as error:
+            self._unusable.append(error)
+            return
         ours = public_blobs(self._identity_files)
         for key in sorted(keys, key=lambda key: key.asbytes() not in ours):
             name = f"a key of the agent ({key.get_name()})"
@@ -138,11 +154,18 @@ class Authentication:
             return None
         return set()
 
-    def _next_way(self, welcome: set[str] | None) -> _Way | None:
+    @property
+    def _is_agent_broken(self) -> bool:
+        return any(isinstance(error, AgentError) for error in self._unusable)
+
+    def _next_way(self, welcome: Iterable[str] | None) -> _Way | None:
         assert self._ways is not None
-        while self._ways:
+        while self._ways or not self._agent_was_asked:
+            if not self._ways:
+                self._ways.extend(self._ways_of_agent())
+                continue
             way = self._ways.popleft()
-            if welcome is None or way.methods & welcome:
+            if welcome is None or way.methods.intersection(welcome):
                 return way
         return None
 
@@ -150,6 +173,11 @@ class Authentication:
         self._tried.append(way.name)
         try:
             return way.attempt(transport)
+        except AgentError as error:
+            self._unusable.append(error)
+            if self._ways is not None:
+                self._ways.clear()  # they are the agent's, too
+            raise
         except paramiko.BadAuthenticationType as error:
             self._types = list(error.allowed_types)
             raise
@@ -160,7 +188,7 @@ class Authentication:
             raise
 
     def _refused(self) -> Exception:
-        if not self._tried and len(self._unusable) == 1:
+        if not self._tried and len(self._unusable) == 1 and not self._is_agent_broken:
             return self._unusable[0]
         text = f"{self._story()}. {self._advice()}"
         if self._types is not None and not self._was_judged:
@@ -175,7 +203,7 @@ class Authentication:
         return f"Authentication failed for user {self._user}, {tried}{unusable}"
 
     def _advice(self) -> str:
-        if not self._tried and not self._unusable and not self._identity_files and not self._password:
+        if not self._tried and not self._identity_files and not self._password:
             return "Give the node an identityfile or a password, or start an SSH agent"
         return "Compare user, identityfile and password with authorized_keys and AllowUsers on the machine"
 

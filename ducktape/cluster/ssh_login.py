@@ -115,7 +115,7 @@ def log_in(settings: SshSettings, policy: Any, deadline: Deadline) -> Client:
         Exception: whatever the library raises for bad addresses, keys, passwords.
     """
     jump = _jump_client(settings, policy, deadline)
-    authentication = _authentication(settings, settings.user, password=settings.password)
+    authentication = _authentication(settings, settings.user, deadline, password=settings.password)
     place = {"hostname": settings.hostname, "port": settings.port}
     try:
         while True:
@@ -137,9 +137,16 @@ def log_in(settings: SshSettings, policy: Any, deadline: Deadline) -> Client:
         raise
 
 
-def _authentication(settings: SshSettings, user: str | None, *, password: str | None) -> Authentication:
+def _authentication(
+    settings: SshSettings, user: str | None, deadline: Deadline, *, password: str | None
+) -> Authentication:
+    agent_sec = settings.connecttimeout or _LOGIN_SEC
     return Authentication(
-        user or getpass.getuser(), identity_files(settings), password=password, passphrase=settings.password
+        user or getpass.getuser(),
+        identity_files(settings),
+        password=password,
+        passphrase=settings.password,
+        agent_sec=lambda: deadline.left(agent_sec) or 0,
     )
 
 
@@ -175,7 +182,7 @@ def _jump_client(settings: SshSettings, policy: Any, deadline: Deadline) -> Clie
         return None
     user, host, port = parse_jump(jump)
     # The password belongs to the node: it may unlock the key here, but is not told to another host.
-    authentication = _authentication(settings, user or settings.user, password=None)
+    authentication = _authentication(settings, user or settings.user, deadline, password=None)
     with connecting(f"the jump host {host}, port {port}"):
         while True:
             try:

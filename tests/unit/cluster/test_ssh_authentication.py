@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +230,97 @@ def test_an_agent_with_too_many_keys_is_named(
     assert isinstance(error, paramiko.AuthenticationException)
     assert " times a key of the agent (ssh-ed25519); the server takes: publickey" in str(error)
     assert ": the server closed the connection. Compare user" in str(error)
+
+
+@contextlib.contextmanager
+def _hung_agent(place: Path, *, backlog: int = 8) -> Iterator[str]:
+    """The place of what accepts connections and says nothing; with backlog 0, it does not even accept."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener, contextlib.ExitStack() as clients:
+        listener.bind(str(place / "hung"))
+        listener.listen(backlog)
+        if not backlog:
+            clients.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)).connect(str(place / "hung"))
+        yield str(place / "hung")
+
+
+@pytest.mark.parametrize("backlog", [0, 8])
+def test_a_hung_agent_is_given_up_and_named(
+    server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backlog: int
+) -> None:
+    with _hung_agent(tmp_path, backlog=backlog) as place:
+        monkeypatch.setenv("SSH_AUTH_SOCK", place)
+        error = _error_of(_with(server, connecttimeout=0.5))
+    assert isinstance(error, paramiko.AuthenticationException)
+    assert f"nothing to try; the SSH agent at {place} (SSH_AUTH_SOCK) cannot be used: no answer within 0.5" in str(
+        error
+    )
+
+
+def test_a_hung_agent_does_not_delay_the_ways_before_it(
+    server: Sshd, key: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with _hung_agent(tmp_path) as place:
+        monkeypatch.setenv("SSH_AUTH_SOCK", place)
+        begin = time.monotonic()
+        assert _logs_in(server.settings)
+        with password_server() as other:
+            assert _logs_in(other.settings(password=other.password))
+        assert time.monotonic() - begin < 10
+        refused = _error_of(_with(server, identityfile=key("other"), connecttimeout=1))
+    assert f"other (ssh-ed25519); the SSH agent at {place}" in str(refused)
+
+
+def test_what_is_no_agent_is_said(server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stale:
+        stale.bind(str(tmp_path / "stale"))
+    reasons = {
+        str(tmp_path / "stale"): "Connection refused",
+        str(tmp_path): "Connection refused",
+        "/no/such/agent": "No such file",
+        "/" + "x" * 200: "too long",
+    }
+    for place, reason in reasons.items():
+        monkeypatch.setenv("SSH_AUTH_SOCK", place)
+        text = str(_error_of(_with(server)))
+        assert f"the SSH agent at {place} (SSH_AUTH_SOCK) cannot be used: " in text
+        assert reason in text
+        assert "Give the node an identityfile or a password, or start an SSH agent" in text
+        assert _logs_in(server.settings)
+
+
+def test_an_agent_that_hangs_when_it_should_sign_is_named(
+    server: Sshd,
+    agent: Callable[[str], Any],
+    key: Callable[..., str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    agent(str(server.directory / "user_key"))
+    listing = _said_by_agent(os.environ["SSH_AUTH_SOCK"])
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(tmp_path / "lame"))
+        listener.listen()
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "lame"))
+
+        def answer_once() -> socket.socket:
+            connection, _ = listener.accept()
+            connection.recv(1024)
+            connection.sendall(listing)
+            return connection
+
+        with ThreadPoolExecutor(1) as pool:
+            answered = pool.submit(answer_once)
+            error = _error_of(_with(server, connecttimeout=1))
+            answered.result(timeout=10).close()
+    assert f"tried: a key of the agent (ssh-ed25519); the SSH agent at {tmp_path}/lame (SSH_AUTH_SOCK)" in str(error)
+    assert "closed the connection" not in str(error)
+
+
+def _said_by_agent(place: str) -> bytes:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.connect(place)
+        client.sendall(b"\0\0\0\1\x0b")
+        return client.recv(65536)
 
 
 def test_nothing_to_log_in_with_is_said(server: Sshd) -> None:
