@@ -15,6 +15,7 @@ from ducktape.cluster.file_names import UnsafeNameError, file_name, shown
 from ducktape.cluster.local_files import LocalFiles
 from ducktape.cluster.received_file import ReceivedFile
 from ducktape.cluster.ssh_failures import is_ssh_failure
+from ducktape.cluster.transport import framework_commands
 
 if TYPE_CHECKING:
     from ducktape.cluster.transport import FileAttributes, Files
@@ -256,14 +257,16 @@ def _examined(names: Iterable[str], node: str, kind: Callable[[str], str | None]
 def find_names(ssh_output: Callable[..., bytes], path: str) -> list[str]:
     """The names in a directory, by a command, for accounts without SFTP."""
     directory = f"{path.rstrip('/')}/"
-    listing = ssh_output(f"find {shlex.quote(directory)} -mindepth 1 -maxdepth 1 -print0")
+    with framework_commands():
+        listing = ssh_output(f"find {shlex.quote(directory)} -mindepth 1 -maxdepth 1 -print0")
     found = [name.decode("utf-8", "surrogateescape") for name in listing.split(b"\0") if name]
     return [name.removeprefix(directory) for name in found]
 
 
 def find_real(ssh_output: Callable[..., bytes], path: str) -> str:
     """The absolute path of a directory without links, by a command, for accounts without SFTP."""
-    answer = ssh_output(f"cd -P {shlex.quote(path)} && printf 'real:%s' \"$(pwd -P)\"").decode()
+    with framework_commands():
+        answer = ssh_output(f"cd -P {shlex.quote(path)} && printf 'real:%s' \"$(pwd -P)\"").decode()
     _, found, real = answer.partition("real:")
     if not found:
         raise OSError(f"{path} leads nowhere")

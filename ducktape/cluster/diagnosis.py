@@ -15,6 +15,8 @@ from ducktape.cluster.transport import framework_commands
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ducktape.cluster.transport import Completed
+
 _SAMPLES = 3
 # Opening a channel and starting a command on it
 _ROUND_TRIPS_OF_A_COMMAND = 2
@@ -23,6 +25,7 @@ _ANSWER = re.compile(rf"^.*?{_MARK} (\w+) ?(.*)$")
 _DISK = re.compile(r"\s(\d+)\s+\d+%\s+/")
 _KIB = 1024
 _OVERDUE = "124"
+_LONGEST_LINE = 1000
 
 
 @dataclasses.dataclass
@@ -178,6 +181,12 @@ def one_line(text: str, *, longest: int = 300) -> str:
     return line if len(line) <= longest else f"{line[: longest - 3]}..."
 
 
+def first_line_of(done: Completed) -> str:
+    """Return the first line that a command printed, on its error output if there is any, as :func:`one_line` has it."""
+    said = done.stderr.strip() or done.stdout.strip()
+    return one_line(said.partition(b"\n")[0][:_LONGEST_LINE].decode(errors="replace"))
+
+
 # --- the questions
 
 
@@ -263,8 +272,9 @@ class Examination:
             done = self._account.transport.run("true", timeout=self._remaining())
             samples.append(_ms_since(begin))
             if done.exit_status != 0:
-                said = one_line((done.stderr or done.stdout).decode(errors="replace"))
-                raise ValueError(f"no command can be run: 'true' ended with status {done.exit_status}: {said}")
+                raise ValueError(
+                    f"no command can be run: 'true' ended with status {done.exit_status}: {first_line_of(done)}"
+                )
         exchanges = _ROUND_TRIPS_OF_A_COMMAND * (self._round_trip_ms or 0.0)
         self._tell({"found": {"shell_ms": max(0.0, min(samples) - exchanges)}})
 

@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ducktape.cluster.consts import WINDOWS
+from ducktape.cluster.diagnosis import first_line_of, one_line
 from ducktape.utils.child import HELD_BACK, release_signals, start_child
 from ducktape.utils.processes import end_with_parent
 
@@ -207,11 +208,11 @@ def what_is_wrong(account: Any) -> str | None:
         return None
     try:
         # Not through the account's verbs: checks that users have run upon SSH failures are for failures of tests.
-        status = transport.run("true", timeout=CHECK_SEC).exit_status
+        done = transport.run("true", timeout=CHECK_SEC)
     except Exception as error:  # whatever keeps a login from working is the answer
         return _one_line(f"{type(error).__name__}: {error}", account)
-    if status != 0 and getattr(account, "operating_system", None) != WINDOWS:
-        return f"the command 'true' ended with status {status}"
+    if done.exit_status != 0 and getattr(account, "operating_system", None) != WINDOWS:
+        return _one_line(f"the command 'true' ended with status {done.exit_status}: {first_line_of(done)}", account)
     return None
 
 
@@ -219,5 +220,4 @@ def _one_line(text: str, account: Any) -> str:
     password = getattr(getattr(account, "ssh_config", None), "password", None)
     if password:
         text = text.replace(password, "***")
-    line = " ".join(text.split()).rstrip(": ")
-    return line if len(line) <= _LONGEST_REASON else line[:_LONGEST_REASON] + "..."
+    return one_line(text, longest=_LONGEST_REASON).rstrip(": ")

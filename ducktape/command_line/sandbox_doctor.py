@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ducktape.cluster import sandbox_cgroups
 from ducktape.cluster.cluster_spec import ClusterSpec
-from ducktape.cluster.diagnosis import one_line
+from ducktape.cluster.diagnosis import first_line_of, one_line
 from ducktape.cluster.sandbox_leftovers import remove_sandbox_leftovers, sandbox_leftovers
 from ducktape.cluster.sandbox_offer import Part, groups_part, overlay_part, rights_part
 from ducktape.cluster.sandbox_user import gain_rights, has_rights, what_is_missing
@@ -149,8 +149,7 @@ def _run_nothing(account: Any, timeout: float) -> float:
     begin = time.monotonic()
     done = account.transport.run("true", timeout=timeout)
     if done.exit_status != 0:
-        said = one_line((done.stderr or done.stdout).decode(errors="replace"))
-        raise ValueError(f"no command can be run: 'true' ended with status {done.exit_status}: {said}")
+        raise ValueError(f"no command can be run: 'true' ended with status {done.exit_status}: {first_line_of(done)}")
     return _ms_since(begin)
 
 

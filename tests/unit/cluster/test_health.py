@@ -54,7 +54,10 @@ class Scripted:
             time.sleep(1000)
         if self.name == "refused":
             raise ConnectionRefusedError("nobody there, not even for s3cret\nand a second line")
-        return Completed(command, 1 if self.name == "barred" else 0, b"", b"")
+        if self.name == "nologin":
+            return Completed(command, 1, b"\nThis account\x1b[31m s3cret is not available.\nsecond\n", b"")
+        is_barred = self.name == "barred"
+        return Completed(command, int(is_barred), b"", b"x" * 10_000 if is_barred else b"")
 
 
 class Account:
@@ -86,10 +89,11 @@ def _closed_port() -> int:
 
 
 def test_every_node_that_cannot_be_used_is_named_with_its_reason() -> None:
-    names = ["fine", "refused", "barred", "fine"]
+    names = ["fine", "refused", "barred", "fine", "nologin"]
     assert check_nodes([Account(name) for name in names]) == {
         1: "ConnectionRefusedError: nobody there, not even for *** and a second line",
-        2: "the command 'true' ended with status 1",
+        2: f"the command 'true' ended with status 1: {'x' * 297}...",
+        4: "the command 'true' ended with status 1: This account?[31m *** is not available.",
     }
 
 

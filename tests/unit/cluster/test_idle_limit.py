@@ -62,6 +62,26 @@ def test_no_verb_waits_for_ever_for_a_hanging_command(
     assert len(str(caught.value)) < 500
 
 
+class OwnWriter(LinuxRemoteAccount):
+    """Has a way of its own to write files, so that its directories are listed by commands."""
+
+    def open(self, path: str, mode: str = "r") -> Any:
+        return super().open(path, mode)
+
+    def ssh_output(self, cmd: str, *args: Any, **kwargs: Any) -> bytes:
+        return super().ssh_output(cmd, *args, **kwargs)
+
+
+def test_accounts_with_verbs_of_their_own_have_the_limit(
+    hanging: LinuxRemoteAccount, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(IDLE_VARIABLE, "0.3")
+    account = OwnWriter(hanging.ssh_config)
+    with pytest.raises(TimeoutError, match=r"no output for 0.3 seconds: find "):
+        account.copy_from(f"{place}/home", f"{place}/copied")
+    account.close()
+
+
 def test_commands_of_users_have_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(IDLE_VARIABLE, "0.1")
     assert LocalTransport().run("sleep 0.4; echo x").stdout == b"x\n"
