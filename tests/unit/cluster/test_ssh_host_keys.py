@@ -195,8 +195,9 @@ def test_the_settings_of_a_node_win_over_the_options_of_the_run(tmp_path: Path) 
         RemoteAccountSSHConfig(stricthostkeychecking="maybe")
 
 
-def test_vagrant_keeps_its_choice_in_its_file() -> None:
+def test_what_vagrant_writes_for_every_machine_is_no_setting_of_the_node() -> None:
     text = "Host a\n  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n"
     settings = RemoteAccountSSHConfig.from_string(text).to_json()
-    assert settings["stricthostkeychecking"] == "off"
-    assert "userknownhostsfile" not in settings
+    assert not {"stricthostkeychecking", "userknownhostsfile"} & settings.keys()
+    strict = RemoteAccountSSHConfig.from_string(text.replace("Checking no", "Checking yes"))
+    assert strict.to_json()["stricthostkeychecking"] == "strict"
