@@ -12,6 +12,8 @@ _TAR = re.compile(r"tar: (.*?): (?:Cannot [a-z ]+|Read error at byte \d+, while 
 _FIND = re.compile(r"find: '(.*)': (.+)")
 _SHRUNK = re.compile(r"tar: (.*): File shrank by (\d+) bytes; padding with zeros")
 _ESCAPED = re.compile(rb"\\([0-7]{3}|.)", re.DOTALL)
+# Links that lead nowhere are not copied, in whatever way they do it.
+_LEADS_NOWHERE = ("File system loop", os.strerror(errno.ELOOP))
 # Some shells have words of their own.
 _OTHER_WORDS = {"Directory nonexistent": os.strerror(errno.ENOENT)}
 _LETTERS = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
@@ -57,7 +59,10 @@ def _complaint(line: str) -> Complaint | None:
     shrunk = _SHRUNK.fullmatch(line)
     if shrunk is not None:
         return Complaint(_plain(shrunk[1]), "it shrank", int(shrunk[2]))
-    about = _TAR.fullmatch(line) or _FIND.fullmatch(line)
+    found = _FIND.fullmatch(line)
+    if found is not None and found[2].startswith(_LEADS_NOWHERE):
+        return None
+    about = _TAR.fullmatch(line) or found
     return None if about is None else Complaint(_plain(about[1]), about[2])
 
 

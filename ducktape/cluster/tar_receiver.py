@@ -197,5 +197,5 @@ class Receiver:
         for complaint in found:
             if title == "files" and complaint.name in self._files:
                 self._files[complaint.name].complain(complaint)
-            elif title in self._numbers and not complaint.reason.startswith("File system loop"):
+            elif title in self._numbers:
                 self._numbers[title].complain(complaint)

@@ -272,7 +272,7 @@ def _not_sent(source: CommandStream, src: str) -> list[tuple[str, OSError]]:
     """What the node that sends a tree could not read of it."""
     errors = []
     for complaint in complaints(source.stderr()):
-        if not complaint.shrunk_by and not complaint.reason.startswith("File system loop"):
+        if not complaint.shrunk_by:
             path = os.path.join(src, os.path.normpath(complaint.name))
             errors.append((path, complaint.error(path)))
     return errors

@@ -109,6 +109,8 @@ def make_tree(root: Path) -> dict[str, bytes]:
     os.symlink("-dash", root / "link")
     os.symlink("deep", root / "linked directory")
     os.symlink("nowhere", root / "dangling")
+    os.symlink("one", root / "another")
+    os.symlink("another", root / "one")
     os.symlink("..", root / "deep" / "back")
     os.symlink("/", root / "deep" / "root")
     os.symlink(".", root / "deep" / "itself")
