@@ -15,7 +15,7 @@ unexport PYTHONPATH PYTHONHOME
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick bench lint types docs clean venv
+.PHONY: help demo test lowest quick bench lint types docs clean venv
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-6s %s\n", $$1, $$2}' Makefile
@@ -33,7 +33,12 @@ demo:  ## install the package and run systests/demo: on the sandbox if this mach
 
 test:  ## everything that .ci/run runs
 	@.ci/prepare test
+	@.ci/lowest
 	@$(PYTEST) $(PYTEST_ARGS)
+
+lowest:  ## unit and contract tests with every requirement at its lower bound in setup.py
+	@.ci/prepare test
+	@.ci/lowest $(PYTEST_ARGS)
 
 quick:  ## style, types, architecture and unit tests, for every change
 	@.ci/prepare test

@@ -190,9 +190,15 @@ def _why_not(error: Exception, path: str, passphrase: str | None) -> str:
 def _deciphered(data: bytes, passphrase: bytes | None) -> Any:
     from cryptography.hazmat.primitives import serialization
 
-    if _OPENSSH in data:
+    if _OPENSSH not in data:
+        return serialization.load_pem_private_key(data, passphrase)
+    try:
         return serialization.load_ssh_private_key(data[data.index(_OPENSSH) :], passphrase)
-    return serialization.load_pem_private_key(data, passphrase)
+    except ValueError as error:
+        # Old releases of the library tell a missing passphrase like this, and only for this format
+        if passphrase is None and "password-protected" in str(error):
+            raise TypeError(str(error)) from error
+        raise
 
 
 def _as_paramiko_has_it(key: Any, path: str) -> paramiko.PKey:

@@ -19,6 +19,7 @@ from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
 from ducktape.cluster.local import LocalTransport
 from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig
 from ducktape.cluster.transport import CommandStream, Stdin, TransportWrapper
+from ducktape.utils.util import wait_until
 
 LONG = 60.0
 PASSWORD = "hi'd\"den\\"
@@ -94,7 +95,14 @@ def test_a_shell_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path, mo
     [failure] = _failures(_account("slow"), timeout=1)
     assert failure is not None and failure.startswith("no answer within 1.")
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
-    assert [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"] == []
+    wait_until(lambda: not any(map(_runs, pids)), 5, backoff_sec=0.05)  # a killed process is not gone at once
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_a_process_that_dies_costs_its_node_only() -> None:
