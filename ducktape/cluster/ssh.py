@@ -144,7 +144,8 @@ class SshTransport(Transport):
         channel = self._open_channel(deadline)
         try:
             channel.set_combine_stderr(merge_stderr)
-            start_command(channel, command, Deadline(deadline.left(ANSWER_SEC)), name=self.name)
+            limit = ANSWER_SEC if timeout is None else min(timeout, ANSWER_SEC)
+            start_command(channel, command, Deadline(deadline.left(ANSWER_SEC)), name=self.name, limit=limit)
             silence = longest_silence(timeout)
             started = SshCommand(channel, command, stdin=stdin, timeout=silence, release=self._release, name=self.name)
             return StreamHandle(started, self._leftovers)

@@ -49,13 +49,16 @@ def bound_answers(channel: Any, deadline: Deadline, message: str) -> None:
         channel.event = _Answer(channel, deadline, message)
 
 
-def start_command(channel: Any, command: str, deadline: Deadline, *, name: str) -> None:
+def start_command(channel: Any, command: str, deadline: Deadline, *, name: str, limit: float) -> None:
     """Ask the server to run a command.
+
+    Args:
+        limit: seconds that connecting and starting had together, for the message.
 
     Raises:
         TimeoutError: (builtin) it does not answer in time; whether the command runs is unknown.
     """
-    bound_answers(channel, deadline, f"{name}: not started after {deadline.seconds} seconds: {shortened(command)}")
+    bound_answers(channel, deadline, f"{name}: not started after {limit:g} seconds: {shortened(command)}")
     # A path of a node may have names that are not UTF-8.
     channel.exec_command(command.encode("utf-8", "surrogateescape"))
 
