@@ -123,7 +123,10 @@ class _Converter:
     def convert(self, value: object, ancestors: tuple[int, ...] = ()) -> Any:
         try:
             return self._convert(value, ancestors)
-        except Exception:  # foreign iterators, properties and to_json() run here, and a report must not die of them
+        except (
+            Exception,
+            SystemExit,
+        ):  # foreign iterators, properties and to_json() run here, and a report must not die of them
             return self.text(value)
 
     def text(self, value: object) -> str:

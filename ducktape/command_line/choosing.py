@@ -70,6 +70,10 @@ def show_collection(tests: list[TestContext], import_failures: list[ImportFailur
         import_failures: what could not be.
         args: the options.
     """
+    from ducktape.tests.flaws import FlawedTest
+
+    flawed = [test for test in tests if isinstance(test, FlawedTest)]
+    tests = [test for test in tests if not isinstance(test, FlawedTest)]
     if args["list_tags"]:
         from ducktape.tests.keywords import tag_counts
 
@@ -82,6 +86,8 @@ def show_collection(tests: list[TestContext], import_failures: list[ImportFailur
     else:
         print(sum(test.expected_num_nodes for test in tests))
     show_import_failures(import_failures)
+    for test in flawed:
+        print(f"{test.test_id}: {test.flaw}", file=sys.stderr)
 
 
 def show_import_failures(import_failures: list[ImportFailure]) -> None:

@@ -342,9 +342,12 @@ def _cluster_for(
     tests: list[TestContext], session_context: SessionContext, logger: logging.Logger, args: dict[str, Any]
 ) -> Any:
     """Make the cluster and hand it to the tests."""
+    from ducktape.tests.flaws import sound
+
     cluster = make_cluster(args)
     for test in tests:
         test.cluster = cluster
+    tests[:] = [sound(test, has_cluster=True) for test in tests]
     if args["max_parallel"] == "auto":
         from ducktape.tests.capacity import slots
 

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from ducktape.tests.symbols import LoaderException
 from ducktape.tests.test import Test
+from ducktape.tests.test_context import shown
 
 DEFAULT_TEST_FILE_PATTERN = r"(^test_.*\.py$)|(^.*_test\.py$)"
 DEFAULT_TEST_FUNCTION_PATTERN = "(^test.*)|(.*test$)"
@@ -319,9 +320,13 @@ def import_failure(path: str, name: str, exc: BaseException) -> ImportFailure:
         name: dotted name of the module.
         exc: what importing it raised.
     """
+    try:
+        headline = repr(exc)
+    except Exception:  # its text is the user's, too
+        headline = type(exc).__name__
     tb = _without_machinery(exc.__traceback__)
     lines = "".join(traceback.format_exception(type(exc), exc, tb)).rstrip()
-    return ImportFailure(os.path.abspath(path), name, f"{exc!r}\n{lines}", f"{type(exc).__name__}: {exc}")
+    return ImportFailure(os.path.abspath(path), name, f"{headline}\n{lines}", f"{type(exc).__name__}: {shown(exc)}")
 
 
 def _without_machinery(tb: TracebackType | None) -> TracebackType | None:

@@ -14,9 +14,10 @@ from ducktape.mark._mark import _inject
 from ducktape.mark.checking import kept_keywords, marks_of_class, mistakes, oddities
 from ducktape.mark.mark_expander import MarkedFunctionExpander
 from ducktape.tests.discovery import MarkedMethod, ModuleAndFile, find_methods
+from ducktape.tests.flaws import FlawedTest, sound
 from ducktape.tests.selection import argument_key, unique
 from ducktape.tests.symbols import LoaderException, TestSymbol
-from ducktape.tests.test_context import TestContext
+from ducktape.tests.test_context import TestContext, shown
 from ducktape.utils.strictness import tolerate
 
 
@@ -126,16 +127,21 @@ class Expansion:
 
     def _expand_marks(self, source: ModuleAndFile, method: MarkedMethod) -> _Expanded:
         cls, function = method.cls, method.function
+        place = (self._session_context, source.module.__name__, cls, function, source.file, self._cluster)
         test = f"{source.module.__name__}.{cls.__name__}.{function.__name__}"
-        expander = MarkedFunctionExpander(
-            self._session_context, source.module.__name__, cls, function, source.file, self._cluster
-        )
         try:
-            contexts = expander.expand(self._injected_args)
-        except AssertionError as e:
-            mistake = f"{test} in {source.file}: {e} (marks apply to the decorators below them)"
-            return _Expanded([expander.seed_context], {}, [mistake])
-        return _Expanded(contexts, {}, self._checked(test, method, contexts))
+            expander = MarkedFunctionExpander(*place)
+            try:
+                contexts = expander.expand(self._injected_args)
+            except AssertionError as e:
+                mistake = f"{test} in {source.file}: {e} (marks apply to the decorators below them)"
+                return _Expanded([expander.seed_context], {}, [mistake])
+            found = self._checked(test, method, contexts)
+            return _Expanded(contexts if found else [sound(context) for context in contexts], {}, found)
+        except (Exception, SystemExit) as e:  # marks of users are code of users
+            names = ("session_context", "module", "cls", "function", "file")
+            flaw = f"The marks of the test failed: {type(e).__name__}: {shown(e)}"
+            return _Expanded([FlawedTest(TestContext(**dict(zip(names, place, strict=False))), flaw)], {}, [])
 
     def _checked(self, test: str, method: MarkedMethod, contexts: list[TestContext]) -> list[str]:
         """Return the mistakes in the marks of a method, and warn of what is tolerated in them."""

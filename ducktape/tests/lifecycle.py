@@ -198,6 +198,7 @@ class TestRun:
         self._test: Test | None = None
         self._hook_never_ran = False
         self._attempt = Attempt()
+        self._test_id = context.test_id  # which a test can change with its arguments
 
     def run(self, id_factory: ServiceIdFactory | None = None) -> Attempt:
         """Go through all phases; blocks until everything is over.
@@ -218,7 +219,7 @@ class TestRun:
         self._describe_services(services)
         self._free(services)
         thread_names = "\n".join(thread.name for thread in threading.enumerate())
-        self._log(logging.DEBUG, f"Threads after {context.test_id} finished: {thread_names}")
+        self._log(logging.DEBUG, f"Threads after {self._test_id} finished: {thread_names}")
         return self._attempt
 
     def _enter_phase(self, phase: str) -> None:
@@ -244,8 +245,9 @@ class TestRun:
                 data = context.function(self._test)
         except Skip as skip:
             self._attempt.status = IGNORE
-            self._attempt.summary = f"Skipped: {skip.reason}".split("\n")
-            self._log(logging.INFO, f"Skipped: {skip.reason}")
+            text = f"Skipped: {skip.reason}"
+            self._attempt.summary = bounded_text(text).split("\n")
+            self._log(logging.INFO, text)
             return
         except BaseException as error:
             reason = failure_reason(error, self._phase)
@@ -300,7 +302,7 @@ class TestRun:
             self._guarded("Error healing faults", self._heal_faults)
         self._log(logging.INFO, "Tearing down...")
         if self._test is None:
-            self._log(logging.WARNING, f"{context.test_id} failed to instantiate")
+            self._log(logging.WARNING, f"{self._test_id} failed to instantiate")
         if not no_teardown:
             self._enter_phase(TEARDOWN)
             if self._test is not None:

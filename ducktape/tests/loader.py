@@ -265,13 +265,25 @@ class _Search:
     def contexts(self, file: str, symbol: TestSymbol, unimportant: frozenset[str]) -> list[TestContext]:
         """Return the tests of one file that a symbol names."""
         imported = self._import(file, unimportant)
-        tests = [] if isinstance(imported, ImportFailure) else self.expansion.contexts(imported, symbol)
+        tests = [] if isinstance(imported, ImportFailure) else self._expanded(imported, symbol, file in unimportant)
         if not tests and file not in unimportant:
             directory, name = os.path.split(file)
             parts = (directory, name, symbol.cls_name, symbol.method_name, symbol.injected_args)
             self._logger.warning("No tests loaded for %s - %s - %s - %s - %s", *parts)
             self._logger.warning("Didn't find any tests in %s ", file)
         return tests
+
+    def _expanded(self, source: ModuleAndFile, symbol: TestSymbol, is_unimportant: bool) -> list[TestContext]:
+        try:
+            return self.expansion.contexts(source, symbol)
+        except LoaderException:
+            raise
+        except Exception as e:  # what classes are made of is the user's, too
+            if not is_unimportant:
+                failure = import_failure(source.file, source.module.__name__, e)
+                self._logger.error("The tests of %s cannot be told: %s", source.file, failure.error)
+                self.failures.append(failure)
+            return []
 
     def _import(self, file: str, unimportant: frozenset[str]) -> ModuleAndFile | ImportFailure:
         imported = self._imported.get(file)
@@ -286,7 +298,9 @@ class _Search:
         name = module_name(file, self._search_path)
         try:
             imported = import_test_module(file, self._search_path)
-        except (Exception, SystemExit) as e:  # the code is the user's; the other tests still run
+        except KeyboardInterrupt:
+            raise
+        except BaseException as e:  # the code is the user's; the other tests still run
             failure = import_failure(file, name, e)
             self._logger.debug("Failed to import %s:\n%s", name, failure.summary)
             return failure

@@ -100,7 +100,7 @@ class NodeSupply:
         try:
             self._orphans.not_from(lambda: self._cluster.free(nodes))
             return
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._log(logging.ERROR, f"Error giving nodes back to the cluster: {describe_exception(error)}")
         for node in nodes:
             with contextlib.suppress(Exception):  # those that are free already raise again

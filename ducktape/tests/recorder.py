@@ -15,6 +15,7 @@ from ducktape.tests.journal import Journal
 from ducktape.tests.not_run import NotRun
 from ducktape.tests.result import TestResult, TestResults
 from ducktape.tests.runner_client import result_of
+from ducktape.tests.session import SessionContext
 from ducktape.tests.test_context import TestContext
 from ducktape.utils.files import NO_ROOM
 
@@ -51,6 +52,13 @@ class ClientStatus:
     def to_json(self) -> dict[str, Any]:
         """Return the fields that are known."""
         return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+
+
+def _bare_result(key: TestKey, outcome: Outcome, session_context: SessionContext) -> TestResult:
+    """Return the result of a test of which nothing is known but its id, and how it ended."""
+    record = {**vars(outcome), "test_id": key.test_id, "test_index": key.test_index}
+    record["test_status"] = record.pop("status").upper()
+    return TestResult.from_record(record, session_context)
 
 
 class Recorder:
@@ -150,7 +158,11 @@ class Recorder:
             nodes_allocated: how many nodes it was given.
             write: write its files here, since it could not, or wrote something else.
         """
-        result = result_of(context, key.test_index, outcome, nodes_allocated=nodes_allocated)
+        try:
+            result = result_of(context, key.test_index, outcome, nodes_allocated=nodes_allocated)
+        except Exception as error:  # what a context says of itself may be code of the user
+            self._complain(f"{key.test_id}: the test cannot say what it is: {error!r}")
+            result = _bare_result(key, outcome, self.results.session_context)
         if write or not os.path.exists(os.path.join(result.results_dir, "report.json")):
             self._write_files(result)
         self.add(result)

@@ -25,6 +25,7 @@ from ducktape.tests.bounds import DEFAULT_DATA_BYTES, LONGEST_LINE, bounded_text
 from ducktape.tests.child_process import RunningChild
 from ducktape.tests.children import Children
 from ducktape.tests.event import AttemptRecord, Outcome
+from ducktape.tests.flaws import FlawedTest
 from ducktape.tests.journal import Journal
 from ducktape.tests.lifecycle import describe_exception
 from ducktape.tests.node_supply import NodeSupply, names_of
@@ -303,6 +304,9 @@ class TestRunner:
         self._look_again_at = time.monotonic() + _SECONDS_BETWEEN_LOOKS_AT_LEASES
 
     def _run_single_test(self, job: Job) -> None:
+        if isinstance(job.context, FlawedTest):
+            self._fail(job, Cause(job.context.flaw, "error"))
+            return
         nodes = self._allocate(job)
         if nodes is None:
             return
@@ -389,7 +393,7 @@ class TestRunner:
             )
             self._postpone(job, error)
             return None
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             told = mistake_in_cluster_file(error) or describe_exception(error)
             summary = f"Test not run: the cluster could not give it nodes: {told}"
             self._fail(job, Cause(summary, "infrastructure"))

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import faulthandler
-import json
 import logging
 import os
 import signal
@@ -47,7 +46,7 @@ from ducktape.tests.lifecycle import Attempt, InterruptGate, TestRun, describe_e
 from ducktape.tests.loggermaker import also_to_files
 from ducktape.tests.result import TestResult
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus, status_named
-from ducktape.tests.test_context import TestContext
+from ducktape.tests.test_context import TestContext, shown
 from ducktape.utils import strictness
 from ducktape.utils.child import HELD_BACK, release_signals
 from ducktape.utils.files import NO_ROOM
@@ -120,6 +119,9 @@ class RunnerClient:
         self._send = send
         self.gate = InterruptGate()
         context.test_index = settings.test_index
+        # Which a test can change with its arguments
+        self._test_name = context.test_name
+        self._results_dir = TestContext.results_dir(context, settings.test_index)
         self.logger = context.logger
         self.logger.addHandler(_SignOfLife(self.send))
 
@@ -145,7 +147,7 @@ class RunnerClient:
     @property
     def results_dir(self) -> str:
         """Directory of this test's logs and reports."""
-        return TestContext.results_dir(self.test_context, self.settings.test_index)
+        return self._results_dir
 
     def log(self, log_level: int, msg: str) -> None:
         """Write a line to the log of the test and to that of the session.
@@ -154,7 +156,7 @@ class RunnerClient:
             log_level: as in the standard library's ``logging``.
             msg: the line.
         """
-        line = f"RunnerClient: {self.test_context.test_name}: {msg}"
+        line = f"RunnerClient: {self._test_name}: {msg}"
         # Handlers of user code may raise, and a line less is better than a teardown less.
         with contextlib.suppress(Exception):
             self.logger.log(log_level, line)
@@ -231,7 +233,7 @@ class RunnerClient:
             if self.gate.requested or not plan.wants_more(records) or plan.blames_infrastructure(records):
                 break
         found = self._check_cluster_utilization(verdict(records, plan))
-        self.log(logging.INFO, f"Data: {_shown(attempt.data)}")
+        self.log(logging.INFO, f"Data: {shown(attempt.data)}")
         outcome = outcome_of(
             found,
             records,
@@ -354,13 +356,6 @@ class RunnerClient:
             self.logger.warning("process %s did not terminate on its own, killing with %d", process, signal.SIGTERM)
 
 
-def _shown(data: Any) -> str:
-    try:
-        return f"{data!s}"
-    except Exception:  # code of a subclass, which may be anything
-        return json.dumps(jsonable(data))
-
-
 def run_client(context: TestContext, settings: RunSettings, send: Callable[[Message], None]) -> None:
     """Run a test in this process, which exists for that alone; blocks.
 
@@ -428,9 +423,7 @@ def _end_despite_threads(client: RunnerClient) -> None:
     left = ", ".join(thread.name for thread in threads if thread.is_alive())
     if not left:
         return
-    client.send(
-        Log(logging.WARNING, f"{client.test_context.test_id}: threads that outlived the test are cut off: {left}")
-    )
+    client.send(Log(logging.WARNING, f"{client._test_name}: threads that outlived the test are cut off: {left}"))
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()

@@ -15,7 +15,7 @@ from typing import Any
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.faults.record import FaultLog
-from ducktape.json_serializable import jsonable_arguments
+from ducktape.json_serializable import jsonable, jsonable_arguments
 from ducktape.mark.consts import CLUSTER_NODE_TYPE_KEYWORD, CLUSTER_SIZE_KEYWORD, CLUSTER_SPEC_KEYWORD
 from ducktape.services.service_registry import ServiceRegistry
 from ducktape.tests.loggermaker import LoggerMaker, add_handlers, close_logger
@@ -45,6 +45,11 @@ def _escape_pathname(s: str) -> str:
 
 def _path_component(name: str) -> str:
     """Shorten a name that no file system would take, always to the same text."""
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        # Where file names have an encoding that lacks the characters
+        name = name.encode("ascii", "backslashreplace").decode().replace("\\", "_")
     encoded = name.encode()
     if len(encoded) <= _LONGEST_PATH_COMPONENT:
         return name
@@ -53,6 +58,16 @@ def _path_component(name: str) -> str:
     digest = hashlib.sha256(encoded).hexdigest()[:16]
     kept = encoded[: _LONGEST_PATH_COMPONENT - len(digest) - 1].decode(errors="ignore")
     return f"{kept}-{digest}"
+
+
+def shown(value: object) -> str:
+    """Return the text of any value, whatever its own code does when it is asked for one."""
+    for spell in (str, jsonable):
+        try:
+            return str.__str__(str(spell(value)))
+        except (Exception, SystemExit):  # the value is the user's
+            continue
+    return f"<{type(value).__name__} without a text>"
 
 
 class TestLoggerMaker(LoggerMaker):
@@ -213,11 +228,13 @@ class TestContext:
             test_index: number of the run within the session; ``None`` leaves the last level out.
         """
         session_context = test_context.session_context
-        parts = [getattr(session_context, "results_dir", os.path.abspath(ConsoleDefaults.RESULTS_ROOT_DIRECTORY))]
+        root = getattr(session_context, "results_dir", None)
+        # Not in any case: a test may have removed the current directory
+        parts = [os.path.abspath(ConsoleDefaults.RESULTS_ROOT_DIRECTORY) if root is None else root]
         if test_context.cls is not None:
-            parts.append(test_context.cls.__name__)
+            parts.append(_path_component(test_context.cls.__name__))
         if test_context.function is not None:
-            parts.append(test_context.function.__name__)
+            parts.append(_path_component(test_context.function.__name__))
         parts.extend(_argument_directories(test_context))
         if test_index is not None:
             parts.append(str(test_index))

@@ -149,7 +149,7 @@ class _Speller:
             if kind is dict:
                 return self._dict(value)  # type: ignore[arg-type]
             return self._collection(value) if kind in _BRACKETS else self._object(value, top=top)  # type: ignore[arg-type]
-        except Exception:  # code of users, and whatever they hand over
+        except (Exception, SystemExit):  # code of users, and whatever they hand over
             return self._name(id(value), _class_name(value))
         finally:
             self._ancestors.pop()
@@ -204,7 +204,7 @@ class _Speller:
                     stable = self.spell(part, top=top)
                     try:
                         pairs[spell(part)] = stable
-                    except Exception:  # it has no text that could be a part of the other one
+                    except (Exception, SystemExit):  # it has no text that could be a part of the other one
                         continue
         return sorted(((old, new) for old, new in pairs.items() if old and old != new), key=lambda pair: -len(pair[0]))
 
@@ -237,7 +237,7 @@ def _spelled(value: object, *, top: bool) -> tuple[Callable[[object], str], str]
     if top:
         try:
             return str, str(value)
-        except Exception:  # code of users; the other text may work
+        except (Exception, SystemExit):  # code of users; the other text may work
             return repr, repr(value)
     return repr, repr(value)
 
@@ -305,7 +305,7 @@ def _all_parts(value: object) -> list[object]:
     parts: list[object] = []
     try:
         parts.extend(_parts(value))
-    except Exception:  # code of users; its text is looked at all the same
+    except (Exception, SystemExit):  # code of users; its text is looked at all the same
         return parts
     return parts
 
@@ -340,7 +340,7 @@ def _direct_parts(owner: object) -> Iterator[object]:
     for name in ("func", "args", "keywords", "default_factory", "__self__", "__func__", "__wrapped__"):
         try:
             yield getattr(owner, name)
-        except Exception:  # it has none, or code of users
+        except (Exception, SystemExit):  # it has none, or code of users
             continue
 
 
@@ -365,5 +365,5 @@ def _hashes(part: object) -> list[int]:
         return []
     try:
         return [hash(part)]
-    except Exception:  # it has none
+    except (Exception, SystemExit):  # it has none
         return []

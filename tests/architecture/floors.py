@@ -69,6 +69,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
         (
             "tests.symbols",
             "tests.suites",
+            "tests.flaws",
             "tests.expansion",
             "tests.discovery",
             "tests.selection",
