@@ -21,6 +21,7 @@ __all__ = [
     "mistake_in",
     "oddities_in",
     "unknown_keywords",
+    "wrong_value_in",
 ]
 
 _KNOWN = (CLUSTER_SIZE_KEYWORD, CLUSTER_SPEC_KEYWORD, CLUSTER_NODE_TYPE_KEYWORD)
@@ -74,7 +75,7 @@ class ClusterUseMetadata(Mark):
 
 
 def mistake_in(metadata: Mapping[str, Any]) -> str | None:
-    """Return what cannot be meant by a declaration of cluster use; ``None`` if nothing is wrong.
+    """Return which keyword of a declaration of cluster use is a mistake; ``None`` if nothing is wrong.
 
     Args:
         metadata: the keywords of ``@cluster``.
@@ -82,12 +83,7 @@ def mistake_in(metadata: Mapping[str, Any]) -> str | None:
     for key in metadata:
         if key not in _KNOWN and (meant := _resembling(key)) is not None:
             return f"@cluster has the unknown keyword {key}: did you mean {meant}?"
-    size = metadata.get(CLUSTER_SIZE_KEYWORD)
-    if size is not None and not _is_count(size):
-        return f"@cluster({CLUSTER_SIZE_KEYWORD}={reprlib.repr(size)}): expected a whole number from 0 on"
-    spec = metadata.get(CLUSTER_SPEC_KEYWORD)
-    if spec is not None and not _is_spec(spec):
-        return f"@cluster({CLUSTER_SPEC_KEYWORD}={reprlib.repr(spec)}): expected a ClusterSpec"
+    size, spec = metadata.get(CLUSTER_SIZE_KEYWORD), metadata.get(CLUSTER_SPEC_KEYWORD)
     if size is None and spec is None:
         for key, value in metadata.items():
             if key not in _KNOWN and (_is_count(value) or _is_spec(value) or _is_digits(value)):
@@ -96,6 +92,21 @@ def mistake_in(metadata: Mapping[str, Any]) -> str | None:
                     f"@cluster has the unknown keyword {key} and neither {CLUSTER_SIZE_KEYWORD} nor "
                     f"{CLUSTER_SPEC_KEYWORD}, so it would take the whole cluster: did you mean {meant}?"
                 )
+    return None
+
+
+def wrong_value_in(metadata: Mapping[str, Any]) -> str | None:
+    """Return which value of a declaration of cluster use no cluster can satisfy; ``None`` if nothing is wrong.
+
+    Args:
+        metadata: the keywords of ``@cluster``.
+    """
+    size = metadata.get(CLUSTER_SIZE_KEYWORD)
+    if size is not None and not _is_count(size):
+        return f"@cluster({CLUSTER_SIZE_KEYWORD}={reprlib.repr(size)}): expected a whole number from 0 on"
+    spec = metadata.get(CLUSTER_SPEC_KEYWORD)
+    if spec is not None and not _is_spec(spec):
+        return f"@cluster({CLUSTER_SPEC_KEYWORD}={reprlib.repr(spec)}): expected a ClusterSpec"
     return None
 
 

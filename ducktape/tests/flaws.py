@@ -12,6 +12,7 @@ from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.node_container import NodeContainer
 from ducktape.json_serializable import jsonable
 from ducktape.mark.consts import CLUSTER_SIZE_KEYWORD, CLUSTER_SPEC_KEYWORD
+from ducktape.mark.resource import wrong_value_in
 from ducktape.tests.test_context import TestContext, shown
 
 _RAISED_BY_VALUES = (Exception, SystemExit)
@@ -77,6 +78,9 @@ def _look_at(context: TestContext) -> None:
 
 
 def _look_at_demand(context: TestContext) -> None:
+    wrong = wrong_value_in(context.cluster_use_metadata)
+    if wrong is not None:
+        raise ValueError(wrong)
     try:
         _look_at_spec(context)
     except _RAISED_BY_VALUES as error:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ducktape.cluster.cluster_spec import ClusterSpec
-from ducktape.mark.resource import cluster, mistake_in, oddities_in, unknown_keywords
+from ducktape.mark.resource import cluster, mistake_in, oddities_in, unknown_keywords, wrong_value_in
 from ducktape.tests.loader import LoaderException, TestLoader
 
 
@@ -47,13 +47,14 @@ def test_an_unknown_keyword_that_seems_to_say_a_size_is_an_error_where_nothing_e
 
 @pytest.mark.parametrize("value", ["2", -1, True, 2.0, [1], b"2"])
 def test_a_number_of_nodes_is_a_whole_number(value: Any) -> None:
-    assert mistake_in({"num_nodes": value}) == f"@cluster(num_nodes={value!r}): expected a whole number from 0 on"
+    assert wrong_value_in({"num_nodes": value}) == f"@cluster(num_nodes={value!r}): expected a whole number from 0 on"
 
 
 @pytest.mark.parametrize("value", [3, "spec", ClusterSpec])
 def test_a_spec_is_a_spec(value: Any) -> None:
     assert (
-        mistake_in({"cluster_spec": value}) == f"@cluster(cluster_spec={reprlib.repr(value)}): expected a ClusterSpec"
+        wrong_value_in({"cluster_spec": value})
+        == f"@cluster(cluster_spec={reprlib.repr(value)}): expected a ClusterSpec"
     )
 
 
