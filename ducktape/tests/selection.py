@@ -120,10 +120,16 @@ def _is_same_test(one: TestContext, other: TestContext) -> bool:
     """Return whether two contexts of one id are one test that was written down twice."""
     if one.cls is not other.cls or _base_function(one) is not _base_function(other):
         return False
+    arguments, others = one.injected_args, other.injected_args
     try:
-        return bool(one.injected_args == other.injected_args)
+        return bool(arguments == others) and _types_of(arguments) == _types_of(others)
     except Exception:  # the values are the user's, and so is their comparison
         return False
+
+
+def _types_of(arguments: Mapping[str, Any] | None) -> dict[str, type]:
+    """Return the types of arguments: Decimal("1.5") and 1.5 are equal, and two tests all the same."""
+    return {name: type(value) for name, value in (arguments or {}).items()}
 
 
 def _base_function(context: TestContext) -> Any:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ducktape.json_serializable import jsonable_arguments
+from ducktape.utils.masking import masked_word
 
 
 class LoaderException(Exception):
@@ -83,5 +84,5 @@ def _parse_arguments(text: str) -> dict[str, Any] | list[Any]:
     except ValueError:
         arguments = None
     if not isinstance(arguments, (dict, list)):
-        raise LoaderException(f"Invalid discovery symbol: cannot parse params: {text}")
+        raise LoaderException(f"Invalid discovery symbol: cannot parse params: {masked_word(text)}")
     return arguments

@@ -21,15 +21,18 @@ _SECRET_NAME = re.compile(
 # Names of arguments that say something about a secret, or are about keys that open nothing
 _HARMLESS_ARGUMENT = re.compile(
     r"^keys?$|^keys?_|(^|_)(num|max|min|partition|row|sort|primary|foreign|message|record|hash|range|public|shard)_keys?$"
-    r"|_(type|types|format|backend|provider|count|length|len|mode|policy|algorithm|auth|ttl|size|env|enabled|required)$",
+    r"|_(type|types|kind|format|style|backend|provider|count|length|len|mode|policy|strategy|method|scheme|mechanism)$"
+    r"|_(algorithm|auth|ttl|lifetime|expiry|expiration|size|env|enabled|required|rotation|refresh|reset|strength)$"
+    r"|_(name|file|path|dir|location|store|manager|endpoint|class|source)$|^(use|with|has|is|no|enable|disable)_",
     re.IGNORECASE,
 )
 _MAY_BE_A_NUMBER = re.compile(r"(password|passwd|passphrase|passcode|pass|pwd|secret|token)$", re.IGNORECASE)
+_SECRETS_BY_NAME = re.compile(r"(pass(word|wd|phrase|code)|secret|token|credential|api_?key)s?$", re.IGNORECASE)
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _URL_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+(?=@)")
 # Of JSON that is broken
-_QUOTED = re.compile(r'"([^"\\]*)"(\s*:\s*)"((?:[^"\\]|\\.)*)"?')
-_ASSIGNED = re.compile(r"(?<![\w-])(-{0,2}[\w.-]+)([=:])(\S+)")
+_QUOTED = re.compile(r"""(["'])([^"'\\]*)\1(\s*:\s*)(?:(["'])((?:(?!\4)[^\\]|\\.)*)\4?|([^\s,}\]"'{\[]+))""")
+_ASSIGNED = re.compile(r"(?<![\w-])(-{0,2}[\w.-]+)(=|:\s*)([^\s,}]+)")
 
 
 @functools.lru_cache(maxsize=4096)  # thousands of tests have the same few arguments
@@ -61,7 +64,14 @@ def is_secret(name: object, value: object) -> bool:
 
 def is_secret_argument(name: object, value: object) -> bool:
     """Return the same for an argument of a test, whose value is part of the id unless it is a secret."""
-    return is_secret(name, value) and not _HARMLESS_ARGUMENT.search(_in_snake_case(str(name)))
+    if not isinstance(name, str) or not is_secret_name(name) or _HARMLESS_ARGUMENT.search(_in_snake_case(name)):
+        return False
+    if not isinstance(value, (list, tuple, set, frozenset, dict)):
+        return is_secret(name, value)
+    if isinstance(value, dict) and not _is_name_of_secrets(name):
+        return False
+    members = value.values() if isinstance(value, dict) else value
+    return any(isinstance(each, (str, bytes)) and is_secret(name, each) for each in members)
 
 
 def masked_text(text: str) -> str:
@@ -86,7 +96,8 @@ def _masked(value: Any, is_named_secret: bool, depth: int) -> Any:
     if depth > _DEEPEST:
         return value
     if isinstance(value, Mapping):
-        return {key: _masked_item(key, item, depth) for key, item in value.items()}
+        items = ((key, _masked_item(key, item, depth)) for key, item in value.items())
+        return {key: _masked(item, is_named_secret, depth + 1) for key, item in items}
     if isinstance(value, (list, tuple)):
         return [_masked(item, is_named_secret, depth + 1) for item in value]
     return value
@@ -96,8 +107,15 @@ def _masked_item(key: Any, item: Any, depth: int) -> Any:
     if is_secret(key, item):
         return MASK
     # Of a list of passwords each is one
-    is_list = isinstance(item, (list, tuple))
-    return _masked(item, is_list and isinstance(key, str) and is_secret_name(key), depth + 1)
+    holds_secrets = isinstance(key, str) and (
+        is_secret_name(key) if isinstance(item, (list, tuple)) else _is_name_of_secrets(key)
+    )
+    return _masked(item, holds_secrets, depth + 1)
+
+
+def _is_name_of_secrets(name: str) -> bool:
+    """Return whether all values of a dict of this name are secrets, whatever their keys."""
+    return _SECRETS_BY_NAME.search(_in_snake_case(name)) is not None
 
 
 def masked_options(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,7 +130,7 @@ def options_with_secrets(options: Mapping[str, Any]) -> list[str]:
 
 def _masked_option(value: Any) -> Any:
     if isinstance(value, str):
-        return _masked_word(value)
+        return masked_word(value)
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         return masked_command_line(value)
     hidden = masked(value)
@@ -121,10 +139,11 @@ def _masked_option(value: Any) -> Any:
 
 def masked_command_line(words: Sequence[str]) -> list[str]:
     """Return the words of a command line without the secrets in JSON texts, symbols, assignments and URLs."""
-    return [_masked_word(word) for word in words]
+    return [masked_word(word) for word in words]
 
 
-def _masked_word(word: str) -> str:
+def masked_word(word: str) -> str:
+    """Return a word of a command line without the secrets in it."""
     start = min((position for position in (word.find("{"), word.find("[")) if position >= 0), default=-1)
     if start >= 0:
         try:
@@ -138,7 +157,10 @@ def _masked_word(word: str) -> str:
 
 
 def _masked_quoted(match: re.Match[str]) -> str:
-    return f'"{match[1]}"{match[2]}"{MASK}"' if is_secret(match[1], match[3]) else match[0]
+    quote, name, colon, value_quote, quoted, bare = match.groups(default="")
+    if not is_secret(name, quoted or bare):
+        return match[0]
+    return f"{quote}{name}{quote}{colon}{value_quote}{MASK}{value_quote}"
 
 
 def _masked_assignment(match: re.Match[str]) -> str:

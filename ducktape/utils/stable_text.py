@@ -7,7 +7,9 @@ represented by their class; what shares a text is told apart by a number. No tex
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import itertools
 import re
 import types
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -16,7 +18,7 @@ from typing import Any
 from ducktape.utils.masking import MASK, is_secret_argument, is_secret_name, masked_text
 
 _SCALARS = (str, int, float, bool, bytes, complex, type(None))
-_BRACKETS: dict[type, str] = {list: "[]", tuple: "()", set: "{}", frozenset: "{}"}
+_COLLECTIONS = (list, tuple, set, frozenset)
 _DEEPEST = 20
 _MOST_PARTS = 500
 _LARGEST_NUMBER_BITS = 14_000  # more digits than Python is willing to spell
@@ -134,6 +136,8 @@ class _Speller:
     def __init__(self, name: Callable[[Hashable, str], str]) -> None:
         self._name = name
         self._ancestors: list[int] = []
+        self._spelled: dict[tuple[int, bool], tuple[object, str]] = {}  # what is kept alive keeps its id
+        self._parts_left = _MOST_PARTS
 
     def spell(self, value: object, *, top: bool) -> str:
         """Return the text as ``str`` (top) or ``repr`` make it."""
@@ -144,11 +148,19 @@ class _Speller:
             return "{...}" if isinstance(value, dict) else "[...]"
         if len(self._ancestors) >= _DEEPEST:
             return self._name(id(value), _class_name(value))
+        if (id(value), top) not in self._spelled:  # otherwise each level of nested objects would double the work
+            self._spelled[id(value), top] = (value, self._spell_once(value, top=top))
+        return self._spelled[id(value), top][1]
+
+    def _spell_once(self, value: object, *, top: bool) -> str:
+        kind = type(value)
         self._ancestors.append(id(value))
         try:
             if kind is dict:
                 return self._dict(value)  # type: ignore[arg-type]
-            return self._collection(value) if kind in _BRACKETS else self._object(value, top=top)  # type: ignore[arg-type]
+            if kind in _COLLECTIONS or _is_plain_set(kind):
+                return self._collection(value)  # type: ignore[arg-type]
+            return self._object(value, top=top)
         except (Exception, SystemExit):  # code of users, and whatever they hand over
             return self._name(id(value), _class_name(value))
         finally:
@@ -165,16 +177,15 @@ class _Speller:
 
     def _collection(self, value: Collection[Any]) -> str:
         kind = type(value)
-        brackets = _BRACKETS[kind]
         ordered = in_stable_order(value) if isinstance(value, (set, frozenset)) else value
         items = ", ".join([self.spell(item, top=False) for item in ordered])
+        if isinstance(value, (set, frozenset)):
+            if not value:
+                return f"{kind.__name__}()"
+            return f"{{{items}}}" if kind is set else f"{kind.__name__}({{{items}}})"
         if kind is tuple and len(value) == 1:
             items += ","
-        if kind is set:
-            return f"{{{items}}}" if value else "set()"
-        if kind is frozenset:
-            return f"frozenset({{{items}}})" if value else "frozenset()"
-        return f"{brackets[0]}{items}{brackets[1]}"
+        return f"[{items}]" if kind is list else f"({items})"
 
     def _object(self, value: object, *, top: bool) -> str:
         spell, text = _spelled(value, top=top)
@@ -185,12 +196,20 @@ class _Speller:
         in_order = _with_sorted_sets(value)
         if in_order is not value:
             text = spell(in_order)
-        parts = _all_parts(value) if _AT_RISK.search(text) or _has_secrets(value) else []
+        parts = self._parts(value) if _AT_RISK.search(text) or _has_secrets(value) else []
         for part, replacement in self._replacements(parts):
             text = text.replace(part, replacement)
         if not _has_address(text, [value, in_order, *parts]) and spell(in_order) == spell(in_order):
             return masked_text(text)
         return self._name(id(value), _own_name(value) or _class_name(value))
+
+    def _parts(self, value: object) -> list[object]:
+        """Return the parts of an object; no more once there were hundreds, as objects such as mocks never end."""
+        parts: list[object] = []
+        with contextlib.suppress(Exception, SystemExit):  # code of users; its text is looked at all the same
+            parts.extend(itertools.islice(_parts(value), max(self._parts_left, 0)))
+        self._parts_left -= len(parts)
+        return parts
 
     def _replacements(self, parts: Iterable[object]) -> list[tuple[str, str]]:
         """Return what in the text of an object is to be replaced by what, the longest first."""
@@ -254,6 +273,11 @@ def _plain_text(value: object) -> str:
     return _Speller(lambda key, text: text).spell(value, top=False)
 
 
+def _is_plain_set(kind: Any) -> bool:
+    """Return whether objects of a class are sets that Python spells."""
+    return kind.__repr__ in (set.__repr__, frozenset.__repr__) and kind.__str__ is object.__str__
+
+
 def _own_name(value: object) -> str | None:
     """Return the name of a function, method or the like."""
     name, module = getattr(value, "__qualname__", None), getattr(value, "__module__", None)
@@ -301,20 +325,11 @@ def _with_sorted_sets(value: object) -> object:
     return twin
 
 
-def _all_parts(value: object) -> list[object]:
-    parts: list[object] = []
-    try:
-        parts.extend(_parts(value))
-    except (Exception, SystemExit):  # code of users; its text is looked at all the same
-        return parts
-    return parts
-
-
 def _parts(value: object) -> Iterator[object]:
-    """Yield what an object consists of and may show in its text, at most some hundreds of them."""
+    """Yield what an object consists of and may show in its text."""
     seen = {id(value)}
     waiting = [value]
-    while waiting and len(seen) < _MOST_PARTS:
+    while waiting:
         owner = waiting.pop()
         for part in _direct_parts(owner):
             if id(part) in seen or isinstance(part, (type, types.ModuleType)):
@@ -338,6 +353,8 @@ def _direct_parts(owner: object) -> Iterator[object]:
             field = names[position] if position < len(names) else None
             yield _Secret(item) if is_secret_argument(field, item) else item
     for name in ("func", "args", "keywords", "default_factory", "__self__", "__func__", "__wrapped__"):
+        if not hasattr(type(owner), name):
+            continue  # mocks and proxies would make one, and one more for each of these
         try:
             yield getattr(owner, name)
         except (Exception, SystemExit):  # it has none, or code of users

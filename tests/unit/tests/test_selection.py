@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import decimal
 import random
 from enum import Enum, IntEnum
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ducktape.json_serializable import jsonable
-from ducktape.mark import parametrize
+from ducktape.mark import matrix, parametrize
 from ducktape.mark.mark_expander import MarkedFunctionExpander
 from ducktape.tests.selection import (
     argument_key,
@@ -120,6 +121,14 @@ def test_one_test_written_twice_is_one_test() -> None:
     assert identities.settle(expanded) == expanded[:1]
     assert identities.settle(expanded[1:]) == expanded[:1]
     assert identities.renamed == {}
+
+
+def test_equal_values_of_different_types_are_different_tests() -> None:
+    def test_it(x: object) -> None: ...
+
+    expanded = MarkedFunctionExpander(function=matrix(x=[1.5, decimal.Decimal("1.5")])(test_it)).expand()
+    identities = disambiguate(expanded)
+    assert _ids(identities.settle(expanded)) == ["test_it.x=1.5", "test_it.x=1.5-2"]
 
 
 def test_values_with_a_broken_comparison_are_different() -> None:

@@ -24,6 +24,8 @@ HARMLESS: list[tuple[str, Any]] = [
     ("max_tokens", 5),
     ("bypass", "x"),
 ]
+HARMLESS += [("secret_rotation", "fast"), ("use_password", "yes"), ("token_file", "/t"), ("password_strategy", "a")]
+HARMLESS += [("tokens", [1, 2]), ("password", {"min": 5}), ("token_settings", {"kind": "jwt"})]
 HARMLESS += [("use_password", True), ("password", ""), ("password", None), ("compass", "north"), ("password", "***-2")]
 
 
@@ -42,6 +44,17 @@ def test_every_member_of_a_list_of_secrets_is_masked() -> None:
     assert masked({"passwords": ["s3cret", "other"]}) == {"passwords": ["***", "***"]}
 
 
+@pytest.mark.parametrize("value", [["s3cret"], ("s3cret", 1), {"s3cret"}, {"db": "s3cret"}])
+def test_an_argument_that_holds_secrets_is_one(value: object) -> None:
+    assert is_secret_argument("passwords", value)
+
+
+def test_everything_below_a_name_of_secrets_is_masked() -> None:
+    nested = {"db": "s3cret", "more": {"mail": ["s3cret"], "port": 25}}
+    assert masked({"secrets": nested}) == {"secrets": {"db": "***", "more": {"mail": ["***"], "port": 25}}}
+    assert masked({"token_settings": {"kind": "jwt"}}) == {"token_settings": {"kind": "jwt"}}
+
+
 def test_passwords_of_urls_and_private_keys_are_masked_under_any_name() -> None:
     key = "-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY-----"
     assert masked(["amqp://u:s3cret@host/x", f"{key}."]) == ["amqp://u:***@host/x", "***."]
@@ -54,6 +67,10 @@ def test_passwords_of_urls_and_private_keys_are_masked_under_any_name() -> None:
         ('--globals={"token":"s3cret"}', '--globals={"token": "***"}'),
         ('t.py::A.test@{"password":"s3cret"}', 't.py::A.test@{"password": "***"}'),
         ('{"password": "s3cret"', '{"password": "***"'),
+        ("{'password': 's3cret', 'a': 1}", "{'password': '***', 'a': 1}"),
+        ("{password: s3cret}", "{password: ***}"),
+        ('{"password": s3cret, "a": b}', '{"password": ***, "a": b}'),
+        ('{"password": 1234, }', '{"password": ***, }'),
         ("--db-password=s3cret", "--db-password=***"),
         ('t.py::A.test@{"x":1}', 't.py::A.test@{"x":1}'),
         ("amqp://u:s3cret@host", "amqp://u:***@host"),

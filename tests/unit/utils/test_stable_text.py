@@ -12,6 +12,7 @@ import sys
 import threading
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import pytest
 
@@ -185,3 +186,47 @@ def test_texts_are_the_same_under_any_hash_seed() -> None:
         for seed in ("1", "2", "3")
     }
     assert len(texts) == 1
+
+
+class Tags(set[str]):
+    pass
+
+
+class FrozenTags(frozenset[str]):
+    pass
+
+
+@pytest.mark.parametrize(("kind", "name"), [(Tags, "Tags"), (FrozenTags, "FrozenTags")])
+def test_sets_of_a_subclass_are_sorted(kind: type[Any], name: str) -> None:
+    names = [f"name{number}" for number in range(8)]
+    spelled = ", ".join(map(repr, names))
+    assert stable_text(kind(reversed(names))) == f"{name}({{{spelled}}})"
+    assert stable_text(kind()) == f"{name}()"
+
+
+def test_what_nested_objects_consist_of_is_looked_at_once() -> None:
+    class Node:
+        asked = 0
+
+        def __init__(self, child: object) -> None:
+            self.child = child
+
+        def __repr__(self) -> str:
+            Node.asked += 1
+            return f"0x{id(self):x}"
+
+    chain: object = None
+    for _ in range(15):
+        chain = Node(chain)
+    assert stable_text(chain) == f"{HERE}.test_what_nested_objects_consist_of_is_looked_at_once.<locals>.Node"
+    assert Node.asked < 2_000
+
+
+class AnswersEverything:
+    def __getattr__(self, name: str) -> AnswersEverything:
+        return AnswersEverything()
+
+
+@pytest.mark.parametrize("kind", [AnswersEverything, mock.Mock, mock.MagicMock])
+def test_an_object_that_makes_its_parts_when_asked_has_an_end(kind: type[Any]) -> None:
+    assert stable_text(kind()) == f"{kind.__module__}.{kind.__qualname__}"
