@@ -42,8 +42,8 @@ class RemoteAccountSSHConfig:
         max_sessions: what ``maxsessions`` says, as a number.
 
     Raises:
-        ValueError: a number is none or out of range, the machine on the way is not spelled as above, there is no such
-            environment variable, or host keys cannot be checked in that way.
+        ValueError: a number is invalid or out of range, the machine on the way is not spelled as above, there is no
+            such environment variable, or host keys cannot be checked in that way.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class RemoteAccountSSHConfig:
         self.host = host
         self.hostname: str = hostname or "localhost"
         self.user = user
-        self.port: int = int(port or 22) or 22
+        self.port: int = _port(port)
         self.password = password
         identities = _paths(identityfile) + _paths(identityfiles)
         self.identityfile: str | None = identities[0] if identities else None
@@ -164,6 +164,14 @@ def _seconds(value: float | str) -> float:
     seconds = float(value)
     # Whole numbers stay whole: they are written to cluster files and compared there.
     return int(seconds) if seconds.is_integer() else seconds
+
+
+def _port(value: int | str | None) -> int:
+    number = int(value or 22) or 22
+    # The operating system would take the remainder, and connect to some other server
+    if not 0 < number < 65536:
+        raise ValueError(f"port must be a number from 1 to 65535, not {number}")
+    return number
 
 
 def _sessions(value: int | str) -> int:

@@ -95,6 +95,17 @@ def test_newer_settings_are_shown_only_when_they_are_set(monkeypatch: pytest.Mon
     assert "s3cret" not in f"{config!r} {shown}"
 
 
+@pytest.mark.parametrize("given", [-1, 65536, "70000"])
+def test_a_port_that_no_machine_has_is_refused(given: int | str) -> None:
+    with pytest.raises(ValueError, match=f"^port must be a number from 1 to 65535, not {given}$"):
+        RemoteAccountSSHConfig(port=given)
+
+
+@pytest.mark.parametrize("given", [None, "", 0, "0", 22, "22"])
+def test_the_usual_port_is_that_of_ssh(given: int | str | None) -> None:
+    assert RemoteAccountSSHConfig(port=given).port == 22
+
+
 @pytest.mark.parametrize("given", ["gate", "me@gate", "gate:2222", "me@10.0.0.1:22", "me@[::1]:22"])
 def test_a_machine_on_the_way_is_kept_as_it_is_written(given: str) -> None:
     assert RemoteAccountSSHConfig(proxyjump=given).proxyjump == given
