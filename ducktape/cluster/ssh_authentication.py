@@ -48,8 +48,9 @@ class _Way:
 class Authentication:
     """All ways to log in that a node has; those that failed are not tried on a further connection.
 
-    The password comes first: a server counts attempts. If it is the passphrase of a key, the keys come before it. Keys
-    of the agent come last, those that belong to the node's identity files before others. It is not asked before.
+    The identity files come first: suites write a password such as "UNUSED" beside them, and servers answer a wrong one
+    late and count it. Then comes the password, before the keys of the agent, which may be more than a server bears. Of
+    these, those that belong to the node's identity files come first. The agent is not asked before.
 
     Args:
         user: the login name.
@@ -115,8 +116,7 @@ class Authentication:
         identities, self._unusable = load_identities(self._identity_files, self._passphrase or self._password)
         ways = [_Way(str(each), _KEY, partial(self._show_key, key=each.key)) for each in identities]
         if self._password:
-            position = len(ways) if any(each.is_locked for each in identities) else 0
-            ways.insert(position, _Way("password", _PASSWORD, self._give_password))
+            ways.append(_Way("password", _PASSWORD, self._give_password))
         only_files = [error for error in self._unusable if isinstance(error, OSError)]
         if only_files and not ways:
             # Somebody meant a key that is not there: to get in by another one would hide it.

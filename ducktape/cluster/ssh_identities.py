@@ -42,12 +42,10 @@ class Identity:
     Attributes:
         path: of its file.
         key: the key, with its certificate if there is one.
-        is_locked: a passphrase was needed.
     """
 
     path: str
     key: paramiko.PKey
-    is_locked: bool
 
     def __str__(self) -> str:
         return f"{self.path} ({self.key.get_name()})"
@@ -90,14 +88,14 @@ def load_identity(path: str, passphrase: str | None) -> Identity:
     key_path = path.removesuffix(_CERTIFICATE)
     data = _read(key_path)
     _refuse_what_is_no_private_key(data, key_path)
-    key, is_locked = _decoded(data, key_path, passphrase)
+    key = _decoded(data, key_path, passphrase)
     certificate = key_path + _CERTIFICATE
     if path == certificate or os.path.isfile(certificate):
         try:
             key.load_certificate(certificate)
         except (ValueError, binascii.Error, paramiko.SSHException) as error:
             raise paramiko.SSHException(f"{certificate} is no certificate of the key {key_path}: {error}") from error
-    return Identity(key_path, key, is_locked)
+    return Identity(key_path, key)
 
 
 def public_blobs(paths: Sequence[str]) -> set[bytes]:
@@ -160,20 +158,20 @@ def _refuse_what_is_no_private_key(data: bytes, path: str) -> None:
         raise paramiko.SSHException(f"{path} is no private key that can be used: {reason}")
 
 
-def _decoded(data: bytes, path: str, passphrase: str | None) -> tuple[paramiko.PKey, bool]:
-    """The key, and whether it was encrypted."""
+def _decoded(data: bytes, path: str, passphrase: str | None) -> paramiko.PKey:
+    """The key, which may be encrypted."""
     from cryptography.exceptions import UnsupportedAlgorithm
 
     try:
         try:
-            return _as_paramiko_has_it(_deciphered(data, None), path), False
+            return _as_paramiko_has_it(_deciphered(data, None), path)
         except TypeError as error:  # this is how a missing passphrase is told
             if not passphrase:
                 raise paramiko.PasswordRequiredException(
                     f"{path} is encrypted: give its passphrase as the password of the node, load it into an SSH agent, "
                     f"or take the passphrase off a copy of it: ssh-keygen -p -f {path}"
                 ) from error
-        return _as_paramiko_has_it(_deciphered(data, secret_bytes(passphrase)), path), True
+        return _as_paramiko_has_it(_deciphered(data, secret_bytes(passphrase)), path)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise paramiko.SSHException(_why_not(error, path, passphrase)) from error
 

@@ -358,11 +358,11 @@ def test_a_password_is_not_sent_where_none_is_taken(key: Callable[..., str]) -> 
         assert "password" not in server.attempts
 
 
-def test_identities_that_one_connection_does_not_bear_follow_a_password(key: Callable[..., str]) -> None:
+def test_a_password_follows_identities_also_when_one_connection_does_not_bear_them_all(key: Callable[..., str]) -> None:
     with password_server(most_attempts=2) as server:
         paths = [key(f"key{number}") for number in range(3)]
         assert isinstance(_error_of(server.settings(password=SECRET, identityfile=paths)), paramiko.SSHException)
-        assert server.attempts == ["password", "publickey", "publickey", "publickey"]
+        assert server.attempts == ["publickey", "publickey", "publickey", "password"]
 
 
 def test_a_greeting_is_awaited_as_long_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
