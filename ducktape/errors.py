@@ -39,6 +39,7 @@ Each error is defined where it is raised; this is the whole tree::
      │   ├─ UnsafeNameError                            ducktape.cluster.file_names
      │   └─ CopyError                                  ducktape.cluster.copying
      └─ SSHException                                   (of the SSH library)
+         ├─ AgentError                                 ducktape.cluster.ssh_agent
          ├─ HostKeyError                               ducktape.cluster.ssh_host_keys
          └─ AuthenticationException                    (of the SSH library)
              └─ ServerHungUp                           ducktape.cluster.ssh_authentication
