@@ -81,7 +81,7 @@ _KEEP_FILE = '[ ! -d "$1" ] || set -- "$2"; cat >"$1"'
 
 def new_mark() -> bytes:
     """What the node says before its first word for us: start-up files of a shell may have something to say, too."""
-    return f"ducktape-{secrets.token_hex(8)}".encode()
+    return f"copy-{secrets.token_hex(8)}".encode()  # seen by whoever looks for processes by a word
 
 
 def _command(script: str, *arguments: str) -> str:

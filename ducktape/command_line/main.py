@@ -56,6 +56,10 @@ def main() -> None:
             succeeded = _run_session(argv, resources)
     except KeyboardInterrupt:
         give_up("Interrupted before the first test")
+    except OSError as error:
+        if error.errno not in (errno.EMFILE, errno.ENFILE):
+            raise
+        give_up(f"{error.strerror}: raise the limit that `ulimit -n` shows, or run fewer tests at the same time")
     except SystemExit as end:
         # A listing, a help text or a version is all that was asked for; a run has its reports
         if not end.code and (lost := lost_output()) is not None:

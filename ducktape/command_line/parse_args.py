@@ -46,7 +46,7 @@ _NEWER_OPTIONS = (
 # the next path of tests.
 _OPTIONAL_VALUES = {
     "--shuffle": ("random", re.compile(r"-?\d+|random")),
-    "--resume": ("latest", re.compile(r"latest|\d{4}-\d{2}-\d{2}--\d+")),
+    "--resume": ("latest", re.compile(r"latest|\d{4}-\d{2}-\d{2}--\d+/?")),
     "--until-failure": ("0", re.compile(r"\d+")),
 }
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import glob
 import itertools
 import json
 import os
@@ -122,15 +123,19 @@ def _comparable(options: Mapping[str, Any], directory: str) -> dict[str, Any]:
     """Return the options that choose among the tests, equal for two spellings of the same choice."""
     anchored = _anchored({name: value for name, value in options.items() if name in _CHOOSING_BY_NAME}, directory)
     return {
-        name: _plain_json(value) if name == "parameters" else frozenset(map(_plain_symbol, value or ()))
+        name: _plain_json(value)
+        if name == "parameters"
+        else frozenset(plain for symbol in value or () for plain in _plain_symbols(symbol))
         for name, value in anchored.items()
     }
 
 
-def _plain_symbol(symbol: str) -> tuple[str, str, str]:
+def _plain_symbols(symbol: str) -> set[tuple[str, str, str]]:
+    """Return the files or directories that a symbol names, links and wildcards resolved, each with class and method."""
     path, _, rest = symbol.partition("::")
     method, _, arguments = rest.partition("@")
-    return os.path.realpath(path), method, _plain_json(arguments)
+    paths = [path] if os.path.exists(path) else glob.glob(path) or [path]
+    return {(os.path.realpath(each), method, _plain_json(arguments)) for each in paths}
 
 
 def _plain_json(text: str | None) -> str:

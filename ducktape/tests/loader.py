@@ -139,7 +139,10 @@ class TestLoader:
         tests = select(tests, keyword=self.keyword, tags=self.tags)
         if not tests:
             raise NoTestsError("No tests to run: none of those found matches -k or --tags")
-        return selection.repeat(self._choose_subset(tests, identities.ids), self.repeat)
+        try:
+            return selection.repeat(self._choose_subset(tests, identities.ids), self.repeat)
+        except MemoryError as error:
+            raise LoaderException(f"There is no room for {self.repeat} times as many tests") from error
 
     def discover(
         self,

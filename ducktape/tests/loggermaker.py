@@ -9,8 +9,9 @@ import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import Any
 
-from ducktape.utils.files import NO_ROOM
+from ducktape.utils.files import NO_ROOM, without_waiting
 
 
 class LoggerMaker(ABC):
@@ -67,6 +68,9 @@ class _LogFile(_Patient, logging.FileHandler):
 
     def __init__(self, path: str) -> None:
         logging.FileHandler.__init__(self, path, encoding="utf-8", errors="backslashreplace")
+
+    def _open(self) -> Any:
+        return open(self.baseFilename, "a", encoding="utf-8", errors="backslashreplace", opener=without_waiting)
 
 
 class _Console(_Patient, logging.StreamHandler):  # type: ignore[type-arg]  # generic for type checkers alone

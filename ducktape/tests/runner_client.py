@@ -49,7 +49,7 @@ from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus, status_
 from ducktape.tests.test_context import TestContext, shown
 from ducktape.utils import strictness
 from ducktape.utils.child import HELD_BACK, release_signals
-from ducktape.utils.files import NO_ROOM
+from ducktape.utils.files import NO_ROOM, without_waiting
 from ducktape.utils.guardian import say_that_ending
 from ducktape.utils.processes import Family, child_pids, end_processes
 from ducktape.utils.stable_text import stable_text
@@ -445,7 +445,7 @@ def _stacks_on_demand(path: str) -> Iterator[None]:
 
 def _opened(path: str) -> contextlib.AbstractContextManager[IO[str]]:
     try:
-        return open(path, "w", encoding="utf-8")
+        return open(path, "w", encoding="utf-8", opener=without_waiting)
     except OSError:
         return contextlib.nullcontext(sys.__stderr__ or sys.stderr)  # without it the signal would be deadly
 

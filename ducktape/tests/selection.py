@@ -186,8 +186,15 @@ def shuffle(tests: Sequence[T], seed: int) -> list[T]:
 
 
 def repeat(tests: Sequence[T], times: int) -> list[T]:
-    """Return the whole list several times in a row."""
-    return list(tests) * times
+    """Return the whole list several times in a row.
+
+    Raises:
+        MemoryError: there is no room for that many.
+    """
+    try:
+        return list(tests) * times
+    except OverflowError as error:
+        raise MemoryError(str(error)) from error
 
 
 def sample(tests: Collection[T], size: int, rng: random.Random) -> list[T]:

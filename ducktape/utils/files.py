@@ -151,6 +151,19 @@ def open_to_read(path: str | os.PathLike[str]) -> int:
     raise OSError(errno.EINVAL, "It is a named pipe or a device, not a file", os.fspath(path))
 
 
+def without_waiting(path: str, flags: int) -> int:
+    """Open a file for :func:`open` as its ``opener``; a named pipe that nobody reads is an error, and not waited for.
+
+    Args:
+        path: of the file.
+        flags: as ``os.open`` takes them.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
+
+
 def lock(descriptor: int, wait_sec: float) -> None:
     """Exclude other programs of this machine from a file or directory as long as a descriptor is open.
 

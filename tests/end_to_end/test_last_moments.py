@@ -177,6 +177,13 @@ def test_the_paths_with_which_a_session_began_may_be_said_again(
     assert (code == 2) is done.stdout.startswith("ducktape: error: --resume goes on with the tests that the session ")
 
 
+def test_a_wildcard_and_what_a_shell_makes_of_it_are_the_same_paths(tmp_path: Path) -> None:
+    suite(tmp_path, SUITE.replace("assert n != 2", "pass"))
+    results = ("--results-root", str(tmp_path / "results"))
+    assert run(tmp_path, "suite/test_*.py", *LOCALHOST).returncode == 0
+    assert run(tmp_path, "suite/test_it.py", *results, "--resume").returncode == 0
+
+
 @pytest.mark.parametrize("arguments", [["suite", "-k", "("], ["suite", "--tags", "and"], ["suite", "--sample", "0"]])
 def test_a_wrong_option_leaves_nothing_behind(tmp_path: Path, arguments: list[str]) -> None:
     suite(tmp_path, SUITE)

@@ -145,7 +145,7 @@ class HostileTransport(Transport):
         self, command: str, *, stdin: Stdin = None, merge_stderr: bool = False, timeout: float | None = None
     ) -> CommandStream:
         words = command.split()
-        marks = [word for word in words if word.startswith("ducktape-")]
+        marks = [word for word in words if word.startswith("copy-")]
         if not marks:
             return Said(self._answer if command.startswith("for f in ") else b"")
         return Said(self._said(marks[-1].encode(), command))

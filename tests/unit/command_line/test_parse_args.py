@@ -238,6 +238,7 @@ def test_expressions_over_ids_are_one_word_or_behind_one_letter() -> None:
         (["--resume", "tests"], "resume", "latest", ["tests"]),
         (["--resume", "2026-11-22--003"], "resume", "2026-11-22--003", None),
         (["--resume", "latest"], "resume", "latest", None),
+        (["--resume", "2026-11-22--001/"], "resume", "2026-11-22--001/", None),
         (["--until-failure", "tests"], "until_failure", 0, ["tests"]),
         (["--until-failure", "5", "tests"], "until_failure", 5, ["tests"]),
         (["--until-failure", "--debug"], "until_failure", 0, None),

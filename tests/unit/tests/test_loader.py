@@ -197,6 +197,13 @@ def test_the_list_is_cut_and_then_repeated(tree: Tree) -> None:
     assert _loader(subset=3, subsets=4).load([package]) == []
 
 
+def test_more_repetitions_than_there_is_room_for_are_told(tree: Tree) -> None:
+    package = tree.package("duckpack", "test_a.py")
+    with pytest.raises(LoaderException) as caught:
+        _loader(repeat=10**20).load([package])
+    assert str(caught.value) == "There is no room for 100000000000000000000 times as many tests"
+
+
 def test_the_function_pattern_can_be_changed(tree: Tree) -> None:
     file = tree.test("test_pattern.py", "T", "check_a", "test_b")
     loader = _loader()

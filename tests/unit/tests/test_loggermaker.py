@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -141,6 +142,21 @@ def test_a_directory_that_cannot_be_made_costs_its_files_alone(
     assert captured.out == "still on the console\n"
     told = [line.partition(": [Errno")[0] for line in captured.err.splitlines()]
     assert told == [f"Log lines are being lost: {tmp_path / 'file' / name}" for name in ("it.info", "it.debug")]
+
+
+def test_a_named_pipe_in_the_place_of_a_log_costs_its_lines_and_holds_nobody_up(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "it.info")
+    logger = logging.getLogger(name)
+    add_handlers(logger, str(tmp_path), "it", "%(message)s", logging.CRITICAL)
+    logger.info("kept in the other file")
+    close_logger(logger)
+    told = (
+        f"Log lines are being lost: {tmp_path / 'it.info'}: [Errno 6] No such device or address: '{tmp_path}/it.info'"
+    )
+    assert capsys.readouterr().err.splitlines() == [told]
+    assert (tmp_path / "it.debug").read_text() == "kept in the other file\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
