@@ -75,8 +75,7 @@ def test_every_result_has_its_row(page: str) -> None:
 
 def test_text_of_tests_stays_text(page: str) -> None:
     assert "<title>System Test Report 2026-11-22--001</title>" in page
-    # Half of a character is what every file of ours has for it
-    shown = NASTY.replace("\x00", r"\x00").replace("\x1b", r"\x1b").replace("\udc80", "\ufffd")
+    shown = NASTY.replace("\x00", r"\x00").replace("\x1b", r"\x1b")
     assert any(shown in row for row in rows(page))
     assert page.count("<script>") == 1
 
