@@ -4,9 +4,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
-# Most tests wait more than they compute, so more workers than cores pay off. A file stays on one worker.
+# Most tests wait more than they compute, so more workers than cores pay off. A file stays on one worker, and each worker
+# keeps the order of the folders: what shares servers runs without others in between.
 WORKERS ?= 3
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 BENCH_ARGS ?=
 export PYTHON VENV
 # An environment of the caller must not change what is installed or imported here.

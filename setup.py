@@ -68,7 +68,7 @@ setup(
             "moto[server]>=5.0.0",
             "mypy>=1.11",
             "pytest>=8.0.0",
-            "pytest-xdist>=3.5.0",
+            "pytest-xdist>=3.7.0",
             "ruff>=0.6",
             "setuptools>=64.0.0",
             "types-paramiko>=3.4.0.20240423",
