@@ -8,6 +8,9 @@ PYTEST_ARGS ?=
 # keeps the order of the folders: what shares servers runs without others in between.
 WORKERS ?= 3
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Real servers and nodes have the machine to themselves: their timing is part of what is tested.
+SIDE_BY_SIDE = tests/style tests/architecture tests/unit tests/compatibility tests/docs tests/packaging
+ONE_BY_ONE = tests/contract tests/end_to_end tests/system
 BENCH_ARGS ?=
 export PYTHON VENV
 # An environment of the caller must not change what is installed or imported here.
@@ -35,7 +38,8 @@ demo:  ## install the package and run systests/demo: on the sandbox if this mach
 test:  ## everything that .ci/run runs
 	@.ci/prepare test
 	@.ci/lowest
-	@$(PYTEST) $(PYTEST_ARGS)
+	@$(PYTEST) $(SIDE_BY_SIDE) $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest $(ONE_BY_ONE) $(PYTEST_ARGS)
 
 lowest:  ## unit and contract tests with every requirement at its lower bound in setup.py
 	@.ci/prepare test
