@@ -19,6 +19,7 @@ from ducktape.cluster.sandbox_server import provide_server
 
 # A directory of any length is answered in pieces
 _ENTRIES_AT_ONCE = 100
+_LARGEST_SNAPSHOT = 1 << 20
 
 
 def attributes(name: str, status: os.stat_result) -> list[Any]:
@@ -27,7 +28,23 @@ def attributes(name: str, status: os.stat_result) -> list[Any]:
 
 
 def _open(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, 0o666)
+    descriptor = os.open(path, flags | os.O_CLOEXEC, 0o666)
+    # What describes this process can only be read while it lives, and it ends with its answer
+    if os.readlink(f"/proc/self/fd/{descriptor}").startswith(f"/proc/{os.getpid()}/"):
+        return _snapshot(descriptor)
+    return descriptor
+
+
+def _snapshot(descriptor: int) -> int:
+    """Return an open copy of the content of a file, at most 1 MiB of it, in its place."""
+    content = b""
+    while len(content) < _LARGEST_SNAPSHOT and (piece := os.read(descriptor, _LARGEST_SNAPSHOT - len(content))):
+        content += piece
+    os.close(descriptor)
+    copy = os.memfd_create("snapshot", os.MFD_CLOEXEC)
+    os.write(copy, content)
+    os.lseek(copy, 0, os.SEEK_SET)
+    return copy
 
 
 def _attributes(path: str, follow: bool) -> list[Any]:

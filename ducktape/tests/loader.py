@@ -28,6 +28,7 @@ from ducktape.tests.keywords import Expression, select
 from ducktape.tests.suites import Suite, is_suite_file, read_suites
 from ducktape.tests.symbols import LoaderException, NoTestsError, TestSymbol, parse_symbol
 from ducktape.tests.test_context import TestContext
+from ducktape.utils.exits import survived_exits
 from ducktape.utils.files import read_text
 
 __all__ = [
@@ -120,6 +121,10 @@ class TestLoader:
             NoTestsError: nothing is left to run.
             LoaderException: a symbol, a suite file, a mark or the historical report is wrong.
         """
+        with survived_exits():
+            return self._load(symbols, excluded_test_symbols)
+
+    def _load(self, symbols: Iterable[str], excluded_test_symbols: Sequence[str] | None) -> list[TestContext]:
         if isinstance(symbols, str):
             raise LoaderException("Expected test_discovery_symbols to be a list.")
         named = [os.fspath(symbol) for symbol in symbols]
@@ -164,8 +169,9 @@ class TestLoader:
         file = os.path.abspath(os.path.join(directory, module_name))
         search = _Search(self, ())
         symbol = TestSymbol(file, cls_name or "", method_name or "", injected_args)
-        tests = search.contexts(file, symbol, frozenset())
-        search.expansion.check(tests)
+        with survived_exits():
+            tests = search.contexts(file, symbol, frozenset())
+            search.expansion.check(tests)
         self.import_failures += search.failures
         return tests
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ducktape import __version__
 from ducktape.cluster.health import UnhealthyNode, unhealthy_nodes
 from ducktape.json_serializable import jsonable, strict, strict_dumps
+from ducktape.tests.bounds import LONGEST_DESCRIPTION, bounded_text
 from ducktape.tests.not_run import NotRun
 from ducktape.tests.reports import text
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus
@@ -116,7 +117,7 @@ class TestResult:
         arguments = test_context.json_arguments
         self.injected_args: dict[str, Any] | None = strict(arguments)
         self._set_rare({"symbol_arguments": _exact(arguments, self.injected_args)})
-        self.description: str = strict(test_context.description)
+        self.description: str = bounded_text(strict(test_context.description), LONGEST_DESCRIPTION)
         self.file_name = test_context.file
         self.test_index = test_index
         self.test_status: TestStatus = _shared(test_status)

@@ -316,6 +316,11 @@ def test_ids_are_the_same_under_any_hash_seed(tree: Tree) -> None:
         ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
         ("1 / 0", "ZeroDivisionError: division by zero"),
         ("raise SystemExit(3)", "SystemExit: 3"),
+        ("import os\nos._exit(0)", "SystemExit: os._exit was called, which would have ended the whole run"),
+        (
+            "import os\nos.execlp('true', 'true')",
+            "SystemExit: os.execv was called, which would have ended the whole run",
+        ),
         ("x = = 1", "SyntaxError: invalid syntax (test_broken.py, line 1)"),
         ("assert False, 'no'", "AssertionError: no"),
         ("from ducktape.mark import matrix\nmatrix(x=5)", "DucktapeError: Expected all values in @matrix"),
@@ -333,6 +338,19 @@ def test_a_broken_file_is_kept_in_mind(tree: Tree, caplog: pytest.LogCaptureFixt
     (line,) = _said(caplog, logging.ERROR)
     start = "Failed to import duckpack.test_broken, which may indicate a broken test that cannot be loaded: "
     assert line.startswith(start + error)
+
+
+def test_a_process_that_is_forked_during_an_import_ends_as_it_wants_to(tree: Tree) -> None:
+    forking = """
+    pid = os.fork()
+    if not pid:
+        os._exit(7)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+"""
+    leave = os._exit
+    (test,) = _loader().load([tree.test("test_fork.py", extra=f"    import os\n{forking}")])
+    assert test.cls.status == 7
+    assert os._exit is leave
 
 
 def test_an_interrupt_is_no_broken_file(tree: Tree) -> None:

@@ -67,6 +67,14 @@ def test_a_result_takes_what_it_says_from_its_context() -> None:
     assert it.session_context is of
 
 
+def test_a_description_of_any_length_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    it = context("test_data")
+    monkeypatch.setattr(it.function, "__doc__", "begin " + "x" * 1_000_000 + " end")
+    description = TestResult(it, 1, session()).description
+    assert len(description) < 101_000
+    assert (description[:8], description[-5:]) == ("begin xx", "x end")
+
+
 def test_nothing_but_the_first_three_arguments_is_needed() -> None:
     it = TestResult(context(), 1, session())
     assert (it.test_status, it.summary, it.data) == (PASS, "", None)

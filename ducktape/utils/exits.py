@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Code of users that ends the process that imports it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_ENDS = ("_exit", "execv", "execve")  # the other forms of exec call one of these
+
+
+@contextmanager
+def survived_exits() -> Iterator[None]:
+    """Make ``os._exit`` and ``os.exec*`` raise ``SystemExit`` in this process meanwhile.
+
+    Otherwise they would end a run with whatever exit code they like, and without a word. Processes that are forked
+    meanwhile can end as they want to.
+    """
+    own = os.getpid()
+
+    def refused(name: str, end: Callable[..., Any]) -> Callable[..., Any]:
+        def refuse(*args: Any, **kwargs: Any) -> Any:
+            if os.getpid() != own:
+                return end(*args, **kwargs)
+            raise SystemExit(f"os.{name} was called, which would have ended the whole run")
+
+        return refuse
+
+    real = {name: getattr(os, name) for name in _ENDS}
+    for name, end in real.items():
+        setattr(os, name, refused(name, end))
+    try:
+        yield
+    finally:
+        for name, end in real.items():
+            setattr(os, name, end)
