@@ -30,7 +30,9 @@ def attributes(name: str, status: os.stat_result) -> list[Any]:
 def _open(path: str, flags: int) -> int:
     descriptor = os.open(path, flags | os.O_CLOEXEC, 0o666)
     # What describes this process can only be read while it lives, and it ends with its answer
-    if os.readlink(f"/proc/self/fd/{descriptor}").startswith(f"/proc/{os.getpid()}/"):
+    if flags & os.O_ACCMODE == os.O_RDONLY and os.readlink(f"/proc/self/fd/{descriptor}").startswith(
+        f"/proc/{os.getpid()}/"
+    ):
         return _snapshot(descriptor)
     return descriptor
 
