@@ -15,7 +15,7 @@ from benchmarks import environments, sandbox, simulation, ssh
 from benchmarks.measure import CommandFailed, Sample, run
 from benchmarks.suites import write_no_op
 from benchmarks.table import Row, Target, as_json, render, render_targets, targets
-from ducktape.cluster.sandbox import SandboxError
+from ducktape.cluster.sandbox.cluster import SandboxError
 
 LOCALHOST = ["--cluster", "ducktape.cluster.localhost.LocalhostCluster"]
 

@@ -21,7 +21,7 @@ from benchmarks.podman import Podman, PodmanFailed, beside, say
 from benchmarks.suites import write_with_nodes
 from benchmarks.table import Target, columns, number, ratio
 from ducktape.cluster.cluster_spec import ClusterSpec
-from ducktape.cluster.sandbox import SandboxCluster
+from ducktape.cluster.sandbox.cluster import SandboxCluster
 from tests.support.sandbox import missing_for_sandbox
 
 _NODES = 10

@@ -15,8 +15,8 @@ from typing import Any
 
 from benchmarks.table import Target, columns
 from ducktape.cluster.localhost import LocalhostCluster
-from ducktape.tests.priority import Job, lower_bound
 from ducktape.tests.scheduler import TestScheduler
+from ducktape.tests.scheduling.ordering import Job, lower_bound
 from ducktape.tests.session import SessionContext
 from ducktape.tests.test_context import TestContext
 

@@ -6,43 +6,43 @@ Each error is defined where it is raised; this is the whole tree::
     RuntimeError
      └─ DucktapeError                                  ducktape.errors
          ├─ TimeoutError                               ducktape.errors (waiting was in vain)
-         │   └─ NotReadyError                          ducktape.utils.wait_engine
+         │   └─ NotReadyError                          ducktape.utils.waiting.engine
          ├─ InfrastructureError                        ducktape.errors (for users: not the test's fault)
-         ├─ SessionBusyError                           ducktape.tests.journal
-         ├─ RecordError                                ducktape.tests.replay
-         │   ├─ NoEarlierSessionError                  ducktape.command_line.resuming
-         │   └─ OtherTestsError                        ducktape.command_line.resuming
+         ├─ SessionBusyError                           ducktape.tests.recording.journal
+         ├─ RecordError                                ducktape.tests.recording.state
+         │   ├─ NoEarlierSessionError                  ducktape.command_line.session.resume
+         │   └─ OtherTestsError                        ducktape.command_line.session.resume
          ├─ FaultError                                 ducktape.faults.errors
          ├─ MissingHookError                           ducktape.services.service (a NotImplementedError too)
-         ├─ HookError                                  ducktape.utils.hooks (a hook is async, or contains yield)
-         └─ RemoteAccountError                         ducktape.cluster.remote_errors
-             └─ RemoteCommandError                     ducktape.cluster.remote_errors
+         ├─ HookError                                  ducktape.utils.support.hooks (a hook is async, or contains yield)
+         └─ RemoteAccountError                         ducktape.cluster.account.errors
+             └─ RemoteCommandError                     ducktape.cluster.account.errors
     Exception
      ├─ Skip                                           ducktape.errors (for users: this test does not apply here)
      ├─ NodeNotPresentError                            ducktape.cluster.node_container
      ├─ InsufficientResourcesError                     ducktape.cluster.node_container
      │   ├─ InsufficientHealthyNodesError              ducktape.cluster.node_container
-     │   └─ NodesLeasedElsewhereError                  ducktape.cluster.lease
-     ├─ SandboxError                                   ducktape.cluster.sandbox_control
-     ├─ CannotStream                                   ducktape.cluster.tree_stream (never reaches a test)
-     ├─ LoaderException                                ducktape.tests.symbols
-     │   └─ NoTestsError                               ducktape.tests.symbols
+     │   └─ NodesLeasedElsewhereError                  ducktape.cluster.pool.lease
+     ├─ SandboxError                                   ducktape.cluster.sandbox.client
+     ├─ CannotStream                                   ducktape.cluster.copy.tar_copy (never reaches a test)
+     ├─ LoaderException                                ducktape.tests.loading.symbols
+     │   └─ NoTestsError                               ducktape.tests.loading.symbols
      ├─ ValueError
-     │   ├─ ExpressionError                            ducktape.tests.keywords
-     │   └─ UnknownClusterError                        ducktape.command_line.cluster_names
-     ├─ ConfigError                                    ducktape.command_line.config_words (never reaches a test)
+     │   ├─ ExpressionError                            ducktape.tests.loading.expressions
+     │   └─ UnknownClusterError                        ducktape.command_line.options.clusters
+     ├─ ConfigError                                    ducktape.command_line.options.config_words (never reaches a test)
      ├─ UserWarning
      │   └─ CompatibilityWarning                       ducktape.errors (an error with --strict)
      ├─ EOFError
-     │   └─ StreamEnded                                ducktape.cluster.tar_stream (never reaches a test)
+     │   └─ StreamEnded                                ducktape.cluster.copy.tar_stream (never reaches a test)
      ├─ OSError
-     │   ├─ UnsafeNameError                            ducktape.cluster.file_names
-     │   └─ CopyError                                  ducktape.cluster.copying
+     │   ├─ UnsafeNameError                            ducktape.cluster.copy.names
+     │   └─ CopyError                                  ducktape.cluster.copy.walk
      └─ SSHException                                   (of the SSH library)
-         ├─ AgentError                                 ducktape.cluster.ssh_agent
-         ├─ HostKeyError                               ducktape.cluster.ssh_host_keys
+         ├─ AgentError                                 ducktape.cluster.ssh.agent
+         ├─ HostKeyError                               ducktape.cluster.ssh.host_keys
          └─ AuthenticationException                    (of the SSH library)
-             └─ ServerHungUp                           ducktape.cluster.ssh_authentication
+             └─ ServerHungUp                           ducktape.cluster.ssh.authentication
 
 The second group stays outside ``DucktapeError``: suites tell lack of nodes and failed discovery apart from failures
 on a node by catching ``RuntimeError`` for the latter only.

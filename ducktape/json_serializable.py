@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from ducktape.utils.masking import is_secret_argument, masked_text
-from ducktape.utils.stable_text import Numbers, stable_argument, stable_text
+from ducktape.utils.support.masking import is_secret_argument, masked_text
+from ducktape.utils.support.stable_text import Numbers, stable_argument, stable_text
 
 # Far below the depth at which the standard encoder gives up
 _MAX_DEPTH = 100

@@ -6,7 +6,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ducktape.utils.deferred import Deferred, DeferringDict
+from ducktape.utils.support.lazy import Deferred, DeferringDict
 
 if TYPE_CHECKING:
     import jinja2
@@ -43,7 +43,7 @@ class TemplateRenderer:
             jinja2.TemplateError: the text is no template, or an attribute of an unknown name was used.
         """
         # The engine takes longer to import than everything that most suites need before their first template
-        from ducktape.utils import template_engine
+        from ducktape.utils.support import templates as template_engine
 
         if isinstance(template, str):
             template = template_engine.compile_text(template)
@@ -71,7 +71,7 @@ class TemplateRenderer:
             OSError: there is no place to look for it.
         """
         if not hasattr(self, "template_loader"):
-            from ducktape.utils import template_engine
+            from ducktape.utils.support import templates as template_engine
 
             # Beside this class lie templates of the framework, which are not meant for users
             classes = [cls for cls in type(self).__mro__ if cls not in (TemplateRenderer, object)]

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.cluster_spec import ClusterSpec
-from ducktape.utils.hooks import called
+from ducktape.utils.support.hooks import called
 
 __all__ = ["Cluster", "ClusterNode", "ClusterSpec"]
 

@@ -9,7 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 from ducktape.cluster.cluster import Cluster
-from ducktape.cluster.cluster_file import (
+from ducktape.cluster.cluster_node import ClusterNode
+from ducktape.cluster.cluster_spec import ClusterSpec
+from ducktape.cluster.consts import WINDOWS
+from ducktape.cluster.health.login import UnhealthyNode, check_nodes
+from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
+from ducktape.cluster.node_container import InsufficientHealthyNodesError, NodeContainer
+from ducktape.cluster.pool.cluster_file import (
     DEFAULT_FILE,
     lease_folder,
     nodes_of,
@@ -18,21 +24,15 @@ from ducktape.cluster.cluster_file import (
     refuse,
     ssh_settings,
 )
-from ducktape.cluster.cluster_file_keys import check_node, check_top
-from ducktape.cluster.cluster_node import ClusterNode
-from ducktape.cluster.cluster_spec import ClusterSpec
-from ducktape.cluster.consts import WINDOWS
-from ducktape.cluster.health import UnhealthyNode, check_nodes
-from ducktape.cluster.lease import Leases
-from ducktape.cluster.leased_pool import LeasedPool
-from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
-from ducktape.cluster.node_container import InsufficientHealthyNodesError, NodeContainer
-from ducktape.cluster.node_names import name_nodes
-from ducktape.cluster.put_aside import PutAside
+from ducktape.cluster.pool.cluster_file_keys import check_node, check_top
+from ducktape.cluster.pool.lease import Leases
+from ducktape.cluster.pool.leased_pool import LeasedPool
+from ducktape.cluster.pool.node_names import name_nodes
+from ducktape.cluster.pool.quarantine import PutAside
 from ducktape.cluster.remoteaccount import RemoteAccount, RemoteAccountSSHConfig
 from ducktape.cluster.windows_remoteaccount import WindowsRemoteAccount
 from ducktape.errors import CompatibilityWarning
-from ducktape.utils.hooks import answer_of
+from ducktape.utils.support.hooks import answer_of
 
 
 def make_remote_account(ssh_config: RemoteAccountSSHConfig, *args: Any, **kwargs: Any) -> RemoteAccount:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from ducktape.utils.hooks import answer_of
+from ducktape.utils.support.hooks import answer_of
 
 GroupKey = tuple[Any, Any]
 

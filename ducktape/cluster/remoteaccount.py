@@ -12,17 +12,17 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ducktape.cluster.file_verbs import FileVerbs
-from ducktape.cluster.log_monitor import LogMonitor
-from ducktape.cluster.output import OutputFile, SSHOutputIter
-from ducktape.cluster.process_verbs import ProcessVerbs
-from ducktape.cluster.remote_errors import RemoteAccountError, RemoteCommandError
-from ducktape.cluster.ssh import KEEPALIVE_SEC, IgnoreMissingHostKeyPolicy, SshTransport
-from ducktape.cluster.ssh_config import RemoteAccountSSHConfig
-from ducktape.cluster.ssh_failures import check_ssh, run_ssh_checks
+from ducktape.cluster.account.errors import RemoteAccountError, RemoteCommandError
+from ducktape.cluster.account.files import FileVerbs
+from ducktape.cluster.account.log_monitor import LogMonitor
+from ducktape.cluster.account.output import OutputFile, SSHOutputIter
+from ducktape.cluster.account.processes import ProcessVerbs
+from ducktape.cluster.ssh.config import RemoteAccountSSHConfig
+from ducktape.cluster.ssh.errors import check_ssh, run_ssh_checks
+from ducktape.cluster.ssh.transport import KEEPALIVE_SEC, IgnoreMissingHostKeyPolicy, SshTransport
 from ducktape.cluster.transport import Transport, framework_commands, innermost
-from ducktape.utils.addresses import in_url, resolved
 from ducktape.utils.http_utils import HttpMixin
+from ducktape.utils.support.addresses import in_url, resolved
 from ducktape.utils.util import wait_until
 
 if TYPE_CHECKING:

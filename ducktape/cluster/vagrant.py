@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from ducktape.cluster.cluster_file import read_cluster_file, refuse
 from ducktape.cluster.json import JsonCluster, make_remote_account
-from ducktape.cluster.node_names import name_nodes
+from ducktape.cluster.pool.cluster_file import read_cluster_file, refuse
+from ducktape.cluster.pool.node_names import name_nodes
 from ducktape.cluster.remoteaccount import RemoteAccountError, RemoteAccountSSHConfig
-from ducktape.utils.files import write_atomically
-from ducktape.utils.hooks import answer_of
+from ducktape.utils.support.files import write_atomically
+from ducktape.utils.support.hooks import answer_of
 
 _PROBES_AT_ONCE = 16
 # What a shell answers when there is no such program

@@ -13,10 +13,10 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-from ducktape.command_line.choosing import choose, expression, show_collection, show_import_failures
 from ducktape.command_line.defaults import ConsoleDefaults
+from ducktape.command_line.options.subcommands import find_subcommand
 from ducktape.command_line.parse_args import given_options
-from ducktape.command_line.steps import (
+from ducktape.command_line.session.common import (
     give_up,
     make_cluster,
     prepare_for_sandbox,
@@ -24,22 +24,22 @@ from ducktape.command_line.steps import (
     refuse,
     require_current_directory,
 )
-from ducktape.command_line.subcommands import find_subcommand
+from ducktape.command_line.session.select_tests import choose, expression, show_collection, show_import_failures
 from ducktape.errors import DucktapeError
+from ducktape.tests.driver.signals import StopRequests
 from ducktape.tests.loggermaker import close_logger
 from ducktape.tests.session import SessionContext, SessionLoggerMaker, generate_results_dir, generate_session_id
-from ducktape.tests.signals import StopRequests
-from ducktape.utils.console import lost_output, make_streams_usable
-from ducktape.utils.files import read_text
 from ducktape.utils.local_filesystem_utils import mkdir_p
-from ducktape.utils.masking import masked, masked_command_line, masked_options
 from ducktape.utils.persistence import PDict
-from ducktape.utils.strictness import begin
+from ducktape.utils.support.console import lost_output, make_streams_usable
+from ducktape.utils.support.files import read_text
+from ducktape.utils.support.masking import masked, masked_command_line, masked_options
+from ducktape.utils.support.strictness import begin
 
 # Each step imports what it alone needs: `--version` and `--collect-only` are answered without the engine.
 if TYPE_CHECKING:
-    from ducktape.command_line.resuming import Resumed
-    from ducktape.tests.discovery import ImportFailure
+    from ducktape.command_line.session.resume import Resumed
+    from ducktape.tests.loading.discovery import ImportFailure
     from ducktape.tests.test_context import TestContext
 
 _SESSION_ATTEMPTS = 1000
@@ -96,7 +96,7 @@ def _run_session(argv: list[str], resources: contextlib.ExitStack) -> bool:
         return not choice.lost
     del tests  # each is forgotten when it is over: thousands of them would weigh more than their results
     cluster = _cluster_for(choice.tests, session_context, logger, args)
-    from ducktape.command_line.running import Run, new_journal
+    from ducktape.command_line.session.run_session import Run, new_journal
 
     with StopRequests() as stop_requests:
         journal = new_journal(session_context, resources) if resumed is None else resumed.journal
@@ -172,7 +172,7 @@ def get_user_defined_globals(globals_str: str | None) -> PDict:
 
 def _resume(args: dict[str, Any], argv: list[str], resources: contextlib.ExitStack) -> Resumed:
     """Take the session over that is to be gone on with; ends the program when that cannot be."""
-    from ducktape.command_line.resuming import OtherTestsError, resume
+    from ducktape.command_line.session.resume import OtherTestsError, resume
 
     try:
         resumed = resume(args, given_options(argv))
@@ -188,8 +188,8 @@ def _resume(args: dict[str, Any], argv: list[str], resources: contextlib.ExitSta
 
 def _conclude(resumed: Resumed, resources: contextlib.ExitStack) -> bool:
     """End a session whose program died between its last result and its end; what is there is written again."""
-    from ducktape.command_line.running import conclude
-    from ducktape.tests import earlier
+    from ducktape.command_line.session.run_session import conclude
+    from ducktape.tests.recording import past_sessions as earlier
 
     session_context = resumed.recorded.session_context
     logger = SessionLoggerMaker(session_context).logger
@@ -346,14 +346,14 @@ def _cluster_for(
     tests: list[TestContext], session_context: SessionContext, logger: logging.Logger, args: dict[str, Any]
 ) -> Any:
     """Make the cluster and hand it to the tests."""
-    from ducktape.tests.flaws import sound
+    from ducktape.tests.loading.flaws import sound
 
     cluster = make_cluster(args)
     for test in tests:
         test.cluster = cluster
     tests[:] = [sound(test, has_cluster=True) for test in tests]
     if args["max_parallel"] == "auto":
-        from ducktape.tests.capacity import slots
+        from ducktape.tests.scheduling.capacity import slots
 
         session_context.max_parallel = slots(cluster, tests)
         logger.info("Up to %d tests at the same time", session_context.max_parallel)

@@ -9,11 +9,11 @@ import re
 import sys
 from typing import Any, NoReturn
 
-from ducktape.cluster.host_key_mode import MODES
-from ducktape.command_line.config_words import ConfigError, QuietParser, Word, oddities, read_words
+from ducktape.cluster.ssh.host_key_mode import MODES
 from ducktape.command_line.defaults import ConsoleDefaults
-from ducktape.utils.duration import seconds_of
-from ducktape.utils.strictness import tolerate
+from ducktape.command_line.options.config_words import ConfigError, QuietParser, Word, oddities, read_words
+from ducktape.utils.support.duration import seconds_of
+from ducktape.utils.support.strictness import tolerate
 from ducktape.utils.util import ducktape_version
 
 # Abbreviations that suites use must stay unambiguous, whatever options are added.

@@ -6,16 +6,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ducktape.faults.chaos import random
     from ducktape.faults.clock import clock_environment, skew_clock
-    from ducktape.faults.damage import corrupt, truncate
+    from ducktape.faults.corruption import corrupt, truncate
     from ducktape.faults.disk import fill_disk
+    from ducktape.faults.engine.netem import slow
     from ducktape.faults.errors import FaultError, FaultUnavailable
     from ducktape.faults.fault import Fault
     from ducktape.faults.limits import limit_cpu, limit_memory, slow_disk
     from ducktape.faults.network import drop, isolate, partition
     from ducktape.faults.processes import kill, pause, power_off, restart, resume
-    from ducktape.faults.slowness import slow
-    from ducktape.faults.storm import random
 
 __all__ = [
     "Fault",
@@ -43,15 +43,15 @@ __all__ = [
 
 _HOMES = {
     "clock": ("clock_environment", "skew_clock"),
-    "damage": ("corrupt", "truncate"),
+    "corruption": ("corrupt", "truncate"),
     "disk": ("fill_disk",),
     "errors": ("FaultError", "FaultUnavailable"),
     "fault": ("Fault",),
     "limits": ("limit_cpu", "limit_memory", "slow_disk"),
     "network": ("drop", "isolate", "partition"),
     "processes": ("kill", "pause", "power_off", "restart", "resume"),
-    "slowness": ("slow",),
-    "storm": ("random",),
+    "engine.netem": ("slow",),
+    "chaos": ("random",),
 }
 
 

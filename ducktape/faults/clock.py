@@ -10,12 +10,12 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from ducktape.faults.arguments import need_number
+from ducktape.faults.engine.action import Measure, refusing
+from ducktape.faults.engine.host import Place
+from ducktape.faults.engine.scripted import TTL_SEC, MeasuredFault
+from ducktape.faults.engine.targets import nodes_of
+from ducktape.faults.engine.validation import need_number
 from ducktape.faults.errors import FaultUnavailable
-from ducktape.faults.lifeline import Measure, refusing
-from ducktape.faults.measured import TTL_SEC, MeasuredFault
-from ducktape.faults.place import Place
-from ducktape.faults.targets import nodes_of
 
 _FILE = "/tmp/dt-clock"
 _FIND_LIBRARY = (

@@ -7,10 +7,10 @@ import re
 import shlex
 from typing import Any
 
-from ducktape.faults.lifeline import Measure
-from ducktape.faults.measured import TTL_SEC, MeasuredFault
-from ducktape.faults.place import Place
-from ducktape.faults.targets import nodes_of
+from ducktape.faults.engine.action import Measure
+from ducktape.faults.engine.host import Place
+from ducktape.faults.engine.scripted import TTL_SEC, MeasuredFault
+from ducktape.faults.engine.targets import nodes_of
 
 _SIZES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SLACK = 1 << 20

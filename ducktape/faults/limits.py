@@ -6,14 +6,14 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from ducktape.faults.arguments import need_number
-from ducktape.faults.cgroups import Limit, measure
 from ducktape.faults.disk import size_in_bytes
-from ducktape.faults.lifeline import Measure
-from ducktape.faults.measured import TTL_SEC, MeasuredFault
-from ducktape.faults.place import Place
+from ducktape.faults.engine.action import Measure
+from ducktape.faults.engine.cgroups import Limit, measure
+from ducktape.faults.engine.host import Place
+from ducktape.faults.engine.scripted import TTL_SEC, MeasuredFault
+from ducktape.faults.engine.targets import nodes_of
+from ducktape.faults.engine.validation import need_number
 from ducktape.faults.processes import Processes
-from ducktape.faults.targets import nodes_of
 
 _PERIOD_US = 100_000
 _DEVICE = r"""

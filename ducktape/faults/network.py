@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ducktape.faults.arguments import need_number
+from ducktape.faults.engine.action import Measure
+from ducktape.faults.engine.firewall import IN, OUT, Rule, measure
+from ducktape.faults.engine.host import Place
+from ducktape.faults.engine.scripted import TTL_SEC, MeasuredFault
+from ducktape.faults.engine.targets import nodes_of, split_peers
+from ducktape.faults.engine.validation import need_number
 from ducktape.faults.errors import FaultUnavailable
-from ducktape.faults.firewall import IN, OUT, Rule, measure
-from ducktape.faults.lifeline import Measure
-from ducktape.faults.measured import TTL_SEC, MeasuredFault
-from ducktape.faults.place import Place
-from ducktape.faults.targets import nodes_of, split_peers
 
 
 class Partition(MeasuredFault):

@@ -6,14 +6,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ducktape.cluster.process_verbs import signal_number
+from ducktape.cluster.account.processes import signal_number
+from ducktape.faults.engine.action import Measure
+from ducktape.faults.engine.host import Place
+from ducktape.faults.engine.scripted import TTL_SEC, MeasuredFault
+from ducktape.faults.engine.targets import nodes_of
 from ducktape.faults.errors import FaultUnavailable
 from ducktape.faults.fault import Fault
-from ducktape.faults.lifeline import Measure
-from ducktape.faults.measured import TTL_SEC, MeasuredFault
-from ducktape.faults.place import Place
-from ducktape.faults.targets import nodes_of
-from ducktape.utils import processes
+from ducktape.utils.process import tree as processes
 
 _GREATEST_SIGNAL = 64
 _DEADLY = {1, 2, 3, 6, 9, 11, 15}

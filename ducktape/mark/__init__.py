@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from ducktape.mark._mark import defaults, env, ignore, ignored, is_env, matrix, parametrize, parametrized
-from ducktape.mark.conduct import expected_failure as expected_failure
-from ducktape.mark.conduct import tag as tag
-from ducktape.mark.conduct import timeout as timeout
+from ducktape.mark.policies import expected_failure as expected_failure
+from ducktape.mark.policies import tag as tag
+from ducktape.mark.policies import timeout as timeout
 
 # Names that came later are left out: `from ducktape.mark import *` must not replace a suite's own `timeout` or `tag`
 __all__ = ["defaults", "env", "ignore", "ignored", "is_env", "matrix", "parametrize", "parametrized"]

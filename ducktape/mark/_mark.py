@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, overload
 
 from ducktape.errors import DucktapeError
-from ducktape.utils.stable_text import in_stable_order
+from ducktape.utils.support.stable_text import in_stable_order
 
 F = TypeVar("F", bound=Callable[..., Any])
 

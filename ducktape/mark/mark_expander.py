@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ducktape.mark._mark import Mark, Parametrize, _is_parametrize_mark, parametrized
-from ducktape.mark.conduct import Conduct, class_marks
+from ducktape.mark.policies import Conduct, class_marks
 from ducktape.tests.test_context import TestContext
-from ducktape.utils.hooks import called
-from ducktape.utils.stable_text import numbers_of
+from ducktape.utils.support.hooks import called
+from ducktape.utils.support.stable_text import numbers_of
 
 
 class MarkedFunctionExpander:

@@ -10,7 +10,7 @@ from typing import Any
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.errors import TimeoutError
 from ducktape.services.service import Service
-from ducktape.utils.hooks import called
+from ducktape.utils.support.hooks import called
 
 
 class BackgroundThreadService(Service):

@@ -11,11 +11,11 @@ from typing import Any
 
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.errors import DucktapeError, TimeoutError
-from ducktape.services.allocation import request_nodes, session_says, take_over_accounts
-from ducktape.services.node_work import run_on_nodes
+from ducktape.services.support.allocation import request_nodes, session_says, take_over_accounts
+from ducktape.services.support.parallel import run_on_nodes
 from ducktape.template import TemplateRenderer
-from ducktape.utils.hooks import HookError, answer_of, called
-from ducktape.utils.stopwatch import Stopwatch
+from ducktape.utils.support.hooks import HookError, answer_of, called
+from ducktape.utils.support.stopwatch import Stopwatch
 
 
 class MissingHookError(DucktapeError, NotImplementedError):

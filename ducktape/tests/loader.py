@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from ducktape.tests import selection
-from ducktape.tests.discovery import (
+from ducktape.tests.loading import selection
+from ducktape.tests.loading.discovery import (
     DEFAULT_TEST_FILE_PATTERN,
     DEFAULT_TEST_FUNCTION_PATTERN,
     ImportFailure,
@@ -22,14 +22,14 @@ from ducktape.tests.discovery import (
     import_test_module,
     module_name,
 )
-from ducktape.tests.expansion import Expansion
-from ducktape.tests.history import durations_of
-from ducktape.tests.keywords import Expression, select
-from ducktape.tests.suites import Suite, is_suite_file, read_suites
-from ducktape.tests.symbols import LoaderException, NoTestsError, TestSymbol, parse_symbol
+from ducktape.tests.loading.expansion import Expansion
+from ducktape.tests.loading.expressions import Expression, select
+from ducktape.tests.loading.suites import Suite, is_suite_file, read_suites
+from ducktape.tests.loading.symbols import LoaderException, NoTestsError, TestSymbol, parse_symbol
+from ducktape.tests.scheduling.durations import durations_of
 from ducktape.tests.test_context import TestContext
-from ducktape.utils.exits import survived_exits
-from ducktape.utils.files import read_text
+from ducktape.utils.process.exits import survived_exits
+from ducktape.utils.support.files import read_text
 
 __all__ = [
     "DEFAULT_TEST_FILE_PATTERN",

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
-from ducktape.utils.files import NO_ROOM, without_waiting
+from ducktape.utils.support.files import NO_ROOM, without_waiting
 
 
 class LoggerMaker(ABC):

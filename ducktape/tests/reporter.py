@@ -14,7 +14,7 @@ from pathlib import Path
 from ducktape.tests.reports import json_report, text
 from ducktape.tests.reports.text import DEFAULT_SEPARATOR_WIDTH, format_time
 from ducktape.tests.result import TestResult, TestResults
-from ducktape.utils.files import locked_directory, write_atomically
+from ducktape.utils.support.files import locked_directory, write_atomically
 
 __all__ = [
     "DEFAULT_SEPARATOR_WIDTH",

@@ -12,15 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ducktape import __version__
-from ducktape.cluster.health import UnhealthyNode, unhealthy_nodes
+from ducktape.cluster.health.login import UnhealthyNode, unhealthy_nodes
 from ducktape.json_serializable import jsonable, strict, strict_dumps
-from ducktape.tests.bounds import LONGEST_DESCRIPTION, bounded_text
-from ducktape.tests.not_run import NotRun
+from ducktape.tests.recording.bounds import LONGEST_DESCRIPTION, bounded_text
+from ducktape.tests.recording.not_run import NotRun
+from ducktape.tests.recording.statistics import Totals
 from ducktape.tests.reports import text
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus
-from ducktape.tests.totals import Totals
-from ducktape.utils.files import write_atomically
-from ducktape.utils.stopwatch import Stopwatch
+from ducktape.utils.support.files import write_atomically
+from ducktape.utils.support.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from ducktape.tests.session import SessionContext

@@ -13,34 +13,34 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ducktape.cluster.cluster_file import mistake_in_cluster_file
 from ducktape.cluster.finite_subcluster import FiniteSubcluster
-from ducktape.cluster.health import unhealthy_nodes
-from ducktape.cluster.lease import NodesLeasedElsewhereError
+from ducktape.cluster.health.login import unhealthy_nodes
 from ducktape.cluster.node_container import InsufficientResourcesError
+from ducktape.cluster.pool.cluster_file import mistake_in_cluster_file
+from ducktape.cluster.pool.lease import NodesLeasedElsewhereError
 from ducktape.command_line.defaults import ConsoleDefaults
-from ducktape.tests.abnormal_end import Cause, failed
-from ducktape.tests.attempts import Plan
-from ducktape.tests.bounds import DEFAULT_DATA_BYTES, LONGEST_LINE, bounded_text
-from ducktape.tests.child_process import RunningChild
-from ducktape.tests.children import Children
+from ducktape.tests.driver.allocator import NodeSupply, names_of
+from ducktape.tests.driver.deadlines import limits_of
+from ducktape.tests.driver.failure_cause import Cause, failed
+from ducktape.tests.driver.interim_reports import PartialReports
+from ducktape.tests.driver.recorder import ClientStatus, Recorder, TestKey, key_of
+from ducktape.tests.driver.retries import Plan
+from ducktape.tests.driver.signals import StopRequests
+from ducktape.tests.driver.supervisor import Children
+from ducktape.tests.driver.worker import RunningChild
 from ducktape.tests.event import AttemptRecord, Outcome
-from ducktape.tests.flaws import FlawedTest
-from ducktape.tests.journal import Journal
-from ducktape.tests.lifecycle import describe_exception
-from ducktape.tests.node_supply import NodeSupply, names_of
-from ducktape.tests.partial_reports import PartialReports
-from ducktape.tests.recorder import ClientStatus, Recorder, TestKey, key_of
-from ducktape.tests.replay import RecordedSession
-from ducktape.tests.request import TestRequest
+from ducktape.tests.loading.flaws import FlawedTest
+from ducktape.tests.recording.bounds import DEFAULT_DATA_BYTES, LONGEST_LINE, bounded_text
+from ducktape.tests.recording.journal import Journal
+from ducktape.tests.recording.state import RecordedSession
 from ducktape.tests.result import TestResults
 from ducktape.tests.runner_client import RunSettings
 from ducktape.tests.scheduler import TestScheduler
-from ducktape.tests.signals import StopRequests
 from ducktape.tests.status import FAIL
 from ducktape.tests.test_context import TestContext
-from ducktape.tests.time_limits import limits_of
-from ducktape.utils.stopwatch import Stopwatch
+from ducktape.tests.worker.lifecycle import describe_exception
+from ducktape.tests.worker.request import TestRequest
+from ducktape.utils.support.stopwatch import Stopwatch
 from ducktape.utils.terminal_size import get_terminal_size
 
 __all__ = ["DEFAULT_MP_JOIN_TIMEOUT", "DEFAULT_TIMEOUT_EXCEPTION_JOIN_TIMEOUT", "ClientStatus", "TestKey", "TestRunner"]

@@ -18,15 +18,8 @@ from typing import IO, Any
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.json_serializable import jsonable
 from ducktape.services.service import MultiRunServiceIdFactory
-from ducktape.tests.attempts import PASSED, Plan, Verdict, counted, outcome_of, verdict
-from ducktape.tests.attempts import run_summaries as summaries_of_runs
-from ducktape.tests.bounds import (
-    DEFAULT_DATA_BYTES,
-    LONGEST_LINE,
-    bounded_outcome,
-    bounded_record,
-    bounded_text,
-)
+from ducktape.tests.driver.retries import PASSED, Plan, Verdict, counted, outcome_of, verdict
+from ducktape.tests.driver.retries import run_summaries as summaries_of_runs
 from ducktape.tests.event import (
     Attempted,
     AttemptRecord,
@@ -41,19 +34,26 @@ from ducktape.tests.event import (
     ServiceNoted,
     Tolerated,
 )
-from ducktape.tests.hygiene import clean_up
-from ducktape.tests.lifecycle import Attempt, InterruptGate, TestRun, describe_exception
 from ducktape.tests.loggermaker import also_to_files
+from ducktape.tests.recording.bounds import (
+    DEFAULT_DATA_BYTES,
+    LONGEST_LINE,
+    bounded_outcome,
+    bounded_record,
+    bounded_text,
+)
 from ducktape.tests.result import TestResult
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus, status_named
 from ducktape.tests.test_context import TestContext, shown
-from ducktape.utils import strictness
-from ducktape.utils.child import HELD_BACK, release_signals
-from ducktape.utils.files import NO_ROOM, without_waiting
-from ducktape.utils.guardian import say_that_ending
-from ducktape.utils.processes import Family, child_pids, end_processes
-from ducktape.utils.stable_text import stable_text
-from ducktape.utils.stopwatch import Stopwatch
+from ducktape.tests.worker.crash_cleanup import clean_up
+from ducktape.tests.worker.lifecycle import Attempt, InterruptGate, TestRun, describe_exception
+from ducktape.utils.process.spawn import HELD_BACK, release_signals
+from ducktape.utils.process.tree import Family, child_pids, end_processes
+from ducktape.utils.process.watchdog import say_that_ending
+from ducktape.utils.support import strictness
+from ducktape.utils.support.files import NO_ROOM, without_waiting
+from ducktape.utils.support.stable_text import stable_text
+from ducktape.utils.support.stopwatch import Stopwatch
 
 STACKS_FILE = "stacks.txt"
 CLEAN_UP_STACKS_FILE = "clean-up-stacks.txt"

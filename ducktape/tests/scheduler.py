@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.node_container import NodeContainer
-from ducktape.tests.priority import PACKING, Job, best_order, expectations, lower_bound, mean_of
-from ducktape.tests.reservation import Promise, RunningTests, compete
+from ducktape.tests.scheduling.backfill import Promise, RunningTests, compete
+from ducktape.tests.scheduling.ordering import PACKING, Job, best_order, expectations, lower_bound, mean_of
+from ducktape.tests.scheduling.queue import Entry, Line, Waiting, WaitingTests
 from ducktape.tests.test_context import TestContext
-from ducktape.tests.waiting import Entry, Line, Waiting, WaitingTests
 
 # How often others may fill the whole cluster before a test that they pass over gets the next nodes
 _PATIENCE = 3

@@ -11,8 +11,8 @@ from typing import Any
 
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.tests.loggermaker import LoggerMaker, add_handlers
-from ducktape.utils.files import locked_directory, write_atomically
-from ducktape.utils.masking import masked_options
+from ducktape.utils.support.files import locked_directory, write_atomically
+from ducktape.utils.support.masking import masked_options
 
 logger = logging.getLogger(__name__)
 

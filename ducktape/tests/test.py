@@ -9,12 +9,12 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-from ducktape.services.log_places import service_directory
-from ducktape.services.service_logs import Order, collect_logs, compress_command, compress_logs
+from ducktape.services.support.log_places import service_directory
+from ducktape.services.support.logs import Order, collect_logs, compress_command, compress_logs
 from ducktape.template import TemplateRenderer
 from ducktape.tests.status import FAIL, TestStatus
 from ducktape.tests.test_context import TestContext, TestLoggerMaker, _escape_pathname, test_logger
-from ducktape.utils.hooks import answer_of, called
+from ducktape.utils.support.hooks import answer_of, called
 
 __all__ = [
     "Test",

@@ -14,13 +14,13 @@ from typing import Any
 
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.command_line.defaults import ConsoleDefaults
-from ducktape.faults.record import FaultLog
+from ducktape.faults.engine.log import FaultLog
 from ducktape.json_serializable import jsonable, jsonable_arguments
 from ducktape.mark.consts import CLUSTER_NODE_TYPE_KEYWORD, CLUSTER_SIZE_KEYWORD, CLUSTER_SPEC_KEYWORD
 from ducktape.services.service_registry import ServiceRegistry
 from ducktape.tests.loggermaker import LoggerMaker, add_handlers, close_logger
 from ducktape.utils.persistence import PDict
-from ducktape.utils.stable_text import Numbers, stable_argument, stable_text
+from ducktape.utils.support.stable_text import Numbers, stable_argument, stable_text
 
 _OF_ONE_RUN = {
     "services",

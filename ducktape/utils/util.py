@@ -10,7 +10,7 @@ from typing import Any
 
 from ducktape import __version__
 from ducktape.errors import TimeoutError
-from ducktape.utils.hooks import HookError, answer_of
+from ducktape.utils.support.hooks import HookError, answer_of
 
 __all__ = ["TimeoutError", "ducktape_version", "load_function", "package_is_installed", "wait_until"]
 

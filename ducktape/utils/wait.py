@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ducktape.utils.addresses import in_url
-from ducktape.utils.deadline import Deadline
-from ducktape.utils.duration import seconds_of
-from ducktape.utils.hooks import answer_of
-from ducktape.utils.wait_conditions import AllOf, AnyOf, Condition, Single, wait_for
-from ducktape.utils.wait_engine import NotReadyError, Standing
-from ducktape.utils.wait_log import LogProbe
-from ducktape.utils.wait_probes import (
+from ducktape.utils.support.addresses import in_url
+from ducktape.utils.support.deadline import Deadline
+from ducktape.utils.support.duration import seconds_of
+from ducktape.utils.support.hooks import answer_of
+from ducktape.utils.waiting.conditions import AllOf, AnyOf, Condition, Single, wait_for
+from ducktape.utils.waiting.engine import NotReadyError, Standing
+from ducktape.utils.waiting.log import LogProbe
+from ducktape.utils.waiting.probes import (
     Answer,
     CommandProbe,
     HttpProbe,

@@ -101,7 +101,7 @@ def _called_name(call: ast.Call) -> str:
     return function.id if isinstance(function, ast.Name) else ""
 
 
-LOCAL_SERVERS = frozenset({"ducktape.cluster.sandbox_init", "ducktape.cluster.sandbox_keeper"})
+LOCAL_SERVERS = frozenset({"ducktape.cluster.sandbox.node_init", "ducktape.cluster.sandbox.supervisor"})
 
 
 @pytest.mark.parametrize("module", sorted(modules()))

@@ -340,7 +340,7 @@ def test_the_older_copying_names_go_through_the_override(overridden: OverriddenA
 def test_collecting_and_compressing_logs_goes_through_the_override(
     overridden: OverriddenAccount, tmp_path: Path
 ) -> None:
-    from ducktape.services.service_logs import collect_service_logs, compress_logs
+    from ducktape.services.support.logs import collect_service_logs, compress_logs
 
     class Node:
         account = overridden

@@ -18,7 +18,7 @@ from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.errors import TimeoutError as DucktapeTimeoutError
 from ducktape.services.background_thread import BackgroundThreadService
 from ducktape.services.service import Service
-from ducktape.services.service_logs import collect_service_logs
+from ducktape.services.support.logs import collect_service_logs
 from ducktape.tests.test_context import TestContext
 from tests.compatibility.running import LOCALHOST, report, run, write
 

@@ -10,9 +10,9 @@ import pytest
 
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
-from ducktape.cluster.local import LocalTransport
+from ducktape.cluster.local.transport import LocalTransport
 from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig
-from ducktape.cluster.ssh import SshTransport
+from ducktape.cluster.ssh.transport import SshTransport
 from ducktape.cluster.transport import Transport, TransportWrapper
 from tests.support.sandbox import missing_for_sandbox, running_sandbox
 from tests.support.sshd import Sshd, missing_parts, running_sshd

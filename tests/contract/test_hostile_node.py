@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from ducktape.cluster import file_names
+from ducktape.cluster.copy import names as file_names
+from ducktape.cluster.copy.tar_copy import TarNode
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
-from ducktape.cluster.local import LocalTransport
+from ducktape.cluster.local.transport import LocalTransport
 from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig
-from ducktape.cluster.tree_stream import TarNode
-from ducktape.services.service_logs import MissingLog, Order, collect_logs
+from ducktape.services.support.logs import MissingLog, Order, collect_logs
 from tests.support.hostile_node import (
     EVIL,
     GOOD,

@@ -13,9 +13,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from ducktape.cluster.copying import CopyError
+from ducktape.cluster.copy.walk import CopyError
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
-from ducktape.services.service_logs import Order, collect_logs
+from ducktape.services.support.logs import Order, collect_logs
 from tests.support import hostile_sftp
 from tests.support.sshd import Sshd, missing_parts
 

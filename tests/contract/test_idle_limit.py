@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
-from ducktape.cluster.local import LocalTransport
+from ducktape.cluster.local.transport import LocalTransport
 from ducktape.cluster.transport import IDLE_SEC, IDLE_VARIABLE, framework_commands, longest_silence
 from tests.support.sshd import missing_parts, running_sshd
 

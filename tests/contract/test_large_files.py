@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from ducktape.cluster.copy.received_file import KEPT_BYTES, ReceivedFile
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
-from ducktape.cluster.received_file import KEPT_BYTES, ReceivedFile
 from tests.support.sshd import Sshd
 from tests.support.tiny_disk import tiny_disk
 
@@ -74,7 +74,7 @@ def test_files_without_a_size_are_read_to_their_end(account: LinuxRemoteAccount,
 def test_a_file_that_grows_as_fast_as_it_is_read_ends(
     sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ducktape.cluster.sftp_session._LONGEST_WITHOUT_SIZE", 8 * 1024 * 1024)
+    monkeypatch.setattr("ducktape.cluster.ssh.sftp_session._LONGEST_WITHOUT_SIZE", 8 * 1024 * 1024)
     account = LinuxRemoteAccount(sshd.settings)
     log = tmp_path / "log"
     log.write_bytes(b"x" * 8 * 1024 * 1024)

@@ -17,7 +17,7 @@ import pytest
 
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
 from ducktape.cluster.remoteaccount import RemoteCommandError
-from ducktape.cluster.ssh import SshTransport
+from ducktape.cluster.ssh.transport import SshTransport
 from tests.support.sshd import Sshd, missing_parts, running_sshd
 
 pytestmark = pytest.mark.skipif(bool(missing_parts()), reason=missing_parts() or "a server can be started")
@@ -319,7 +319,7 @@ def test_a_server_with_few_sessions_makes_commands_wait(tmp_path: Path) -> None:
 
 
 def test_a_server_that_refuses_every_session_is_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ducktape.cluster.ssh._REFUSED_SEC", 0.2)
+    monkeypatch.setattr("ducktape.cluster.ssh.transport._REFUSED_SEC", 0.2)
     with running_sshd(tmp_path, "MaxSessions 0") as server:
         transport = SshTransport(server.settings)
         with pytest.raises(paramiko.ChannelException):
@@ -374,7 +374,7 @@ def test_what_is_no_sftp_server_is_quoted_with_remedies(
 
 
 def test_an_sftp_server_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ducktape.cluster.ssh.ANSWER_SEC", 0.5)
+    monkeypatch.setattr("ducktape.cluster.ssh.transport.ANSWER_SEC", 0.5)
     for account in _with_subsystem(tmp_path, "/bin/sleep 60"):
         begin = time.monotonic()
         with pytest.raises(TimeoutError, match=f"{account.hostname}: no SFTP session within 0.5 seconds: see 'Subsys"):

@@ -17,8 +17,8 @@ import paramiko
 import pytest
 
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
-from ducktape.cluster.ssh_config import RemoteAccountSSHConfig
-from ducktape.cluster.ssh_identities import secret_bytes
+from ducktape.cluster.ssh.config import RemoteAccountSSHConfig
+from ducktape.cluster.ssh.identities import secret_bytes
 from tests.support.password_server import password_server
 from tests.support.sshd import Sshd, missing_parts, running_sshd
 
@@ -366,7 +366,7 @@ def test_a_password_follows_identities_also_when_one_connection_does_not_bear_th
 
 
 def test_a_greeting_is_awaited_as_long_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ducktape.cluster.ssh_login._GREETING_SEC", 0.1)
+    monkeypatch.setattr("ducktape.cluster.ssh.connect._GREETING_SEC", 0.1)
     with password_server(greeting_after=0.4) as server:
         assert _logs_in(server.settings(password=server.password, connecttimeout=60))
         with pytest.raises(paramiko.SSHException, match="Error reading SSH protocol banner"):

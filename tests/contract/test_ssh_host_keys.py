@@ -13,12 +13,12 @@ from typing import Any
 import paramiko
 import pytest
 
-from ducktape.cluster.host_key_mode import HostKeyMode, tell_processes
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
-from ducktape.cluster.ssh_config import RemoteAccountSSHConfig
-from ducktape.cluster.ssh_failures import came_from_ssh
-from ducktape.cluster.ssh_host_keys import HostKeyError
-from ducktape.cluster.ssh_known_hosts import fingerprint, host_entry, keys_of, line_of
+from ducktape.cluster.ssh.config import RemoteAccountSSHConfig
+from ducktape.cluster.ssh.errors import came_from_ssh
+from ducktape.cluster.ssh.host_key_mode import HostKeyMode, tell_processes
+from ducktape.cluster.ssh.host_keys import HostKeyError
+from ducktape.cluster.ssh.known_hosts import fingerprint, host_entry, keys_of, line_of
 from tests.support.password_server import PasswordServer, password_server
 from tests.support.sshd import missing_parts, running_sshd
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from ducktape.cluster.copying import CopyError
+from ducktape.cluster.copy.tar_copy import TarNode
+from ducktape.cluster.copy.walk import CopyError
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
-from ducktape.cluster.local import LocalTransport
+from ducktape.cluster.local.transport import LocalTransport
 from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig
-from ducktape.cluster.tree_stream import TarNode
 from tests.support.delay import distant
 from tests.support.sshd import Sshd, running_sshd
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ducktape.command_line.cluster_names import sandbox_works
+from ducktape.command_line.options.clusters import sandbox_works
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

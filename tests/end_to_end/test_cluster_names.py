@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ducktape.command_line.cluster_names import sandbox_works
+from ducktape.command_line.options.clusters import sandbox_works
 from tests.support.program import CHECKOUT, Program, suite, write
 
 SUITE = """
@@ -90,7 +90,7 @@ def test_without_vagrant_and_without_a_cluster_the_way_out_is_told(bare: Path, w
     told = program.output.splitlines()
     first = told.index(next(line for line in told if line.startswith("Failed to load cluster:")))
     assert told[first] == (
-        "Failed to load cluster:  <class 'ducktape.cluster.remote_errors.RemoteAccountError'> "
+        "Failed to load cluster:  <class 'ducktape.cluster.account.errors.RemoteAccountError'> "
         "The cluster ducktape.cluster.vagrant.VagrantCluster, the default, needs Vagrant, and there is no program "
         "vagrant here. What works right now:"
     )

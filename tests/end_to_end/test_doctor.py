@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 import pytest
 
-from ducktape.cluster.remedies import SLOW_SHELL_MS
+from ducktape.cluster.health.hints import SLOW_SHELL_MS
 from tests.support.delay import distant
 from tests.support.program import Program, environment, write
 from tests.support.sshd import Sshd, missing_parts, running_sshd

@@ -19,8 +19,8 @@ from typing import Any
 import psutil
 import pytest
 
-from ducktape.cluster import sandbox_cgroups
-from ducktape.cluster.sandbox_user import has_rights
+from ducktape.cluster.sandbox import cgroups
+from ducktape.cluster.sandbox.userns import has_rights
 from tests.support.program import CHECKOUT, Program, suite
 from tests.support.sandbox import missing_for_sandbox
 
@@ -66,7 +66,7 @@ SUITE = """
 # do not keep it from what lies in them: that is mounted elsewhere, for this process only.
 LAUNCHER = """
     import json, os, sys
-    from ducktape.cluster import sandbox_kernel as kernel
+    from ducktape.cluster.sandbox import syscalls as kernel
 
     wanted = json.loads(sys.argv[1])
     if wanted["without_namespaces"]:
@@ -200,7 +200,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         yield start
         _expect_nothing(programs[-1])
         # Its mounts and networks are those of its processes, which are gone
-        assert [path for path in sandbox_cgroups.leftovers() if os.stat(path).st_uid == USER] == []
+        assert [path for path in cgroups.leftovers() if os.stat(path).st_uid == USER] == []
         assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()
         assert [each.path for each in os.scandir("/tmp") if each.stat(follow_symlinks=False).st_uid == USER] == []
     finally:

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from ducktape.cluster import sandbox_cgroups
-from ducktape.cluster.local_command import login_shell
-from ducktape.cluster.sandbox_leftovers import remove_sandbox_leftovers, sandbox_leftovers
-from ducktape.cluster.sandbox_user import has_rights
+from ducktape.cluster.local.command import login_shell
+from ducktape.cluster.sandbox import cgroups
+from ducktape.cluster.sandbox.cleanup import remove_sandbox_leftovers, sandbox_leftovers
+from ducktape.cluster.sandbox.userns import has_rights
 from tests.support.program import Program, environment, write
 from tests.support.sandbox import missing_for_sandbox
 from tests.support.sshd import missing_parts
@@ -32,7 +32,7 @@ PATIENCE_SEC = 30.0
 DRIVER = """
     import sys
     from ducktape.cluster.cluster_spec import ClusterSpec
-    from ducktape.cluster.sandbox import SandboxCluster
+    from ducktape.cluster.sandbox.cluster import SandboxCluster
 
     cluster = SandboxCluster()
     [node] = cluster.alloc(ClusterSpec.simple_linux(1))
@@ -133,7 +133,7 @@ def test_people_read_what_there_is_and_how_a_node_did(tmp_path: Path) -> None:
     assert lines[0].split() == ["rights", "those", "of", "root"]
     names = [line[: len("file system")].rstrip() for line in lines if line and not line.startswith(" ")]
     assert names[:6] == ["rights", "file system", "limits", "firewall", "slow links", "node1"]
-    controllers = sandbox_cgroups.parents()
+    controllers = cgroups.parents()
     if {"cpu", "memory", "pids"} <= set(controllers):
         [limits] = [line for line in lines if line.startswith("limits")]
         assert limits.endswith(f": {', '.join(sorted(controllers))}")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import paramiko
 
-from ducktape.cluster.ssh_config import RemoteAccountSSHConfig
+from ducktape.cluster.ssh.config import RemoteAccountSSHConfig
 
 
 @dataclass

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ducktape.tests.journal import JOURNAL_VERSION, Journal
-from ducktape.tests.not_run import NotRun
+from ducktape.tests.recording.journal import JOURNAL_VERSION, Journal
+from ducktape.tests.recording.not_run import NotRun
 from ducktape.tests.result import TestResult, TestResults
 from tests.unit.tests.reports.samples import START, demo_results
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ducktape.cluster.sandbox import SandboxCluster
-from ducktape.cluster.sandbox_user import obstacle
+from ducktape.cluster.sandbox.cluster import SandboxCluster
+from ducktape.cluster.sandbox.userns import obstacle
 
 
 @functools.cache

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from ducktape.cluster.ssh_config import RemoteAccountSSHConfig
+from ducktape.cluster.ssh.config import RemoteAccountSSHConfig
 
 _START_SEC = 20.0
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from ducktape.cluster.ssh_config import RemoteAccountSSHConfig
+from ducktape.cluster.ssh.config import RemoteAccountSSHConfig
 
 _PROGRAM = """#!/bin/sh
 here={here}

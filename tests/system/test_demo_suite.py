@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ducktape.command_line.cluster_names import sandbox_works
+from ducktape.command_line.options.clusters import sandbox_works
 from tests.support.program import CHECKOUT, Program
 from tests.system.own_addresses import finished
 from tests.system.results import collected_logs, left_behind, service_of, suite_run

@@ -26,13 +26,13 @@ import pytest
 from ducktape import faults
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
-from ducktape.cluster.local import LocalTransport
-from ducktape.cluster.sandbox import SandboxCluster
-from ducktape.cluster.ssh_config import RemoteAccountSSHConfig
+from ducktape.cluster.local.transport import LocalTransport
+from ducktape.cluster.sandbox.cluster import SandboxCluster
+from ducktape.cluster.ssh.config import RemoteAccountSSHConfig
 from ducktape.cluster.transport import CommandStream, Stdin, TransportWrapper
+from ducktape.faults.engine.log import FaultLog
 from ducktape.faults.errors import FaultError, FaultUnavailable
 from ducktape.faults.fault import Fault
-from ducktape.faults.record import FaultLog
 from tests.support.sandbox import running_sandbox
 from tests.support.sshd import Sshd, missing_parts
 

@@ -22,8 +22,8 @@ from typing import Any
 
 import pytest
 
-from ducktape.cluster import sandbox_cgroups
-from ducktape.cluster.sandbox_network import HOST_LINK
+from ducktape.cluster.sandbox import cgroups
+from ducktape.cluster.sandbox.network import HOST_LINK
 from tests.support.program import Program, suite
 from tests.support.sandbox import missing_for_sandbox
 from tests.system.own_addresses import Network, nodes_with_own_addresses, why_not
@@ -243,7 +243,7 @@ class Run:
     def on_this_machine(self) -> list[str]:
         """What there is on this machine that bears the names of the faults or of the sandbox."""
         tokens, keeper = list(self.facts["tokens"].values()), self.facts["keeper"]
-        marks = [*tokens, *([f"{sandbox_cgroups.PREFIX}{keeper}"] if keeper else [])]
+        marks = [*tokens, *([f"{cgroups.PREFIX}{keeper}"] if keeper else [])]
         listings = {
             "tables": _output("nft", "list", "tables"),
             "chains": _output("iptables", "-S") + _output("iptables", "-t", "mangle", "-S"),
@@ -251,7 +251,7 @@ class Run:
             "files": "\n".join(os.listdir("/tmp")),
             "groups": "\n".join(str(path) for top in _tops() for path in top.glob("dt-*")),
             "mounts": Path("/proc/self/mountinfo").read_text(),
-            "processes": "\n".join(_processes(f"{sandbox_cgroups.PREFIX}{keeper}" if keeper else "")),
+            "processes": "\n".join(_processes(f"{cgroups.PREFIX}{keeper}" if keeper else "")),
         }
         return [
             f"{kind}: {line}"

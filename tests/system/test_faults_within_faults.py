@@ -10,7 +10,7 @@ import pytest
 
 from ducktape import faults
 from ducktape.cluster.cluster_spec import ClusterSpec
-from ducktape.cluster.sandbox import SandboxCluster
+from ducktape.cluster.sandbox.cluster import SandboxCluster
 from ducktape.faults import FaultUnavailable
 from ducktape.faults.fault import Fault
 from ducktape.utils.util import wait_until

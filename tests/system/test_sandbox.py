@@ -20,14 +20,14 @@ from pathlib import Path
 
 import pytest
 
-from ducktape.cluster import sandbox_cgroups, sandbox_control
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.node_container import InsufficientResourcesError, NodeNotPresentError
 from ducktape.cluster.node_spec import NodeSpec
 from ducktape.cluster.remoteaccount import RemoteCommandError
-from ducktape.cluster.sandbox import SandboxCluster, SandboxError, SandboxNode
-from ducktape.cluster.sandbox_leftovers import remove_sandbox_leftovers, sandbox_leftovers
-from ducktape.cluster.sandbox_network import HOST_LINK
+from ducktape.cluster.sandbox import cgroups, client
+from ducktape.cluster.sandbox.cleanup import remove_sandbox_leftovers, sandbox_leftovers
+from ducktape.cluster.sandbox.cluster import SandboxCluster, SandboxError, SandboxNode
+from ducktape.cluster.sandbox.network import HOST_LINK
 from tests.support.program import CHECKOUT, Program, suite
 from tests.support.sandbox import missing_for_sandbox, running_sandbox
 
@@ -64,14 +64,14 @@ def until(condition: Callable[[], object], what: str, seconds: float = 20) -> No
 
 def traces(keeper: int) -> list[str]:
     """What the machine shows of the sandbox of a keeper."""
-    found = [f"{top}/{sandbox_cgroups.PREFIX}{keeper}" for top in set(sandbox_cgroups.parents().values())]
+    found = [f"{top}/{cgroups.PREFIX}{keeper}" for top in set(cgroups.parents().values())]
     links = [name for _, name in socket.if_nameindex() if name == f"{HOST_LINK}{keeper}"]
     return [path for path in found if os.path.exists(path)] + links + processes_of(keeper)
 
 
 def processes_of(keeper: int) -> list[str]:
     """The keeper and the processes in its nodes: they have its mounts, or groups that bear its number."""
-    mark = f"{sandbox_cgroups.PREFIX}{keeper}"
+    mark = f"{cgroups.PREFIX}{keeper}"
     found = []
     for name in os.listdir("/proc"):
         with contextlib.suppress(OSError):
@@ -328,7 +328,7 @@ def test_a_program_that_ends_takes_its_nodes_along() -> None:
 _DRIVER = """
 import os, sys, time
 from ducktape.cluster.cluster_spec import ClusterSpec
-from ducktape.cluster.sandbox import SandboxCluster
+from ducktape.cluster.sandbox.cluster import SandboxCluster
 cluster = SandboxCluster()
 first = cluster.alloc(ClusterSpec.simple_linux(1))
 print(cluster._keeper.pid, flush=True)
@@ -391,7 +391,7 @@ def test_the_end_of_a_session_removes_what_a_killed_keeper_has_left(cluster: San
 def test_a_keeper_that_stands_still_is_waited_for_once(
     asked_before: bool, cluster: SandboxCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sandbox_control, "_SECONDS_OF_STANDSTILL", 0.3)
+    monkeypatch.setattr(client, "_SECONDS_OF_STANDSTILL", 0.3)
     [node] = alloc(cluster, 1)
     keeper = keeper_of(cluster)
     os.kill(keeper, signal.SIGSTOP)
@@ -408,7 +408,7 @@ def test_a_keeper_that_stands_still_is_waited_for_once(
 def test_a_keeper_that_stands_still_costs_its_own_test_only(
     cluster: SandboxCluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(sandbox_control, "_SECONDS_OF_STANDSTILL", 0.3)
+    monkeypatch.setattr(client, "_SECONDS_OF_STANDSTILL", 0.3)
     nodes = alloc(cluster, 2)
     keeper = keeper_of(cluster)
     os.kill(keeper, signal.SIGSTOP)
@@ -430,10 +430,10 @@ def test_a_keeper_that_was_stopped_for_a_moment_answers(cluster: SandboxCluster)
 
 
 def test_leftovers_are_found_and_removed() -> None:
-    parents = sorted(set(sandbox_cgroups.parents().values()))
+    parents = sorted(set(cgroups.parents().values()))
     if not parents:
         pytest.skip("this machine has no control groups")
-    left = f"{parents[0]}/{sandbox_cgroups.PREFIX}{2**22}"
+    left = f"{parents[0]}/{cgroups.PREFIX}{2**22}"
     os.makedirs(f"{left}/node1")
     assert f"control group {left}" in sandbox_leftovers()
     assert f"control group {left}" not in remove_sandbox_leftovers()
@@ -441,15 +441,15 @@ def test_leftovers_are_found_and_removed() -> None:
 
 
 def test_the_groups_of_a_sandbox_in_another_container_are_left_alone() -> None:
-    if not sandbox_cgroups.parents():
+    if not cgroups.parents():
         pytest.skip("this machine has no control groups")
     # The number of its keeper means nothing here, or another process
     mark = str(2**22 + os.getpid())
-    first, second = sandbox_cgroups.Groups(mark), sandbox_cgroups.Groups(mark)
+    first, second = cgroups.Groups(mark), cgroups.Groups(mark)
     try:
         mine = first.add("node1", cpu=None, memory=None, pids=None)
         assert [line for line in remove_sandbox_leftovers() if mark in line] == []
-        sandbox_cgroups.remove_leftovers()
+        cgroups.remove_leftovers()
         assert os.path.isdir(mine["pids"])
         theirs = second.add("node1", cpu=None, memory=None, pids=None)
         assert theirs["pids"] != mine["pids"]
@@ -513,12 +513,12 @@ def test_nodes_with_a_server_are_entered_by_ssh(tmp_path: Path) -> None:
 
 _ORDINARY = """
 import os, sys
-from ducktape.cluster.sandbox_user import gain_rights
+from ducktape.cluster.sandbox.userns import gain_rights
 problem = gain_rights()
 if problem:
     sys.exit(problem)
 from ducktape.cluster.cluster_spec import ClusterSpec
-from ducktape.cluster.sandbox import SandboxCluster
+from ducktape.cluster.sandbox.cluster import SandboxCluster
 cluster = SandboxCluster()
 first, second = cluster.alloc(ClusterSpec.simple_linux(2))
 first.account.ssh("echo x > /etc/x; echo y > /var/log/y; cd; touch here")
@@ -557,10 +557,10 @@ def test_an_ordinary_user_has_a_sandbox_in_a_user_namespace(tmp_path: Path) -> N
 def test_an_ordinary_user_learns_why_there_is_none(tmp_path: Path) -> None:
     code = """
 import os
-from ducktape.cluster import sandbox_user
-sandbox_user.unshare = lambda flags: (_ for _ in ()).throw(PermissionError(1, "no"))
-sandbox_user._SWITCHES = ()
-print(sandbox_user.gain_rights())
+from ducktape.cluster.sandbox import userns
+userns.unshare = lambda flags: (_ for _ in ()).throw(PermissionError(1, "no"))
+userns._SWITCHES = ()
+print(userns.gain_rights())
 """
     done = _as_nobody(code, tmp_path)
     if done.returncode:

@@ -16,9 +16,9 @@ import pytest
 
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.remoteaccount import RemoteAccountError
-from ducktape.cluster.sandbox import SandboxError, SandboxNode
-from ducktape.cluster.sandbox_control import Keeper
-from ducktape.cluster.sandbox_sshd import Keys
+from ducktape.cluster.sandbox.client import Keeper
+from ducktape.cluster.sandbox.cluster import SandboxError, SandboxNode
+from ducktape.cluster.sandbox.sshd import Keys
 from tests.support.sandbox import missing_for_sandbox, running_sandbox
 from tests.support.sshd import missing_parts
 
@@ -79,7 +79,7 @@ def test_a_process_of_a_test_may_be_the_first_to_ask(nodes: list[SandboxNode]) -
 def test_without_a_server_the_error_names_package_and_setting(
     nodes: list[SandboxNode], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("ducktape.cluster.sandbox_sshd._PLACES", "/nowhere")
+    monkeypatch.setattr("ducktape.cluster.sandbox.sshd._PLACES", "/nowhere")
     with pytest.raises(OSError, match=r"^this machine has no sshd \(Debian's package openssh-server\)$") as caught:
         Keys(str(tmp_path / "keys"), "/nowhere/either")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ducktape.cluster.cluster_spec import ClusterSpec
-from ducktape.cluster.sandbox import SandboxAccount
+from ducktape.cluster.sandbox.cluster import SandboxAccount
 from tests.support.program import CHECKOUT
 from tests.support.sandbox import missing_for_sandbox, running_sandbox
 

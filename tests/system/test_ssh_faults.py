@@ -21,7 +21,7 @@ import pytest
 
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
 from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig
-from ducktape.cluster.ssh_failures import is_ssh_failure
+from ducktape.cluster.ssh.errors import is_ssh_failure
 from tests.support.delay import distant
 from tests.support.sshd import Sshd, missing_parts, running_sshd
 
@@ -185,7 +185,7 @@ def test_a_frozen_server_is_given_up_by_file_verbs_too(
     monkeypatch: pytest.MonkeyPatch,
     verb: str,
 ) -> None:
-    monkeypatch.setattr("ducktape.cluster.ssh.ANSWER_SEC", 0.5)
+    monkeypatch.setattr("ducktape.cluster.ssh.transport.ANSWER_SEC", 0.5)
     account.exists("/")
     VERBS[verb](account, place)
     frozen()

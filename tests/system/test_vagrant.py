@@ -16,7 +16,7 @@ import pytest
 
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
-from ducktape.cluster.ssh_config import RemoteAccountSSHConfig
+from ducktape.cluster.ssh.config import RemoteAccountSSHConfig
 from ducktape.cluster.vagrant import VagrantCluster
 from ducktape.errors import DucktapeError
 from tests.support.program import Program, suite

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ducktape.utils import strictness
+from ducktape.utils.support import strictness
 
 
 @pytest.fixture(autouse=True)

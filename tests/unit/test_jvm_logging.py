@@ -12,12 +12,12 @@ from unittest.mock import Mock
 import pytest
 
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
-from ducktape.cluster.local import LocalTransport
+from ducktape.cluster.local.transport import LocalTransport
 from ducktape.cluster.remoteaccount import RemoteAccount, RemoteAccountSSHConfig
 from ducktape.cluster.transport import Transport, TransportWrapper, framework_commands
 from ducktape.jvm_logging import VERBS, EnvironmentTransport, JVMLogger, logs_of, with_environment
-from ducktape.services.service_logs import collect_service_logs, compress_logs
 from ducktape.services.service_registry import ServiceRegistry
+from ducktape.services.support.logs import collect_service_logs, compress_logs
 from tests.unit.services.fakes import FakeAccount, FakeContext, RecordingService
 
 needs_java = pytest.mark.skipif(shutil.which("java") is None, reason="there is no java on this machine")

@@ -16,7 +16,8 @@ import pytest
 
 from ducktape.errors import CompatibilityWarning
 from ducktape.template import TemplateRenderer
-from ducktape.utils import strictness, template_engine
+from ducktape.utils.support import strictness
+from ducktape.utils.support import templates as template_engine
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -23,7 +23,7 @@ from ducktape.tests.reports.text import format_time, headline, rate, visible
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus
 
 if TYPE_CHECKING:
-    from ducktape.tests.not_run import NotRun
+    from ducktape.tests.recording.not_run import NotRun
     from ducktape.tests.result import TestResult, TestResults
 
 _SECTIONS: tuple[tuple[TestStatus, str, str], ...] = (

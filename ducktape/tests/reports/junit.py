@@ -12,7 +12,7 @@ from ducktape.tests.reports.text import attempt_line, headline, rate, visible
 from ducktape.tests.status import FAIL, IGNORE
 
 if TYPE_CHECKING:
-    from ducktape.tests.not_run import NotRun
+    from ducktape.tests.recording.not_run import NotRun
     from ducktape.tests.result import TestResult, TestResults
 
 # How much of each long text the file has: readers of this format keep all of it in memory

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from ducktape import __version__
 from ducktape.json_serializable import strict_dumps
-from ducktape.tests.not_run import NotRun
+from ducktape.tests.recording.not_run import NotRun
 from ducktape.tests.reports.excerpt import excerpt, fitting_limit
 from ducktape.tests.status import FAIL, IGNORE
 

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import run, simulation
 from benchmarks.simulation import BATCH, CROWD, KNOWLEDGE, Outcome, Row, Workload, render, row, simulate, targets
-from ducktape.tests.priority import Job
+from ducktape.tests.scheduling.ordering import Job
 
 SMALL_BATCH = dataclasses.replace(BATCH, seeds=40)
 ROOT = Path(__file__).resolve().parents[3]

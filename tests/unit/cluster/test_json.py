@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from ducktape.cluster.cluster_file import mistake_in_cluster_file
 from ducktape.cluster.cluster_spec import ClusterSpec, NodeSpec
 from ducktape.cluster.json import JsonCluster, make_remote_account
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
 from ducktape.cluster.node_container import InsufficientHealthyNodesError, NodeNotPresentError
+from ducktape.cluster.pool.cluster_file import mistake_in_cluster_file
 from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig
 from ducktape.cluster.windows_remoteaccount import WindowsRemoteAccount
 

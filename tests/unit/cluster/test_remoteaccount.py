@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
-from ducktape.cluster.local import LocalTransport
+from ducktape.cluster.local.transport import LocalTransport
 from ducktape.cluster.remoteaccount import (
     SSH_KEEPALIVE_INTERVAL_SEC,
     LogMonitor,
@@ -24,7 +24,7 @@ from ducktape.cluster.remoteaccount import (
     RemoteCommandError,
     check_ssh,
 )
-from ducktape.cluster.ssh_failures import is_ssh_failure
+from ducktape.cluster.ssh.errors import is_ssh_failure
 from ducktape.cluster.transport import CommandStream, Stdin, TransportWrapper, is_framework_command
 
 NAME = "ducktape.cluster.remoteaccount"

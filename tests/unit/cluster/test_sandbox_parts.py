@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from ducktape.cluster import sandbox_cgroups, sandbox_file_work, sandbox_post, sandbox_range, sandbox_user
-from ducktape.cluster.cluster_file import mistake_in_cluster_file
-from ducktape.cluster.sandbox_control import SandboxError
-from ducktape.cluster.sandbox_files import _flags
-from ducktape.cluster.sandbox_mounts import _make_target, unescape
-from ducktape.cluster.sandbox_network import hardware_address
-from ducktape.cluster.sandbox_sshd import Keys, _quoted
-from ducktape.cluster.sandbox_transport import _start
+from ducktape.cluster.pool.cluster_file import mistake_in_cluster_file
+from ducktape.cluster.sandbox import cgroups, file_server, ipc, subnet, userns
+from ducktape.cluster.sandbox.client import SandboxError
+from ducktape.cluster.sandbox.files import _flags
+from ducktape.cluster.sandbox.network import hardware_address
+from ducktape.cluster.sandbox.rootfs import _make_target, unescape
+from ducktape.cluster.sandbox.sshd import Keys, _quoted
+from ducktape.cluster.sandbox.transport import _start
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the sandbox needs Linux")
 
@@ -44,72 +44,72 @@ def _route(text: str) -> tuple[int, int]:
     ],
 )
 def test_a_network_collides_with_routes_into_it_and_over_it(route: str, collides: bool) -> None:
-    assert sandbox_range._overlap("10.1.2", *_route(route)) is collides
+    assert subnet._overlap("10.1.2", *_route(route)) is collides
 
 
 def test_a_network_is_reserved_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox_range, "routes", lambda: iter([_route("10.0.0.0/9")]))
-    holder, network = sandbox_range.reserve(None)
+    monkeypatch.setattr(subnet, "routes", lambda: iter([_route("10.0.0.0/9")]))
+    holder, network = subnet.reserve(None)
     with holder:
         assert 128 <= int(network.split(".")[1]) < 192
         with pytest.raises(OSError, match="is used by another sandbox"):
-            sandbox_range.reserve(network)
-        other, second = sandbox_range.reserve(None)
+            subnet.reserve(network)
+        other, second = subnet.reserve(None)
         other.close()
         assert second != network
-    again, _ = sandbox_range.reserve(network)
+    again, _ = subnet.reserve(network)
     again.close()
 
 
 def test_a_network_with_a_route_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox_range, "routes", lambda: iter([_route("10.1.0.0/16")]))
+    monkeypatch.setattr(subnet, "routes", lambda: iter([_route("10.1.0.0/16")]))
     with pytest.raises(OSError, match=r"10\.1\.2\.0/24 is not free: this machine has a route to 10\.1\.0\.0"):
-        sandbox_range.reserve("10.1.2")
+        subnet.reserve("10.1.2")
 
 
 def test_letters_are_answered_and_carry_open_files(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("content")
     path = str(tmp_path / "box")
     with (
-        sandbox_post.letter_box(path) as box,
+        ipc.letter_box(path) as box,
         open(tmp_path / "file") as file,
-        sandbox_post.post(path, b"request", [file.fileno()]) as answers,
+        ipc.post(path, b"request", [file.fileno()]) as answers,
     ):
-        data, asker, [descriptor] = sandbox_post.receive(box)
+        data, asker, [descriptor] = ipc.receive(box)
         assert (data, os.read(descriptor, 99), os.get_inheritable(descriptor)) == (b"request", b"content", False)
         os.close(descriptor)
         assert asker is not None
         with asker:
-            sandbox_post.answer(asker, {"result": 3})
+            ipc.answer(asker, {"result": 3})
         assert (answers.recv(99), answers.recv(99)) == (b'{"result": 3}', b"")
 
 
 def test_a_box_that_nobody_reads_refuses_letters(tmp_path: Path) -> None:
     path = str(tmp_path / "node7")
-    sandbox_post.letter_box(path).close()
+    ipc.letter_box(path).close()
     for _ in range(2):
         with pytest.raises(ConnectionRefusedError, match="node7 is off, or was given back"):
-            sandbox_post.post(path, b"request")
+            ipc.post(path, b"request")
         Path(path).unlink(missing_ok=True)
 
 
 def test_a_full_box_is_waited_for_no_longer_than_allowed(tmp_path: Path) -> None:
     path = str(tmp_path / "box")
     waiting = []
-    with sandbox_post.letter_box(path), pytest.raises(TimeoutError):
+    with ipc.letter_box(path), pytest.raises(TimeoutError):
         while True:
-            waiting.append(sandbox_post.post(path, b"request", seconds=0.05))
+            waiting.append(ipc.post(path, b"request", seconds=0.05))
     for each in waiting:
         each.close()
 
 
 def test_an_answer_to_nobody_is_no_error(tmp_path: Path) -> None:
-    with sandbox_post.letter_box(str(tmp_path / "box")) as box:
-        sandbox_post.post(str(tmp_path / "box"), b"request").close()
-        _, asker, _ = sandbox_post.receive(box)
+    with ipc.letter_box(str(tmp_path / "box")) as box:
+        ipc.post(str(tmp_path / "box"), b"request").close()
+        _, asker, _ = ipc.receive(box)
         assert asker is not None
         with asker:
-            sandbox_post.answer(asker, {})
+            ipc.answer(asker, {})
 
 
 def test_a_directory_of_many_files_is_answered_in_pieces(tmp_path: Path) -> None:
@@ -118,12 +118,12 @@ def test_a_directory_of_many_files_is_answered_in_pieces(tmp_path: Path) -> None
     (tmp_path / "box").mkdir()
     path = str(tmp_path / "box" / "box")
     home = os.getcwd()
-    with sandbox_post.letter_box(path) as box, sandbox_post.post(path, b"") as answers:
-        _, asker, _ = sandbox_post.receive(box)
+    with ipc.letter_box(path) as box, ipc.post(path, b"") as answers:
+        _, asker, _ = ipc.receive(box)
         assert asker is not None
         try:
             with asker:
-                sandbox_file_work.serve(asker, f'["list", "/", ["{tmp_path}"]]'.encode())
+                file_server.serve(asker, f'["list", "/", ["{tmp_path}"]]'.encode())
         finally:
             os.chdir(home)
         pieces = [json.loads(piece) for piece in iter(lambda: answers.recv(1 << 20), b"")]
@@ -192,7 +192,7 @@ def test_a_mount_without_a_place_is_explained_in_the_words_of_the_configuration(
 def test_a_capability_that_root_lacks_is_named_in_one_line(name: str) -> None:
     if os.getuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("taking rights away needs root and setpriv")
-    code = "from ducktape.cluster.sandbox_user import has_rights, obstacle; print(has_rights(), obstacle())"
+    code = "from ducktape.cluster.sandbox.userns import has_rights, obstacle; print(has_rights(), obstacle())"
     command = ["setpriv", f"--bounding-set=-{name}", f"--inh-caps=-{name}", sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     wanted = f"False the sandbox cannot be made .*: this process has not got the capability CAP_{name.upper()}; .*\n"
@@ -214,19 +214,19 @@ def test_a_problem_of_the_machine_is_one_line_for_its_user() -> None:
     ],
 )
 def test_the_directory_of_a_group_is_found_below_its_mount(place: str, root: str, path: str, found: str) -> None:
-    assert sandbox_cgroups._below(place, root, path) == found
+    assert cgroups._below(place, root, path) == found
 
 
 def test_version_2_hands_on_at_the_nearest_group_that_can(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     for directory, given in ((tmp_path, "cpu memory pids hugetlb\n"), (tmp_path / "a", "\n"), (tmp_path / "a/b", "")):
         (directory / "cgroup.subtree_control").write_text(given)
-    found = dict(sandbox_cgroups._version_2(str(tmp_path), str(tmp_path / "a" / "b")))
+    found = dict(cgroups._version_2(str(tmp_path), str(tmp_path / "a" / "b")))
     assert found == dict.fromkeys(("cpu", "memory", "pids"), str(tmp_path))
 
 
 def test_limits_are_written_as_each_version_wants_them(tmp_path: Path) -> None:
-    groups = sandbox_cgroups.Groups.__new__(sandbox_cgroups.Groups)
+    groups = cgroups.Groups.__new__(cgroups.Groups)
     for name in ("cpu.max", "memory.max", "memory.swap.max"):
         (tmp_path / name).touch()
     groups._limit_cpu(str(tmp_path), 1.5)
@@ -248,22 +248,22 @@ def test_limits_are_written_as_each_version_wants_them(tmp_path: Path) -> None:
 def test_further_users_are_those_of_the_name_or_the_number(tmp_path: Path) -> None:
     path = tmp_path / "subuid"
     path.write_text("other:1:2\nme:100000:65536\n1000:7:8\n")
-    assert sandbox_user._range_of(str(path), "me", 5) == (100000, 65536)
-    assert sandbox_user._range_of(str(path), "you", 1000) == (7, 8)
-    assert sandbox_user._range_of(str(path), "you", 5) is None
-    assert sandbox_user._range_of(str(tmp_path / "absent"), "me", 5) is None
+    assert userns._range_of(str(path), "me", 5) == (100000, 65536)
+    assert userns._range_of(str(path), "you", 1000) == (7, 8)
+    assert userns._range_of(str(path), "you", 5) is None
+    assert userns._range_of(str(tmp_path / "absent"), "me", 5) is None
 
 
 def test_switched_off_namespaces_are_told_from_refused_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "switch").write_text("0\n")
-    monkeypatch.setattr(sandbox_user, "_SWITCHES", ((str(tmp_path / "switch"), "0", "it is 0"),))
-    assert sandbox_user._reason() == "user namespaces are switched off (it is 0)"
+    monkeypatch.setattr(userns, "_SWITCHES", ((str(tmp_path / "switch"), "0", "it is 0"),))
+    assert userns._reason() == "user namespaces are switched off (it is 0)"
     (tmp_path / "switch").write_text("1\n")
-    assert sandbox_user._reason() == ""
+    assert userns._reason() == ""
 
 
 def test_the_process_that_is_copied_for_every_node_loads_little() -> None:
-    code = "import sys, ducktape.cluster.sandbox_keeper; print(*sorted(sys.modules))"
+    code = "import sys, ducktape.cluster.sandbox.supervisor; print(*sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True).stdout
     heavy = {
         "dataclasses",

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from ducktape.cluster.local import LocalTransport
+from ducktape.cluster.local.transport import LocalTransport
 from ducktape.cluster.transport import (
     BoundedBytes,
     CommandStream,

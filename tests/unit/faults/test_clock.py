@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from ducktape.cluster.local import LocalTransport
+from ducktape.cluster.local.transport import LocalTransport
 from ducktape.cluster.transport import CommandStream, Stdin, TransportWrapper
 from ducktape.faults import clock
+from ducktape.faults.engine.host import Place
 from ducktape.faults.errors import FaultUnavailable
-from ducktape.faults.place import Place
 
 
 class WithOwnClock(TransportWrapper):

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from ducktape.cluster.local import LocalTransport
+from ducktape.cluster.local.transport import LocalTransport
 from ducktape.errors import Skip, TimeoutError
+from ducktape.faults.chaos import random
+from ducktape.faults.engine.action import Measure
+from ducktape.faults.engine.log import FaultLog
+from ducktape.faults.engine.scripted import MeasuredFault
 from ducktape.faults.errors import FaultError, FaultUnavailable
 from ducktape.faults.fault import Fault
-from ducktape.faults.lifeline import Measure
-from ducktape.faults.measured import MeasuredFault
-from ducktape.faults.record import FaultLog
-from ducktape.faults.storm import random
 
 
 def make_node(name: str = "n1", log: FaultLog | None = None) -> Any:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from ducktape.cluster.local import LocalTransport
-from ducktape.faults.cgroups import Limit, _of_group
-from ducktape.faults.lifeline import Lifeline
-from ducktape.faults.place import Place
+from ducktape.cluster.local.transport import LocalTransport
+from ducktape.faults.engine.action import Lifeline
+from ducktape.faults.engine.cgroups import Limit, _of_group
+from ducktape.faults.engine.host import Place
 
 
 def limit(group: Path, number: int) -> Lifeline:

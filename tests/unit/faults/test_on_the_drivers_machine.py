@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from ducktape import faults
-from ducktape.cluster.local import LocalTransport
+from ducktape.cluster.local.transport import LocalTransport
 from ducktape.cluster.transport import CommandStream, Completed, Stdin, TransportWrapper
+from ducktape.faults.engine.host import Place
 from ducktape.faults.errors import FaultError, FaultUnavailable
 from ducktape.faults.fault import Fault
-from ducktape.faults.place import Place
 from ducktape.faults.processes import Processes
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="faults are for Linux")

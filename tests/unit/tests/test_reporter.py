@@ -14,7 +14,7 @@ import yaml
 from ducktape.tests import reporter
 from ducktape.tests.reports import json_report, text
 from ducktape.tests.result import FAIL, TestResults
-from ducktape.utils.files import locked_directory
+from ducktape.utils.support.files import locked_directory
 from tests.unit.tests.reports.samples import PROJECT, Cluster, demo_results, eventful_results, result, session
 
 FILES = ["report.css", "report.html", "report.json", "report.txt", "report.xml"]

@@ -14,7 +14,7 @@ from ducktape.cluster.finite_subcluster import FiniteSubcluster
 from ducktape.cluster.localhost import LocalhostCluster
 from ducktape.errors import InfrastructureError
 from ducktape.services.service import Service
-from ducktape.tests.attempts import Plan
+from ducktape.tests.driver.retries import Plan
 from ducktape.tests.event import (
     Attempted,
     AttemptRecord,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ducktape import __version__
-from ducktape.tests.not_run import NotRun
+from ducktape.tests.recording.not_run import NotRun
 from ducktape.tests.result import FAIL, FLAKY, IGNORE, PASS, TestResult, TestResults
 from ducktape.tests.session import SessionContext
 from ducktape.tests.status import TestStatus

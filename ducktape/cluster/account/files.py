@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files and directories on a machine, and copying them."""
+
+from __future__ import annotations
+
+import contextlib
+import stat
+import tempfile
+import warnings
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ducktape.cluster.consts import WINDOWS
+from ducktape.cluster.copy import walk as copying
+from ducktape.cluster.copy.extract import Root
+from ducktape.cluster.copy.tar_copy import CannotStream, TarNode
+from ducktape.cluster.ssh.errors import check_ssh, is_ssh_failure
+from ducktape.cluster.transport import framework_commands
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from ducktape.cluster.transport import Transport
+
+_REPLACEABLE = ("open", "isdir", "isfile", "exists", "mkdir", "create_file")
+_COMMANDS = ("ssh", "ssh_output", "ssh_capture", "sftp_client")
+# A command has room for some 128 KB.
+_PATHS_AT_ONCE = 32 * 1024
+
+
+def _say_nothing(path: str, error: OSError | None) -> None:
+    """The report that nobody asked for."""
+
+
+class FileVerbs:
+    """What an account can do with files, by means of its transport and its commands."""
+
+    # Learnt from the node, not configured: it has no place in the account's text, nor in a copy of it.
+    __slots__ = ("_tar_node_asked",)
+
+    _DEFAULT_PERMISSIONS = 0o755
+
+    # Supplied by the account. Not declared as methods here, which would hide a replacement further up.
+    ssh: Any
+    ssh_output: Any
+    sftp_client: Any
+    _has_own: Any
+    hostname: str
+
+    if TYPE_CHECKING:
+
+        @property
+        def transport(self) -> Transport:
+            """Supplied by the account."""
+
+    def exists(self, path: str) -> bool:
+        """Whether there is something at a path, a dangling link included."""
+        return self._mode(path, follow=False) is not None
+
+    def isfile(self, path: str) -> bool:
+        """Whether a path leads to a regular file."""
+        return stat.S_ISREG(self._mode(path) or 0)
+
+    def isdir(self, path: str) -> bool:
+        """Whether a path leads to a directory."""
+        return stat.S_ISDIR(self._mode(path) or 0)
+
+    def islink(self, path: str) -> bool:
+        """Whether a path is a symbolic link."""
+        return stat.S_ISLNK(self._mode(path, follow=False) or 0)
+
+    @check_ssh
+    def _mode(self, path: str, *, follow: bool = True) -> int | None:
+        """Type and permissions of a file, ``None`` if there is none. Failures of SSH are no answer: they raise."""
+        try:
+            files = self.transport.files
+            attributes = files.stat(path) if follow else files.lstat(path)
+        except OSError as error:
+            if is_ssh_failure(error):
+                raise
+            return None
+        return attributes.st_mode or 0
+
+    @check_ssh
+    def open(self, path: str, mode: str = "r") -> Any:
+        """Open a file; its ``read`` gives bytes in every mode, its ``write`` takes text or bytes.
+
+        Raises:
+            FileNotFoundError: it is not there.
+        """
+        return self.transport.files.open(path, mode)
+
+    @check_ssh
+    def create_file(self, path: str, contents: str | bytes) -> None:
+        """Write a file, replacing what it contained.
+
+        Raises:
+            FileNotFoundError: its directory is not there.
+        """
+        with self.open(path, "w") as file:
+            file.write(contents)
+
+    @check_ssh
+    def mkdir(self, path: str, mode: int = _DEFAULT_PERMISSIONS) -> None:
+        """Create one directory; the machine's umask applies.
+
+        Raises:
+            OSError: it exists, or its parent does not.
+        """
+        self.transport.files.mkdir(path, mode)
+
+    def mkdirs(self, path: str, mode: int = _DEFAULT_PERMISSIONS) -> None:
+        """Create a directory with its parents; an existing one is fine.
+
+        Args:
+            path: expanded by the shell.
+            mode: permissions of the last directory.
+        """
+        with framework_commands():
+            self.ssh(f"mkdir -p {path} && chmod {mode:o} {path}")
+
+    def remove(self, path: str, allow_fail: bool = False) -> None:
+        """Remove files and trees.
+
+        Args:
+            path: expanded by the shell; several words are several paths.
+            allow_fail: be silent about what is not there.
+        """
+        with framework_commands(slow=True):
+            self.ssh(f"rm -{'rf' if allow_fail else 'r'} {path}", allow_fail)
+
+    @check_ssh
+    def copy_from(self, src: str, dest: str, *, compress: bool = False) -> None:
+        """Copy a file or a tree from the machine to the driver; links are followed.
+
+        It comes as one stream when the machine has GNU ``tar`` and ``find``, else file by file.
+
+        Args:
+            src: what does not exist is silently not copied.
+            dest: an existing directory is copied into.
+            compress: let the machine compress the stream.
+
+        Raises:
+            OSError: something could not be copied; everything else was.
+        """
+        node = None if _lacks_sizes(src) else self._tar_node()
+        if node is not None:
+            root = Root(src, copying.target_in(copying.DriverTree(), src, dest), self.hostname)
+            with contextlib.suppress(CannotStream):
+                node.get([root], _say_nothing, compress=compress)
+                copying.raise_errors(root.errors)
+                return
+        copying.copy_from(self._tree(), src, dest)
+
+    @check_ssh
+    def copy_all_from(
+        self,
+        paths: Sequence[str],
+        dest: str,
+        report: Callable[[str, Any], object] = _say_nothing,
+        *,
+        compress: bool = False,
+    ) -> None:
+        """Copy several files and trees from the machine into one directory of the driver, in one stream if possible.
+
+        Args:
+            paths: as for ``copy_from``.
+            dest: an existing directory.
+            report: called as ``report(path, error)`` as soon as a path is dealt with, the error being ``None`` if all
+                went well; once more if it turns out later that something is missing.
+            compress: let the machine compress the stream.
+
+        Raises:
+            Exception: the connection failed; what was not reported before is not copied.
+        """
+        left = self._with_a_name(dict.fromkeys(paths), report)
+        node = None if self._has_own("copy_from") else self._tar_node()
+        if node is not None:
+            with contextlib.suppress(CannotStream):
+                for batch in _batches([path for path in left if not _lacks_sizes(path)]):
+                    roots = [Root(path, self._re_anchor_basename(path, dest), self.hostname) for path in batch]
+                    node.get(roots, report, compress=compress)
+                left = list(filter(_lacks_sizes, left))
+        for path in left:
+            try:
+                self.copy_from(path, dest)
+            except Exception as error:  # costs this path alone
+                report(path, error)
+            else:
+                report(path, None)
+
+    def _with_a_name(self, paths: Iterable[str], report: Callable[[str, Any], object]) -> list[str]:
+        """The paths that can be copied into a directory; one that cannot costs itself alone."""
+        good = []
+        for path in paths:
+            try:
+                self._re_anchor_basename(path, "")
+            except (OSError, ValueError) as error:
+                report(path, error)
+            else:
+                good.append(path)
+        return good
+
+    @check_ssh
+    def copy_to(self, src: str, dest: str) -> None:
+        """Copy a file or a tree from the driver to the machine; links are followed.
+
+        A tree goes as one stream when the machine has GNU ``tar`` and ``find``, else file by file.
+
+        Args:
+            src: what does not exist is silently not copied.
+            dest: an existing directory is copied into.
+
+        Raises:
+            OSError: something could not be copied; everything else was.
+        """
+        node = self._tar_node() if copying.DriverTree().kind(src) == copying.DIRECTORY else None
+        if node is not None:
+            with contextlib.suppress(CannotStream):
+                node.put_tree(src, dest)
+                return
+        copying.copy_to(self._tree(), src, dest)
+
+    def copy_between(self, src: str, dest: str, dest_node: Any) -> None:
+        """Copy a file or a tree from this machine to another node's; links are followed.
+
+        It goes from one to the other in a stream if both can do that, else through a temporary directory of the driver.
+
+        Args:
+            src: what does not exist is silently not copied.
+            dest: an existing directory is copied into.
+            dest_node: the other node.
+
+        Raises:
+            OSError: something could not be copied; everything else was.
+        """
+        with contextlib.suppress(CannotStream):
+            self._stream_between(src, dest, dest_node.account)
+            return
+        with tempfile.TemporaryDirectory() as directory:
+            problem: OSError | None = None
+            try:
+                self.copy_from(src, directory)
+            except OSError as error:
+                if is_ssh_failure(error):
+                    raise
+                problem = error  # what did arrive goes on
+            dest_node.account.copy_to(self._re_anchor_basename(src, directory), dest)
+            if problem is not None:
+                raise problem
+
+    @check_ssh
+    def _stream_between(self, src: str, dest: str, other: Any) -> None:
+        ours = None if self._has_own("copy_from") or _lacks_sizes(src) else self._tar_node()
+        can_take = isinstance(other, FileVerbs) and not other._has_own("copy_to")
+        theirs = other._tar_node() if can_take else None
+        if ours is None or theirs is None:
+            raise CannotStream
+        kind, directories = ours.look_into(src)
+        if kind == copying.DIRECTORY:
+            ours.give_tree(src, theirs, dest, directories)
+        if kind == copying.FILE:
+            ours.give_file(src, theirs, dest)
+
+    def _tar_node(self) -> TarNode | None:
+        """The machine as one that copies by itself, if it may: nothing must go past what a subclass replaces."""
+        transport = self.transport
+        if transport.is_local or getattr(self, "os", None) == WINDOWS:
+            return None
+        if any(self._has_own(verb) for verb in (*_REPLACEABLE, *_COMMANDS)):
+            return None
+        known: TarNode | None = getattr(self, "_tar_node_asked", None)
+        if known is None or known.transport is not transport:
+            known = self._tar_node_asked = TarNode(transport, self.hostname)
+        return None if known.able is False else known
+
+    def scp_from(self, src: str, dest: str, recursive: bool = False) -> None:
+        """Deprecated name of ``copy_from``."""
+        warnings.warn("scp_from is deprecated: use copy_from", DeprecationWarning, stacklevel=2)
+        self.copy_from(src, dest)
+
+    def scp_to(self, src: str, dest: str, recursive: bool = False) -> None:
+        """Deprecated name of ``copy_to``."""
+        warnings.warn("scp_to is deprecated: use copy_to", DeprecationWarning, stacklevel=2)
+        self.copy_to(src, dest)
+
+    def _re_anchor_basename(self, path: str, directory: str) -> str:
+        return copying.re_anchor_basename(path, directory)
+
+    def _tree(self) -> copying.RemoteTree:
+        if not any(self._has_own(verb) for verb in _REPLACEABLE):
+            return copying.FilesTree(self.transport.files, node=self.hostname)
+        if self._has_own("sftp_client") or not self._has_own("ssh_output"):
+            return copying.VerbsTree(
+                self,
+                lambda path: self.sftp_client.listdir(path),
+                lambda path: self.sftp_client.normalize(path),
+                node=self.hostname,
+            )
+        run = self.ssh_output
+        return copying.VerbsTree(
+            self, partial(copying.find_names, run), partial(copying.find_real, run), node=self.hostname
+        )
+
+
+def _lacks_sizes(path: str) -> bool:
+    """Whether files say that they are empty, and are not: an archive would have nothing of them."""
+    return path.startswith(("/proc/", "/sys/"))
+
+
+def _batches(paths: list[str]) -> Iterator[list[str]]:
+    """The paths in portions that fit into a command."""
+    batch: list[str] = []
+    room = _PATHS_AT_ONCE
+    for path in paths:
+        size = len(path.encode("utf-8", "surrogateescape")) + 16
+        if batch and size > room:
+            yield batch
+            batch, room = [], _PATHS_AT_ONCE
+        batch.append(path)
+        room -= size
+    if batch:
+        yield batch

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The output of a running command as an iterator that can also be asked whether more has come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from ducktape.cluster.transport import LineSplitter
+from ducktape.utils.support.hooks import called
+
+if TYPE_CHECKING:
+    from ducktape.cluster.transport import CommandStream
+
+
+class SSHOutputIter:
+    """Iterates over output, with a look ahead.
+
+    Args:
+        iter_obj_func: returns a fresh iterator over the rest of the output. It is called again after a timeout,
+            because an iterator that raised is over.
+        channel_file: the file behind it, with ``channel.gettimeout()`` and ``channel.settimeout()``; needed by
+            ``has_next`` with a timeout.
+    """
+
+    def __init__(self, iter_obj_func: Callable[[], Any], channel_file: Any = None) -> None:
+        self.iter_obj_func = iter_obj_func
+        self.iter_obj: Iterator[Any] = iter(iter_obj_func())
+        self.channel_file = channel_file
+        self.sentinel = object()
+        self.cached: Any = self.sentinel
+
+    def __iter__(self) -> SSHOutputIter:
+        return self
+
+    def __next__(self) -> Any:
+        if self.cached is not self.sentinel:
+            item, self.cached = self.cached, self.sentinel
+            return item
+        try:
+            return next(self.iter_obj)
+        except TimeoutError as error:
+            if isinstance(self.channel_file, OutputFile):
+                self.channel_file.give_up(error)
+            raise
+
+    def next(self) -> Any:
+        """The next item.
+
+        Raises:
+            StopIteration: there is none.
+        """
+        return next(self)
+
+    def has_next(self, timeout_sec: float | None = None) -> bool:
+        """Tell whether another item is there, or comes in time; it is kept for ``next``.
+
+        Args:
+            timeout_sec: seconds to wait; 0 only looks at what has arrived; ``None`` waits without limit.
+
+        Returns:
+            ``False`` at the end of the output, and when the time is over; in the latter case the iterator stays usable.
+
+        Raises:
+            AssertionError: a timeout was given, and there is no channel to apply it to.
+            RemoteCommandError: the command failed; said once.
+        """
+        if timeout_sec is not None and self.channel_file is None:
+            raise AssertionError("should have descriptor to enforce timeout")
+        if self.cached is not self.sentinel:
+            return True
+        if self.channel_file is None:
+            return self._look_ahead()
+        channel = self.channel_file.channel
+        previous = channel.gettimeout()
+        channel.settimeout(timeout_sec)
+        try:
+            return self._look_ahead()
+        except TimeoutError:
+            self.iter_obj = iter(self.iter_obj_func())
+            return False
+        finally:
+            channel.settimeout(previous)
+
+    def close(self) -> None:
+        """Give up the rest of the output and release its channel. The command itself is not ended."""
+        self.cached = self.sentinel
+        self.iter_obj = iter(())
+        if isinstance(self.channel_file, OutputFile):
+            self.channel_file.close()
+
+    def _look_ahead(self) -> bool:
+        self.cached = next(self.iter_obj, self.sentinel)
+        return self.cached is not self.sentinel
+
+
+class OutputFile:
+    """The output of one command, as ``SSHOutputIter`` wants it: lines, and a channel that has a timeout.
+
+    Args:
+        stream: the running command.
+        callback: applied to each line, newline included; its result is what is iterated.
+        finish: judges exit status and error output; may raise.
+        examine: hears of errors of the connection.
+
+    Attributes:
+        channel: the stream.
+    """
+
+    def __init__(
+        self,
+        stream: CommandStream,
+        *,
+        callback: Callable[[str], Any] | None,
+        finish: Callable[[int, bytes], None],
+        examine: Callable[[Exception], None],
+    ) -> None:
+        self.channel = stream
+        self._callback = callback
+        self._finish = finish
+        self._examine = examine
+        self._splitter = LineSplitter()
+        self._ready: Iterator[str] = iter(())
+        self._over = False
+        self._ended = False
+
+    def lines(self) -> Iterator[Any]:
+        """The lines that are left. After a timeout, a new call goes on where the old one stopped."""
+        try:
+            while not self._over:
+                if self._callback is None:
+                    yield from self._ready
+                else:
+                    for line in self._ready:
+                        yield called(self._callback, line)
+                self._refill()
+            last = self._splitter.rest()
+            if last:
+                yield last if self._callback is None else called(self._callback, last)
+            status = self._status()
+        except (GeneratorExit, TimeoutError):
+            # A timeout may be followed by a new call. A dropped generator must not close a channel: it may be dropped
+            # by the garbage collector, at a moment where that blocks for ever.
+            raise
+        except BaseException:
+            self.close()
+            raise
+        if status is not None:
+            errors = self.channel.stderr()
+            self.close()
+            self._finish(status, errors)
+
+    def give_up(self, error: Exception) -> None:
+        """End the iteration because of a silence."""
+        self.close()
+        self._examine(error)
+
+    def close(self) -> None:
+        """Release the channel; lines that were not iterated are dropped."""
+        self._over = True
+        self._ended = True
+        self._ready = iter(())
+        self._splitter = LineSplitter()
+        self.channel.close()
+
+    def _refill(self) -> None:
+        try:
+            piece = self.channel.read()
+        except Exception as error:
+            self._examine_unless_silence(error)
+            raise
+        if piece:
+            self._ready = self._splitter.feed(piece)
+        else:
+            self._over = True
+
+    def _status(self) -> int | None:
+        if self._ended:
+            return None
+        try:
+            return self.channel.exit_status()
+        except Exception as error:
+            self._examine_unless_silence(error)
+            raise
+
+    def _examine_unless_silence(self, error: Exception) -> None:
+        # Whether a silence is an error is known by the iterator only: for has_next() it is an answer.
+        if not isinstance(error, TimeoutError):
+            self._examine(error)

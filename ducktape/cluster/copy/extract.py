@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What arrives of a node's trees, written to the driver's disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import posixpath
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from ducktape.cluster.copy.names import UnsafeNameError, path_inside, shown
+from ducktape.cluster.copy.received_file import ReceivedFile
+from ducktape.cluster.copy.tar_commands import named
+from ducktape.cluster.copy.tar_errors import Complaint, complaints
+from ducktape.cluster.copy.tar_stream import Member, MemberReader
+from ducktape.cluster.copy.walk import in_one
+
+Report = Callable[[str, OSError | None], object]
+
+
+@dataclass
+class Root:
+    """One file or tree that was asked for.
+
+    Attributes:
+        path: on the node.
+        target: on the driver.
+        node: that has it, for messages.
+        errors: paths on the node, and what became of them.
+        arrived: all of it is here, as far as it could be read and written.
+        refused: a directory in it that could not be made: nothing below it can be written either.
+    """
+
+    path: str
+    target: str
+    node: str = ""
+    errors: list[tuple[str, OSError]] = field(default_factory=list)
+    arrived: bool = False
+    refused: str | None = None
+    is_tree: bool = False
+
+    def write(self, reader: MemberReader, member: Member) -> None:
+        """Take one file or directory of a tree, or the file that this is."""
+        try:
+            name = path_inside(member.name, node=self.node) if self.is_tree else ""
+            if not member.is_file and not member.is_directory:
+                raise UnsafeNameError(self.node, member.name, "is that of neither a file nor a directory")
+        except UnsafeNameError as error:
+            self.errors.append((error.name, error))
+            reader.skip(member)
+            return
+        if self._is_below_refused(name):
+            reader.skip(member)
+            return
+        source = posixpath.join(self.path, name) if name else self.path
+        target = os.path.join(self.target, name) if name else self.target
+        problem = _made(target) if member.is_directory else _written(target, reader.content(member))
+        if problem is not None:
+            self.errors.append((source, problem))
+            self.refused = name if member.is_directory else self.refused
+
+    def _is_below_refused(self, name: str) -> bool:
+        refused = self.refused
+        return refused is not None and (not refused or name == refused or name.startswith(f"{refused}/"))
+
+    def complain(self, complaint: Complaint) -> None:
+        """Note what the node says of a file of this root."""
+        try:
+            name = path_inside(complaint.name, node=self.node) if self.is_tree else ""
+        except UnsafeNameError:
+            return
+        source = posixpath.join(self.path, name) if name else self.path
+        target = os.path.join(self.target, name) if name else self.target
+        if complaint.shrunk_by:
+            with contextlib.suppress(OSError):
+                os.truncate(target, max(0, os.path.getsize(target) - complaint.shrunk_by))
+            return
+        if self._is_below_refused(name) or any(source == path for path, _ in self.errors):
+            return
+        self.errors.append((source, complaint.error(source)))
+        # A directory whose content is unknown is not there at all, rather than there and empty.
+        with contextlib.suppress(OSError):
+            os.rmdir(target)
+
+
+def make_directory(path: str) -> None:
+    """Create one directory; an existing one is fine."""
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        # Collecting a directory a second time merges into what is there.
+        if not os.path.isdir(path):
+            raise
+
+
+def _made(path: str) -> OSError | None:
+    try:
+        make_directory(path)
+    except OSError as error:
+        return error
+    return None
+
+
+def _written(target: str, content: Iterator[memoryview | int]) -> OSError | None:
+    """Write a file; returns what is wrong with the driver's disk. What is wrong with the connection is raised."""
+    try:
+        file = ReceivedFile(target)
+    except OSError as error:
+        problem: OSError | None = error
+    else:
+        with file:
+            problem = _filled(file, content)
+    # More follows it in the stream.
+    for _ in content:
+        pass
+    return problem
+
+
+def _filled(file: ReceivedFile, content: Iterator[memoryview | int]) -> OSError | None:
+    for piece in content:
+        try:
+            if isinstance(piece, int):
+                file.skip(piece)
+            else:
+                file.write(piece)
+        except OSError as error:
+            return error
+    try:
+        file.finish()
+    except OSError as error:
+        return error
+    return None
+
+
+class Receiver:
+    """Sorts what arrives of several roots.
+
+    Args:
+        roots: in the order in which the node was asked for them.
+        report: told of each root that arrived, as soon as it did, and again if it turns out to be incomplete.
+    """
+
+    def __init__(self, roots: list[Root], report: Report) -> None:
+        self._roots = roots
+        self._report = report
+        self._files = {named(root.path): root for root in roots}
+        self._numbers = {str(number): root for number, root in enumerate(roots)}
+
+    def take(self, reader: MemberReader) -> None:
+        """Read until the node says that this was all."""
+        tree: Root | None = None
+        while True:
+            item = reader.next()
+            if isinstance(item, Member):
+                self._write(reader, item, tree)
+            elif item[:1] == ["tree"]:
+                tree = self._numbers.get(item[-1])
+                if tree is None:
+                    raise OSError(f"{self._roots[0].node}: sent a tree that nobody asked for: {shown(item[-1])}")
+                tree.is_tree = True
+            elif item[:1] == ["end"]:
+                if tree is not None and item[-1] == "0" and not tree.errors:
+                    self._arrived(tree)
+                tree = None
+            elif item == ["done"]:
+                return
+
+    def _write(self, reader: MemberReader, member: Member, tree: Root | None) -> None:
+        if tree is not None:
+            tree.write(reader, member)
+            return
+        root = self._files.get(member.name)
+        if root is None or root.is_tree:
+            reader.skip(member)
+            return
+        root.write(reader, member)
+        self._arrived(root)
+
+    def _arrived(self, root: Root) -> None:
+        root.arrived = True
+        self._report(root.path, in_one(root.errors))
+
+    def judge(self, mark: bytes, messages: bytes) -> None:
+        """Add what the node complained about to its roots, and report all."""
+        sections = messages.split(mark + b" ")
+        for section in sections[1:]:
+            title, _, text = section.partition(b"\n")
+            self._judge_section(title.decode(errors="replace"), complaints(text))
+        if len(sections) > 1 and b"bytes left out ...]" in messages:
+            self._roots[-1].errors.append((self._roots[-1].path, OSError("further files could not be copied")))
+        for root in self._roots:
+            root.arrived = True
+            self._report(root.path, in_one(root.errors))
+
+    def _judge_section(self, title: str, found: list[Complaint]) -> None:
+        for complaint in found:
+            if title == "files" and complaint.name in self._files:
+                self._files[complaint.name].complain(complaint)
+            elif title in self._numbers:
+                self._numbers[title].complain(complaint)

@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Archives that are read and made while they travel: nothing is kept but the piece at hand."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import IO, cast
+
+from ducktape.cluster.copy.tar_commands import BLOCK
+from ducktape.cluster.copy.tar_sparse import Sparse, read_sparse
+
+_ZEROS = bytes(BLOCK)
+_PIECE = 256 * 1024
+_LONGEST_NAME = 1024 * 1024
+_LONGEST_NOISE = 256 * 1024
+_LONG_NAME = b"L"
+# An archive is filled up with some of these, and not with more.
+_MOST_EMPTY = 4096
+END = bytes(2 * BLOCK)
+
+
+class StreamEnded(EOFError):
+    """The stream ended before what it carries did."""
+
+
+class PieceReader:
+    """Takes exact numbers of bytes from pieces of any size.
+
+    Args:
+        read: gives the next piece, ``b""`` at the end.
+    """
+
+    def __init__(self, read: Callable[[], bytes]) -> None:
+        self._read = read
+        self._piece = memoryview(b"")
+
+    def pieces(self, size: int) -> Iterator[memoryview]:
+        """The next bytes, as they come; :class:`StreamEnded` when there are fewer."""
+        while size > 0:
+            if not self._piece:
+                self._fill()
+            taken, self._piece = self._piece[:size], self._piece[size:]
+            size -= len(taken)
+            yield taken
+
+    def exactly(self, size: int) -> bytes:
+        """The next bytes in one."""
+        if size <= len(self._piece):
+            taken, self._piece = self._piece[:size], self._piece[size:]
+            return bytes(taken)
+        return b"".join(self.pieces(size))
+
+    def skip(self, size: int) -> None:
+        """Throw the next bytes away."""
+        for _ in self.pieces(size):
+            pass
+
+    def skip_to_mark(self, mark: bytes) -> bool:
+        """Go behind a mark, or say that it does not come."""
+        noise = b""
+        while len(noise) < _LONGEST_NOISE:
+            piece = self._read()
+            if not piece:
+                return False
+            noise += piece
+            _, found, after = noise.partition(mark)
+            if found:
+                self._piece = memoryview(after)
+                return True
+        return False
+
+    def rest(self) -> bytes:
+        """The next piece of what is left, ``b""`` at the end."""
+        piece, self._piece = bytes(self._piece), memoryview(b"")
+        return piece or self._read()
+
+    def whole_rest(self, most: int) -> bytes:
+        """All that is left; an error when there is more than somebody can have meant."""
+        pieces: list[bytes] = []
+        size = 0
+        while piece := self.rest():
+            size += len(piece)
+            if size > most:
+                raise OSError(f"the stream goes on after {most} bytes")
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def unzipped(self) -> PieceReader:
+        """The same for what the rest is the compressed form of."""
+        machine = zlib.decompressobj(31)
+
+        def read() -> bytes:
+            while not machine.eof:
+                # Bounded: a little input may stand for very much output.
+                compressed = machine.unconsumed_tail or self.rest()
+                if not compressed:
+                    raise StreamEnded("the compressed stream ended early")
+                try:
+                    piece = machine.decompress(compressed, _PIECE)
+                except zlib.error as error:
+                    raise OSError(f"this is no compressed stream: {error}") from error
+                if piece:
+                    return piece
+            return b""
+
+        return PieceReader(read)
+
+    def _fill(self) -> None:
+        piece = self._read()
+        if not piece:
+            raise StreamEnded("the stream ended early")
+        self._piece = memoryview(piece)
+
+
+@dataclass(frozen=True)
+class Member:
+    """What stands in an archive, a link or a device included. The content follows and has to be taken or skipped.
+
+    Attributes:
+        name: as it stands there.
+        size: of what follows.
+        is_file: whether it is a regular file.
+        is_directory: whether it is a directory.
+        sparse: where the content belongs, if there are holes in the file.
+    """
+
+    name: str
+    size: int
+    is_file: bool
+    is_directory: bool
+    sparse: Sparse | None = None
+
+
+class MemberReader:
+    """Reads blocks of archives that follow each other, with blocks of text between them.
+
+    Args:
+        reader: gives the bytes.
+        mark: begins the blocks of text.
+
+    Attributes:
+        is_between: whether an archive ended, and nothing came since.
+    """
+
+    def __init__(self, reader: PieceReader, mark: bytes) -> None:
+        self._reader = reader
+        self._mark = mark
+        self.is_between = False
+
+    def next(self) -> Member | list[str]:
+        """The next member, or the words of a text."""
+        long_name = None
+        empty = 0
+        while True:
+            block = self._reader.exactly(BLOCK)
+            self.is_between = block == _ZEROS
+            if self.is_between:
+                empty += 1
+                if empty > _MOST_EMPTY:
+                    raise OSError("this is not an archive: it goes on after its end")
+                continue
+            if block.startswith(self._mark):
+                return block[len(self._mark) :].decode(errors="replace").split()
+            info = _header(block)
+            if info.type == _LONG_NAME:
+                long_name = self._long_name(info.size)
+                continue
+            name = info.name if long_name is None else long_name
+            sparse = read_sparse(block, info.size, self._reader) if info.type == tarfile.GNUTYPE_SPARSE else None
+            return Member(name, info.size, info.isreg(), info.isdir(), sparse)
+
+    def members(self) -> Iterator[Member]:
+        """All members of the one archive that is left; :class:`StreamEnded` if it has no end."""
+        while True:
+            try:
+                item = self.next()
+            except StreamEnded:
+                if not self.is_between:
+                    raise
+                return
+            if not isinstance(item, Member):
+                raise OSError("there is a text in the middle of the archive")
+            yield item
+
+    def content(self, member: Member) -> Iterator[memoryview | int]:
+        """The content of a file, piece by piece; numbers are the lengths of holes."""
+        if member.sparse is None:
+            yield from self._reader.pieces(member.size)
+        else:
+            yield from member.sparse.spread(self._reader.pieces)
+        self._reader.skip(padded(member.size) - member.size)
+
+    def skip(self, member: Member) -> None:
+        """Throw the content of a file away."""
+        self._reader.skip(padded(member.size))
+
+    def _long_name(self, size: int) -> str:
+        if size > _LONGEST_NAME:
+            raise OSError(f"the archive has a name of {size} bytes")
+        raw = self._reader.exactly(padded(size))[:size]
+        return raw.rstrip(b"\0").decode("utf-8", "surrogateescape")
+
+
+def _header(block: bytes) -> tarfile.TarInfo:
+    try:
+        info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except tarfile.TarError as error:
+        raise OSError(f"this is not an archive: {error}") from error
+    if info.size < 0:
+        raise OSError(f"this is not an archive: a member has a size of {info.size}")
+    return info
+
+
+def padded(size: int) -> int:
+    """The room that a content takes in an archive."""
+    return -(-size // BLOCK) * BLOCK
+
+
+def header(name: str, size: int) -> bytes:
+    """What stands before the content of a file in an archive; says nothing of modes, owners and times."""
+    info = tarfile.TarInfo(name)
+    info.mode = 0o666
+    info.size = size
+    return info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
+
+
+def archive(files: Iterator[tuple[str, str]], failed: Callable[[str, OSError], None]) -> Iterator[bytes]:
+    """The bytes of an archive, made as they are asked for.
+
+    Args:
+        files: names in the archive, and paths on the driver.
+        failed: told of every file that cannot be read, with its path; the others go on.
+    """
+    for name, path in files:
+        try:
+            file = open(path, "rb")  # noqa: SIM115  # closed below
+        except OSError as error:
+            failed(path, error)
+            continue
+        with file:
+            yield from _entry(name, path, file, failed)
+    yield END
+
+
+def _entry(name: str, path: str, file: IO[bytes], failed: Callable[[str, OSError], None]) -> Iterator[bytes]:
+    size = missing = os.fstat(file.fileno()).st_size
+    yield header(name, size)
+    try:
+        # Its size was promised: what the file gains meanwhile stays out, what it loses is made up for.
+        while missing and (piece := file.read(min(missing, _PIECE))):
+            missing -= len(piece)
+            yield piece
+        if missing:
+            failed(path, OSError(f"{path} lost {missing} bytes while it was copied"))
+    except OSError as error:
+        failed(path, error)
+    while missing:
+        filler = bytes(min(missing, _PIECE))
+        missing -= len(filler)
+        yield filler
+    yield bytes(padded(size) - size)
+
+
+class Pulled:
+    """Pieces as the input of a command, each made when the command takes it."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def read(self, size: int = -1) -> bytes:
+        """The next piece, of any size; ``b""`` at the end."""
+        return next((piece for piece in self._pieces if piece), b"")
+
+    @classmethod
+    def file(cls, pieces: Iterator[bytes]) -> IO[bytes]:
+        """Pieces where a file to be read is wanted."""
+        return cast("IO[bytes]", cls(pieces))

@@ -1,0 +1,383 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files and whole trees between the driver and a machine."""
+
+from __future__ import annotations
+
+import errno
+import os
+import posixpath
+import shlex
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ducktape.cluster.copy.names import UnsafeNameError, file_name, shown
+from ducktape.cluster.copy.received_file import ReceivedFile
+from ducktape.cluster.local.files import LocalFiles
+from ducktape.cluster.ssh.errors import is_ssh_failure
+from ducktape.cluster.transport import framework_commands
+
+if TYPE_CHECKING:
+    from ducktape.cluster.transport import FileAttributes, Files
+
+FILE = "file"
+DIRECTORY = "directory"
+
+_PIECE = 1024 * 1024
+_DIRECTORY_MODE = 0o755
+
+# A name in a directory, and what it leads to, or why it is not to be copied.
+Child = tuple[str, "str | OSError | None"]
+
+
+class CopyError(OSError):
+    """Several files of a tree could not be copied; the others were.
+
+    Attributes:
+        errors: pairs of path and error.
+    """
+
+    def __init__(self, errors: list[tuple[str, OSError]]) -> None:
+        super().__init__(errors)
+        self.errors = errors
+
+    def __str__(self) -> str:
+        first = "; ".join(f"{_on_one_line(path)}: {error}" for path, error in self.errors[:5])
+        return f"{len(self.errors)} files could not be copied: {first}{'; ...' if len(self.errors) > 5 else ''}"
+
+
+def _on_one_line(path: str) -> str:
+    return path if path.isprintable() and len(path) < 1000 else shown(path)
+
+
+class Tree(Protocol):
+    """A place that files are copied from or to. Kinds are ``FILE``, ``DIRECTORY`` or ``None`` for everything else."""
+
+    def kind(self, path: str) -> str | None:
+        """What a path leads to; ``None`` also when it leads nowhere."""
+
+    def children(self, path: str) -> Iterable[Child]:
+        """Names and kinds in a directory; an error in place of a kind says why this one is not to be copied."""
+
+    def make_directory(self, path: str) -> None:
+        """Create one directory."""
+
+
+class RemoteTree(Tree, Protocol):
+    """A machine's place."""
+
+    def get(self, path: str, local_path: str) -> None:
+        """Copy a file's content to the driver."""
+
+    def put(self, local_path: str, path: str) -> None:
+        """Copy a driver's file's content here."""
+
+
+def _kind_of(mode: int | None) -> str | None:
+    if mode is None:
+        return None
+    if stat.S_ISREG(mode):
+        return FILE
+    return DIRECTORY if stat.S_ISDIR(mode) else None
+
+
+class DriverTree:
+    """The driver's own file system."""
+
+    def kind(self, path: str) -> str | None:
+        """What a path leads to."""
+        try:
+            return _kind_of(os.stat(path).st_mode)
+        except OSError:
+            return None
+
+    def children(self, path: str) -> list[tuple[str, str | None]]:
+        """Names and kinds in a directory."""
+        return [(name, self._child(path, name)) for name in os.listdir(path)]
+
+    def make_directory(self, path: str) -> None:
+        """Create one directory."""
+        os.mkdir(path)
+
+    def _child(self, path: str, name: str) -> str | None:
+        child = os.path.join(path, name)
+        kind = self.kind(child)
+        if kind == DIRECTORY and os.path.islink(child) and _leads_back(os.path.realpath(child), os.path.realpath(path)):
+            return None
+        return kind
+
+
+class FilesTree:
+    """The files of a transport. One question per directory, and one per symbolic link in it.
+
+    Args:
+        files: the file system.
+        node: whose they are, for messages.
+        left_out: real path of a directory that is passed over.
+    """
+
+    def __init__(self, files: Files, *, node: str = "", left_out: str = "") -> None:
+        self._files = files
+        self._node = node
+        self._left_out = left_out
+
+    def without(self, directory: str) -> FilesTree:
+        """The same files, one directory passed over: a copy that lies inside its source would never end."""
+        return FilesTree(self._files, node=self._node, left_out=os.path.realpath(directory))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether they are the driver's own."""
+        return isinstance(self._files, LocalFiles)
+
+    def kind(self, path: str) -> str | None:
+        """What a path leads to."""
+        try:
+            return _kind_of(self._files.stat(path).st_mode)
+        except OSError as error:
+            if is_ssh_failure(error):
+                raise
+            return None
+
+    def children(self, path: str) -> list[Child]:
+        """Names and kinds in a directory; names that a directory cannot have are errors."""
+        try:
+            entries = self._files.listdir_attr(path)
+        except UnicodeDecodeError as error:
+            # The SFTP library knows no other names, and gives none of a directory that has one.
+            raise OSError(f"{path}: has a name that is not UTF-8: {error.object!r}") from error
+        attributes = {entry.filename: entry for entry in entries}
+        return list(_examined(attributes, self._node, lambda name: self._child(path, attributes[name])))
+
+    def make_directory(self, path: str) -> None:
+        """Create one directory."""
+        self._files.mkdir(path, _DIRECTORY_MODE)
+
+    def get(self, path: str, local_path: str) -> None:
+        """Copy a file's content to the driver."""
+        self._files.get(path, local_path)
+
+    def put(self, local_path: str, path: str) -> None:
+        """Copy a driver's file's content here."""
+        self._files.put(local_path, path)
+
+    def _child(self, path: str, entry: FileAttributes) -> str | None:
+        child = posixpath.join(path, entry.filename)
+        if entry.st_mode is not None and not stat.S_ISLNK(entry.st_mode):
+            kind = _kind_of(entry.st_mode)
+            is_left_out = kind == DIRECTORY and self._left_out and self._files.normalize(child) == self._left_out
+            return None if is_left_out else kind
+        kind = self.kind(child)
+        if kind == DIRECTORY and _leads_back(self._files.normalize(child), self._files.normalize(path)):
+            return None
+        return kind
+
+
+class VerbsTree:
+    """The verbs of an account that has its own idea of some of them.
+
+    Args:
+        account: with ``isdir``, ``isfile``, ``open``, ``mkdir``.
+        list_names: gives the names in a directory.
+        resolve: gives the absolute path of a directory without links.
+        node: name of the machine, for messages.
+    """
+
+    def __init__(
+        self,
+        account: Any,
+        list_names: Callable[[str], Iterable[str]],
+        resolve: Callable[[str], str],
+        *,
+        node: str = "",
+    ) -> None:
+        self._account = account
+        self._node = node
+        self._list_names = list_names
+        self._resolve = resolve
+
+    def kind(self, path: str) -> str | None:
+        """What a path leads to."""
+        if self._account.isfile(path):
+            return FILE
+        return DIRECTORY if self._account.isdir(path) else None
+
+    def children(self, path: str) -> list[Child]:
+        """Names and kinds in a directory; names that a directory cannot have are errors."""
+        names = self._list_names(path)
+        kinds = list(_examined(names, self._node, lambda name: self.kind(posixpath.join(path, name))))
+        if not any(kind == DIRECTORY for _, kind in kinds):
+            return kinds
+        here = self._real(path)
+        return [(name, self._unless_back(posixpath.join(path, name), kind, here)) for name, kind in kinds]
+
+    def _unless_back(self, path: str, kind: str | OSError | None, here: str) -> str | OSError | None:
+        if kind != DIRECTORY or not here:
+            return kind
+        real = self._real(path)
+        return None if real and _leads_back(real, here) else DIRECTORY
+
+    def _real(self, path: str) -> str:
+        """The path without links; empty if the account cannot tell."""
+        try:
+            return self._resolve(path)
+        except Exception as error:  # of whatever the account uses; a directory that cannot be entered fails by itself
+            if is_ssh_failure(error):
+                raise
+            return ""
+
+    def make_directory(self, path: str) -> None:
+        """Create one directory."""
+        self._account.mkdir(path)
+
+    def get(self, path: str, local_path: str) -> None:
+        """Copy a file's content to the driver."""
+        with self._account.open(path, "rb") as source, ReceivedFile(local_path) as target:
+            while piece := source.read(_PIECE):
+                target.write(piece.encode() if isinstance(piece, str) else piece)
+
+    def put(self, local_path: str, path: str) -> None:
+        """Copy a driver's file's content here."""
+        with open(local_path, "rb") as source, self._account.open(path, "wb") as target:
+            while piece := source.read(_PIECE):
+                target.write(piece)
+
+
+def _examined(names: Iterable[str], node: str, kind: Callable[[str], str | None]) -> Iterator[Child]:
+    """The names that a node gave of one of its directories; nobody asks about those that no directory has."""
+    for name in names:
+        try:
+            yield file_name(name, node=node), kind(name)
+        except UnsafeNameError as error:
+            yield error.name, error
+        except UnicodeError:  # an account of a subclass that knows text only
+            yield name, UnsafeNameError(node, name, "is not UTF-8")
+
+
+def find_names(ssh_output: Callable[..., bytes], path: str) -> list[str]:
+    """The names in a directory, by a command, for accounts without SFTP."""
+    directory = f"{path.rstrip('/')}/"
+    with framework_commands():
+        listing = ssh_output(f"find {shlex.quote(directory)} -mindepth 1 -maxdepth 1 -print0")
+    found = [name.decode("utf-8", "surrogateescape") for name in listing.split(b"\0") if name]
+    return [name.removeprefix(directory) for name in found]
+
+
+def find_real(ssh_output: Callable[..., bytes], path: str) -> str:
+    """The absolute path of a directory without links, by a command, for accounts without SFTP."""
+    with framework_commands():
+        answer = ssh_output(f"cd -P {shlex.quote(path)} && printf 'real:%s' \"$(pwd -P)\"").decode()
+    _, found, real = answer.partition("real:")
+    if not found:
+        raise OSError(f"{path} leads nowhere")
+    return real
+
+
+def _leads_back(target: str, directory: str) -> bool:
+    """Whether a link leads to the directory it is in, or to one above: following it would never end."""
+    return f"{directory}/".startswith(f"{target.rstrip('/')}/")
+
+
+def re_anchor_basename(path: str, directory: str) -> str:
+    """The path of the same name in another directory; one slash at the end of ``path`` does not count.
+
+    Raises:
+        OSError: the name would lead out of the directory, or no path can have it.
+    """
+    name = os.path.basename(path.removesuffix("/"))
+    if name == ".." or "\0" in path:
+        raise OSError(errno.EINVAL, "has no name that a copy could have", shown(path))
+    return os.path.join(directory, name)
+
+
+def target_in(tree: Tree, src: str, dest: str) -> str:
+    """Where a copy goes: into an existing directory, or to the path itself."""
+    return re_anchor_basename(src, dest) if tree.kind(dest) == DIRECTORY else dest
+
+
+def copy_from(source: RemoteTree, src: str, dest: str) -> None:
+    """Copy a file or a tree to the driver. What does not exist is not copied.
+
+    Raises:
+        OSError: something could not be copied; everything else was.
+    """
+    if isinstance(source, FilesTree) and source.is_local:
+        source = source.without(target_in(DriverTree(), src, dest))
+    _copy(source, DriverTree(), src, dest, source.get)
+
+
+def copy_to(target: RemoteTree, src: str, dest: str) -> None:
+    """Copy a file or a tree of the driver. What does not exist is not copied.
+
+    Raises:
+        OSError: something could not be copied; everything else was.
+    """
+    _copy(DriverTree(), target, src, dest, target.put)
+
+
+def _copy(source: Tree, target: Tree, src: str, dest: str, copy_file: Callable[[str, str], None]) -> None:
+    kind = source.kind(src)
+    if kind is None:
+        return
+    dest = target_in(target, src, dest)
+    errors: list[tuple[str, OSError]] = []
+    # No recursion: how deep a tree is, its node decides.
+    waiting: list[_Entry] = [(src, kind, dest)]
+    while waiting:
+        children = _copy_entry(source, target, waiting.pop(), copy_file, errors)
+        waiting += reversed(children)
+    raise_errors(errors)
+
+
+def in_one(errors: list[tuple[str, OSError]]) -> OSError | None:
+    """The error itself when there is one, or one that names all."""
+    if len(errors) > 1:
+        return CopyError(errors)
+    return errors[0][1] if errors else None
+
+
+def raise_errors(errors: list[tuple[str, OSError]]) -> None:
+    """Raise what went wrong, if anything did."""
+    error = in_one(errors)
+    if error is not None:
+        raise error
+
+
+_Entry = tuple[str, "str | OSError | None", str]
+
+
+def _copy_entry(
+    source: Tree,
+    target: Tree,
+    entry: _Entry,
+    copy_file: Callable[[str, str], None],
+    errors: list[tuple[str, OSError]],
+) -> list[_Entry]:
+    """Copy one file, or make one directory; returns what is in that."""
+    src, kind, dest = entry
+    try:
+        if isinstance(kind, OSError):
+            raise kind
+        if kind == FILE:
+            copy_file(src, dest)
+        if kind != DIRECTORY:
+            return []
+        # Listed before the target exists: it may be inside.
+        children = list(source.children(src))
+        _ensure_directory(target, dest)
+    except OSError as error:
+        # One unreadable file costs itself only. A lost connection costs the rest, and silently trying on would last.
+        if is_ssh_failure(error):
+            raise
+        errors.append((src, error))
+        return []
+    return [(posixpath.join(src, name), kind, posixpath.join(dest, name)) for name, kind in children]
+
+
+def _ensure_directory(target: Tree, path: str) -> None:
+    try:
+        target.make_directory(path)
+    except OSError as error:
+        # Collecting a directory a second time merges into what is there.
+        if is_ssh_failure(error) or target.kind(path) != DIRECTORY:
+            raise

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The local file system with the manners of an SFTP session."""
+
+from __future__ import annotations
+
+import builtins
+import os
+import shutil
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+from ducktape.cluster.copy.received_file import receive_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import TracebackType
+
+
+@dataclass
+class LocalAttributes:
+    """What is known of a file, with the names that paramiko's attributes have."""
+
+    filename: str
+    st_mode: int | None
+    st_size: int | None
+    st_uid: int
+    st_gid: int
+    st_atime: float
+    st_mtime: float
+
+
+def _attributes(filename: str, status: os.stat_result) -> LocalAttributes:
+    return LocalAttributes(
+        filename,
+        status.st_mode,
+        status.st_size,
+        status.st_uid,
+        status.st_gid,
+        status.st_atime,
+        status.st_mtime,
+    )
+
+
+class LocalFiles:
+    """A :class:`ducktape.cluster.transport.Files` over this machine.
+
+    Args:
+        home: where relative paths start
+    """
+
+    def __init__(self, home: str) -> None:
+        self._home = home
+
+    def lstat(self, path: str) -> LocalAttributes:
+        """Attributes of the path itself."""
+        return _attributes(os.path.basename(path), os.lstat(self._at(path)))
+
+    def stat(self, path: str) -> LocalAttributes:
+        """Attributes of what the path leads to."""
+        return _attributes(os.path.basename(path), os.stat(self._at(path)))
+
+    def listdir_attr(self, path: str) -> list[LocalAttributes]:
+        """Entries of a directory; one that vanishes meanwhile is left out."""
+        found = []
+        with os.scandir(self._at(path)) as entries:
+            for entry in entries:
+                try:
+                    found.append(_attributes(entry.name, entry.stat(follow_symlinks=False)))
+                except FileNotFoundError:
+                    continue
+        return found
+
+    def listdir(self, path: str = ".") -> list[str]:
+        """Names in a directory."""
+        return os.listdir(self._at(path))
+
+    def normalize(self, path: str) -> str:
+        """The absolute path without links."""
+        return os.path.realpath(self._at(path))
+
+    def remove(self, path: str) -> None:
+        """Remove a file."""
+        os.remove(self._at(path))
+
+    def rmdir(self, path: str) -> None:
+        """Remove an empty directory."""
+        os.rmdir(self._at(path))
+
+    def rename(self, oldpath: str, newpath: str) -> None:
+        """Rename a file or a directory."""
+        os.rename(self._at(oldpath), self._at(newpath))
+
+    def chmod(self, path: str, mode: int) -> None:
+        """Change permissions."""
+        os.chmod(self._at(path), mode)
+
+    def open(self, path: str, mode: str = "r") -> LocalFile:
+        """A file object that reads bytes and writes text or bytes."""
+        return LocalFile(self._at(path), mode)
+
+    def mkdir(self, path: str, mode: int = 0o777) -> None:
+        """Create one directory; the umask applies."""
+        os.mkdir(self._at(path), mode)
+
+    def get(self, path: str, local_path: str) -> None:
+        """Copy a file's content."""
+        with builtins.open(self._at(path), "rb", buffering=0) as source:
+            # Both ends are one machine: the file may already be what it should become.
+            if not _is_same(source, local_path):
+                receive_file(source, local_path)
+
+    def put(self, local_path: str, path: str) -> None:
+        """Copy a file's content."""
+        _copy_content(local_path, self._at(path))
+
+    def _at(self, path: str) -> str:
+        return os.path.join(self._home, path)
+
+
+def _is_same(file: IO[bytes], path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except OSError:
+        return False
+
+
+def _copy_content(source: str, target: str) -> None:
+    try:
+        shutil.copyfile(source, target)
+    except shutil.SameFileError:
+        # Both ends are one machine: the file already is what it should become.
+        return
+
+
+class LocalFile:
+    """A local file that behaves as a file over SFTP: ``read`` gives bytes in every mode, ``write`` takes both kinds.
+
+    Lines are text, unless the mode says ``b``. Everything else is the binary file's.
+    """
+
+    def __init__(self, path: str, mode: str) -> None:
+        self._text = "b" not in mode
+        plain = "".join(letter for letter in mode if letter not in "btU")
+        self._file: IO[bytes] = builtins.open(path, f"{plain}b")  # noqa: SIM115  # closed by close()
+
+    def read(self, size: int | None = -1) -> bytes:
+        """At most ``size`` bytes, everything when negative or ``None``."""
+        return self._file.read(-1 if size is None else size)
+
+    def readline(self, size: int | None = -1) -> Any:
+        """The next line: text, or bytes for a binary mode; empty at the end."""
+        line = self._file.readline(-1 if size is None else size)
+        return line.decode() if self._text else line
+
+    def readlines(self, sizehint: int | None = None) -> list[Any]:
+        """The remaining lines, at most about ``sizehint`` bytes of them."""
+        lines = self._file.readlines(-1 if sizehint is None else sizehint)
+        return [line.decode() for line in lines] if self._text else list(lines)
+
+    def write(self, data: str | bytes) -> None:
+        """Write text (as UTF-8) or bytes; there for others at once, as over SFTP."""
+        self._file.write(data.encode() if isinstance(data, str) else data)
+        self._file.flush()
+
+    def writelines(self, lines: Iterable[str | bytes]) -> None:
+        """Write each item."""
+        for line in lines:
+            self.write(line)
+
+    def stat(self) -> LocalAttributes:
+        """Attributes of the open file."""
+        return _attributes("", os.fstat(self._file.fileno()))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        line = self.readline()
+        if not line:
+            raise StopIteration
+        return line
+
+    def __enter__(self) -> LocalFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_file":
+            raise AttributeError(name)
+        return getattr(self._file, name)

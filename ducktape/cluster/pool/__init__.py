@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The nodes of a cluster file: their names, leases on them, and quarantine."""

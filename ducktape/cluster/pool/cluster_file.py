@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cluster files: how they are read, and what is said of one that cannot be understood."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NoReturn
+
+from ducktape.utils.support.files import read_text
+
+DEFAULT_FILE = os.path.join(".ducktape", "cluster.json")
+_INVALID = "JSON cluster definition invalid: "
+_MISTAKE = "_ducktape_cluster_file_mistake"
+_TEXTS = ("host", "hostname", "user", "password", "proxyjump", "password_env", "userknownhostsfile")
+_PATHS = ("identityfile", "identityfiles")
+
+
+def mistake_in_cluster_file(error: BaseException) -> str | None:
+    """Return the one line that an error has for whoever wrote the cluster file; ``None`` if it is no mistake there."""
+    line = getattr(error, _MISTAKE, None)
+    return line if isinstance(line, str) else None
+
+
+def _mark(error: Exception, line: str) -> None:
+    setattr(error, _MISTAKE, " ".join(line.split()))
+
+
+def read_cluster_file(path: str) -> Any:
+    """Return what stands in a cluster file.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not JSON; a ``json.JSONDecodeError`` where that is the reason.
+    """
+    try:
+        return json.loads(read_text(path))
+    except OSError as error:
+        _mark(error, f"{path}: {error.strerror}")
+        raise
+    except json.JSONDecodeError as error:
+        _mark(error, f"{path}: not valid JSON: line {error.lineno}, column {error.colno}: {error.msg}")
+        raise
+    except UnicodeDecodeError as error:
+        _mark(error, f"{path}: not UTF-8 text: {error.reason} at byte {error.start}")
+        raise
+
+
+def refuse(complaint: str, path: str | None) -> NoReturn:
+    """Refuse a description.
+
+    Args:
+        complaint: what is wrong with which node.
+        path: of the file; ``None`` for a description that did not come from one.
+
+    Raises:
+        ValueError: always.
+    """
+    message = f"{_INVALID}{complaint}" if path is None else f"{_INVALID}{path}: {complaint}"
+    error = ValueError(message)
+    _mark(error, message)
+    raise error from None
+
+
+def nodes_of(description: Any) -> list[Any]:
+    """Return the descriptions of the nodes.
+
+    Raises:
+        ValueError: there is no list of nodes.
+    """
+    if not isinstance(description, Mapping):
+        raise ValueError(f"the top level is {_kind(description)}, not an object with the key nodes")
+    if "nodes" not in description:
+        present = ", ".join(sorted(map(str, description))) or "nothing"
+        raise ValueError(f"the key nodes is missing; the top level has {present}")
+    nodes = description["nodes"]
+    if isinstance(nodes, (str, bytes, Mapping)) or not isinstance(nodes, Iterable):
+        raise ValueError(f"the key nodes is {_kind(nodes)}, not a list")
+    return list(nodes)
+
+
+def ssh_settings(node: Any) -> dict[str, Any]:
+    """Return the login of a node, with ``~`` in the path of its key expanded.
+
+    Args:
+        node: description of the node.
+
+    Raises:
+        ValueError: it cannot be understood; says which key is wrong. Never shows a password.
+    """
+    if not isinstance(node, Mapping):
+        raise ValueError(f"is {_kind(node)}, not an object with the key ssh_config")
+    settings = node.get("ssh_config")
+    if settings is None:
+        present = ", ".join(sorted(map(str, node))) or "nothing"
+        raise ValueError(f"has no ssh_config, only {present}")
+    if not isinstance(settings, Mapping):
+        raise ValueError(f"ssh_config is {_kind(settings)}, not an object")
+    for key in ("externally_routable_ip", "node_type"):
+        _check(node, key, key, _is_text, "a text")
+    for key in _TEXTS:
+        _check(settings, key, f"ssh_config.{key}", _is_text, "a text")
+    for key in _PATHS:
+        _check(settings, key, f"ssh_config.{key}", _is_text_or_texts, "a text or a list of texts")
+    _check(settings, "port", "ssh_config.port", _is_port, "a number from 1 to 65535")
+    _check(settings, "connecttimeout", "ssh_config.connecttimeout", _is_seconds, "a number of seconds")
+    _check(settings, "maxsessions", "ssh_config.maxsessions", _is_count, "a number from 1 on")
+    return {**settings, **{key: _expanded(settings[key]) for key in _PATHS if settings.get(key)}}
+
+
+def _expanded(paths: str | list[str]) -> str | list[str]:
+    return os.path.expanduser(paths) if isinstance(paths, str) else [os.path.expanduser(path) for path in paths]
+
+
+def place_of(position: int, node: Any) -> str:
+    """Name a node for whoever has to find it in the file.
+
+    Args:
+        position: in the list, from 0.
+        node: description of the node, in whatever state.
+    """
+    settings = node.get("ssh_config") if isinstance(node, Mapping) else None
+    host = settings.get("host") if isinstance(settings, Mapping) else None
+    return f"nodes[{position}] ({host})" if isinstance(host, str) else f"nodes[{position}]"
+
+
+def lease_folder(description: Any, path: str | None) -> str | None:
+    """Return the folder of leases that a description names; relative ones are beside the file.
+
+    Raises:
+        ValueError: it is no text.
+    """
+    folder = description.get("lease_dir") if isinstance(description, Mapping) else None
+    if folder is None:
+        return None
+    if not isinstance(folder, str) or not folder:
+        raise ValueError(f"the key lease_dir is {_kind(folder)}, not the path of a folder")
+    return os.path.join(os.path.dirname(os.path.abspath(path)) if path else "", os.path.expanduser(folder))
+
+
+def _check(holder: Mapping[str, Any], key: str, name: str, fits: Callable[[Any], bool], wanted: str) -> None:
+    value = holder.get(key)
+    if value is None or fits(value):
+        return
+    shown = _kind(value)
+    if isinstance(value, (str, int, float)) and key != "password":
+        shown = json.dumps(value)
+    raise ValueError(f"{name} is {shown}, not {wanted}")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_text_or_texts(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(path, str) and path for path in value))
+
+
+def _is_port(value: Any) -> bool:
+    # Nothing, and zero, have always meant the usual port.
+    number = _number(value or 0, int)
+    return number is not None and 0 <= number < 65536
+
+
+def _is_seconds(value: Any) -> bool:
+    number = _number(value, float)
+    return number is not None and math.isfinite(number) and number >= 0
+
+
+def _is_count(value: Any) -> bool:
+    number = _number(value, int)
+    return number is not None and number >= 1
+
+
+def _number(value: Any, kind: Callable[[Any], float]) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        return kind(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "null"
+    names = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        str: "a text",
+        dict: "an object",
+        list: "a list",
+    }
+    return names.get(type(value), f"a {type(value).__name__}")

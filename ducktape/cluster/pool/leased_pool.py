@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Free accounts of which other runs may hold some."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from ducktape.cluster.node_container import (
+    Demand,
+    InsufficientHealthyNodesError,
+    InsufficientResourcesError,
+    NodeContainer,
+)
+from ducktape.cluster.pool.lease import Leases, NodesLeasedElsewhereError
+from ducktape.utils.support.hooks import answer_of
+
+
+class LeasedPool:
+    """Takes accounts out of a pool together with their leases: all that are asked for, or none.
+
+    Args:
+        accounts: the pool; all of its accounts are there now, and their leases are known by it.
+        leases: of this run.
+        put_aside: takes accounts that say that they are not available.
+
+    Attributes:
+        leases: of this run.
+    """
+
+    def __init__(self, accounts: NodeContainer, leases: Leases, put_aside: Callable[[Any], None]) -> None:
+        self.leases = leases
+        self._put_aside = put_aside
+        self._accounts = accounts
+        self._names = _named(accounts)
+
+    def take(self, cluster_spec: Demand | None) -> list[Any]:
+        """Take accounts for a spec, as :meth:`NodeContainer.remove_spec` does, unhealthy ones aside.
+
+        Returns:
+            The accounts taken, which call themselves available.
+
+        Raises:
+            NodesLeasedElsewhereError: there are enough, but other runs hold some of them.
+            InsufficientHealthyNodesError: not enough of them are healthy.
+            InsufficientResourcesError: there are not enough.
+        """
+        unhealthy: list[Any] = []
+        while True:
+            try:
+                accounts = self._lease(cluster_spec)
+            except NodesLeasedElsewhereError:
+                raise
+            except InsufficientResourcesError as error:
+                if not unhealthy:
+                    raise
+                raise InsufficientHealthyNodesError(unhealthy, *error.args) from error
+            # Asked only once the leases are there: this may cost time, and waiting for leases means many attempts.
+            bad = [account for account in accounts if not answer_of(account.available)]
+            if not bad:
+                return accounts
+            for account in accounts:
+                self.release(account)
+                if _contains(bad, account):
+                    self._put_aside(account)
+                else:
+                    self._accounts.add_node(account)
+            unhealthy.extend(bad)
+
+    def release(self, account: Any) -> None:
+        """Give back the lease of an account."""
+        self.leases.release(self._name(account))
+
+    def _lease(self, cluster_spec: Demand | None) -> list[Any]:
+        """Take accounts with their leases out of the pool, their health aside."""
+        names = {id(account): name for account, name in self._names}
+        candidates = NodeContainer(_Candidate(account, names[id(account)], self.leases) for account in self._accounts)
+        tried = list(candidates)
+        try:
+            chosen, _ = candidates.remove_spec(cluster_spec)
+        except InsufficientHealthyNodesError as error:
+            for candidate in tried:
+                candidate.give_up()
+            holders = {str(each.account.hostname): self.leases.holder(each.name) for each in error.bad_nodes}
+            raise NodesLeasedElsewhereError(holders, self._unleased(error.bad_nodes)) from None
+        except BaseException:
+            for candidate in tried:
+                candidate.give_up()
+            raise
+        accounts = [candidate.account for candidate in chosen]
+        self._accounts.remove_nodes(accounts)
+        return accounts
+
+    def _unleased(self, refused: list[Any]) -> NodeContainer:
+        elsewhere = [candidate.account for candidate in refused]
+        return NodeContainer(account for account in self._accounts if not _contains(elsewhere, account))
+
+    def _name(self, account: Any) -> str:
+        return next((name for member, name in self._names if member is account), "")
+
+
+class _Candidate:
+    """An account as the arithmetic of nodes sees it: fit for use if its lease can be had."""
+
+    _is_remote_account = True
+
+    def __init__(self, account: Any, name: str, leases: Leases) -> None:
+        self.account = account
+        self.name = name
+        self.operating_system = account.operating_system
+        self.node_type = getattr(account, "node_type", None)
+        self._leases = leases
+        self._is_ours = False
+
+    def available(self) -> bool:
+        """Take the lease, and say whether that worked."""
+        self._is_ours = self._leases.acquire(self.name)
+        return self._is_ours
+
+    def give_up(self) -> None:
+        """Give the lease back if it was taken."""
+        if self._is_ours:
+            self._leases.release(self.name)
+
+
+def _named(accounts: NodeContainer) -> list[tuple[Any, str]]:
+    """Give each account a name that other runs give it too; nodes that are described alike are numbered."""
+    seen: Counter[str] = Counter()
+    named = []
+    for account in accounts:
+        config = getattr(account, "ssh_config", None)
+        address, port = getattr(config, "hostname", ""), getattr(config, "port", 22)
+        name = f"{address}:{port}:{account.hostname}"
+        seen[name] += 1
+        named.append((account, name if seen[name] == 1 else f"{name}#{seen[name]}"))
+    return named
+
+
+def _contains(accounts: list[Any], account: Any) -> bool:
+    return any(member is account for member in accounts)

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clusters in a box: nodes that are made on this machine when they are needed, and are gone when they are not.
+
+Processes of a sandbox load parts of this package with the standard library alone, so it imports nothing by itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ducktape.cluster.sandbox.cluster import SandboxCluster
+
+__all__ = ["SandboxCluster"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "SandboxCluster":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ducktape.cluster.sandbox.cluster import SandboxCluster
+
+    return SandboxCluster

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The limits of nodes, by what this machine offers: control groups of version 1 or 2, or none.
+
+This module is loaded by a process that is copied for every node, so it imports as little as possible.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from ducktape.cluster.sandbox.cgroupfs import hold, read, remove_tree, write
+
+PREFIX = "ducktape-sandbox-"
+KEEPER = "dt-keeper"  # the name of the process that the rest of a group's name is the id of
+_V1 = ("cpu", "memory", "pids", "freezer", "blkio")
+_V2 = ("cpu", "memory", "pids", "io")
+_PERIOD = 100_000  # microseconds; the usual one
+
+
+def mounted() -> Iterator[tuple[str, str, list[str]]]:
+    """Yield place, root and controllers of each hierarchy that is mounted; version 2 has no controllers here."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            words = line.split()
+            kind, _, options = words[words.index("-") + 1 :][:3]
+            if kind == "cgroup":
+                yield words[4], words[3], options.split(",")
+            elif kind == "cgroup2":
+                yield words[4], words[3], []
+
+
+def _own() -> dict[str, str]:
+    """This process's group in each hierarchy, by controller; ``""`` is version 2."""
+    found = {}
+    with open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            _, controllers, path = line.rstrip("\n").split(":", 2)
+            for name in controllers.split(","):
+                found[name] = path
+    return found
+
+
+def _below(place: str, root: str, path: str) -> str:
+    relative = os.path.relpath(path, root)
+    return place if relative == "." or relative.startswith("..") else os.path.join(place, relative)
+
+
+def parents() -> dict[str, str]:
+    """Return the directory for new groups, for each controller that there is; nothing where there are none."""
+    own = _own()
+    found: dict[str, str] = {}
+    for place, root, options in mounted():
+        for name in options:
+            if name in _V1 and name in own:
+                found.setdefault(name, _below(place, root, own[name]))
+        if not options and "" in own:
+            for name, path in _version_2(place, _below(place, root, own[""])):
+                found.setdefault(name, path)
+    return {name: path for name, path in found.items() if os.access(path, os.W_OK)}
+
+
+def _version_2(place: str, path: str) -> Iterator[tuple[str, str]]:
+    """Yield the controllers of the nearest group that hands any on; a group with processes of its own cannot."""
+    while True:
+        given = set(read(f"{path}/cgroup.subtree_control").split())
+        if given & set(_V2) and os.access(path, os.W_OK):
+            yield from ((name, path) for name in _V2 if name in given)
+            return
+        if path == place:
+            return
+        path = os.path.dirname(path)
+
+
+class Groups:
+    """The control groups of the nodes of one sandbox.
+
+    Args:
+        mark: what tells them from others' and says to whom they belong; a file name.
+
+    Attributes:
+        controllers: those that there are.
+        problem: why there is none of the others, in one line; empty if nothing is missing.
+    """
+
+    def __init__(self, mark: str) -> None:
+        self.controllers: set[str] = set()
+        self.problem = ""
+        self._tops: dict[str, str] = {}
+        self._held: dict[str, int] = {}
+        try:
+            candidates = parents()
+        except OSError as error:
+            candidates = {}
+            self.problem = str(error)
+        checked: dict[str, bool] = {}
+        for name, parent in candidates.items():
+            try:
+                top = self._top(parent, mark)
+                if os.path.exists(f"{top}/cgroup.subtree_control"):
+                    write(f"{top}/cgroup.subtree_control", f"+{name}")
+                if top not in checked:
+                    checked[top] = _can_be_entered(f"{top}/probe")
+            except OSError as error:
+                self.problem = f"control group {name}: {error.strerror}"
+                continue
+            if not checked[top]:
+                self.problem = f"processes may not be moved to {parent}"
+                continue
+            self._tops[name] = top
+            self.controllers.add(name)
+        if not candidates:
+            self.problem = self.problem or "this machine offers no control groups"
+        for top in set(self._held) - set(self._tops.values()):
+            self._let_go(top)
+
+    def _top(self, parent: str, mark: str) -> str:
+        """Make a group that nobody takes for a leftover as long as this process lives."""
+        top = f"{parent}/{PREFIX}{mark}"
+        if top in self._held:
+            return top
+        number = 1
+        while (held := hold(top, make=True)) is None:
+            # A sandbox in another container, whose processes are numbered anew
+            number += 1
+            top = f"{parent}/{PREFIX}{mark}-{number}"
+        self._held[top] = held
+        return top
+
+    def _let_go(self, top: str) -> None:
+        remove_tree(top)
+        os.close(self._held.pop(top))
+
+    def add(self, node: str, *, cpu: float | None, memory: int | None, pids: int | None) -> dict[str, str]:
+        """Make the groups of a node.
+
+        Args:
+            node: its name.
+            cpu: how many processors it may use.
+            memory: bytes.
+            pids: processes and threads.
+
+        Returns:
+            The directory of its group by controller.
+        """
+        paths = {name: f"{top}/{node}" for name, top in self._tops.items()}
+        for path in set(paths.values()):
+            os.mkdir(path)
+        if cpu is not None and "cpu" in paths:
+            self._limit_cpu(paths["cpu"], cpu)
+        if memory is not None and "memory" in paths:
+            self._limit_memory(paths["memory"], memory)
+        if pids is not None and "pids" in paths:
+            write(f"{paths['pids']}/pids.max", str(pids))
+        return paths
+
+    def _limit_cpu(self, path: str, cpu: float) -> None:
+        quota = max(1000, int(cpu * _PERIOD))
+        if os.path.exists(f"{path}/cpu.max"):
+            write(f"{path}/cpu.max", f"{quota} {_PERIOD}")
+            return
+        write(f"{path}/cpu.cfs_period_us", str(_PERIOD))
+        write(f"{path}/cpu.cfs_quota_us", str(quota))
+
+    def _limit_memory(self, path: str, memory: int) -> None:
+        if os.path.exists(f"{path}/memory.max"):
+            write(f"{path}/memory.max", str(memory))
+            with contextlib.suppress(OSError):
+                write(f"{path}/memory.swap.max", "0")
+            return
+        write(f"{path}/memory.limit_in_bytes", str(memory))
+        # Not there on machines that do not count swap
+        with contextlib.suppress(OSError):
+            write(f"{path}/memory.memsw.limit_in_bytes", str(memory))
+
+    def remove(self, paths: dict[str, str]) -> None:
+        """Remove the groups of a node whose processes are dead."""
+        for path in set(paths.values()):
+            remove_tree(path)
+
+    def close(self) -> None:
+        """Remove what is left."""
+        for top in list(self._held):
+            self._let_go(top)
+
+
+def _can_be_entered(path: str) -> bool:
+    """Whether a process can be put into a new group; an owner of groups may still not move processes there."""
+    os.mkdir(path)
+    pid = os.fork()
+    if not pid:
+        code = 1
+        try:
+            enter({"": path})
+            code = 0
+        finally:
+            os._exit(code)
+    status = os.waitpid(pid, 0)[1]
+    remove_tree(path)
+    return status == 0
+
+
+def enter(paths: dict[str, str]) -> None:
+    """Put this process, and what it will start, into groups."""
+    for path in set(paths.values()):
+        write(f"{path}/cgroup.procs", "0")
+
+
+def is_keeper(pid: str) -> bool:
+    """Whether a process id is that of a living process that holds a sandbox."""
+    # A dead one keeps its name until whoever inherited it takes leave of it
+    name, _, rest = read(f"/proc/{pid}/stat").partition("(")[2].rpartition(") ") if pid.isdecimal() else ("", "", "")
+    return name == KEEPER and rest[0] not in "ZX"
+
+
+def leftovers() -> list[str]:
+    """Return the groups of sandboxes that nobody holds any more, in every hierarchy."""
+    found = []
+    for place, _, _ in mounted():
+        for directory, names, _ in os.walk(place):
+            paths = [f"{directory}/{name}" for name in names if name.startswith(PREFIX)]
+            found += [path for path in paths if _is_abandoned(path)]
+            names[:] = [name for name in names if not name.startswith(PREFIX)]
+    return found
+
+
+def _is_abandoned(path: str) -> bool:
+    held = hold(path)
+    if held is None:
+        return False
+    os.close(held)
+    return True
+
+
+def remove_leftovers() -> None:
+    """Remove the groups of sandboxes that nobody holds any more, where new ones would be made."""
+    for parent in set(parents().values()):
+        for name in os.listdir(parent):
+            if name.startswith(PREFIX):
+                remove_leftover(f"{parent}/{name}")
+
+
+def remove_leftover(path: str) -> None:
+    """Remove a group unless somebody holds it."""
+    held = hold(path)
+    if held is None:
+        return
+    try:
+        remove_tree(path)
+    finally:
+        os.close(held)

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a user says about a sandbox: how many nodes of which kinds, their limits, and what they see of this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ducktape.cluster.pool.cluster_file import read_cluster_file, refuse
+
+_MOST_NODES = 250
+_USUAL_NODES = 30
+_KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ")
+_SIZE = re.compile(r"(\d+)([kmgt]?)b?", re.IGNORECASE)
+_LEAST_MEMORY = 8 << 20
+_MOST_PROCESSES = 1 << 22  # the kernel takes no more
+_MOST_PROCESSORS = 8192
+
+
+@dataclass(frozen=True)
+class NodeType:
+    """One kind of node.
+
+    Attributes:
+        name: label that specs ask for; ``None`` for nodes without one.
+        count: how many there may be; ``None`` for as many as there may be nodes.
+        cpu: how many processors each may use; ``None`` for all.
+        memory: bytes that each may use; ``None`` for all.
+        pids: processes and threads that each may have; ``None`` for any number.
+        disk: bytes that each may write; ``None`` for half of the memory of this machine.
+        crash_disk: keep what it writes on an image of a disk, so that un-synced files can be lost.
+    """
+
+    name: str | None = None
+    count: int | None = None
+    cpu: float | None = None
+    memory: int | None = None
+    pids: int | None = None
+    disk: int | None = None
+    crash_disk: bool = False
+
+
+@dataclass(frozen=True)
+class SandboxConfig:
+    """All that can be said about a sandbox.
+
+    Attributes:
+        max_nodes: how many nodes there may be at a time.
+        types: the kinds of them.
+        network: the first three numbers of their addresses; ``None`` for any that are free.
+        environment: of their commands, beside the usual.
+        mounts: what they see of this machine at another place, or may write to; each with ``source``, ``target`` and
+            ``mode``, which is ``ro`` or ``rw``.
+        sshd: whether they are entered by SSH.
+    """
+
+    max_nodes: int = _USUAL_NODES
+    types: tuple[NodeType, ...] = (NodeType(),)
+    network: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[dict[str, str], ...] = ()
+    sshd: bool = False
+
+    def type_named(self, name: str | None) -> NodeType:
+        """The kind of node that a label stands for."""
+        return next(kind for kind in self.types if kind.name == name)
+
+    def limits(self) -> set[str]:
+        """The kinds of limits that some node has."""
+        return {name for name in ("cpu", "memory", "pids") for kind in self.types if getattr(kind, name) is not None}
+
+    def to_keeper(self, home: str) -> dict[str, Any]:
+        """What the process that holds the nodes has to know.
+
+        Args:
+            home: where commands begin.
+        """
+        own = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+        user = {"HOME": home, "USER": "root", "LOGNAME": "root", "SHELL": "/bin/sh"}
+        return {
+            "max_nodes": self.max_nodes,
+            "network": self.network,
+            "mounts": list(self.mounts),
+            "environment": {**own, **user, **self.environment},
+            "sshd": self.sshd,
+            "path": os.environ.get("PATH", ""),
+        }
+
+
+def read_config(path: str | None) -> SandboxConfig:
+    """Read a configuration.
+
+    Args:
+        path: of a JSON file; ``None`` for the usual configuration.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it cannot be understood; the message says where and why.
+    """
+    if path is None:
+        return SandboxConfig()
+    try:
+        return understand(read_cluster_file(path))
+    except _Mistake as mistake:
+        refuse(str(mistake), path)
+
+
+class _Mistake(Exception):
+    """Something that cannot be understood."""
+
+
+def understand(description: Any) -> SandboxConfig:
+    """Make a configuration of what stands in a file."""
+    _known(description, "the top level", {*_LIMITS, "max_nodes", "types", "network", "environment", "mounts", "sshd"})
+    max_nodes = _whole(description.get("max_nodes", _USUAL_NODES), "max_nodes", most=_MOST_NODES)
+    usual = _limits(NodeType(), description, "")
+    types = _types(description.get("types"), usual)
+    if len({kind.name for kind in types}) < len(types):
+        raise _Mistake("types has two entries of the same name")
+    _check_counts(types, max_nodes)
+    return SandboxConfig(
+        max_nodes=max_nodes,
+        types=types,
+        network=_network(description.get("network")),
+        environment=_environment(description.get("environment", {})),
+        mounts=tuple(
+            _mount(each, f"mounts[{n}]") for n, each in enumerate(_list(description.get("mounts", []), "mounts"))
+        ),
+        sshd=_flag(description.get("sshd", False), "sshd"),
+    )
+
+
+def _known(value: Any, place: str, keys: set[str]) -> None:
+    if not isinstance(value, Mapping):
+        raise _Mistake(f"{place} is not an object")
+    unknown = sorted(set(map(str, value)) - keys)
+    if unknown:
+        raise _Mistake(f"{place} has the unknown key {unknown[0]}; there are {', '.join(sorted(keys))}")
+
+
+def _types(value: Any, usual: NodeType) -> tuple[NodeType, ...]:
+    if value is None:
+        return (usual,)
+    found = []
+    for number, each in enumerate(_list(value, "types")):
+        place = f"types[{number}]"
+        _known(each, place, {*_LIMITS, "name", "count"})
+        name = each.get("name")
+        if name is not None and (not isinstance(name, str) or not name):
+            raise _Mistake(f"{place}.name is {_shown(name)}, not a text")
+        count = None if each.get("count") is None else _whole(each["count"], f"{place}.count", most=_MOST_NODES)
+        found.append(replace(_limits(usual, each, f"{place}."), name=name, count=count))
+    if not found:
+        raise _Mistake("types is empty")
+    return tuple(found)
+
+
+def _check_counts(types: tuple[NodeType, ...], max_nodes: int) -> None:
+    """Make sure that there can be as many nodes as are said of each kind: none takes the places of another."""
+    if len(types) == 1:
+        return
+    uncounted = [number for number, kind in enumerate(types) if kind.count is None]
+    if len(uncounted) > 1:
+        raise _Mistake(f"types[{uncounted[1]}].count is missing: one kind at most can do without, and gets the rest")
+    if sum(kind.count or 1 for kind in types) > max_nodes:
+        raise _Mistake(f"types has more nodes than max_nodes, which is {max_nodes}")
+
+
+def _limits(usual: NodeType, value: Mapping[str, Any], place: str) -> NodeType:
+    given = {name: read(value[name], f"{place}{name}") for name, read in _LIMITS.items() if name in value}
+    return replace(usual, **given)
+
+
+def _list(value: Any, place: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise _Mistake(f"{place} is {_shown(value)}, not a list")
+    return value
+
+
+def _flag(value: Any, place: str) -> bool:
+    if not isinstance(value, bool):
+        raise _Mistake(f"{place} is {_shown(value)}, not true or false")
+    return value
+
+
+def _whole(value: Any, place: str, *, most: float = math.inf) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        limit = "" if math.isinf(most) else f" to {most}"
+        raise _Mistake(f"{place} is {_shown(value)}, not a number from 1{limit or ' on'}")
+    return value
+
+
+def _processors(value: Any, place: str) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.01 <= value <= _MOST_PROCESSORS:
+        raise _Mistake(f"{place} is {_shown(value)}, not a number of processors from 0.01 to {_MOST_PROCESSORS}")
+    return float(value)
+
+
+def _size(value: Any, place: str) -> int | None:
+    if value is None:
+        return None
+    found = (
+        _SIZE.fullmatch(str(value).strip()) if isinstance(value, (int, str)) and not isinstance(value, bool) else None
+    )
+    size = int(found[1]) << 10 * " kmgt".index(found[2].lower() or " ") if found else 0
+    if size < _LEAST_MEMORY:
+        raise _Mistake(f'{place} is {_shown(value)}, not a size of at least 8 MB, such as "512m" or "2g"')
+    return size
+
+
+def _processes(value: Any, place: str) -> int | None:
+    return None if value is None else _whole(value, place, most=_MOST_PROCESSES)
+
+
+_LIMITS: dict[str, Callable[[Any, str], Any]] = {
+    "cpu": _processors,
+    "memory": _size,
+    "pids": _processes,
+    "disk": _size,
+    "crash_disk": _flag,
+}
+
+
+def _network(value: Any) -> str | None:
+    if value is None:
+        return None
+    try:
+        network = ipaddress.IPv4Network(value)
+    except ValueError as error:
+        raise _Mistake(f"network is {_shown(value)}: {error}") from None
+    strange = network.is_loopback or network.is_link_local or network.is_reserved or network.is_unspecified
+    if network.prefixlen != 24 or not network.is_private or strange or str(network).startswith("0."):
+        raise _Mistake(f'network is {_shown(value)}, not a private network of 256 addresses, such as "10.1.2.0/24"')
+    return str(network.network_address).rpartition(".")[0]
+
+
+def _environment(value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise _Mistake(f"environment is {_shown(value)}, not an object")
+    found = {}
+    for name, text in value.items():
+        if text is None:
+            text = os.environ.get(name)  # the variable of whoever runs the tests
+            if text is None:
+                continue
+        if not isinstance(text, str) or "\0" in text or "=" in name or not name:
+            raise _Mistake(f"environment.{name} is {_shown(text)}, not a text")
+        found[name] = text
+    return found
+
+
+def _mount(value: Any, place: str) -> dict[str, str]:
+    _known(value, place, {"source", "target", "mode"})
+    source = value.get("source")
+    target = value.get("target", source)
+    for name, path in (("source", source), ("target", target)):
+        if not isinstance(path, str) or not os.path.isabs(path) or os.path.normpath(path) == "/":
+            raise _Mistake(f"{place}.{name} is {_shown(path)}, not an absolute path")
+    if not os.path.exists(source):
+        raise _Mistake(f"{place}.source does not exist: {source}")
+    mode = value.get("mode", "ro")
+    if mode not in ("ro", "rw"):
+        raise _Mistake(f'{place}.mode is {_shown(mode)}, not "ro" or "rw"')
+    return {"source": os.path.realpath(source), "target": os.path.normpath(target), "mode": mode}
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) < 80 else f"{text[:80]}..."

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the first process of a node does with the node's files for those who ask, in a process for each request.
+
+Files are opened here, in the node, so that paths and links mean what they mean in the node; the open file itself is
+handed over. This module is loaded by a process that is copied for every node: it imports as little as possible.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from ducktape.cluster.sandbox.ipc import answer
+from ducktape.cluster.sandbox.ssh_server import provide_server
+
+# A directory of any length is answered in pieces
+_ENTRIES_AT_ONCE = 100
+_LARGEST_SNAPSHOT = 1 << 20
+
+
+def attributes(name: str, status: os.stat_result) -> list[Any]:
+    """What is told about a file."""
+    return [name, status.st_mode, status.st_size, status.st_uid, status.st_gid, status.st_atime, status.st_mtime]
+
+
+def _open(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags | os.O_CLOEXEC, 0o666)
+    # What describes this process can only be read while it lives, and it ends with its answer
+    if flags & os.O_ACCMODE == os.O_RDONLY and os.readlink(f"/proc/self/fd/{descriptor}").startswith(
+        f"/proc/{os.getpid()}/"
+    ):
+        return _snapshot(descriptor)
+    return descriptor
+
+
+def _snapshot(descriptor: int) -> int:
+    """Return an open copy of the content of a file, at most 1 MiB of it, in its place."""
+    content = b""
+    while len(content) < _LARGEST_SNAPSHOT and (piece := os.read(descriptor, _LARGEST_SNAPSHOT - len(content))):
+        content += piece
+    os.close(descriptor)
+    copy = os.memfd_create("snapshot", os.MFD_CLOEXEC)
+    os.write(copy, content)
+    os.lseek(copy, 0, os.SEEK_SET)
+    return copy
+
+
+def _attributes(path: str, follow: bool) -> list[Any]:
+    return attributes(os.path.basename(path), os.stat(path, follow_symlinks=follow))
+
+
+def _entries(path: str) -> list[Any]:
+    found = []
+    with os.scandir(path) as entries:
+        for entry in entries:
+            try:
+                found.append(attributes(entry.name, entry.stat(follow_symlinks=False)))
+            except FileNotFoundError:  # it vanished meanwhile
+                continue
+    return found
+
+
+_WORK: dict[str, Callable[..., Any]] = {
+    "stat": _attributes,
+    "list": _entries,
+    "normalize": os.path.realpath,
+    "remove": os.remove,
+    "rmdir": os.rmdir,
+    "rename": os.rename,
+    "chmod": os.chmod,
+    "mkdir": os.mkdir,
+    "server": provide_server,
+}
+
+
+def serve(connection: socket.socket, data: bytes) -> None:
+    """Do what is asked for, and answer.
+
+    Args:
+        connection: where the answer goes.
+        data: the request.
+    """
+    verb, home, arguments = json.loads(data)
+    try:
+        os.chdir(home)
+        if verb == "open":
+            descriptor = _open(*arguments)
+            answer(connection, {"result": None}, [descriptor])
+            return
+        result = _WORK[verb](*arguments)
+    except OSError as error:
+        answer(connection, {"errno": error.errno or errno.EIO, "error": error.strerror or str(error)})
+        return
+    while verb == "list" and len(result) > _ENTRIES_AT_ONCE:
+        answer(connection, {"result": result[:_ENTRIES_AT_ONCE], "more": True})
+        del result[:_ENTRIES_AT_ONCE]
+    answer(connection, {"result": result})

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The file system of a node of a sandbox."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import socket
+import stat
+from typing import Any, cast
+
+from ducktape.cluster.copy.received_file import receive_file
+from ducktape.cluster.local.files import LocalAttributes, LocalFile
+from ducktape.cluster.sandbox.ipc import LARGEST, post
+
+_SECONDS_TO_ANSWER = 60.0
+_SILENT = "the node gave no answer: it was switched off, or all its processes were killed"
+
+
+class SandboxFiles:
+    """A :class:`ducktape.cluster.transport.Files` over a node; its first process does the work.
+
+    Args:
+        door: where it takes requests.
+        home: where relative paths start.
+    """
+
+    def __init__(self, door: str, home: str) -> None:
+        self._door = door
+        self._home = home
+
+    def _ask(self, verb: str, *arguments: Any) -> tuple[Any, list[int]]:
+        """Have something done; returns the result and descriptors of what was opened."""
+        with post(self._door, json.dumps([verb, self._home, arguments]).encode()) as letter:
+            letter.settimeout(_SECONDS_TO_ANSWER)
+            found: list[Any] = []
+            while True:
+                data, descriptors, _, _ = socket.recv_fds(letter, LARGEST, 1)
+                fields: dict[str, Any] = json.loads(data) if data else {"errno": errno.EIO, "error": _SILENT}
+                if "errno" in fields:
+                    path = [each for each in arguments[:1] if isinstance(each, str)]
+                    raise OSError(fields["errno"], fields["error"], *path)
+                result = fields["result"]
+                if verb != "list":
+                    return result, descriptors
+                found += result
+                if not fields.get("more"):
+                    return found, descriptors
+
+    def provide_server(self, program: list[str], files: dict[str, str]) -> None:
+        """Have an SSH server in the node; see :func:`ducktape.cluster.sandbox.ssh_server.provide_server`."""
+        self._ask("server", program, files)
+
+    def lstat(self, path: str) -> LocalAttributes:
+        """Attributes of the path itself."""
+        return LocalAttributes(*self._ask("stat", path, False)[0])
+
+    def stat(self, path: str) -> LocalAttributes:
+        """Attributes of what the path leads to."""
+        return LocalAttributes(*self._ask("stat", path, True)[0])
+
+    def listdir_attr(self, path: str) -> list[LocalAttributes]:
+        """Entries of a directory; one that vanishes meanwhile is left out."""
+        return [LocalAttributes(*entry) for entry in self._ask("list", path)[0]]
+
+    def listdir(self, path: str = ".") -> list[str]:
+        """Names in a directory."""
+        return [entry.filename for entry in self.listdir_attr(path)]
+
+    def normalize(self, path: str) -> str:
+        """The absolute path without links."""
+        return str(self._ask("normalize", path)[0])
+
+    def remove(self, path: str) -> None:
+        """Remove a file."""
+        self._ask("remove", path)
+
+    def rmdir(self, path: str) -> None:
+        """Remove an empty directory."""
+        self._ask("rmdir", path)
+
+    def rename(self, oldpath: str, newpath: str) -> None:
+        """Rename a file or a directory."""
+        self._ask("rename", oldpath, newpath)
+
+    def chmod(self, path: str, mode: int) -> None:
+        """Change permissions."""
+        self._ask("chmod", path, mode)
+
+    def open(self, path: str, mode: str = "r") -> LocalFile:
+        """A file object that reads bytes and writes text or bytes."""
+        descriptor = self._open(path, _flags(mode))
+        # A descriptor is opened as well as a path, and what the mode does to a file has been done
+        return LocalFile(cast(str, descriptor), mode.replace("x", "w"))
+
+    def mkdir(self, path: str, mode: int = 0o777) -> None:
+        """Create one directory; the umask applies."""
+        self._ask("mkdir", path, mode)
+
+    def get(self, path: str, local_path: str) -> None:
+        """Copy a file's content."""
+        with os.fdopen(self._open(path, os.O_RDONLY), "rb", buffering=0) as source:
+            receive_file(source, local_path)
+
+    def put(self, local_path: str, path: str) -> None:
+        """Copy a file's content."""
+        with (
+            open(local_path, "rb") as source,
+            os.fdopen(self._open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as target,
+        ):
+            shutil.copyfileobj(source, target, 1 << 20)
+
+    def _open(self, path: str, flags: int) -> int:
+        [descriptor] = self._ask("open", path, flags)[1]
+        os.set_inheritable(descriptor, False)
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        return descriptor
+
+
+def _flags(mode: str) -> int:
+    """What a mode asks the system for."""
+    kinds = {
+        "r": os.O_RDONLY,
+        "w": os.O_WRONLY | os.O_CREAT | os.O_TRUNC,
+        "a": os.O_WRONLY | os.O_CREAT | os.O_APPEND,
+        "x": os.O_WRONLY | os.O_CREAT | os.O_EXCL,
+    }
+    kind = next((letter for letter in mode if letter in kinds), "")
+    if not kind:
+        raise ValueError(f"a file is opened for r, w, a or x, not for {mode!r}")
+    if "+" not in mode:
+        return kinds[kind]
+    return kinds[kind] & ~(os.O_WRONLY | os.O_RDONLY) | os.O_RDWR

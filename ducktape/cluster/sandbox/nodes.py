@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The nodes of a sandbox as the one process sees them that makes, holds and destroys them.
+
+This module is loaded by a process that is copied for every node, so it imports as little as possible.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from typing import Any
+
+from ducktape.cluster.sandbox import cgroupfs, cgroups, ipc
+from ducktape.cluster.sandbox.cgroups import Groups
+from ducktape.cluster.sandbox.disk import Disk
+from ducktape.cluster.sandbox.network import HOST_LINK, Switch
+from ducktape.cluster.sandbox.node_init import END_ALL, NETWORK_THERE, NETWORK_WANTED, READY, be_a_node
+from ducktape.cluster.sandbox.rootfs import Host
+from ducktape.cluster.sandbox.subnet import reserve
+from ducktape.cluster.sandbox.syscalls import CLONE_NEWNET, fork_as_first, unshare
+
+_SECONDS_TO_BE_MADE = 30.0
+
+
+class _Node:
+    """What is known of a node.
+
+    Attributes:
+        pid: its first process; 0 while its power is off.
+    """
+
+    def __init__(self, name: str, address: str, index: int, groups: dict[str, str]) -> None:
+        self.name = name
+        self.address = address
+        self.index = index
+        self.groups = groups
+        self.pid = 0
+        self.talk: socket.socket | None = None
+        self.disk: Disk | None = None
+
+    @property
+    def port(self) -> str:
+        return f"to-{self.index}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name, "pid": self.pid, "address": self.address, "cgroup": self.groups}
+
+
+class Nodes:
+    """Makes, holds and destroys nodes.
+
+    Args:
+        settings: what the driver wants.
+    """
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._settings = settings
+        self._nodes: dict[str, _Node] = {}
+        self._reservation, self._network = reserve(settings["network"])
+        self._switch = Switch()
+        self.host = Host(settings["mounts"])
+        unshare(CLONE_NEWNET)
+        self._switch.open()
+        self.gateway = self.address(1)
+        self._switch.link_host(f"{HOST_LINK}{os.getpid()}", self.gateway)
+        names = "".join(f"{self.address(number + 1)}\tnode{number}\n" for number in range(1, settings["max_nodes"] + 1))
+        self._hosts = f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n{self.gateway}\tdriver\n{names}"
+        # At last, because these are what the kernel would not take back if something else failed
+        cgroups.remove_leftovers()
+        self.groups = Groups(str(os.getpid()))
+        self._server: dict[str, Any] | None = None
+        self._early = self.server() if settings["sshd"] else {"program": [], "files": {}}
+
+    def address(self, last: int) -> str:
+        """An address of the sandbox's network."""
+        return f"{self._network}.{last}"
+
+    def server(self) -> dict[str, Any]:
+        """Return what it takes to enter nodes by SSH: a command, and text of files under ``/etc`` by their names."""
+        if self._server is None:
+            # Most sandboxes need nothing of this
+            from ducktape.cluster.sandbox.sshd import COMMAND, Keys
+
+            keys = Keys(f"{self.host.base}/keys", self._settings["path"])
+            self._server = {"program": [keys.server, *COMMAND], "files": keys.files(self._settings["environment"])}
+        return self._server
+
+    def create(self, nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Make nodes, all or none; returns when they take commands."""
+        made: list[_Node] = []
+        try:
+            for each in nodes:
+                made.append(self._prepare(each))
+            self._power_on(made)
+        except BaseException:
+            self.destroy([each["name"] for each in nodes])
+            raise
+        return [node.to_json() for node in made]
+
+    def _prepare(self, wanted: dict[str, Any]) -> _Node:
+        name, index = wanted["name"], wanted["index"]
+        groups = self.groups.add(name, cpu=wanted["cpu"], memory=wanted["memory"], pids=wanted["pids"])
+        node = self._nodes[name] = _Node(name, self.address(index + 1), index + 1, groups)
+        files = {"hostname": f"{name}\n", "hosts": self._hosts, **self._early["files"]}
+        node.disk = self.host.add_disk(name, wanted["disk"], files, crash=wanted["crash_disk"])
+        return node
+
+    def _power_on(self, nodes: list[_Node]) -> None:
+        for node in nodes:
+            self._fork(node)
+        for node in nodes:
+            self._hear(node, NETWORK_WANTED)
+            assert node.talk is not None
+            try:
+                self._switch.plug(node.port, node.pid, node.index)
+                node.talk.send(NETWORK_THERE)
+            except OSError:
+                self._hear(node, READY)  # if it died in the meantime, it has said why
+                raise
+        for node in nodes:
+            self._hear(node, READY)
+            assert node.talk is not None
+            node.talk.close()
+            node.talk = None
+
+    def _fork(self, node: _Node) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        pid = fork_as_first()
+        if not pid:
+            facts = {**node.to_json(), "program": self._early["program"]}
+            be_a_node(theirs, self.host, facts, self._settings["environment"])
+        theirs.close()
+        ours.settimeout(_SECONDS_TO_BE_MADE)
+        node.pid, node.talk = pid, ours
+
+    def _hear(self, node: _Node, expected: bytes) -> None:
+        assert node.talk is not None
+        said = node.talk.recv(8192)
+        if said != expected:
+            raise OSError(f"{node.name} cannot be made: {said.decode(errors='replace') or 'its first process died'}")
+
+    def destroy(self, names: list[str]) -> None:
+        """Destroy nodes and all that is theirs; those that are not there are fine."""
+        nodes = [self._nodes.pop(name) for name in names if name in self._nodes]
+        self._power_off(nodes)
+        for node in nodes:
+            if node.disk is not None:
+                node.disk.remove()
+            self.host.remove_door(node.name)
+            self.groups.remove(node.groups)
+
+    def _power_off(self, nodes: list[_Node]) -> None:
+        self.reap()
+        for node in nodes:
+            if node.talk is not None:
+                node.talk.close()
+                node.talk = None
+            if node.pid:
+                os.kill(node.pid, signal.SIGKILL)
+                for path in set(node.groups.values()):
+                    cgroupfs.thaw(path)
+        self._switch.unplug([node.port for node in nodes])
+        for node in nodes:
+            if node.pid:
+                os.waitpid(node.pid, 0)
+                node.pid = 0
+
+    def _cut_power(self, node: _Node, *, lose_unsynced: bool) -> None:
+        if not lose_unsynced or node.disk is None:
+            self._power_off([node])
+            return
+        if node.pid and node.disk.can_crash:
+            # The end of the first process is that of the mounts, which are synced then
+            with ipc.post(f"{self.host.base}/doors/{node.name}", END_ALL) as letter:
+                letter.settimeout(_SECONDS_TO_BE_MADE)
+                letter.recv(16)
+        node.disk.remember()
+        self._power_off([node])
+        node.disk.restore()
+
+    def reap(self) -> None:
+        """Take leave of nodes that have died by themselves."""
+        for node in self._nodes.values():
+            if node.pid and os.waitpid(node.pid, os.WNOHANG)[0]:
+                node.pid = 0
+
+    def serve(self, request: dict[str, Any]) -> Any:
+        """Do what is asked for."""
+        verb = request["verb"]
+        if verb == "create":
+            return self.create(request["nodes"])
+        if verb == "destroy":
+            return self.destroy(request["names"])
+        if verb == "server":
+            return self.server()
+        node = self._nodes.get(request["name"])
+        if node is None:
+            raise OSError(f"there is no node {request['name']}")
+        self.reap()
+        if verb == "power off":
+            self._cut_power(node, lose_unsynced=request["lose_unsynced"])
+        elif verb == "power on" and not node.pid:
+            self._power_on([node])
+        return node.to_json()
+
+    def close(self) -> None:
+        """Destroy everything."""
+        self.destroy(list(self._nodes))
+        self._switch.close()
+        self.groups.close()

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a machine offers to a sandbox: the rights of this user, file systems in layers, and limits."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import os
+from collections.abc import Collection, Mapping
+
+from ducktape.cluster.sandbox import cgroups
+from ducktape.cluster.sandbox.syscalls import CLONE_NEWNS, MS_PRIVATE, MS_REC, mount, unshare
+from ducktape.cluster.sandbox.userns import may_change_groups, remedy_for
+from ducktape.utils.process.untraced import fork_unseen
+
+_LIMITS = ("cpu", "memory", "pids")
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """One thing that sandboxes are made of, or that tests do with them.
+
+    Attributes:
+        name: of one or two words.
+        text: how it is here.
+        remedy: what to do about it; empty where nothing is missing.
+        fatal: there is no sandbox without it.
+    """
+
+    name: str
+    text: str
+    remedy: str = ""
+    fatal: bool = False
+
+
+def rights_part(problem: str | None, *, ordinary: bool) -> Part:
+    """The rights to make nodes.
+
+    Args:
+        problem: what is missing for them, as :func:`ducktape.cluster.sandbox.userns.what_is_missing` tells it.
+        ordinary: this process has them in a user namespace only.
+    """
+    if problem is not None:
+        return Part("rights", problem, remedy_for(problem), fatal=True)
+    if not ordinary:
+        return Part("rights", "those of root")
+    if may_change_groups():
+        return Part("rights", "those of root in a user namespace, with further users from /etc/subuid and /etc/subgid")
+    return Part(
+        "rights",
+        "those of root in a user namespace without any other user: no program can become another one, as sshd does",
+        "If your services need that: entries for you in /etc/subuid and /etc/subgid, and Debian's package uidmap.",
+    )
+
+
+def overlay_part() -> Part:
+    """Layers over the machine's directories, tried in a process of its own."""
+    number = _try_overlay()
+    if not number:
+        return Part("file system", "overlay, over /etc, /var, /opt, /root and /home")
+    text = f"the kernel gives no overlay: {os.strerror(number)}"
+    if number == errno.ENODEV:
+        return Part("file system", text, "Root of this machine loads the module: modprobe overlay", fatal=True)
+    return Part("file system", text, "Ordinary users need Linux 5.11 or later for it. Or run it as root.", fatal=True)
+
+
+def _try_overlay() -> int:
+    """The number of the error; 0 if there is none."""
+    pid = fork_unseen()
+    if not pid:
+        code = 255
+        try:
+            unshare(CLONE_NEWNS)
+            mount("none", "/", flags=MS_REC | MS_PRIVATE)
+            mount("ducktape", "/tmp", "tmpfs")
+            for name in ("lower", "upper", "work", "all"):
+                os.mkdir(f"/tmp/{name}")
+            mount("overlay", "/tmp/all", "overlay", 0, "lowerdir=/tmp/lower,upperdir=/tmp/upper,workdir=/tmp/work")
+            code = 0
+        except OSError as error:
+            code = error.errno or 255
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def groups_part(groups: Mapping[str, str], *, ordinary: bool) -> Part:
+    """The limits that nodes can have.
+
+    Args:
+        groups: directory by controller, of a node or of the groups to come.
+        ordinary: this process is root in a user namespace only.
+    """
+    name = "limits"
+    missing = [each for each in _LIMITS if each not in groups]
+    has_any = any(True for _ in cgroups.mounted())
+    found = "; ".join(
+        f"control groups of version {version}: {', '.join(sorted(controllers))}"
+        for version, controllers in _by_version(groups)
+    )
+    if not missing:
+        return Part(name, found)
+    text = f"{found or 'no control groups'}, so none for {', '.join(missing)}"
+    if not has_any:
+        return Part(name, f"{text}: none are mounted", "Mount them: mount -t cgroup2 none /sys/fs/cgroup")
+    if ordinary:
+        remedy = (
+            "With systemd, a run in a scope of yours has them: systemd-run --user --scope ducktape ... Or use root."
+        )
+        return Part(name, f"{text}: none of those belong to this user", remedy)
+    return Part(name, text, "A group above has to hand them on: see cgroup.subtree_control in /sys/fs/cgroup.")
+
+
+def _by_version(groups: Mapping[str, str]) -> list[tuple[int, Collection[str]]]:
+    new = {name for name, path in groups.items() if os.path.exists(f"{path}/cgroup.controllers")}
+    return [(version, names) for version, names in ((1, set(groups) - new), (2, new)) if names]

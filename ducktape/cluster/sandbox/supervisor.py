@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The process that holds a sandbox: everything that nodes are made of belongs to it and goes with it.
+
+It ends when the driver does, however that dies, and takes the nodes along. If it is killed itself, the kernel ends the
+nodes and takes back all but the directories of control groups. It is copied for every node, so it imports as little as
+possible.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from typing import Any
+
+from ducktape.cluster.sandbox import cgroups, ipc
+from ducktape.cluster.sandbox.nodes import Nodes
+from ducktape.cluster.sandbox.syscalls import die_with_parent, set_command_line, set_process_name
+
+
+class _Loop:
+    """Waits for requests and for the end."""
+
+    def __init__(self, nodes: Nodes, control: socket.socket, driver: int, ended: list[int]) -> None:
+        self._nodes = nodes
+        self._control = control
+        self._driver = driver
+        self._ended = ended
+
+    def run(self) -> None:
+        wake, wake_end = socket.socketpair()
+        for end in (wake, wake_end):
+            end.setblocking(False)
+        signal.set_wakeup_fd(wake_end.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        poll = select.poll()
+        for descriptor in (self._control.fileno(), self._driver, wake.fileno()):
+            if descriptor >= 0:
+                poll.register(descriptor, select.POLLIN)
+        while not self._ended:
+            ready = {descriptor for descriptor, _ in poll.poll()}
+            if self._driver in ready:
+                return
+            if wake.fileno() in ready:
+                wake.recv(4096)
+                self._nodes.reap()
+            if self._control.fileno() in ready and not self._answer():
+                return
+
+    def _answer(self) -> bool:
+        """Serve one request; returns whether there may be others."""
+        data, asker, descriptors = ipc.receive(self._control)
+        for each in descriptors:
+            os.close(each)
+        if asker is None:
+            return True
+        with asker:
+            request = json.loads(data)
+            if request["verb"] == "stop":
+                self._nodes.close()
+                ipc.answer(asker, {})
+                return False
+            try:
+                answer = {"result": self._nodes.serve(request)}
+            except Exception as error:
+                answer = {"error": _reason(error)}
+            ipc.answer(asker, answer)
+        return True
+
+
+def _descriptor_of(pid: int) -> int:
+    """What becomes readable when a process ends; -1 on kernels before 5.3, where its last signal has to do."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return -1
+
+
+def _reason(error: Exception) -> str:
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error) or type(error).__name__
+    return error.strerror if error.filename is None else f"{error.strerror}: {error.filename}"
+
+
+def _say(answer: dict[str, Any]) -> None:
+    os.write(1, json.dumps(answer).encode() + b"\n")
+    # Whoever reads the driver's output must not wait for this process as well
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 1)
+    os.close(null)
+
+
+def main() -> None:
+    """Be the keeper, from its first moment to its last."""
+    os.chdir("/")
+    settings = json.load(sys.stdin)
+    set_process_name(cgroups.KEEPER)
+    set_command_line("ducktape-sandbox")
+    for sig in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(sig, signal.SIG_IGN)
+    # An exception in the middle of something would leave half of it
+    ended: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
+    os.umask(0o022)
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        file.write("-1000")
+    nodes = None
+    try:
+        driver = _descriptor_of(settings["driver"])
+        if driver < 0:
+            # The kernel sends it at the end of the thread that has started this process, so it is the second choice
+            die_with_parent(signal.SIGTERM)
+        if os.getppid() != settings["driver"]:
+            return
+        nodes = Nodes(settings)
+        control = ipc.letter_box(f"{nodes.host.base}/control")
+    except Exception as error:
+        if nodes is not None:
+            nodes.close()
+        _say({"error": _reason(error)})
+        return
+    try:
+        problem = nodes.groups.problem
+        _say(
+            {
+                "base": nodes.host.base,
+                "gateway": nodes.gateway,
+                "controllers": sorted(nodes.groups.controllers),
+                "problem": problem,
+            }
+        )
+        gc.collect()
+        gc.freeze()
+        _Loop(nodes, control, driver, ended).run()
+    finally:
+        nodes.close()

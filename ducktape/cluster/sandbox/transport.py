@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands in the nodes of a sandbox: the first process of a node starts them, with pipes from here."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import select
+import socket
+import subprocess
+import time
+from typing import IO, TYPE_CHECKING, Any
+
+from ducktape.cluster.account.detached import Leftovers, StreamHandle
+from ducktape.cluster.local.command import PipedCommand, login_shell
+from ducktape.cluster.sandbox.client import Keeper
+from ducktape.cluster.sandbox.files import SandboxFiles
+from ducktape.cluster.sandbox.ipc import post
+from ducktape.cluster.ssh.transport import SshTransport
+from ducktape.cluster.transport import CommandStream, Stdin, Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ducktape.cluster.ssh.settings import SshSettings
+    from ducktape.utils.support.deadline import Deadline
+
+_LARGEST_COMMAND = 128 * 1024 - 1
+_SECONDS_TO_ANSWER = 60.0
+
+
+class SandboxTransport(Transport):
+    """Runs commands in a node. They are no relatives of this process: they go on when it ends, as over SSH.
+
+    Nothing is held between commands, so processes and threads can share it.
+
+    Args:
+        keeper: of the sandbox.
+        name: of the node.
+        home: where commands begin and relative paths start.
+    """
+
+    def __init__(self, keeper: Keeper, name: str, home: str) -> None:
+        self._keeper = Keeper(keeper.pid, keeper.base)
+        self._name = name
+        self._home = home
+        self._leftovers = Leftovers()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_leftovers": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._leftovers = Leftovers()
+
+    def stream(
+        self, command: str, *, stdin: Stdin = None, merge_stderr: bool = False, timeout: float | None = None
+    ) -> CommandStream:
+        """Start a command in the node; see :meth:`Transport.stream`."""
+        self._leftovers.tidy()
+        started = SandboxCommand(
+            self._keeper.door(self._name),
+            self._home,
+            command,
+            stdin=stdin,
+            merge_stderr=merge_stderr,
+            timeout=timeout,
+            name=self._name,
+        )
+        return StreamHandle(started, self._leftovers)
+
+    @property
+    def files(self) -> SandboxFiles:
+        """The node's file system."""
+        return SandboxFiles(self._keeper.door(self._name), self._home)
+
+    def close(self) -> None:
+        """Close what is left of dropped commands; running ones go on."""
+        self._leftovers.close()
+
+
+class SandboxSshTransport(SshTransport):
+    """The SSH connection to a node, whose server is started before each login unless it serves.
+
+    Args:
+        settings: where to log in.
+        provide: starts the server.
+        log: takes debug messages.
+    """
+
+    def __init__(self, settings: SshSettings, *, provide: Callable[[], None], log: Callable[[str], None]) -> None:
+        super().__init__(settings, log=log)
+        self._provide = provide
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_provide": self._provide}
+
+    def _connect(self, deadline: Deadline) -> Any:
+        self._provide()
+        return super()._connect(deadline)
+
+
+class _Elsewhere:
+    """A process that the first process of a node has started, as far as its end goes."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._status: int | None = None
+
+    def poll(self) -> int | None:
+        return self._status if self._status is not None else self._hear(0)
+
+    def wait(self, timeout: float | None) -> int:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while self._status is None:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if self._hear(left) is None and deadline is not None and time.monotonic() >= deadline:
+                raise subprocess.TimeoutExpired("", timeout or 0)
+        return self._status
+
+    def _hear(self, seconds: float | None) -> int | None:
+        poll = select.poll()
+        poll.register(self._connection, select.POLLIN)
+        if not poll.poll(None if seconds is None else seconds * 1000):
+            return None
+        try:
+            answer = self._connection.recv(4096)
+        except ConnectionError:
+            answer = b""
+        # A node whose power is cut says nothing more
+        fields = json.loads(answer) if answer else {"status": -9}
+        if "errno" in fields:
+            raise OSError(fields["errno"], f"the node cannot start a process: {fields['error']}")
+        self._status = fields["status"]
+        return self._status
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class SandboxCommand(PipedCommand):
+    """One process in a node and the pipes to it.
+
+    Args:
+        door: of the node.
+        home: where the command begins.
+        command: for the user's shell.
+        stdin: what it is to read.
+        merge_stderr: whether its error output goes where its output goes.
+        timeout: seconds that one call may block, the start included.
+        name: of the node, for messages.
+    """
+
+    def __init__(
+        self,
+        door: str,
+        home: str,
+        command: str,
+        *,
+        stdin: Stdin,
+        merge_stderr: bool,
+        timeout: float | None,
+        name: str,
+    ) -> None:
+        self._elsewhere, pipes = _start(door, home, command, merge_stderr=merge_stderr, timeout=timeout)
+        super().__init__(command, self._elsewhere, pipes, stdin=stdin, timeout=timeout, name=name)
+
+    def close(self) -> None:
+        """Close the pipes. A process that still runs goes on."""
+        super().close()
+        self._elsewhere.close()
+
+
+def _start(
+    door: str, home: str, command: str, *, merge_stderr: bool, timeout: float | None
+) -> tuple[_Elsewhere, list[IO[bytes]]]:
+    """Have a process started; returns it, and this end of its input, its output, and its error output if apart."""
+    encoded = os.fsencode(command)
+    if b"\0" in encoded:
+        raise ValueError("embedded null byte")
+    if len(encoded) > _LARGEST_COMMAND:
+        raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))
+    head = json.dumps([login_shell(), home, {}]).encode()
+    with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+        pipes: list[IO[bytes]] = []
+        handed: list[int] = []
+        for number in range(2 if merge_stderr else 3):
+            reader, writer = os.pipe()
+            here, there = (writer, reader) if number == 0 else (reader, writer)
+            theirs.callback(os.close, there)
+            pipes.append(ours.enter_context(os.fdopen(here, "rb" if number else "wb", buffering=0)))
+            handed.append(there)
+        seconds = _SECONDS_TO_ANSWER if timeout is None else max(timeout, 0.001)
+        letter = post(door, head + b"\0" + encoded, [*handed, handed[1]][:3], seconds=seconds)
+        ours.pop_all()
+        return _Elsewhere(letter), pipes

@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What it takes to make nodes: the rights of root, or a user namespace in which this program has them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+
+from ducktape.cluster.sandbox.client import SandboxError
+from ducktape.cluster.sandbox.network import Netlink
+from ducktape.cluster.sandbox.syscalls import (
+    CLONE_NEWIPC,
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    CLONE_NEWPID,
+    CLONE_NEWUSER,
+    CLONE_NEWUTS,
+    MS_PRIVATE,
+    MS_REC,
+    mount,
+    unshare,
+)
+from ducktape.utils.process.untraced import fork_unseen
+
+_NAMESPACES = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC
+_CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_NET_ADMIN": 12}
+_NEEDS_LINUX = "the sandbox needs Linux"
+# File, the text that switches them off, and how that is told
+_SWITCHES = (
+    ("/proc/sys/user/max_user_namespaces", "0", "user.max_user_namespaces is 0"),
+    ("/proc/sys/kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone is 0"),
+    (
+        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+        "1",
+        "kernel.apparmor_restrict_unprivileged_userns is 1",
+    ),
+)
+_SWITCHING_ON = {
+    "user.max_user_namespaces is 0": "user.max_user_namespaces=10000",
+    "kernel.unprivileged_userns_clone is 0": "kernel.unprivileged_userns_clone=1",
+    "kernel.apparmor_restrict_unprivileged_userns is 1": "kernel.apparmor_restrict_unprivileged_userns=0",
+}
+
+
+def has_rights() -> bool:
+    """Whether this process may make namespaces, mounts and links."""
+    return sys.platform.startswith("linux") and os.geteuid() == 0 and not _missing_capabilities()
+
+
+def _missing_capabilities() -> list[str]:
+    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        line = next(line for line in file if line.startswith("CapEff:"))
+    have = int(line.split()[1], 16)
+    return [name for name, number in _CAPABILITIES.items() if not have >> number & 1]
+
+
+def may_change_groups() -> bool:
+    """Whether processes here may act for other users, as a server does that lets users in."""
+    try:
+        with open("/proc/self/setgroups", encoding="ascii") as file:
+            return file.read().strip() != "deny"
+    except OSError:
+        return True
+
+
+def problem_with_namespaces(flags: int = _NAMESPACES) -> str | None:
+    """Try to make namespaces, in a process of its own.
+
+    Args:
+        flags: which. With one of users among them, it is also tried to be root there, and to change mounts.
+
+    Returns:
+        Why that does not work, in one line; ``None`` if it does.
+    """
+    if not sys.platform.startswith("linux"):
+        return _NEEDS_LINUX
+    user, group = os.geteuid(), os.getegid()
+    pid = fork_unseen()
+    if not pid:
+        code = 255
+        try:
+            unshare(flags)
+            if flags & CLONE_NEWUSER:
+                # Some kernels let namespaces be made and refuse everything in them
+                _map_one(user, group)
+                mount("none", "/", flags=MS_REC | MS_PRIVATE)
+            code = 0
+        except OSError as error:
+            code = error.errno or 255
+        finally:
+            os._exit(code)
+    number = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return None if number == 0 else f"the kernel refuses new namespaces: {os.strerror(number)}"
+
+
+def obstacle() -> str | None:
+    """Return why this process, as it is, cannot make nodes, in one line; ``None`` if it can."""
+    if not sys.platform.startswith("linux"):
+        return f"{_NEEDS_LINUX}; use --cluster localhost"
+    missing = _missing_capabilities()
+    if missing:
+        return _sentence(f"this process has not got the capability {' and '.join(missing)}")
+    problem = problem_with_namespaces()
+    return None if problem is None else _sentence(problem)
+
+
+def what_is_missing() -> str | None:
+    """Return why this user can make no nodes here, in some words; ``None`` if they can. Changes nothing."""
+    if has_rights() or not sys.platform.startswith("linux"):
+        return problem_with_namespaces()
+    problem = problem_with_namespaces(CLONE_NEWUSER | _NAMESPACES)
+    return None if problem is None else _reason() or problem
+
+
+def remedy_for(problem: str) -> str:
+    """Return what can be done about that which is missing.
+
+    Args:
+        problem: as :func:`what_is_missing` tells it.
+    """
+    if problem == _NEEDS_LINUX:
+        return "Use --cluster localhost, or nodes elsewhere."
+    elsewhere = "Or run it as root, or use --cluster localhost."
+    for told, setting in _SWITCHING_ON.items():
+        if problem == _switched_off(told):
+            return f"Root of this machine allows them: sysctl {setting}. {elsewhere}"
+    return (
+        "Who runs this in a container has to give it that right, as Docker and Podman do with --privileged. "
+        f"{elsewhere}"
+    )
+
+
+def gain_rights() -> str | None:
+    """Put this process into a user namespace in which it has the rights of root, if it has not got them yet.
+
+    To be called before anything else happens: the process must have a single thread. It gets a network of its own,
+    without a link to the world. Files that it writes belong to the same user as before.
+
+    Returns:
+        ``None`` if it has the rights now; otherwise what is missing, in one line.
+    """
+    if has_rights() or not sys.platform.startswith("linux"):
+        return obstacle()
+    problem = what_is_missing()
+    if problem is None and len(os.listdir("/proc/self/task")) > 1:
+        problem = "something in this program has started threads already, as plug-ins of the interpreter may do"
+    if problem is not None:
+        return _sentence(problem)
+    try:
+        _become_root(os.geteuid(), os.getegid())
+        unshare(CLONE_NEWNS | CLONE_NEWNET)
+        netlink = Netlink()
+        netlink.set_up(socket.if_nametoindex("lo"))
+        netlink.close()
+    except OSError as error:
+        return _sentence(str(error))
+    return None
+
+
+def enter_user_namespace() -> None:
+    """Give this process the rights to make nodes, as :func:`gain_rights` does; if it has them, nothing happens.
+
+    Raises:
+        SandboxError: it cannot get them; says what is missing, in one line.
+    """
+    if has_rights():
+        return
+    problem = gain_rights()
+    if problem is not None:
+        raise SandboxError(problem)
+
+
+def _sentence(problem: str) -> str:
+    who = "root" if os.geteuid() == 0 else "an ordinary user"
+    return (
+        f"the sandbox cannot be made as {who} on this machine: {problem}; "
+        "run it as root with all capabilities, or use --cluster localhost"
+    )
+
+
+def _reason() -> str:
+    for path, off, told in _SWITCHES:
+        with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
+            if file.read().strip() == off:
+                return _switched_off(told)
+    return ""
+
+
+def _switched_off(told: str) -> str:
+    return f"user namespaces are switched off ({told})"
+
+
+def _become_root(user: int, group: int) -> None:
+    """Be user 0 of a new namespace, with the further users that the administrator has given to this one."""
+    ready_reader, ready = os.pipe()
+    helper = fork_unseen()
+    if not helper:
+        code = 1
+        try:
+            os.close(ready)
+            os.read(ready_reader, 1)
+            code = 0 if _map_many(os.getppid(), user, group) else 1
+        finally:
+            os._exit(code)
+    os.close(ready_reader)
+    unshare(CLONE_NEWUSER)
+    os.close(ready)
+    if os.waitstatus_to_exitcode(os.waitpid(helper, 0)[1]) == 0:
+        return
+    _map_one(user, group)
+
+
+def _map_one(user: int, group: int) -> None:
+    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
+        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
+            file.write(text)
+
+
+def _map_many(pid: int, user: int, group: int) -> bool:
+    name = pwd.getpwuid(user).pw_name
+    for program, path, own in (("newuidmap", "/etc/subuid", user), ("newgidmap", "/etc/subgid", group)):
+        found = _range_of(path, name, user)
+        if found is None or shutil.which(program) is None:
+            return False
+        command = [program, str(pid), "0", str(own), "1", "1", *map(str, found)]
+        if subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode != 0:
+            return False
+    return True
+
+
+def _range_of(path: str, name: str, user: int) -> tuple[int, int] | None:
+    """The further users, or groups, that a user may give out: the first of them, and how many."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                owner, _, numbers = line.strip().partition(":")
+                first, _, count = numbers.partition(":")
+                if owner in (name, str(user)) and first.isdecimal() and count.isdecimal():
+                    return int(first), int(count)
+    except OSError:
+        pass
+    return None

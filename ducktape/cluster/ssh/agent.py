@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The keys of an SSH agent, which may hang like any other program.
+
+Imports paramiko: to be imported where a connection is made.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import paramiko
+
+from ducktape.utils.support.deadline import Deadline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_VARIABLE = "SSH_AUTH_SOCK"
+_BUSY_SEC = 0.05
+
+
+class AgentError(paramiko.SSHException):
+    """The SSH agent is of no help; says where it is and why."""
+
+
+class BoundedAgent(paramiko.Agent):
+    """An agent that is given up when it does not answer in time.
+
+    Args:
+        patience: says how many seconds the next answer may take.
+
+    Raises:
+        AgentError: it cannot be reached, does not answer, or answers something else.
+    """
+
+    def __init__(self, patience: Callable[[], float]) -> None:
+        self._patience = patience
+        self._deadline = Deadline(patience())
+        self._place = os.environ.get(_VARIABLE, "")
+        if sys.platform == "win32":
+            super().__init__()
+            return
+        # Not the way of the library: it waits for ever for an agent that takes no more connections, and says nothing
+        # about one that is not there.
+        paramiko.agent.AgentSSH.__init__(self)
+        if self._place:
+            self._connect(self._connection())  # type: ignore[attr-defined]  # the stubs leave it out
+
+    def _connection(self) -> socket.socket:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(self._seconds_left())
+            while not self._is_connected(sock):
+                time.sleep(_BUSY_SEC)
+        except BaseException as error:
+            sock.close()
+            if isinstance(error, (OSError, ValueError)):
+                raise self._trouble(error) from error
+            raise
+        return sock
+
+    def _is_connected(self, sock: socket.socket) -> bool:
+        try:
+            sock.connect(self._place)
+        except BlockingIOError as error:  # many others wait to be accepted
+            if self._deadline.is_over:
+                raise TimeoutError from error
+            return False
+        return True
+
+    def _send_message(self, msg: Any) -> Any:
+        self._deadline = Deadline(self._patience())
+        try:
+            return super()._send_message(msg)  # type: ignore[misc]  # the stubs leave it out
+        except AgentError:
+            raise
+        except Exception as error:  # what it answers may be anything
+            raise self._trouble(error) from error
+
+    def _read_all(self, wanted: int) -> Any:
+        conn: Any = self._conn  # type: ignore[attr-defined]  # the stubs leave it out
+        data = b""
+        while len(data) < wanted:
+            if hasattr(conn, "settimeout"):
+                conn.settimeout(self._seconds_left())
+            piece = conn.recv(min(wanted - len(data), 65536))
+            if not piece:
+                raise EOFError("it closed the connection")
+            data += piece
+        return data
+
+    def _seconds_left(self) -> float:
+        return max(0.001, self._deadline.left() or 0)
+
+    def _trouble(self, error: Exception) -> AgentError:
+        reason = f"no answer within {self._deadline.seconds:.3g} seconds" if isinstance(error, TimeoutError) else error
+        return AgentError(
+            f"the SSH agent at {self._place} ({_VARIABLE}) cannot be used: {reason or type(error).__name__}. Start "
+            f"another one, or unset {_VARIABLE}"
+        )

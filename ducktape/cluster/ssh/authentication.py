@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Proving to an SSH server who we are: password, private keys, the keys of an agent.
+
+Imports paramiko: to be imported where a connection is made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING
+
+import paramiko
+
+from ducktape.cluster.ssh.agent import AgentError, BoundedAgent
+from ducktape.cluster.ssh.identities import load_identities, public_blobs, secret_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+_PASSWORD = frozenset({"password", "keyboard-interactive"})
+_KEY = frozenset({"publickey"})
+
+
+class ServerHungUp(paramiko.AuthenticationException):
+    """The server ended the connection before a way led in."""
+
+
+@dataclasses.dataclass
+class _Way:
+    """One way to log in.
+
+    Attributes:
+        name: for people; never a secret.
+        methods: of SSH that it uses; a server that takes none of them is not bothered.
+        attempt: asks the server; returns the methods that are wanted in addition.
+        is_named: it stands in the configuration of the node.
+    """
+
+    name: str
+    methods: frozenset[str]
+    attempt: Callable[[paramiko.Transport], Sequence[str]]
+    is_named: bool = True
+
+
+class Authentication:
+    """All ways to log in that a node has; those that failed are not tried on a further connection.
+
+    The identity files come first: suites write a password such as "UNUSED" beside them, and servers answer a wrong one
+    late and count it. Then comes the password, before the keys of the agent, which may be more than a server bears. Of
+    these, those that belong to the node's identity files come first. The agent is not asked before.
+
+    Args:
+        user: the login name.
+        identity_files: paths of private keys.
+        password: of the login; may be the passphrase of keys as well.
+        passphrase: of keys.
+        agent_sec: says how many seconds the next answer of the agent may take.
+    """
+
+    def __init__(
+        self,
+        user: str,
+        identity_files: Sequence[str],
+        *,
+        password: str | None,
+        passphrase: str | None,
+        agent_sec: Callable[[], float],
+    ) -> None:
+        self._user = user
+        self._identity_files = identity_files
+        self._password = password
+        self._passphrase = passphrase
+        self._agent_sec = agent_sec
+        self._agent_was_asked = False
+        self._ways: deque[_Way] | None = None
+        self._tried: list[str] = []
+        self._unusable: list[OSError | paramiko.SSHException] = []
+        self._types: list[str] | None = None
+        self._was_judged = False  # and not only told that this is no way in
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether a way of the configuration is left that another connection could try."""
+        return any(way.is_named for way in self._ways or ())
+
+    def authenticate(self, transport: paramiko.Transport) -> list[str]:
+        """Log in on a connection whose keys are agreed upon; the library calls this.
+
+        Raises:
+            ServerHungUp: the server has enough of attempts.
+            paramiko.SSHException: no way led in; says what was tried.
+            OSError: the only identity file cannot be read.
+        """
+        if self._ways is None:
+            self._ways = self._found_ways()
+        welcome: set[str] | None = None
+        if len(self._ways) > 1:
+            welcome = self._ask_for_methods(transport)
+            if welcome is not None and not welcome:
+                return []  # this server wants nothing to be proved
+        while way := self._next_way(welcome or self._types):
+            with contextlib.suppress(paramiko.SSHException):
+                further = self._try(way, transport)
+                if not further:
+                    return []
+                welcome = set(further)
+            # An agent that does not sign costs the connection, without a fault of the server.
+            if not transport.is_active() and not self._is_agent_broken:
+                raise ServerHungUp(f"{self._story()}: the server closed the connection. {self._advice()}")
+        raise self._refused()
+
+    def _found_ways(self) -> deque[_Way]:
+        identities, self._unusable = load_identities(self._identity_files, self._passphrase or self._password)
+        ways = [_Way(str(each), _KEY, partial(self._show_key, key=each.key)) for each in identities]
+        if self._password:
+            ways.append(_Way("password", _PASSWORD, self._give_password))
+        only_files = [error for error in self._unusable if isinstance(error, OSError)]
+        if only_files and not ways:
+            # Somebody meant a key that is not there: to get in by another one would hide it.
+            raise only_files[0]
+        return deque(ways or self._ways_of_agent())
+
+    def _show_key(self, transport: paramiko.Transport, *, key: paramiko.PKey) -> Sequence[str]:
+        return transport.auth_publickey(self._user, key)
+
+    def _give_password(self, transport: paramiko.Transport) -> Sequence[str]:
+        return transport.auth_password(self._user, secret_bytes(self._password or ""))  # type: ignore[arg-type]
+
+    def _ways_of_agent(self) -> Iterable[_Way]:
+        self._agent_was_asked = True
+        try:
+            keys = BoundedAgent(self._agent_sec).get_keys()
+        except AgentError as error:
+            self._unusable.append(error)
+            return
+        ours = public_blobs(self._identity_files)
+        for key in sorted(keys, key=lambda key: key.asbytes() not in ours):
+            name = f"a key of the agent ({key.get_name()})"
+            yield _Way(name, _KEY, partial(self._show_key, key=key), is_named=False)
+
+    def _ask_for_methods(self, transport: paramiko.Transport) -> set[str] | None:
+        """What the server takes; empty when it takes everybody, ``None`` when it does not say."""
+        try:
+            transport.auth_none(self._user)
+        except paramiko.BadAuthenticationType as error:
+            self._types = list(error.allowed_types)
+            return set(error.allowed_types) or None
+        except paramiko.SSHException:
+            if not transport.is_active():
+                raise
+            return None
+        return set()
+
+    @property
+    def _is_agent_broken(self) -> bool:
+        return any(isinstance(error, AgentError) for error in self._unusable)
+
+    def _next_way(self, welcome: Iterable[str] | None) -> _Way | None:
+        assert self._ways is not None
+        while self._ways or not self._agent_was_asked:
+            if not self._ways:
+                self._ways.extend(self._ways_of_agent())
+                continue
+            way = self._ways.popleft()
+            if welcome is None or way.methods.intersection(welcome):
+                return way
+        return None
+
+    def _try(self, way: _Way, transport: paramiko.Transport) -> Sequence[str]:
+        self._tried.append(way.name)
+        try:
+            return way.attempt(transport)
+        except AgentError as error:
+            self._unusable.append(error)
+            if self._ways is not None:
+                self._ways.clear()  # they are the agent's, too
+            raise
+        except paramiko.BadAuthenticationType as error:
+            self._types = list(error.allowed_types)
+            raise
+        except paramiko.AuthenticationException as error:
+            self._was_judged = True
+            if "timeout" in str(error).lower():
+                raise TimeoutError(f"the SSH server does not answer the login of {self._user}: {way.name}") from error
+            raise
+
+    def _refused(self) -> Exception:
+        if not self._tried and len(self._unusable) == 1 and not self._is_agent_broken:
+            return self._unusable[0]
+        text = f"{self._story()}. {self._advice()}"
+        if self._types is not None and not self._was_judged:
+            return paramiko.BadAuthenticationType(text, self._types)
+        return paramiko.AuthenticationException(text)
+
+    def _story(self) -> str:
+        tried = f"tried: {', '.join(_counted(self._tried))}" if self._tried else "there was nothing to try"
+        if self._types is not None:
+            tried += f"; the server takes: {', '.join(self._types)}"
+        unusable = "".join(f"; {error}" for error in self._unusable)
+        return f"Authentication failed for user {self._user}, {tried}{unusable}"
+
+    def _advice(self) -> str:
+        if not self._tried and not self._identity_files and not self._password:
+            return "Give the node an identityfile or a password, or start an SSH agent"
+        return "Compare user, identityfile and password with authorized_keys and AllowUsers on the machine"
+
+
+def _counted(names: list[str]) -> list[str]:
+    """The names in their order, equal ones together."""
+    return [name if names.count(name) == 1 else f"{names.count(name)} times {name}" for name in dict.fromkeys(names)]

@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One command on an SSH channel."""
+
+from __future__ import annotations
+
+import select
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from ducktape.cluster.transport import BoundedBytes, Stdin, shortened, stdin_chunks
+from ducktape.utils.support.deadline import Deadline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_PIECE = 1024 * 1024
+# Nothing announces that the server takes more input, nor news on a channel that is not the library's own.
+_ASK_AGAIN_SEC = 0.005
+_LOOK_AGAIN_SEC = 0.5
+
+
+class _Answer(threading.Event):
+    """What the library waits for when it has asked for something on a channel; given up at the deadline.
+
+    The library itself would wait for ever: when the server is frozen, and when the channel was closed an instant
+    before the question.
+    """
+
+    def __init__(self, channel: Any, deadline: Deadline, message: str) -> None:
+        super().__init__()
+        self._channel = channel
+        self._deadline = deadline
+        self._message = message
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the answer; the library gives no timeout here."""
+        while not super().wait(self._deadline.left(_LOOK_AGAIN_SEC)):
+            if self._channel.closed:
+                raise EOFError("the channel was closed")
+            if self._deadline.is_over:
+                raise TimeoutError(self._message)
+        return True
+
+
+def bound_answers(channel: Any, deadline: Deadline, message: str) -> None:
+    """Let requests on a channel end at the deadline, with the builtin ``TimeoutError`` and this message."""
+    if hasattr(channel, "event"):
+        channel.event = _Answer(channel, deadline, message)
+
+
+def start_command(channel: Any, command: str, deadline: Deadline, *, name: str, limit: float) -> None:
+    """Ask the server to run a command.
+
+    Args:
+        limit: seconds that connecting and starting had together, for the message.
+
+    Raises:
+        TimeoutError: (builtin) it does not answer in time; whether the command runs is unknown.
+    """
+    bound_answers(channel, deadline, f"{name}: not started after {limit:g} seconds: {shortened(command)}")
+    # A path of a node may have names that are not UTF-8.
+    channel.exec_command(command.encode("utf-8", "surrogateescape"))
+
+
+def has_room(transport: Any) -> bool:
+    """Whether a message can be sent on a connection without waiting for the other side to read.
+
+    A writer that waits holds a lock of the library, and with it everybody else's messages, whatever their timeouts.
+    """
+    sock: Any = getattr(transport, "sock", None)
+    if hasattr(sock, "send_ready"):  # through a jump host
+        return bool(sock.send_ready()) and has_room(sock.get_transport())
+    if not hasattr(sock, "fileno"):
+        return True
+    try:
+        poll = select.poll()
+        poll.register(sock, select.POLLOUT)
+        return bool(poll.poll(0))
+    except (OSError, ValueError):
+        return True  # closed, which the write itself says best
+
+
+class _News(threading.Event):
+    """Set when anything arrives on either stream; only the reader clears it.
+
+    Both buffers of a channel share it. A buffer that runs empty must not hide what the other one just received.
+    """
+
+    def clear(self) -> None:
+        """Leave it set: the buffers call this."""
+
+    def forget(self) -> None:
+        """Clear it: the reader calls this before it looks."""
+        super().clear()
+
+
+class SshCommand:
+    """A :class:`ducktape.cluster.transport.CommandStream` over a paramiko channel on which a command was started.
+
+    Both streams are drained in the caller's thread.
+
+    Args:
+        release: closes the channel and frees its slot
+        name: of the machine, for messages
+    """
+
+    _channel: Any = None
+
+    def __init__(
+        self,
+        channel: Any,
+        command: str,
+        *,
+        stdin: Stdin,
+        timeout: float | None,
+        release: Callable[[Any], None],
+        name: str,
+    ) -> None:
+        self._name = name
+        self._command = command
+        self._timeout = timeout
+        self._release = release
+        self._errors = BoundedBytes()
+        self._piece = b""
+        self._input: Iterator[bytes] | None = None if stdin is None else stdin_chunks(stdin)
+        self._status: int | None = None
+        self._news: _News | None = None
+        if hasattr(channel, "in_buffer") and hasattr(channel, "in_stderr_buffer"):
+            self._news = _News()
+            channel.in_buffer.set_event(self._news)
+            channel.in_stderr_buffer.set_event(self._news)
+        self._feed(channel)
+        self._channel = channel
+
+    def gettimeout(self) -> float | None:
+        """Seconds that one call may block."""
+        return self._timeout
+
+    def settimeout(self, timeout: float | None) -> None:
+        """Set the seconds that one call may block."""
+        self._timeout = timeout
+
+    def read(self) -> bytes:
+        """The next piece of stdout; see :meth:`CommandStream.read`."""
+        channel = self._channel
+        if channel is None:
+            return b""
+        deadline = self._deadline()
+        while True:
+            if self._news is not None:
+                self._news.forget()
+            # Asked before looking: what arrived before the end is then surely seen by the look.
+            ended = self._has_ended(channel)
+            if self._feed(channel):
+                deadline = self._deadline()  # whoever takes input is not silent
+            while channel.recv_stderr_ready():
+                self._errors.feed(channel.recv_stderr(_PIECE))
+            if channel.recv_ready():
+                piece: bytes = channel.recv(_PIECE)
+                return piece
+            if ended:
+                self._fail_if_lost(channel)
+                return b""
+            self._wait(deadline, "no output for")
+
+    def exit_status(self) -> int:
+        """The status of the command; see :meth:`CommandStream.exit_status`.
+
+        Raises:
+            paramiko.SSHException: when the connection ended before the status came
+        """
+        if self._status is not None:
+            return self._status
+        channel = self._channel
+        if channel is None:
+            raise ValueError(f"the command's stream is closed: {self._command}")
+        deadline = self._deadline()
+        while not channel.exit_status_ready():
+            if self._feed(channel):
+                deadline = self._deadline()
+            self._await_status(channel, deadline)
+        status: int = channel.recv_exit_status()
+        if status == -1:
+            self._fail_if_lost(channel)
+        self._status = status
+        return status
+
+    def stderr(self) -> bytes:
+        """What came on stderr, shortened in the middle when long."""
+        return self._errors.value()
+
+    def close(self) -> None:
+        """Close the channel and free its slot."""
+        channel, self._channel = self._channel, None
+        self._input = None
+        if channel is not None:
+            self._release(channel)
+
+    def _deadline(self) -> float | None:
+        return None if self._timeout is None else time.monotonic() + self._timeout
+
+    def _has_ended(self, channel: Any) -> bool:
+        return bool(channel.closed or getattr(channel, "eof_received", False))
+
+    def _wait(self, deadline: float | None, what: str) -> None:
+        remaining = self._remaining(deadline, what)
+        if self._input is not None or self._news is None:
+            remaining = _ASK_AGAIN_SEC if remaining is None else min(remaining, _ASK_AGAIN_SEC)
+        if self._news is None:
+            time.sleep(remaining or 0)
+            return
+        self._news.wait(remaining)
+
+    def _await_status(self, channel: Any, deadline: float | None) -> None:
+        remaining = self._remaining(deadline, "not ended after")
+        event = getattr(channel, "status_event", None)
+        if self._input is not None or event is None:
+            time.sleep(_ASK_AGAIN_SEC if remaining is None else min(remaining, _ASK_AGAIN_SEC))
+            return
+        event.wait(remaining)
+
+    def _remaining(self, deadline: float | None, what: str) -> float | None:
+        if deadline is None:
+            return None
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            raise TimeoutError(f"{self._name}: {what} {self._timeout} seconds: {shortened(self._command)}")
+        return remaining
+
+    def _feed(self, channel: Any) -> bool:
+        """Send input as far as the server takes it without waiting; returns whether it took some."""
+        has_taken = False
+        while self._input is not None and channel.send_ready() and has_room(channel.get_transport()):
+            if not self._piece:
+                self._piece = next(self._input, b"")
+            if not self._piece:
+                self._input = None
+                channel.shutdown_write()
+                return True
+            try:
+                sent = channel.send(self._piece)
+            except OSError:
+                # The command ended, or closed its input, without wanting the rest.
+                sent = 0
+            if sent == 0:
+                self._input = None
+                return True
+            self._piece = self._piece[sent:]
+            has_taken = True
+        return has_taken
+
+    def _fail_if_lost(self, channel: Any) -> None:
+        """A missing status means death by a signal only as long as the connection lives."""
+        import paramiko
+
+        if channel.exit_status_ready() and channel.recv_exit_status() != -1:
+            return
+        transport = channel.get_transport()
+        if transport is not None and transport.is_active():
+            return
+        raise paramiko.SSHException(
+            f"{self._name}: the SSH connection was lost while this command ran: {self._command}"
+        )

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Opening an SSH connection, through a jump host if one is configured.
+
+Imports paramiko: to be imported where a connection is made.
+"""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import paramiko
+
+from ducktape.cluster.ssh.authentication import Authentication, ServerHungUp
+from ducktape.cluster.ssh.errors import connecting
+from ducktape.cluster.ssh.settings import identity_files
+from ducktape.utils.support.deadline import Deadline
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ducktape.cluster.ssh.settings import SshSettings
+
+# As long as the SSH library waits for the answer to a login when nobody says otherwise.
+_LOGIN_SEC = 30.0
+# As long as it waits for the greeting, and for the agreement on keys.
+_GREETING_SEC = 15.0
+_JOIN_SEC = 10.0
+# Signatures of one kind of key.
+_FAMILY = {"rsa-sha2-512": "ssh-rsa", "rsa-sha2-256": "ssh-rsa"}
+_SSH_PORT = 22
+
+
+class PromptTransport(paramiko.Transport):
+    """Sends small packets at once, and gives a login up in time.
+
+    Args:
+        sock: a connected socket, or a channel through another connection.
+        deadline: of the login.
+        handshake_sec: longest time for the agreement on keys.
+        key_types: kinds of host keys that are preferred, since the host's key of that kind is known.
+        **kwargs: of the library.
+    """
+
+    def __init__(
+        self, sock: Any, *, deadline: Deadline, handshake_sec: float, key_types: Sequence[str], **kwargs: Any
+    ) -> None:
+        self._login_deadline = deadline
+        self._login_sec: float | None = _LOGIN_SEC
+        if isinstance(sock, socket.socket):
+            # Waiting for the acknowledgement of the packet before costs some 40 ms in each small exchange.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        super().__init__(sock, **kwargs)
+        # One pass for secrecy and integrity costs half as much as the two passes that the library prefers.
+        options = self.get_security_options()
+        options.ciphers = sorted(options.ciphers, key=lambda cipher: "-gcm@" not in cipher)
+        # A server that has several keys shows the one that is asked for first.
+        options.key_types = sorted(options.key_types, key=lambda kind: _FAMILY.get(kind, kind) not in key_types)
+        self.handshake_timeout = handshake_sec
+
+    @property  # type: ignore[override]  # None means without limit to the library
+    def auth_timeout(self) -> float | None:
+        """Seconds that the next step of the login may take: there may be many, one for each key."""
+        return self._login_deadline.left(self._login_sec)
+
+    @auth_timeout.setter
+    def auth_timeout(self, seconds: float | None) -> None:
+        self._login_sec = seconds
+
+    def start_client(self, event: threading.Event | None = None, timeout: float | None = None) -> None:
+        """Agree on keys with the server.
+
+        Raises:
+            TimeoutError: (builtin) the server did not answer in time, of which the library would say nothing.
+        """
+        super().start_client(event, self._login_deadline.left(timeout))
+        if event is None and not self.initial_kex_done:
+            raise TimeoutError("the SSH server accepts connections, but does not answer")
+
+
+class Client(paramiko.SSHClient):
+    """A client that closes the connection to its jump host with its own, and waits for the end of its thread.
+
+    Attributes:
+        jump: the client of the jump host.
+    """
+
+    jump: paramiko.SSHClient | None = None
+
+    def close(self) -> None:
+        """Close everything. May be called repeatedly."""
+        transport = self.get_transport()
+        super().close()
+        if isinstance(transport, threading.Thread) and transport is not threading.current_thread():
+            # Its thread is gone before the account counts as closed; the time is a bound, not an expectation.
+            transport.join(_JOIN_SEC)
+        jump, self.jump = self.jump, None
+        if jump is not None:
+            jump.close()
+
+
+def log_in(settings: SshSettings, policy: Any, deadline: Deadline) -> Client:
+    """Connect and authenticate.
+
+    Args:
+        settings: where and as whom.
+        policy: what to do about the host's key; see :class:`ducktape.cluster.ssh.host_keys.HostKeyPolicy`.
+        deadline: of the whole.
+
+    Raises:
+        TimeoutError: (builtin) it took longer than the deadline, or than the settings allow.
+        Exception: whatever the library raises for bad addresses, keys, passwords.
+    """
+    jump = _jump_client(settings, policy, deadline)
+    authentication = _authentication(settings, settings.user, deadline, password=settings.password)
+    place = {"hostname": settings.hostname, "port": settings.port}
+    try:
+        while True:
+            try:
+                through = None if jump is None else _channel_through(jump, settings, deadline)
+                client = _connected(settings, policy, deadline, authentication, sock=through, **place)
+            except ServerHungUp:
+                # A server bears few attempts on one connection.
+                if not authentication.may_go_on:
+                    raise
+                continue
+            client.jump = jump
+            return client
+    except BaseException as error:
+        if jump is not None:
+            jump.close()
+        if deadline.is_over and isinstance(error, Exception) and not isinstance(error, TimeoutError):
+            raise TimeoutError(f"no login within {deadline.seconds} seconds: {error}") from error
+        raise
+
+
+def _authentication(
+    settings: SshSettings, user: str | None, deadline: Deadline, *, password: str | None
+) -> Authentication:
+    agent_sec = settings.connecttimeout or _LOGIN_SEC
+    return Authentication(
+        user or getpass.getuser(),
+        identity_files(settings),
+        password=password,
+        passphrase=settings.password,
+        agent_sec=lambda: deadline.left(agent_sec) or 0,
+    )
+
+
+def _connected(settings: SshSettings, policy: Any, deadline: Deadline, authentication: Any, **place: Any) -> Client:
+    client = Client()
+    client.set_missing_host_key_policy(policy)
+    limit = settings.connecttimeout
+    patience = max(_GREETING_SEC, limit or 0)
+    try:
+        client.connect(
+            username="",  # the authentication knows it
+            timeout=deadline.left(limit),
+            banner_timeout=patience,
+            auth_timeout=max(_LOGIN_SEC, limit or 0),
+            transport_factory=partial(
+                PromptTransport,
+                deadline=deadline,
+                handshake_sec=patience,
+                key_types=policy.known_types(place["hostname"], place["port"]),
+            ),
+            auth_strategy=authentication,
+            **place,
+        )
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def _jump_client(settings: SshSettings, policy: Any, deadline: Deadline) -> Client | None:
+    jump = getattr(settings, "proxyjump", None)
+    if not jump:
+        return None
+    user, host, port = parse_jump(jump)
+    # The password belongs to the node: it may unlock the key here, but is not told to another host.
+    authentication = _authentication(settings, user or settings.user, deadline, password=None)
+    with connecting(f"the jump host {host}, port {port}"):
+        while True:
+            try:
+                return _connected(settings, policy, deadline, authentication, hostname=host, port=port)
+            except ServerHungUp:
+                if not authentication.may_go_on:
+                    raise
+
+
+def _channel_through(jump: Client, settings: SshSettings, deadline: Deadline) -> Any:
+    transport = jump.get_transport()
+    assert transport is not None
+    limit = deadline.left(settings.connecttimeout)
+    target = (settings.hostname, settings.port)
+    try:
+        if limit is None:
+            return transport.open_channel("direct-tcpip", target, ("127.0.0.1", 0))
+        return transport.open_channel("direct-tcpip", target, ("127.0.0.1", 0), timeout=max(limit, 0.001))
+    except paramiko.ChannelException as error:
+        raise paramiko.SSHException(
+            f"the jump host {getattr(settings, 'proxyjump', '')} does not connect to {target[0]}, port {target[1]}: "
+            f"{error.text}. Nothing listens there, it does not know the name, or its AllowTcpForwarding forbids it"
+        ) from error
+
+
+def parse_jump(text: str) -> tuple[str | None, str, int]:
+    """User, host and port of ``[user@]host[:port]``; a numeric address with colons is put in brackets.
+
+    Raises:
+        ValueError: there is no host, or the port is no number.
+    """
+    user, _, place = text.strip().rpartition("@")
+    host, separator, port = place.rpartition(":")
+    if not separator or place.endswith("]"):
+        host, port = place, str(_SSH_PORT)
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isdecimal():
+        raise ValueError(f"'{text}' is no jump host: write [user@]host[:port]")
+    return user or None, host, int(port)

@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An SFTP client that several threads may use. Imports paramiko: to be imported where a connection is made."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+import threading
+from collections import deque
+from collections.abc import Iterator
+from typing import IO, Any
+
+import paramiko
+from paramiko.sftp import (
+    CMD_CLOSE,
+    CMD_DATA,
+    CMD_HANDLE,
+    CMD_INIT,
+    CMD_NAME,
+    CMD_OPENDIR,
+    CMD_READ,
+    CMD_READDIR,
+    CMD_STATUS,
+    CMD_VERSION,
+    CMD_WRITE,
+    int64,
+)
+
+from ducktape.cluster.copy.received_file import ReceivedFile
+from ducktape.cluster.ssh.channel import bound_answers
+from ducktape.utils.support.deadline import Deadline
+
+# The largest piece that every SFTP server takes in one request.
+_PIECE = 32 * 1024
+# Requests under way at once: few for small files, and then more, up to what fills the window of a channel.
+_FEW = 2
+_MANY = 64
+# Of one directory; the memory of the driver is not the server's to fill.
+_MOST_ENTRIES = 1_000_000
+# A file of which more was read has a size that is worth knowing.
+_LONG = 4 * 1024 * 1024
+_LONGEST_WITHOUT_SIZE = 64 * 1024 * 1024
+# What the server answers first: the kind of its message and the version, after four bytes for the length. No text
+# that people read has such bytes.
+_GREETING = struct.pack(">BI", CMD_VERSION, 3)
+_LONGEST_TEXT = 64 * 1024
+_LONGEST_GREETING = 256 * 1024
+_SHOWN_TEXT = 200
+
+
+def unintelligible(text: bytes, name: str, user: str | None) -> paramiko.SSHException:
+    """Return the error about something else that answers in place of an SFTP server.
+
+    Args:
+        text: that was said.
+        name: of the machine.
+        user: the login name.
+    """
+    shown = " ".join(text[:_SHOWN_TEXT].decode(errors="replace").split())
+    said = f"says {shown!r}" if shown else "ends without a word"
+    return paramiko.SSHException(
+        f"{name}: what should be the SFTP server of {user or 'the local user'} {said}. If the login shell prints text "
+        "for non-interactive sessions, let it be silent there (see ~/.bashrc, ~/.ssh/rc); if its user may not log in "
+        "or has a forced command, SFTP is not to be had; else see 'Subsystem sftp' in sshd_config"
+    )
+
+
+class SharedSFTPFile(paramiko.SFTPFile):
+    """A file that is closed by the next request when it is dropped.
+
+    The garbage collector may find it on any thread and inside any lock, where the library's own way, a message to the
+    server, can block for ever.
+    """
+
+    def __del__(self) -> None:
+        if not getattr(self, "_closed", True):
+            self.sftp.dropped.append(self)  # type: ignore[attr-defined]  # the stubs leave it out
+
+    def _write(self, data: Any) -> Any:
+        # The library asks and hears the answer in two steps, and whoever asks in between throws the answer away.
+        with self.sftp.session_lock:  # type: ignore[attr-defined]  # the stubs leave it out
+            return super()._write(data)  # type: ignore[misc]
+
+
+class _Answers:
+    """Takes the answers to requests that were sent ahead."""
+
+    def __init__(self) -> None:
+        self.by_number: dict[int, tuple[int, Any]] = {}
+
+    def _async_response(self, kind: int, message: Any, number: int) -> None:
+        self.by_number[number] = (kind, message)
+
+
+class SharedSFTPClient(paramiko.SFTPClient):
+    """Lets one thread at a time ask and hear its answers.
+
+    In the library's client, a thread that waits for its own answer drops the answers of others, who then wait for
+    ever.
+
+    Args:
+        sock: a channel to the server's subsystem.
+        name: of the machine, for messages.
+        user: the login name, for messages.
+
+    Attributes:
+        dropped: files that nobody holds any longer.
+    """
+
+    def __init__(self, sock: paramiko.Channel, name: str, user: str | None) -> None:
+        self._name = name
+        self._user = user
+        self.session_lock = threading.RLock()
+        self.dropped: deque[SharedSFTPFile] = deque()
+        super().__init__(sock)
+
+    def _send_version(self) -> int:
+        """Greet the server, and pass over what a login shell prints before the server comes to word."""
+        message = paramiko.Message()
+        message.add_int(3)
+        self._send_packet(CMD_INIT, message)  # type: ignore[attr-defined]  # the stubs leave it out
+        heard = b""
+        while (place := heard.find(_GREETING, 4)) < 0:
+            piece = self.sock.recv(_PIECE)
+            if not piece or len(heard) > _LONGEST_TEXT:
+                raise unintelligible(heard, self._name, self._user)
+            heard += piece
+        (length,) = struct.unpack(">I", heard[place - 4 : place])
+        if not len(_GREETING) <= length <= _LONGEST_GREETING:
+            raise unintelligible(heard, self._name, self._user)
+        # Nothing was asked yet, so nothing follows the greeting.
+        missing = length - (len(heard) - place)
+        if missing > 0:
+            self._read_all(missing)  # type: ignore[attr-defined]
+        return 3
+
+    def open(self, filename: Any, mode: str = "r", bufsize: int = -1) -> paramiko.SFTPFile:
+        """A file of the server, see the library."""
+        file = super().open(filename, mode, bufsize)
+        file.__class__ = SharedSFTPFile
+        return file
+
+    file = open
+
+    def listdir_attr(self, path: Any = ".") -> list[paramiko.SFTPAttributes]:
+        """Entries of a directory, see the library.
+
+        Names that are not UTF-8 are kept as Python keeps them everywhere; the library would give up on the whole.
+        """
+        kind, message = self._request(CMD_OPENDIR, self._adjust_cwd(path))
+        if kind != CMD_HANDLE:
+            raise paramiko.SFTPError("the server opened no directory")
+        handle = message.get_binary()
+        found: list[paramiko.SFTPAttributes] = []
+        with contextlib.suppress(EOFError):
+            while len(found) <= _MOST_ENTRIES:
+                kind, message = self._request(CMD_READDIR, handle)
+                if kind != CMD_NAME:
+                    raise paramiko.SFTPError("the server sent no names")
+                found += _entries(message)
+        self._request(CMD_CLOSE, handle)
+        if len(found) > _MOST_ENTRIES:
+            raise OSError(f"{self._name}: a directory has more than {_MOST_ENTRIES} entries: not listed")
+        return found
+
+    def _adjust_cwd(self, path: Any) -> Any:
+        if isinstance(path, str):
+            path = path.encode("utf-8", "surrogateescape")
+        return super()._adjust_cwd(path)  # type: ignore[misc]
+
+    def fetch(self, path: str, local_path: str) -> None:
+        """Copy a file's content to the driver; what a long one gains meanwhile stays out.
+
+        The session is free for others now and then.
+        """
+        with self.open(path, "rb") as file, ReceivedFile(local_path) as target:
+            offset, ahead, end = 0, _FEW, 0
+            while not end or offset < end:
+                pieces, ended = self._read_ahead(file, offset, ahead)
+                for piece in pieces:
+                    target.write(piece)
+                    offset += len(piece)
+                if ended:
+                    return
+                ahead = min(_MANY, ahead * 4)
+                if not end and offset > _LONG:
+                    # It may grow as fast as it is read. Without a size, as below /proc, it has no more than so much.
+                    end = max(file.stat().st_size or 0, _LONGEST_WITHOUT_SIZE)
+
+    def store(self, source: IO[bytes], path: str) -> int:
+        """Copy what is read to a file of the server, and return the number of bytes.
+
+        The session is free for others now and then.
+        """
+        written, ahead = 0, _FEW
+        with self.open(path, "wb") as file:
+            while block := source.read(ahead * _PIECE):
+                self._write_ahead(file, written, block)
+                written += len(block)
+                ahead = min(_MANY, ahead * 4)
+        return written
+
+    def _read_ahead(self, file: paramiko.SFTPFile, offset: int, count: int) -> tuple[list[bytes], bool]:
+        """The next pieces without a gap, and whether the file ends with them."""
+        requests = [(CMD_READ, file.handle, int64(offset + number * _PIECE), _PIECE) for number in range(count)]
+        pieces: list[bytes] = []
+        for kind, message in self._ask_ahead(requests):
+            if kind == CMD_STATUS:
+                with contextlib.suppress(EOFError):
+                    self._convert_status(message)  # type: ignore[attr-defined]
+                return pieces, True
+            if kind != CMD_DATA:
+                raise paramiko.SSHException(f"unexpected answer over SFTP: {kind}")
+            pieces.append(message.get_string())
+            if len(pieces[-1]) < _PIECE:
+                # Servers may answer with less than was asked for: what comes next is asked for anew.
+                return pieces, not pieces[-1]
+        return pieces, False
+
+    def _write_ahead(self, file: paramiko.SFTPFile, offset: int, block: bytes) -> None:
+        requests = [
+            (CMD_WRITE, file.handle, int64(offset + start), block[start : start + _PIECE])
+            for start in range(0, len(block), _PIECE)
+        ]
+        for kind, message in self._ask_ahead(requests):
+            if kind != CMD_STATUS:
+                raise paramiko.SSHException(f"unexpected answer over SFTP: {kind}")
+            self._convert_status(message)  # type: ignore[attr-defined]
+
+    def _ask_ahead(self, requests: list[tuple[Any, ...]]) -> list[tuple[int, Any]]:
+        """Send all requests before the first answer is awaited; the answers in the order of the requests."""
+        answers = _Answers()
+        with self.session_lock, self._unbroken():
+            numbers = [
+                self._async_request(answers, *request)  # type: ignore[attr-defined]
+                for request in requests
+            ]
+            while len(answers.by_number) < len(numbers):
+                self._read_response()
+        return [answers.by_number[number] for number in numbers]
+
+    def _request(self, t: int, *args: Any) -> Any:
+        with self.session_lock:
+            self._close_dropped()
+            with self._unbroken():
+                return super()._request(t, *args)  # type: ignore[misc]
+
+    def _read_response(self, waitfor: Any = None) -> Any:
+        # Files read, and write several pieces, by this without the method above.
+        with self.session_lock, self._unbroken():
+            return super()._read_response(waitfor)  # type: ignore[misc]
+
+    @contextlib.contextmanager
+    def _unbroken(self) -> Any:
+        """Close the session when an exchange was left in its middle: what comes next would not be understood."""
+        try:
+            yield
+        except TimeoutError as error:
+            self.sock.close()
+            if str(error).startswith(self._name):
+                raise
+            raise self._silence() from error
+        except paramiko.SSHException as error:
+            if str(error).startswith(self._name):
+                raise
+            raise paramiko.SSHException(f"{self._name}: the SFTP session ended: {error}") from error
+        except (paramiko.SFTPError, OSError, EOFError):
+            raise
+        except BaseException:
+            self.sock.close()
+            raise
+
+    def _silence(self) -> TimeoutError:
+        return TimeoutError(f"{self._name}: no answer over SFTP for {self.sock.gettimeout()} seconds")
+
+    def _close_dropped(self) -> None:
+        while self.dropped:
+            try:
+                file = self.dropped.popleft()
+            except IndexError:
+                return
+            # Nobody is left to hear that the last bytes of such a file could not be written.
+            with contextlib.suppress(OSError):
+                try:
+                    file.close()
+                except ValueError:  # the collector has finalised its buffer already
+                    self._request(CMD_CLOSE, file.handle)
+
+
+def _entries(message: Any) -> Iterator[paramiko.SFTPAttributes]:
+    """The entries in one answer: no more than there are in it, whatever number it begins with."""
+    for _ in range(message.get_int()):
+        if not message.get_remainder():
+            return
+        name = message.get_string().decode("utf-8", "surrogateescape")
+        more = message.get_string().decode("utf-8", "replace")
+        if name not in (".", ".."):
+            yield paramiko.SFTPAttributes._from_msg(message, name, more)  # type: ignore[attr-defined]
+        else:
+            paramiko.SFTPAttributes._from_msg(message)  # type: ignore[attr-defined]
+
+
+def start_session(channel: paramiko.Channel, deadline: Deadline, *, name: str, user: str | None) -> SharedSFTPClient:
+    """A new SFTP session on a channel.
+
+    Args:
+        channel: opened for it alone, and closed if there is no SFTP server.
+        deadline: of the opening; its seconds are also the longest silence that the session bears afterwards.
+        name: of the machine, for messages.
+        user: the login name, for messages.
+    """
+    silence = f"{name}: no SFTP session within {deadline.seconds} seconds: see 'Subsystem sftp' in sshd_config there"
+    try:
+        channel.settimeout(deadline.left())
+        bound_answers(channel, deadline, silence)
+        channel.invoke_subsystem("sftp")
+        session = SharedSFTPClient(channel, name, user)
+        channel.settimeout(deadline.seconds)
+        return session
+    except TimeoutError as error:
+        channel.close()
+        if str(error) == silence:
+            raise
+        raise TimeoutError(silence) from error
+    except BaseException:
+        channel.close()
+        raise

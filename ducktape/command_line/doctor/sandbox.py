@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``ducktape doctor`` for a sandbox: does this machine let this user have one, and is anything left of earlier ones?"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ducktape.cluster.cluster_spec import ClusterSpec
+from ducktape.cluster.health.probe import first_line_of, one_line
+from ducktape.cluster.sandbox import cgroups
+from ducktape.cluster.sandbox.cleanup import remove_sandbox_leftovers, sandbox_leftovers
+from ducktape.cluster.sandbox.preflight import Part, groups_part, overlay_part, rights_part
+from ducktape.cluster.sandbox.userns import gain_rights, has_rights, what_is_missing
+from ducktape.faults.engine.host import Place
+from ducktape.faults.engine.netem import slow
+from ducktape.faults.errors import FaultError, FaultUnavailable
+
+if TYPE_CHECKING:
+    from ducktape.cluster.health.probe import Findings
+
+_SAMPLES = 3
+_PARTS_BEFORE_NODES = 2
+_FIREWALLS = {"nft": "nftables", "iptables": "iptables"}
+
+
+@dataclasses.dataclass
+class Trial:
+    """A node of one kind, as long as it is there.
+
+    Attributes:
+        node_type: its label.
+        name: by which the others know it.
+        failure: why it cannot be used, in one line.
+        made_ms, true_ms, gone_ms: milliseconds that making it took, the command ``true``, and destroying it.
+        findings: of its SSH server, where it has one.
+    """
+
+    node_type: str | None
+    name: str = ""
+    failure: str | None = None
+    made_ms: float | None = None
+    true_ms: float | None = None
+    gone_ms: float | None = None
+    findings: Findings | None = None
+
+
+@dataclasses.dataclass
+class Visit:
+    """All that was found out about the sandbox of this machine.
+
+    Attributes:
+        parts: what it is made of.
+        trials: a node of each kind.
+        removed: what dead runs had left and is gone now, one line each.
+        left: what could not be removed.
+    """
+
+    parts: list[Part] = dataclasses.field(default_factory=list)
+    trials: list[Trial] = dataclasses.field(default_factory=list)
+    removed: list[str] = dataclasses.field(default_factory=list)
+    left: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def usable(self) -> bool:
+        """Whether tests can use it."""
+        return bool(self.trials) and all(trial.failure is None for trial in self.trials)
+
+
+def visit_sandbox(make: Callable[[], Any], *, timeout: float) -> Visit:
+    """Remove what dead runs have left, look at what there is, and make a node of each kind.
+
+    An ordinary user's process is root of a user namespace afterwards.
+
+    Args:
+        make: constructs the cluster.
+        timeout: seconds for the commands of a node.
+    """
+    visit = Visit()
+    # First, because an ordinary user sees less of it from inside a user namespace
+    found = sandbox_leftovers()
+    if found:
+        visit.left = remove_sandbox_leftovers()
+        visit.removed = [each for each in found if each not in visit.left]
+    ordinary = not has_rights()
+    problem = what_is_missing()
+    if problem is None and ordinary:
+        problem = gain_rights()
+    visit.parts.append(rights_part(problem, ordinary=ordinary))
+    if problem is None:
+        visit.parts.append(overlay_part())
+    if any(part.fatal for part in visit.parts):
+        return visit
+    cluster = make()
+    try:
+        for node_type in dict.fromkeys(spec.node_type for spec in cluster.available()):
+            visit.trials.append(_try(cluster, node_type, visit.parts, ordinary=ordinary, timeout=timeout))
+    finally:
+        cluster.close()
+    return visit
+
+
+def _try(cluster: Any, node_type: str | None, parts: list[Part], *, ordinary: bool, timeout: float) -> Trial:
+    from ducktape.cluster.sandbox.client import SandboxError
+
+    trial = Trial(node_type)
+    begin = time.monotonic()
+    try:
+        [node] = cluster.alloc(ClusterSpec.simple_linux(1, node_type))
+        trial.made_ms, trial.name = _ms_since(begin), str(node.account.hostname)
+        # Before this process has a connection, which the one that examines would share
+        trial.findings = _examine(node.account, timeout)
+        if trial.findings is not None:
+            trial.failure = trial.findings.failure
+            trial.findings.name += "" if node_type is None else f" ({node_type})"
+        if trial.failure is None:
+            trial.true_ms = min(_run_nothing(node.account, timeout) for _ in range(_SAMPLES))
+        if len(parts) == _PARTS_BEFORE_NODES:  # the others are the same for nodes of all kinds
+            parts.append(groups_part(node.cgroup, ordinary=ordinary))
+            parts += _asked(node) if trial.failure is None else []
+        begin = time.monotonic()
+        cluster.free(node)
+        trial.gone_ms = _ms_since(begin)
+    except (SandboxError, OSError, ValueError) as error:
+        trial.failure = one_line(str(error)) or type(error).__name__
+        if len(parts) == _PARTS_BEFORE_NODES:
+            parts.append(groups_part(cgroups.parents(), ordinary=ordinary))
+    return trial
+
+
+def _examine(account: Any, timeout: float) -> Findings | None:
+    """What there is to know of an SSH server."""
+    from ducktape.cluster.ssh.transport import SshTransport
+    from ducktape.cluster.transport import innermost
+
+    if not isinstance(innermost(account.transport), SshTransport):
+        return None
+    import paramiko  # noqa: F401 - here rather than in the process that is forked
+
+    from ducktape.cluster.health.runner import examine_all
+    from ducktape.tests.driver.worker import start_method
+
+    return examine_all([account], timeout=timeout, method=start_method())[0]
+
+
+def _run_nothing(account: Any, timeout: float) -> float:
+    begin = time.monotonic()
+    done = account.transport.run("true", timeout=timeout)
+    if done.exit_status != 0:
+        raise ValueError(f"no command can be run: 'true' ended with status {done.exit_status}: {first_line_of(done)}")
+    return _ms_since(begin)
+
+
+def _ms_since(begin: float) -> float:
+    return (time.monotonic() - begin) * 1000
+
+
+# --- what only a node can tell
+
+
+def _asked(node: Any) -> Iterator[Part]:
+    place = Place.of(node)
+    works = [name for tool, name in _FIREWALLS.items() if tool in place.facts.works]
+    if works:
+        yield Part("firewall", f"{' and '.join(works)}, for partitions and lost packets")
+    else:
+        lacking = "neither nftables nor iptables can be used: there are no partitions"
+        yield Part("firewall", lacking, "Install Debian's package nftables.")
+    yield _slow_links(node, place)
+    if place.run("sudo -n true").exit_status != 0:
+        yield Part("sudo", "refuses", "See what this says in a node: sudo -n true")
+
+
+def _slow_links(node: Any, place: Place) -> Part:
+    name = "slow links"
+    try:
+        with slow(node, delay=0.001) as fault:
+            fault.wait_effective()
+            has_netem = b"netem" in place.run("tc qdisc show").stdout
+    except (FaultUnavailable, FaultError) as error:
+        remedy = "Load the kernel's module sch_netem, or install Debian's packages iproute2, iptables and python3."
+        return Part(name, one_line(str(error)).removeprefix(f"{place.name}: "), remedy)
+    if has_netem:
+        return Part(name, "the kernel's netem")
+    return Part(name, "no netem in this kernel: instead a program lets packets wait (NFQUEUE)")
+
+
+def to_json(cluster: str, visit: Visit) -> dict[str, Any]:
+    """Return everything for programs.
+
+    Args:
+        cluster: its name, as it was given.
+        visit: what was found out.
+    """
+    return {
+        "cluster": cluster,
+        "usable": visit.usable,
+        "remarks": [],
+        "nodes": [_trial_to_json(trial) for trial in visit.trials],
+        "parts": [dataclasses.asdict(part) for part in visit.parts],
+        "leftovers": {"removed": visit.removed, "left": visit.left},
+    }
+
+
+def _trial_to_json(trial: Trial) -> Mapping[str, Any]:
+    findings = {} if trial.findings is None else vars(trial.findings)
+    own = {name: value for name, value in vars(trial).items() if name != "findings"}
+    return {**findings, **own, "usable": trial.failure is None}

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The run of the tests that were chosen, with its journal and its reports."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import platform
+import random
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ducktape import __version__
+from ducktape.command_line.session.common import give_up
+from ducktape.command_line.session.reports import SessionReports
+from ducktape.command_line.session.select_tests import Choice
+from ducktape.tests.recording.journal import JOURNAL_VERSION, Journal, SessionBusyError
+from ducktape.tests.recording.not_run import NotRun
+from ducktape.tests.runner import TestRunner
+from ducktape.tests.scheduler import TestScheduler
+from ducktape.utils.support.masking import masked_command_line, masked_options, options_with_secrets
+
+if TYPE_CHECKING:
+    from ducktape.command_line.session.resume import Resumed
+    from ducktape.tests.driver.signals import StopRequests
+    from ducktape.tests.loading.discovery import ImportFailure
+    from ducktape.tests.result import TestResults
+    from ducktape.tests.session import SessionContext
+    from ducktape.tests.test_context import TestContext
+
+
+def new_journal(session_context: SessionContext, resources: contextlib.ExitStack) -> Journal:
+    """Begin the journal of a session; ends the program if there is one.
+
+    Args:
+        session_context: the session.
+        resources: closes it.
+    """
+    try:
+        journal = Journal(session_context.results_dir)
+    except SessionBusyError as error:
+        give_up(str(error))
+    resources.callback(journal.close)
+    return journal
+
+
+def conclude(resumed: Resumed, logger: logging.Logger) -> bool:
+    """Write the reports, and the end if it is missing, of a session that has all its results.
+
+    Args:
+        resumed: the session.
+        logger: its log.
+
+    Returns:
+        Whether everything went well.
+    """
+    recorded, journal = resumed.recorded, resumed.journal
+    results = recorded.results()
+    succeeded = results.get_aggregate_success()
+    logger.info("Every test of session %s has a result: writing its reports", recorded.session_id)
+    if not recorded.ended:
+        _write_end(journal, results, succeeded=succeeded)
+    complete = SessionReports(logger, journal, len(results)).write(results)
+    return succeeded and complete
+
+
+def _write_end(journal: Journal, results: TestResults, *, succeeded: bool) -> None:
+    journal.write(
+        "session_end",
+        start_time=results.start_time,
+        stop_time=results.stop_time,
+        exit_code=0 if succeeded else 1,
+        cluster_num_nodes=len(results.cluster),
+    )
+
+
+_EVENTS_AT_ONCE = 256
+
+
+class Run:
+    """One run.
+
+    Args:
+        args: the options.
+        cluster: owns the nodes.
+        session_context: the session.
+        logger: its log.
+        journal: its journal.
+        stop_requests: says when to stop.
+        resumed: the session that it goes on with, if it does.
+    """
+
+    def __init__(
+        self,
+        args: Mapping[str, Any],
+        cluster: Any,
+        session_context: SessionContext,
+        logger: logging.Logger,
+        journal: Journal,
+        stop_requests: StopRequests,
+        resumed: Resumed | None,
+    ) -> None:
+        self._args = args
+        self._cluster = cluster
+        self._session_context = session_context
+        self._logger = logger
+        self._journal = journal
+        self._recorded = None if resumed is None else resumed.recorded
+        self._stop_requests = stop_requests
+
+    def run(self, choice: Choice, import_failures: list[ImportFailure]) -> bool:
+        """Run the tests, write the reports, and return whether everything went well; blocks.
+
+        Args:
+            choice: what to run; its list is emptied, since thousands of tests that are over weigh more than results.
+            import_failures: files whose tests nobody could see.
+        """
+        from ducktape.tests.result import TestResult
+
+        self._begin_journal(choice, import_failures)
+        runner = self._runner(choice, len(import_failures))
+        choice.tests.clear()
+        results = runner.run_all_tests()
+        for missed in choice.gone:
+            results.not_run.append(missed)
+            self._journal.write("not_run", **missed.to_json())
+        for index, failure in enumerate(import_failures, start=runner.test_counter + 1):
+            runner.recorder.add(
+                TestResult.from_import_failure(
+                    failure.module, failure.file, failure.summary, index, self._session_context
+                )
+            )
+        return self._end(results)
+
+    def _runner(self, choice: Choice, failures: int) -> TestRunner:
+        args = self._args
+        if args["deflake"] < 1:
+            self._logger.warning(
+                "specified number of deflake runs specified to be less than 1, running without deflake."
+            )
+        scheduler = self._scheduler(choice)
+        if args["explain_schedule"]:
+            for line in scheduler.explain():
+                self._logger.info("Schedule: %s", line)
+        earlier = len(self._recorded.kept) if self._recorded is not None else 0
+        self._reports = SessionReports(
+            self._logger, self._journal, len(choice.tests) + failures + earlier + len(choice.gone)
+        )
+        return TestRunner(
+            self._cluster,
+            self._session_context,
+            self._logger,
+            [],
+            max(1, args["deflake"]),
+            report=self._reports.write_partial,
+            stop_requests=self._stop_requests,
+            scheduler=scheduler,
+            journal=self._journal,
+            next_round=None if failures else self._rounds(choice),
+            explain=self._explain if args["explain_schedule"] else None,
+            resumed=self._recorded,
+        )
+
+    def _explain(self, line: str) -> None:
+        self._logger.info("Schedule: %s", line)
+
+    def _scheduler(self, choice: Choice) -> TestScheduler:
+        return TestScheduler(
+            choice.tests,
+            self._cluster,
+            durations=choice.durations,
+            first=choice.first,
+            shuffled=None if choice.seed is None else random.Random(choice.seed),
+            slots=self._session_context.max_parallel,
+        )
+
+    def _rounds(self, choice: Choice) -> Callable[[], TestScheduler | None] | None:
+        """Return what makes a further round of the same tests, if they are to be run until one fails."""
+        most = self._args["until_failure"]
+        if most is None:
+            return None
+        again = Choice(list(choice.tests), choice.first, choice.seed, durations=choice.durations)
+        rounds = 1
+
+        def next_round() -> TestScheduler | None:
+            nonlocal rounds
+            if most and rounds >= most:
+                return None
+            rounds += 1
+            self._logger.info("All tests passed: round %d", rounds)
+            self._journal_queued(again.tests)
+            self._reports.expected += len(again.tests)
+            return self._scheduler(again)
+
+        return next_round
+
+    # --- the journal
+
+    def _begin_journal(self, choice: Choice, import_failures: list[ImportFailure]) -> None:
+        journal, context = self._journal, self._session_context
+        resumed = self._recorded is not None
+        already = len(self._recorded.kept) if self._recorded is not None else 0
+        journal.write(
+            "resumed" if resumed else "session",
+            version=JOURNAL_VERSION,
+            session_id=context.session_id,
+            versions={"ducktape": __version__, "python": sys.version.split()[0], "platform": platform.platform()},
+            argv=masked_command_line(sys.argv[1:]),
+            first_of_search_path=sys.path[0] if self._recorded is None else self._recorded.first_of_search_path,
+            directory=os.getcwd() if self._recorded is None else self._recorded.directory,
+            configuration=masked_options(self._args),
+            secrets_left_out=options_with_secrets(self._args),
+            session_context=context.to_json(),
+            cluster_num_nodes=len(self._cluster),
+            expected=already + len(choice.tests) + len(import_failures) + len(choice.gone),
+        )
+        self._queued = 0 if self._recorded is None else self._recorded.next_position
+        known = set() if self._recorded is None else {test.test_id for test in self._recorded.queued}
+        self._journal_queued([test for test in choice.tests if test.test_id not in known])
+        journal.flush()
+
+    def _journal_queued(self, tests: list[TestContext]) -> None:
+        for test in tests:
+            fields = NotRun.of(test, "").to_json()
+            del fields["why"]
+            self._journal.write("queued", position=self._queued, nodes=test.expected_num_nodes, **fields)
+            self._queued += 1
+            if self._queued % _EVENTS_AT_ONCE == 0:
+                self._journal.flush()
+
+    # --- the end
+
+    def _end(self, results: TestResults) -> bool:
+        """Write the reports and the end of the journal; returns whether everything went well."""
+        imports = sum(1 for result in results if result.reason == "import")
+        run, expected = len(results) - imports, self._reports.expected - imports
+        succeeded = results.get_aggregate_success() and run >= expected
+        if self._args["until_failure"] is not None and self._stop_requests.interrupts:
+            succeeded = False  # whichever moment between two tests it hit
+        _write_end(self._journal, results, succeeded=succeeded)
+        complete = self._reports.write(results)
+        if run < expected:
+            self._logger.warning("All tests were NOT run. Expected %d tests, only %d were run.", expected, run)
+        return succeeded and complete

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Limits through control groups, of the kernel's first and second kind."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from typing import Any
+
+from ducktape.cluster.local.transport import LocalTransport
+from ducktape.faults.engine.action import Measure
+from ducktape.faults.engine.host import Place
+from ducktape.faults.errors import FaultUnavailable
+from ducktape.faults.processes import Processes
+
+# Finds the group of all groups of a controller
+_BASE = r"""
+base=$(awk -v c="$controller" '$3 == "cgroup" && index("," $4 ",", "," c ",") { print $2; exit }' /proc/mounts)
+kind=1
+if [ -z "$base" ]; then
+    kind=2
+    controller=$modern
+    base=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+fi
+"""
+_MAKE = r"""
+if [ "$kind" = 2 ]; then
+    grep -qw "$controller" "$base/cgroup.controllers" 2>/dev/null ||
+        { echo "there is no control group for $controller" >&2; exit 77; }
+    grep -qw "$controller" "$base/cgroup.subtree_control" || echo "+$controller" >"$base/cgroup.subtree_control"
+fi
+group=$base/dt-$token
+mkdir "$group" 2>/dev/null || { echo "control groups for $controller cannot be changed" >&2; exit 77; }
+"""
+_MOVE = r"""
+for pid in $pids; do
+    if [ "$kind" = 1 ]; then
+        was=$(awk -F : -v c="$controller" 'index("," $2 ",", "," c ",") { print $3 }' "/proc/$pid/cgroup")
+    else
+        was=$(sed -n 's/^0:://p' "/proc/$pid/cgroup")
+    fi
+    echo "$pid $was" >>"$d/moved"
+    echo "$pid" >"$group/cgroup.procs"
+done
+"""
+_MOVE_BACK = r"""
+group=$base/dt-$token
+[ -d "$group" ] || exit 0
+# Another fault that began later found them here: it takes them back to where they were before both
+while read -r pid was; do
+    for other in "${d%/*}"/dt-fault-*; do
+        [ "$other" != "$d" ] && grep -qx "$pid /dt-$token" "$other/moved" 2>/dev/null || continue
+        pid=$pid was=$was mine=/dt-$token awk '
+            $1 == ENVIRON["pid"] && $2 == ENVIRON["mine"] { $0 = $1 " " ENVIRON["was"] }
+            { print }
+        ' "$other/moved" >"$other/moved.new" && mv "$other/moved.new" "$other/moved"
+    done
+done <"$d/moved"
+tries=0
+while [ "$tries" -lt 20 ]; do
+    for pid in $(cat "$group/cgroup.procs"); do
+        # Children that came later go where the first one came from
+        was=$(sed -n "s/^$pid //p" "$d/moved")
+        [ -n "$was" ] || was=$(sed -n '1s/^[0-9]* //p' "$d/moved")
+        echo "$pid" >"$base$was/cgroup.procs" 2>/dev/null || echo "$pid" >"$base/cgroup.procs" 2>/dev/null
+    done
+    rmdir "$group" 2>/dev/null && exit 0
+    tries=$((tries + 1))
+    sleep 0.1 2>/dev/null || sleep 1
+done
+exit 1
+"""
+
+# Another fault that began later found what this one had made: it goes back to what was before both
+_HAND_ON = r"""
+    for other in "${d%/*}"/dt-fault-*; do
+        if [ "$other" != "$d" ] && cmp -s "$d/$name.made" "$other/$name.was"; then
+            mv "$d/$name.was" "$other/$name.was"
+            break
+        fi
+    done
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Limit:
+    """What is written into a control group.
+
+    Attributes:
+        controller: its name in the first kind of control groups.
+        modern: its name in the second kind.
+        classic_files: files and their contents, in the first kind.
+        modern_files: the same in the second kind.
+    """
+
+    controller: str
+    modern: str
+    classic_files: tuple[tuple[str, str], ...]
+    modern_files: tuple[tuple[str, str], ...]
+
+
+def measure(place: Place, node: Any, processes: Processes | None, limit: Limit, token: str) -> Measure:
+    """What puts a limit into force.
+
+    A node of the sandbox is a group already, which lies on the driver's machine. Elsewhere the processes move into a
+    group of their own.
+
+    Args:
+        place: the machine of the node.
+        node: the node.
+        processes: those that are meant; not needed in the sandbox.
+        limit: what to write.
+        token: makes the name of the group its own.
+
+    Raises:
+        FaultUnavailable: there is no such group.
+    """
+    if getattr(node.account, "is_sandbox", False) is True:
+        groups = getattr(node, "cgroup", None) or {}
+        group = groups.get(limit.controller) or groups.get(limit.modern) or groups.get("unified")
+        if not group:
+            raise FaultUnavailable(f"{place.name}: this machine offers no control group for {limit.modern}")
+        return _of_group(Place(LocalTransport(), f"the machine of {place.name}"), str(group), limit)
+    place.need_root("limiting processes")
+    assert processes is not None
+    pids = processes.find(place, node)
+    if not pids:
+        raise FaultUnavailable(f"{place.name}: nothing runs there that could be limited")
+    return _of_processes(place, pids, limit, token)
+
+
+def _of_group(place: Place, group: str, limit: Limit) -> Measure:
+    inject = [f"group={shlex.quote(group)}", "found="]
+    for name, value in (*limit.classic_files, *limit.modern_files):
+        quoted = shlex.quote(value)
+        inject.append(
+            f'if [ -e "$group/{name}" ]; then {{ echo "$group"; cat "$group/{name}"; }} >"$d/{name}.was"; '
+            f'echo {quoted} >"$group/{name}"; {{ echo "$group"; cat "$group/{name}"; }} >"$d/{name}.made"; found=1; fi'
+        )
+    inject.append('[ -n "$found" ] || { echo "its control group has no such limit" >&2; exit 77; }')
+    undo = [f"group={shlex.quote(group)}"]
+    for name, value in (*limit.classic_files, *limit.modern_files):
+        # A list of devices has no line for what is without limit, so that is said in words
+        none = shlex.quote(_without_limit(name, value))
+        undo.append(
+            f'if [ -e "$d/{name}.was" ] && [ -e "$group/{name}" ]; then\n'
+            f"    name={name}\n{_HAND_ON}"
+            '    if [ -e "$d/$name.was" ]; then\n        was=$(sed 1d "$d/$name.was")\n'
+            f'        echo "${{was:-{none}}}" >"$group/$name"\n    fi\nfi'
+        )
+    return Measure(place, "\n".join(inject), "\n".join(undo), f"[ -d {shlex.quote(group)} ]")
+
+
+def _without_limit(name: str, value: str) -> str:
+    device = value.split()[0]
+    if name == "io.max":
+        return f"{device} rbps=max wbps=max"
+    return f"{device} 0"
+
+
+def _of_processes(place: Place, pids: list[int], limit: Limit, token: str) -> Measure:
+    names = f"controller={limit.controller}\nmodern={limit.modern}\ntoken={token}\n{_BASE}"
+    writes = []
+    for kind, files in ((1, limit.classic_files), (2, limit.modern_files)):
+        lines = "\n".join(f'    echo {shlex.quote(value)} >"$group/{name}"' for name, value in files)
+        writes.append(f'if [ "$kind" = {kind} ]; then\n{lines}\nfi')
+    inject = f"{names}{_MAKE}" + "\n".join(writes) + f'\npids="{" ".join(map(str, pids))}"\n{_MOVE}'
+    return Measure(place, inject, names + _MOVE_BACK, f'{names}[ -d "$base/dt-$token" ]')

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Packets that are dropped or handed over, as rules of nftables or of iptables."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import shlex
+from collections.abc import Iterable
+
+from ducktape.faults.engine.action import Measure, refusing
+from ducktape.faults.engine.host import Place
+from ducktape.faults.errors import FaultUnavailable
+
+IN, OUT = "in", "out"
+_MILLION = 1_000_000
+_HOOKS = {IN: ("input", "INPUT", "iif"), OUT: ("output", "OUTPUT", "oif")}
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """Packets that are lost.
+
+    Attributes:
+        hook: ``in`` for those that arrive, ``out`` for those that are sent.
+        peers: addresses at the other end; without any, everybody but the machine itself and, over SSH, the driver.
+        port: their destination, of TCP and UDP; ``None`` is any, of any protocol.
+        probability: of the loss of a packet.
+    """
+
+    hook: str
+    peers: tuple[str, ...] = ()
+    port: int | None = None
+    probability: float = 1.0
+
+
+def measure(place: Place, rules: Iterable[Rule], token: str) -> Measure:
+    """What puts rules into force on a machine.
+
+    Args:
+        place: the machine.
+        rules: in any order.
+        token: makes the names of tables and chains its own.
+
+    Raises:
+        FaultUnavailable: the machine has no firewall that works.
+    """
+    place.need_root("dropping packets")
+    place.need_own_network()
+    rules = list(rules)
+    if "nft" in place.facts.works:
+        return nft_measure(place, rules, token)
+    if "iptables" in place.facts.works:
+        return iptables_measure(place, rules, token)
+    present = sorted(place.facts.tools & {"nft", "iptables"})
+    raise FaultUnavailable(
+        f"{place.name}: {' and '.join(present)} cannot be used there"
+        if present
+        else f"{place.name} has neither nft nor iptables (Debian's packages nftables and iptables)"
+    )
+
+
+def by_family(addresses: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Addresses of version 4 and of version 6."""
+    versions = [ipaddress.ip_address(address) for address in addresses]
+    return [str(v) for v in versions if v.version == 4], [str(v) for v in versions if v.version == 6]
+
+
+def nft_measure(place: Place, rules: list[Rule], token: str) -> Measure:
+    """The rules for nftables, in a table of their own."""
+    table = f"dt_{token}"
+    lines = []
+    for hook in (IN, OUT):
+        here = [rule for rule in rules if rule.hook == hook]
+        if not here:
+            continue
+        lines.append(f"chain {hook} {{ type filter hook {_HOOKS[hook][0]} priority -200; policy accept;")
+        for rule in here:
+            lines.extend(_nft_rule(place, rule))
+        lines.append("}")
+    definition = f"table inet {table} {{\n" + "\n".join(lines) + "\n}\n"
+    load = f"said=$(nft -f - 2>&1 <<'DT_RULES'\n{definition}DT_RULES\n)"
+    return Measure(
+        place,
+        inject=f'{load} || {{ echo "nft refuses the rules: $said" >&2; exit 77; }}',
+        undo=f"nft delete table inet {table} 2>/dev/null\n! nft list table inet {table} >/dev/null 2>&1",
+        check=f"nft list table inet {table} >/dev/null 2>&1",
+        lives_in_kernel=True,
+    )
+
+
+def _nft_rule(place: Place, rule: Rule) -> list[str]:
+    end = (
+        f"numgen random mod {_MILLION} < {round(rule.probability * _MILLION)} drop" if rule.probability < 1 else "drop"
+    )
+    port = "" if rule.port is None else f"meta l4proto {{ tcp, udp }} th dport {rule.port} "
+    if rule.peers:
+        side = "saddr" if rule.hook == IN else "daddr"
+        fours, sixes = by_family(rule.peers)
+        families = (("ip", fours), ("ip6", sixes))
+        return [f"{family} {side} {{ {', '.join(some)} }} {port}{end}" for family, some in families if some]
+    # Negative conditions rather than rules that accept: those would spare packets from the other rules, too
+    lines = [f'{_HOOKS[rule.hook][2]}name != "lo" {port}']
+    if place.facts.control is not None:
+        address, ssh_port = place.facts.control
+        family = "ip" if ipaddress.ip_address(address).version == 4 else "ip6"
+        peer, own = ("saddr", "dport") if rule.hook == IN else ("daddr", "sport")
+        exempt = f"{family} {peer} {address} tcp {own} {ssh_port} accept"
+        return [exempt, lines[0] + end]
+    return [lines[0] + end]
+
+
+def iptables_measure(place: Place, rules: list[Rule], token: str) -> Measure:
+    """The rules for iptables, in chains of their own."""
+    inject, undo, check = [], [], []
+    for tool, version in (("iptables", 4), ("ip6tables", 6)):
+        if tool not in place.facts.works:
+            continue
+        for hook in (IN, OUT):
+            chain = f"DT_{token}_{hook}"
+            lines = [line for rule in rules if rule.hook == hook for line in _iptables_rule(place, rule, version)]
+            if not lines:
+                continue
+            builtin = _HOOKS[hook][1]
+            call = f"{tool} -w 5"
+            inject.append(refusing(f"{call} -N {chain}", f"{tool} refuses a chain"))
+            inject += [refusing(f"{call} -A {chain} {line}", f"{tool} refuses a rule") for line in lines]
+            inject.append(refusing(f"{call} -I {builtin} 1 -j {chain}", f"{tool} refuses a rule"))
+            undo += undo_chain(call, builtin, chain)
+            check.append(f"{call} -C {builtin} -j {chain} 2>/dev/null")
+    return Measure(place, "\n".join(inject), "\n".join([*undo, ":"]), " && ".join(check), lives_in_kernel=True)
+
+
+def undo_chain(call: str, builtin: str, chain: str) -> list[str]:
+    """Commands that remove a chain of iptables and what leads to it."""
+    return [
+        f"while {call} -D {builtin} -j {chain} 2>/dev/null; do :; done",
+        f"{call} -F {chain} 2>/dev/null",
+        f"{call} -X {chain} 2>/dev/null",
+        f"{call} -n -L {chain} >/dev/null 2>&1 && exit 1",
+    ]
+
+
+def _iptables_rule(place: Place, rule: Rule, version: int) -> list[str]:
+    chance = f" -m statistic --mode random --probability {rule.probability:.6f}" if rule.probability < 1 else ""
+    ports = [""] if rule.port is None else [f" -p {protocol} --dport {rule.port}" for protocol in ("tcp", "udp")]
+    if rule.peers:
+        flag = "-s" if rule.hook == IN else "-d"
+        peers = by_family(rule.peers)[version == 6]
+        return [f"{flag} {shlex.quote(peer)}{port}{chance} -j DROP" for peer in peers for port in ports]
+    device = "-i" if rule.hook == IN else "-o"
+    lines = [f"! {device} lo{port}{chance} -j DROP" for port in ports]
+    control = place.facts.control
+    if control is not None and ipaddress.ip_address(control[0]).version == version:
+        peer, own = ("-s", "--dport") if rule.hook == IN else ("-d", "--sport")
+        return [f"{peer} {control[0]} -p tcp {own} {control[1]} -j RETURN", *lines]
+    return lines

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Marks that say something other than their author meant: what is wrong with them, once the tests are known."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ducktape.mark._mark import Ignore, IgnoreAll, Mark
+from ducktape.mark.policies import ExpectedFailure
+from ducktape.mark.resource import mistake_in, oddities_in, unknown_keywords
+
+_NAMES = "names no parametrization of this test"
+
+
+def mistakes(marks: Iterable[Mark], contexts: Iterable[Any]) -> list[str]:
+    """Return what is an error in the marks of one method.
+
+    Args:
+        marks: those of the method.
+        contexts: the tests that they made.
+    """
+    tests = list(contexts)
+    found = [mistake_in(metadata) for metadata in _cluster_uses(tests)]
+    found += [_unknown_arguments(mark, tests) for mark in marks if type(mark) is ExpectedFailure]
+    return list(dict.fromkeys(each for each in found if each))
+
+
+def oddities(function: Any, marks: Iterable[Mark], contexts: Iterable[Any]) -> list[str]:
+    """Return what is tolerated in the marks of one method, with a warning.
+
+    Args:
+        function: the method.
+        marks: those of the method.
+        contexts: the tests that they made.
+    """
+    tests = list(contexts)
+    found = [each for metadata in _cluster_uses(tests) for each in oddities_in(metadata)]
+    for mark in marks:
+        if type(mark) in (Ignore, ExpectedFailure) and _concerns_nothing(mark, tests):
+            found.append(f"{_spelled(mark)} {_NAMES}, so it has no effect")
+    found += _unexpected_arguments(function, tests)
+    return list(dict.fromkeys(found))
+
+
+def kept_keywords(contexts: Iterable[Any]) -> list[str]:
+    """Return the keywords of ``@cluster`` that mean nothing to the framework and are kept with the tests."""
+    return list(dict.fromkeys(key for use in _cluster_uses(list(contexts)) for key in unknown_keywords(use)))
+
+
+def marks_of_class(cls: type) -> list[str]:
+    """Return the decorators for methods that are written on a class, where they have no effect."""
+    written = [mark for parent in cls.__mro__ for mark in vars(parent).get("marks", ())]
+    return [f"@{_decorator_name(mark)}" for mark in written if isinstance(mark, Mark)]
+
+
+def _cluster_uses(contexts: list[Any]) -> list[Mapping[str, Any]]:
+    """Return what the tests ask of the cluster, the same thing once for the many tests that share it."""
+    found: list[Mapping[str, Any]] = []
+    for context in contexts:
+        metadata = context.cluster_use_metadata
+        if metadata and isinstance(metadata, Mapping) and not any(_is_same(metadata, each) for each in found[-4:]):
+            found.append(metadata)
+    return found
+
+
+def _is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two mappings hold the very same objects, without asking these for anything."""
+    return len(one) == len(other) and all(key in other and value is other[key] for key, value in one.items())
+
+
+def _arguments(mark: Mark) -> Mapping[str, Any]:
+    return mark.injected_args or {}
+
+
+def _parametrized(contexts: list[Any]) -> list[Mapping[str, Any]]:
+    return [context.injected_args for context in contexts if isinstance(context.injected_args, Mapping)]
+
+
+def _unknown_arguments(mark: Mark, contexts: list[Any]) -> str | None:
+    given = _parametrized(contexts)
+    if any(context.injected_args is None for context in contexts) and not given:
+        known: set[str] = set()
+    else:
+        known = {name for arguments in given for name in arguments}
+    unknown = [name for name in _arguments(mark) if name not in known]
+    # A matrix over nothing leaves a test without arguments, whose names cannot be known
+    if not unknown or (not given and any(context.ignore for context in contexts)):
+        return None
+    names = ", ".join(sorted(known)) or "none"
+    return f"{_spelled(mark)} {_NAMES}: there is no argument {unknown[0]} (arguments: {names})"
+
+
+def _concerns_nothing(mark: Mark, contexts: list[Any]) -> bool:
+    wanted = _arguments(mark)
+    return bool(wanted) and not any(bool(wanted == context.injected_args) for context in contexts)
+
+
+def _unexpected_arguments(function: Any, contexts: list[Any]) -> Iterator[str]:
+    try:
+        # A decorator of users takes what it takes, whatever the function that it wraps does
+        parameters = inspect.signature(function, follow_wrapped=False).parameters.values()
+    except (TypeError, ValueError):
+        return
+    if any(each.kind is each.VAR_KEYWORD for each in parameters):
+        return
+    accepted = {each.name for each in parameters if each.kind is not each.POSITIONAL_ONLY}
+    given = dict.fromkeys(name for arguments in _parametrized(contexts) for name in arguments)
+    for name in given:
+        if name not in accepted:
+            yield f"the parametrization gives an argument {name}, which the method does not take: calling it will fail"
+
+
+def _spelled(mark: Mark) -> str:
+    names = ", ".join(f"{name}=…" for name in _arguments(mark))
+    reason = '"…", ' if isinstance(mark, ExpectedFailure) else ""
+    return f"@{_decorator_name(mark)}({reason}{names})"
+
+
+def _decorator_name(mark: Mark) -> str:
+    if isinstance(mark, IgnoreAll):
+        return "ignore"
+    return {"ClusterUseMetadata": "cluster", "ExpectedFailure": "expected_failure"}.get(
+        type(mark).__name__, type(mark).__name__.lower()
+    )

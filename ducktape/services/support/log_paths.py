@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The paths of logs: which ones can be those of a log, and which files a pattern stands for."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from typing import Any
+
+from ducktape.cluster.copy.names import UnsafeNameError, match_of, shown
+from ducktape.cluster.copy.walk import in_one
+from ducktape.cluster.transport import framework_commands
+
+_WILDCARD = re.compile(r"[*?\[]")
+# The home directory, as shells write it.
+_HOME = re.compile(r"~[^/]*|\$HOME|\$\{HOME\}")
+_LONGEST_PATH = 4096
+_MOST_MATCHES = 10_000
+
+
+def path_of_log(log: Any) -> str:
+    """Return the path that an entry of ``service.logs`` has.
+
+    Raises:
+        KeyError: it has none.
+        ValueError: it cannot be that of a log.
+    """
+    path = log["path"]
+    path = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if not isinstance(path, str):
+        raise ValueError(f"the path of a log is text, not {type(path).__name__}")
+    try:
+        size = len(path.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:
+        raise ValueError(f"no file can have the path {shown(path)}") from None
+    if "\0" in path or size > _LONGEST_PATH:
+        raise ValueError(f"no file can have the path {shown(path)}")
+    whole = path.strip().rstrip("/")
+    if whole.rpartition("/")[2] in ("", ".", "..") or _HOME.fullmatch(whole):
+        raise ValueError(f"the path {path!r} does not name a log, but a whole home directory or the like")
+    if _is_below(path, "/dev") and not _is_below(path, "/dev/shm"):
+        raise ValueError(f"the path {path!r} does not name a log, but a device")
+    return path
+
+
+def can_be_compressed(path: str) -> bool:
+    """Whether a log may be replaced by an archive: what the kernel shows as files neither can nor should."""
+    return not any(_is_below(path, directory) for directory in ("/proc", "/sys"))
+
+
+def _is_below(path: str, directory: str) -> bool:
+    return f"{posixpath.normpath(path)}/".replace("//", "/").startswith(f"{directory}/")
+
+
+def has_wildcards(path: str) -> bool:
+    """Whether a path is a pattern of the shell."""
+    return _WILDCARD.search(path) is not None
+
+
+def matches(node: Any, pattern: str) -> tuple[list[str], OSError | None]:
+    """Ask a node which files a pattern stands for.
+
+    Args:
+        node: that has them.
+        pattern: of the shell.
+
+    Returns:
+        The paths, and what is wrong with the rest of the answer.
+    """
+    command = f'for f in {pattern}; do if [ -e "$f" ]; then printf "%s\\0" "$f"; fi; done'
+    with framework_commands():
+        output: bytes = node.account.ssh_output(command, combine_stderr=False)
+    text = output.decode(errors="surrogateescape")
+    answers = [path for path in text.split("\0" if "\0" in text else "\n") if path]
+    found: list[str] = []
+    errors: list[tuple[str, OSError]] = []
+    for path in answers[:_MOST_MATCHES]:
+        try:
+            found.append(match_of(pattern, path, node=str(node.account.hostname)))
+        except UnsafeNameError as error:
+            errors.append((error.name, error))
+    if len(answers) > _MOST_MATCHES:
+        errors.append((pattern, OSError(f"it stands for more than {_MOST_MATCHES} files: the others are left out")))
+    return found, in_one(errors)

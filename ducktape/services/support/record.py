@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What outlives the process of a test of each of its services, and the service that can be made from it again.
+
+A record is plain JSON: names, paths, and attributes that are simple values. Another process makes from it an instance
+of the same class, without its constructor, on the same nodes, which can be stopped and cleaned.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import os
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from types import ModuleType
+from typing import Any
+
+from ducktape.cluster.cluster_spec import ClusterSpec, NodeSpec
+from ducktape.json_serializable import jsonable
+from ducktape.jvm_logging import logs_of
+from ducktape.services.background_thread import BackgroundThreadService
+from ducktape.services.service import Service, ServiceIdFactory, begin_life
+from ducktape.services.support.snapshot import PlainAttributes, values_of
+from ducktape.utils.support.error_text import short_text
+
+_ROOM_FOR_ATTRIBUTES = 16 * 1024  # characters, for all attributes of one service and of its nodes
+# The framework's own, which a service that is made again gets by other ways
+_NOT_OF_THE_USER = frozenset(
+    {
+        "JVM_LOG_DIR",
+        "_clean_time",
+        "_init_time",
+        "_initialized",
+        "_nodes_formerly_allocated",
+        "_registered_order",
+        "_start_duration_seconds",
+        "_start_time",
+        "_stop_duration_seconds",
+        "_stop_time",
+        "logs",
+        "nodes",
+        "skip_nodes_allocation",
+    }
+)
+_OF_THE_FRAMEWORK_ON_A_NODE = frozenset({"account", "slot_id", "_index", "node_type"})
+
+
+def record_of(service: Any) -> dict[str, Any]:
+    """Return what is to be known of a service, to end it without the process that made it; JSON-ready.
+
+    Attributes whose names or texts look like secrets are left out, like all that is no plain value, and what is too
+    much.
+
+    Args:
+        service: any; one that is no :class:`Service` cannot be made again, but its logs can be found.
+
+    Returns:
+        A dict with ``service_id``, ``order``, ``module``, ``class``, ``file`` (of the module), ``nodes`` (names as
+        of :func:`named_nodes`), ``cluster_spec``, ``logs``, ``report`` (what reports show of a service),
+        ``attributes`` (name to Python literal) and ``node_attributes`` (name of the node to such a dict).
+    """
+    cls = type(service)
+    names = _names_of(service)
+    notes = PlainAttributes(_ROOM_FOR_ATTRIBUTES)
+    return {
+        "service_id": str(service.service_id),
+        "order": getattr(service, "_order", 0),
+        "module": cls.__module__,
+        "class": cls.__qualname__,
+        "file": _file_of(sys.modules.get(cls.__module__)),
+        "nodes": names,
+        "cluster_spec": _plain_spec(service),
+        "logs": _plain_logs(service),
+        "report": jsonable(Service.to_json(service) if isinstance(service, Service) else {}),
+        "attributes": notes.of(service, _NOT_OF_THE_USER),
+        "node_attributes": {
+            name: found
+            for name, node in zip(names, service.nodes, strict=False)
+            if (found := notes.of(node, _OF_THE_FRAMEWORK_ON_A_NODE))
+        },
+    }
+
+
+def named_nodes(nodes: Iterable[Any]) -> dict[str, Any]:
+    """Return the nodes of a test by names that are unique among them, the same in every process.
+
+    Args:
+        nodes: all nodes of the test, in the order of its cluster.
+    """
+    named: dict[str, Any] = {}
+    seen: Counter[str] = Counter()
+    for node in nodes:
+        name = str(node.account.hostname)
+        seen[name] += 1
+        named[name if seen[name] == 1 else f"{name}#{seen[name]}"] = node
+    return named
+
+
+def described(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what reports show of a service that is known by its record alone.
+
+    Args:
+        record: from :func:`record_of`.
+    """
+    return {**record.get("report", {}), "service_id": record.get("service_id", "")}
+
+
+def of_run(record: Mapping[str, Any], run_number: int) -> dict[str, Any]:
+    """Return the record of a service under the name that it has as one of several runs of a test.
+
+    Services get these names at the end of a run, so a record may have been made before.
+
+    Args:
+        record: from :func:`record_of`.
+        run_number: comes first in the name.
+    """
+    service_id = record["service_id"]
+    # No class has a name that begins with a digit
+    return {**record, "service_id": service_id if service_id[:1].isdigit() else f"{run_number}-{service_id}"}
+
+
+def revive(
+    record: Mapping[str, Any],
+    context: Any,
+    nodes: Mapping[str, Any],
+    *,
+    import_file: Callable[[str], ModuleType] | None = None,
+) -> Service:
+    """Make a service again, without calling its constructor, and register it.
+
+    Args:
+        record: from :func:`record_of`.
+        context: of the test that the service belonged to; its registry gets the service.
+        nodes: from :func:`named_nodes`; the accounts of those of the service write to the log of the test from now on.
+        import_file: imports a module by its path, where its name does not lead to it.
+
+    Returns:
+        The service: it has its former id, and therefore its former directory of logs.
+
+    Raises:
+        LookupError: its class, or one of its nodes, is not to be had in this process.
+        Exception: whatever importing its module raises.
+    """
+    own = [_found(nodes, name) for name in record["nodes"]]
+    service = object.__new__(class_of(record, import_file=import_file))
+    begin_life(service)
+    vars(service).update(values_of(record["attributes"]))
+    for name, attributes in record["node_attributes"].items():
+        vars(nodes[name]).update(values_of(attributes))
+    if isinstance(service, BackgroundThreadService):
+        service.worker_threads, service.worker_errors, service.lock = {}, {}, threading.RLock()
+    lifecycle = record["report"]["lifecycle"]
+    for name in ("init_time", "start_time", "start_duration_seconds"):
+        setattr(service, f"_{name}", lifecycle[name])
+    service._revived = True
+    service.service_id_factory = _SameId(record["service_id"])
+    service._registered_order = record["order"]
+    service.cluster_spec = _spec_of(record["cluster_spec"])
+    service.context = context
+    service.nodes = own
+    service.skip_nodes_allocation = False
+    service._nodes_formerly_allocated = list(record["report"]["nodes"])
+    if not isinstance(inspect.getattr_static(type(service), "logs", None), property):
+        service.logs = dict(record["logs"])
+    for node in own:
+        node.account.logger = context.logger
+    context.services.append(service)
+    service._initialized = True
+    return service
+
+
+def class_of(record: Mapping[str, Any], *, import_file: Callable[[str], ModuleType] | None = None) -> type[Service]:
+    """Return the class that a service had.
+
+    Args:
+        record: from :func:`record_of`.
+        import_file: see :func:`revive`.
+
+    Raises:
+        LookupError: there is no such class in this process.
+        Exception: whatever importing its module raises.
+    """
+    path = record["class"].split(".")
+    if "<locals>" in path:
+        raise LookupError(
+            f"the class {record['class']} is defined inside a function, which only its own process can call"
+        )
+    found: Any = _module_of(record, import_file)
+    for part in path:
+        found = getattr(found, part, None)
+    if not isinstance(found, type) or not issubclass(found, Service):
+        raise LookupError(f"the module {record['module']} has no service class {record['class']}")
+    return found
+
+
+def problem_with(activity: str, nodes: Iterable[Any], error: BaseException) -> str:
+    """Say in one line what went wrong at the end of a service.
+
+    Args:
+        activity: such as ``stopping service X``.
+        nodes: where.
+        error: what was raised.
+    """
+    hostnames = ", ".join(str(node.account.hostname) for node in nodes)
+    return f"Error {activity}{f' on {hostnames}' if hostnames else ''}: {short_text(error)}"
+
+
+class _SameId(ServiceIdFactory):
+    """Names one service as it was named before.
+
+    Args:
+        service_id: its name.
+    """
+
+    def __init__(self, service_id: str) -> None:
+        self.service_id = service_id
+
+    def generate_service_id(self, service: Any) -> str:
+        return self.service_id
+
+
+def _found(nodes: Mapping[str, Any], name: str) -> Any:
+    if name not in nodes:
+        raise LookupError(f"its node {name} is none of those of the test")
+    return nodes[name]
+
+
+def _module_of(record: Mapping[str, Any], import_file: Callable[[str], ModuleType] | None) -> ModuleType:
+    """Return a module that is imported already, or else import it by its name, or else by its path."""
+    name, file = record["module"], record["file"]
+    known = sys.modules.get(name)
+    if known is not None and _is_from(known, file):
+        return known
+    try:
+        module = importlib.import_module(name)
+    except ImportError:
+        if import_file is None or file is None:
+            raise
+        return import_file(file)
+    if _is_from(module, file):
+        return module
+    if import_file is None:
+        raise LookupError(f"the module {name} of this process is not {file}")
+    return import_file(file)
+
+
+def _is_from(module: ModuleType, file: str | None) -> bool:
+    return file is None or _file_of(module) == file
+
+
+def _file_of(module: ModuleType | None) -> str | None:
+    file = getattr(module, "__file__", None)
+    return os.path.realpath(file) if isinstance(file, str) else None
+
+
+def _names_of(service: Any) -> list[str]:
+    """Return the names of a service's nodes among all nodes of its test."""
+    own = list(service.nodes)
+    among = getattr(getattr(service.context, "cluster", None), "nodes", None)
+    all_nodes = list(among) if isinstance(among, Iterable) else own
+    names = {id(node): name for name, node in named_nodes(all_nodes).items()}
+    return [names.get(id(node), str(node.account.hostname)) for node in own]
+
+
+def _plain_logs(service: Any) -> dict[str, Any]:
+    try:
+        logs = logs_of(service)
+    except Exception:  # a property of the subclass, which will say the same when the logs are collected
+        return {}
+    return {str(name): jsonable(log) for name, log in logs.items()}
+
+
+def _plain_spec(service: Any) -> Any:
+    spec = getattr(service, "cluster_spec", None)
+    return json.loads(str(spec)) if isinstance(spec, ClusterSpec) else []
+
+
+def _spec_of(groups: Iterable[Mapping[str, Any]]) -> ClusterSpec:
+    return ClusterSpec(
+        NodeSpec(group["os"], group.get("node_type")) for group in groups for _ in range(group["num_nodes"])
+    )

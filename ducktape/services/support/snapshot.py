@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attributes of objects as texts from which another process can make the same values, as far as they are plain."""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ducktape.utils.support.masking import is_secret_name, is_secret_text
+
+_DEEPEST = 20
+_BRACKETS: dict[type, tuple[str, str]] = {list: ("[", "]"), tuple: ("(", ")"), set: ("{", "}")}
+
+
+def values_of(literals: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values that :class:`PlainAttributes` wrote down.
+
+    Raises:
+        ValueError: something else than a literal is among them.
+        SyntaxError: likewise.
+    """
+    return {name: ast.literal_eval(literal) for name, literal in literals.items()}
+
+
+class _NotPlainError(Exception):
+    """A value is no plain one, is secret, or is too much."""
+
+
+class PlainAttributes:
+    """Writes attributes down as literals of Python, which keep what JSON does not: tuples, sets, bytes, keys of dicts.
+
+    Args:
+        room: characters for all that is written.
+    """
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._pieces: list[str] = []
+
+    def of(self, owner: Any, omitted: frozenset[str]) -> dict[str, str]:
+        """Return those attributes of an object that are plain values.
+
+        Args:
+            owner: the object; class attributes are not looked at.
+            omitted: names of attributes that are left out.
+        """
+        found = {}
+        for name, value in list(getattr(owner, "__dict__", {}).items()):
+            # It passes through a pipe and through the driver, where a secret has no business
+            if name in omitted or is_secret_name(name):
+                continue
+            room, self._pieces = self._room, []
+            try:
+                self._spell(value, 0)
+            except (_NotPlainError, ValueError, RuntimeError):
+                # Also: an int of thousands of digits, or a dict that another thread changes
+                self._room = room
+                continue
+            found[name] = "".join(self._pieces)
+        return found
+
+    def _write(self, piece: str) -> None:
+        self._room -= len(piece)
+        if self._room < 0:
+            raise _NotPlainError
+        self._pieces.append(piece)
+
+    def _spell(self, value: Any, depth: int) -> None:
+        # Exact types: what a subclass adds would be lost
+        kind = type(value)
+        if value is None or kind in (bool, int) or (kind is float and math.isfinite(value)):
+            self._write(repr(value))
+        elif kind in (str, bytes):
+            self._spell_text(value)
+        elif depth < _DEEPEST and isinstance(value, dict):
+            self._spell_dict(value, depth)
+        elif depth < _DEEPEST and kind in (list, tuple, set):
+            self._spell_items(value, depth)
+        else:
+            raise _NotPlainError
+
+    def _spell_text(self, value: str | bytes) -> None:
+        if len(value) > self._room:
+            raise _NotPlainError  # before all of it is copied
+        if isinstance(value, str) and is_secret_text(value):
+            raise _NotPlainError
+        self._write(repr(value))
+
+    def _spell_dict(self, value: dict[Any, Any], depth: int) -> None:
+        self._write("{")
+        for key, item in value.items():
+            if isinstance(key, str) and is_secret_name(key):
+                continue
+            self._spell(key, depth + 1)
+            self._write(": ")
+            self._spell(item, depth + 1)
+            self._write(", ")
+        self._write("}")
+
+    def _spell_items(self, value: list[Any] | tuple[Any, ...] | set[Any], depth: int) -> None:
+        if isinstance(value, set) and not value:
+            self._write("set()")
+            return
+        opening, closing = _BRACKETS[type(value)]
+        self._write(opening)
+        for item in value:
+            self._spell(item, depth + 1)
+            self._write(", ")
+        self._write(closing)

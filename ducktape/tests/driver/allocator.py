@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The dealings of the driver with the cluster: nodes for a test, nodes back, and a word about missing ones."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+from ducktape.cluster.health.login import put_aside, unhealthy_nodes
+from ducktape.cluster.node_container import InsufficientResourcesError
+from ducktape.cluster.pool.lease import Holder, NodesLeasedElsewhereError
+from ducktape.services.support.record import named_nodes
+from ducktape.tests.test_context import TestContext
+from ducktape.tests.worker.lifecycle import describe_exception
+from ducktape.utils.process.tree import Orphans
+
+
+def names_of(nodes: Iterable[Any]) -> list[str]:
+    """Return the names of nodes, as messages and reports have them."""
+    return [str(getattr(node, "name", node)) for node in nodes]
+
+
+_SECONDS_FOR_RETURN = 300.0
+
+
+class NodeSupply:
+    """Takes nodes from a cluster and gives them back.
+
+    Args:
+        cluster: owns the nodes.
+        log: takes a level and a line for the log of the session.
+        orphans: is told which processes belong to the cluster and not to a test.
+    """
+
+    def __init__(self, cluster: Any, log: Callable[[int, str], None], orphans: Orphans) -> None:
+        self._cluster = cluster
+        self._log = log
+        self._orphans = orphans
+        self._holders_told: set[Holder] = set()
+        self._unknown_holder = False
+        self._unhealthy_told = 0
+        self._served: set[str] = set()
+        self._dirty: set[str] = set()
+
+    def take(self, test_context: TestContext, avoid: Collection[str] = ()) -> list[Any]:
+        """Return nodes for a test.
+
+        Args:
+            test_context: says which.
+            avoid: names of nodes that are taken only if there are no others.
+
+        Raises:
+            NodesLeasedElsewhereError: other runs have them; said once for each of these runs.
+            InsufficientResourcesError: they are not to be had now; nodes that are put aside are named.
+            Exception: whatever else the cluster raises.
+        """
+        try:
+            nodes = self._allocate(test_context, avoid)
+        except NodesLeasedElsewhereError as error:
+            self._tell_holders(test_context, error)
+            raise
+        except InsufficientResourcesError:
+            self._tell_unhealthy()
+            raise
+        self._tell_unhealthy()
+        self._unknown_holder = False
+        self._served.update(names_of(nodes))
+        return nodes
+
+    def _allocate(self, test_context: TestContext, avoid: Collection[str]) -> list[Any]:
+        def allocate() -> list[Any]:
+            nodes: list[Any] = self._cluster.alloc(test_context.expected_cluster_spec)
+            return nodes
+
+        nodes = self._orphans.not_from(allocate)
+        if not _among(nodes, avoid):
+            return nodes
+        try:
+            # While these are held, the cluster has to give others
+            others = self._orphans.not_from(allocate)
+        except Exception:  # these will do
+            return nodes
+        worse, better = sorted([nodes, others], key=lambda some: len(_among(some, avoid)), reverse=True)
+        self.give_back(worse)
+        return better
+
+    def give_back(self, nodes: list[Any], dirty: Mapping[str, str] | None = None) -> None:
+        """Free nodes; one that cannot be freed does not keep those after it.
+
+        Args:
+            nodes: what was taken.
+            dirty: names of nodes on which a test has left something, and what: they are put aside if the cluster can.
+        """
+        if dirty:
+            nodes = [node for name, node in named_nodes(nodes).items() if not self._put_aside(name, node, dirty)]
+            self._tell_unhealthy()
+        try:
+            self._orphans.not_from(lambda: self._cluster.free(nodes))
+            return
+        except (Exception, SystemExit) as error:
+            self._log(logging.ERROR, f"Error giving nodes back to the cluster: {describe_exception(error)}")
+        for node in nodes:
+            with contextlib.suppress(Exception):  # those that are free already raise again
+                self._cluster.free(node)
+
+    def _put_aside(self, name: str, node: Any, dirty: Mapping[str, str]) -> bool:
+        """Return whether a node was dirty and has been put aside, which also gives it back."""
+        if name not in dirty:
+            return False
+        with contextlib.suppress(Exception):
+            if put_aside(self._cluster, node, dirty[name]):
+                self._dirty.update(names_of([node]))
+                return True
+        self._log(logging.WARNING, f"Node {name} is not clean, and is used on: {dirty[name]}")
+        return False
+
+    def awaits_return(self) -> bool:
+        """Return whether nodes that have served this run are put aside and may be back before long.
+
+        An outage of minutes must not fail all tests of a night. A node that never answered is not waited for.
+        """
+        if getattr(self._cluster, "retry_unhealthy", None) is None:
+            return False
+        return any(
+            node.back_at is None
+            and node.name in self._served - self._dirty
+            and time.time() - node.put_aside_at < _SECONDS_FOR_RETURN
+            for node in unhealthy_nodes(self._cluster)
+        )
+
+    def has_recovered(self) -> bool:
+        """Look after nodes that were put aside, and return whether some can be used again."""
+        retry = getattr(self._cluster, "retry_unhealthy", None)
+        if retry is None or not retry():
+            return False
+        self._log(logging.INFO, "Nodes that were put aside are healthy again")
+        return True
+
+    def _tell_holders(self, test_context: TestContext, error: NodesLeasedElsewhereError) -> None:
+        """Say whom the run waits for, once for each of them."""
+        holders = set(error.holders.values())
+        if Holder() in holders and not self._unknown_holder:
+            # Just about to write who it is, or to give the node back
+            self._unknown_holder = True
+            return
+        if holders <= self._holders_told:
+            return
+        self._holders_told |= holders
+        self._log(logging.INFO, f"{test_context.test_id} waits for nodes of other runs: {error}")
+
+    def _tell_unhealthy(self) -> None:
+        nodes = unhealthy_nodes(self._cluster)
+        for node in nodes[self._unhealthy_told :]:
+            self._log(logging.WARNING, f"Node {node.name} is put aside: {node.reason}")
+        self._unhealthy_told = len(nodes)
+
+
+def _among(nodes: Iterable[Any], names: Collection[str]) -> list[Any]:
+    return [node for node in nodes if names_of([node])[0] in names]

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the driver writes down while it runs: results in memory, and every event in the journal."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from ducktape.cluster.health.login import unhealthy_nodes
+from ducktape.tests.event import AttemptRecord, Outcome
+from ducktape.tests.recording.journal import Journal
+from ducktape.tests.recording.not_run import NotRun
+from ducktape.tests.result import TestResult, TestResults
+from ducktape.tests.runner_client import result_of
+from ducktape.tests.session import SessionContext
+from ducktape.tests.test_context import TestContext
+from ducktape.utils.support.files import NO_ROOM
+
+
+class TestKey(NamedTuple):
+    test_id: str
+    test_index: int
+
+
+TestKey.__test__ = False  # type: ignore[attr-defined]  # not a field: a class body could not say so
+
+
+def key_of(context: TestContext, index: int) -> TestKey:
+    """Return the key of a test; its id, which many places remember, exists once in this process.
+
+    Args:
+        context: the test.
+        index: its number within the session.
+    """
+    return TestKey(sys.intern(context.test_id), index)
+
+
+@dataclasses.dataclass(slots=True)
+class ClientStatus:
+    """What became of one test's process, as report.json shows it; there is one for every test of a session."""
+
+    status: str
+    pid: int
+    name: str
+    runner_start_time: float
+    exitcode: int | None = None
+    runner_end_time: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields that are known."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+
+
+def _bare_result(key: TestKey, outcome: Outcome, session_context: SessionContext) -> TestResult:
+    """Return the result of a test of which nothing is known but its id, and how it ended."""
+    record = {**vars(outcome), "test_id": key.test_id, "test_index": key.test_index}
+    record["test_status"] = record.pop("status").upper()
+    return TestResult.from_record(record, session_context)
+
+
+class Recorder:
+    """Keeps the results of a run and writes its journal.
+
+    Args:
+        results: gets the results.
+        client_report: gets what is known of the processes.
+        journal: gets every event; ``None`` for no journal.
+        complain: takes a line about files that could not be written.
+    """
+
+    def __init__(
+        self,
+        results: TestResults,
+        client_report: dict[TestKey, ClientStatus],
+        journal: Journal | None,
+        complain: Callable[[str], None],
+    ) -> None:
+        self.results = results
+        self._client_report = client_report
+        self._journal = journal
+        self._complain = complain
+        self._told_of_trouble = False
+        self._unhealthy: dict[tuple[str, float], bool] = {}
+
+    def write(self, event: str, *, flush: bool = False, **fields: Any) -> None:
+        """Write an event to the journal.
+
+        Args:
+            event: its name.
+            flush: let it survive the death of this process.
+            **fields: what there is to say.
+        """
+        if self._journal is None:
+            return
+        self._journal.write(event, **fields)
+        if flush:
+            self._journal.flush()
+            self._tell_of_trouble(self._journal.trouble)
+
+    def _tell_of_trouble(self, trouble: OSError | None) -> None:
+        if trouble is not None and not self._told_of_trouble:
+            self._told_of_trouble = True
+            self._complain(
+                f"The results directory takes no more: {trouble}. The run goes on, its results are kept in memory and "
+                "written when there is room, or to another directory at its end"
+            )
+
+    def started(self, key: TestKey, attempt: int, status: ClientStatus, nodes: Sequence[str]) -> None:
+        """Note that a test got its nodes and its process."""
+        self._client_report[key] = status
+        index = key.test_index
+        self.write("nodes_given", test_index=index, nodes=list(nodes))
+        self.write(
+            "started",
+            flush=True,
+            test_id=key.test_id,
+            test_index=index,
+            attempt=attempt,
+            pid=status.pid,
+            process=status.name,
+            start_time=status.runner_start_time,
+        )
+
+    def process_is(self, key: TestKey, **changes: Any) -> None:
+        """Note what is known now of the process of a test.
+
+        Args:
+            key: of the test.
+            **changes: fields of its :class:`ClientStatus`.
+        """
+        status = self._client_report[key]
+        for name, value in changes.items():
+            setattr(status, name, value)
+        self.write("process", test_id=key.test_id, test_index=key.test_index, status=status.to_json())
+
+    def phase(self, key: TestKey, attempt: int, phase: str, since: float) -> None:
+        """Note that a test is in another part of its life."""
+        self.write("phase", test_index=key.test_index, attempt=attempt, phase=phase, since=since)
+
+    def attempt(self, key: TestKey, record: AttemptRecord) -> None:
+        """Note that an attempt is over."""
+        # Its nodes are known, and there may be many
+        known = {name: value for name, value in record.to_json().items() if name != "nodes"}
+        self.write("attempt", test_index=key.test_index, record=known)
+
+    def finished(
+        self, context: TestContext, key: TestKey, outcome: Outcome, *, nodes_allocated: int, write: bool
+    ) -> TestResult:
+        """Keep the result of a test.
+
+        Args:
+            context: the test.
+            key: the test.
+            outcome: what became of it.
+            nodes_allocated: how many nodes it was given.
+            write: write its files here, since it could not, or wrote something else.
+        """
+        try:
+            result = result_of(context, key.test_index, outcome, nodes_allocated=nodes_allocated)
+        except Exception as error:  # what a context says of itself may be code of the user
+            self._complain(f"{key.test_id}: the test cannot say what it is: {error!r}")
+            result = _bare_result(key, outcome, self.results.session_context)
+        if write or not os.path.exists(os.path.join(result.results_dir, "report.json")):
+            self._write_files(result)
+        self.add(result)
+        return result
+
+    def _write_files(self, result: TestResult) -> None:
+        try:
+            result.report()
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
+                self._tell_of_trouble(error)
+            else:
+                self._complain(f"Error writing the report of {result.test_id}: {error!r}")
+
+    def add(self, result: TestResult) -> None:
+        """Keep a result."""
+        self.results.append(result)
+        self.write(
+            "finished", flush=True, test_id=result.test_id, test_index=result.test_index, result=result.to_record()
+        )
+
+    def not_run(self, contexts: Iterable[TestContext], why: str) -> None:
+        """Note tests that do not run any more."""
+        for context in contexts:
+            missed = NotRun.of(context, why)
+            self.results.not_run.append(missed)
+            self.write("not_run", **missed.to_json())
+
+    def nodes_returned(self, key: TestKey) -> None:
+        """Note that a test has given its nodes back."""
+        self.write("nodes_returned", test_index=key.test_index)
+
+    def look_at_nodes(self, cluster: Any) -> None:
+        """Note nodes that were put aside, or are back, since the last look."""
+        for node in unhealthy_nodes(cluster):
+            identity, is_back = (node.name, node.put_aside_at), node.back_at is not None
+            known = self._unhealthy.get(identity)
+            if known is None:
+                self.write("node_put_aside", name=node.name, reason=node.reason, put_aside_at=node.put_aside_at)
+            if is_back and not known:
+                self.write("node_back", name=node.name, back_at=node.back_at)
+            self._unhealthy[identity] = is_back

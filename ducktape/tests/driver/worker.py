@@ -1,0 +1,457 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A test's own process: how it is started, heard, and ended.
+
+Each child leads a session and process group of its own, marks what it starts as its own, asks for SIGTERM when the
+driver dies, and talks to the driver through one pipe. The driver learns of its death from the kernel, never from the
+end of the pipe, which a grandchild may hold open.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import math
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from multiprocessing.connection import Connection
+from signal import Signals
+from typing import Any
+
+from ducktape.faults.engine.recovery import faults_noted
+from ducktape.tests.driver.allocator import names_of
+from ducktape.tests.driver.deadlines import SETUP, TEST, Limits, Watch
+from ducktape.tests.driver.failure_cause import Cause, paragraphs
+from ducktape.tests.event import AttemptRecord, Finished, Message, Outcome, ServiceNoted, decode, encode
+from ducktape.tests.recording.bounds import ROOM_BESIDE_DATA, ROOM_TO_REMEMBER, longest_summary, substitute
+from ducktape.tests.runner_client import CLEAN_UP_STACKS_FILE, STACKS_FILE, STACKS_SIGNAL
+from ducktape.tests.status import FAIL
+from ducktape.tests.test_context import TestContext
+from ducktape.tests.worker.crash_cleanup import CleanUp
+from ducktape.tests.worker.lifecycle import describe_exception
+from ducktape.tests.worker.request import CleanUpRequest, TestRequest
+from ducktape.utils.process.spawn import HELD_BACK, start_child
+from ducktape.utils.process.tree import Family, end_with_parent, signal_group
+from ducktape.utils.support.console import make_streams_usable
+from ducktape.utils.support.files import read_start
+from ducktape.utils.support.stopwatch import Stopwatch
+
+START_METHOD_VARIABLE = "DUCKTAPE_START_METHOD"
+_READ_SIZE = 1 << 16
+_MOST_READS = 64  # at one go: the others want to be heard, too. The pipe of a dead child never holds more
+_LONGEST_TURN_SEC = 0.1
+_MOST_OF_STACKS = 1_000_000
+
+
+def start_method() -> str:
+    """Return how children are started: ``fork`` on Linux, else ``spawn``, or what the environment says.
+
+    Forking costs milliseconds and hands over the imported test modules. Elsewhere system libraries do not survive it.
+    """
+    default = "fork" if sys.platform.startswith("linux") else "spawn"
+    return os.environ.get(START_METHOD_VARIABLE, default)
+
+
+class RunningChild:
+    """The driver's record of one child: its process, its pipe, its nodes, and what is known of its test.
+
+    Attributes:
+        pid: process id of the child, which is that of its session and process group too.
+        watch: its time.
+        plan: how often its test is to be run.
+        is_clean_up: whether it only cleans up after another one.
+        records: the attempts at its test that are over, those of earlier processes included.
+        attempt: number of the attempt that is under way.
+        attempt_clock: runs since the beginning of the attempt.
+        services: what its registry has recorded of its services, by their ids.
+        cause_of_end: why it was told to end.
+        ended_attempt: number of the attempt whose time was over; 0 for none. It may have ended by itself meanwhile.
+        late: what took too long after it was told to end.
+        has_more: whether messages have been read that are still to be taken.
+        deadline: when it has to be gone, once it has reported.
+
+    Args:
+        request: what the child is to do.
+        nodes: the nodes that it holds.
+        method: how the process is started.
+        limits: how long it may take.
+        siblings: the other children that live now.
+        not_for_child: descriptors that a forked child has to close.
+
+    Raises:
+        Exception: whatever pickling the request raises, where the start method needs that.
+    """
+
+    def __init__(
+        self,
+        request: TestRequest,
+        nodes: list[Any],
+        method: str,
+        *,
+        limits: Limits,
+        siblings: Iterable[RunningChild] = (),
+        not_for_child: Iterable[int] = (),
+    ) -> None:
+        self.test_context = request.context
+        self.test_index = request.settings.test_index
+        self.nodes = nodes
+        self.clock = Stopwatch()
+        self.start_time = self.clock.start_time
+        self.watch = Watch(limits, time.monotonic())
+        self.plan = request.settings.plan
+        self.is_clean_up = isinstance(request, CleanUpRequest)
+        self.records: list[AttemptRecord] = list(request.settings.earlier)
+        self.attempt = len(self.records) + 1
+        self.attempt_clock = self.clock
+        self.services: dict[str, dict[str, Any]] = {}
+        self.cause_of_end: Cause | None = None
+        self.ended_attempt = 0
+        self.late: list[str] = []
+        self.deadline: float | None = None
+        self._buffer = bytearray()
+        self.has_more = False
+        self._searched = 0
+        self._most_bytes = request.settings.max_data_bytes + ROOM_BESIDE_DATA
+        runs = self.plan.most_runs(self.records)
+        self._room_to_remember = ROOM_TO_REMEMBER + longest_summary(runs) * runs
+        # A fork server is the parent of what it forks, and outlives the driver by itself only for a moment
+        parent = None if method == "forkserver" else os.getpid()
+
+        def arguments(reader: Connection, writer: Connection) -> tuple[Any, ...]:
+            # Whoever holds the reading end of a pipe keeps its writer from noticing that the driver is gone
+            inherited = [reader, *(sibling._reader for sibling in siblings), *not_for_child] if method == "fork" else []
+            return request, writer, parent, inherited
+
+        self.process, self._reader = start_child(method, _main, arguments, name=f"Process-{self.test_index}")
+        assert self.process.pid is not None  # it was started
+        self.pid = self.process.pid
+        os.set_blocking(self._reader.fileno(), False)
+        self._pidfd = _open_pidfd(self.pid)
+        self._exit_code: int | None = None
+        self._results_dir = TestContext.results_dir(request.context, self.test_index)
+        self._stacks_path = os.path.join(
+            self._results_dir,
+            CLEAN_UP_STACKS_FILE if self.is_clean_up else STACKS_FILE,
+        )
+        self._mark = request.settings.mark
+        self._keep_leftovers = bool(getattr(request.context.session_context, "no_teardown", False))
+
+    def waitables(self) -> Iterator[int]:
+        """Yield the descriptors that become readable when there is news: the pipe while it is open, and death."""
+        if not self._reader.closed:
+            yield self._reader.fileno()
+        yield self._pidfd if self._pidfd is not None else self.process.sentinel
+
+    def is_dead(self) -> bool:
+        """Return whether the process has ended; collects its exit code, and ends what is left of its group."""
+        if self._exit_code is None and _is_unreaped(self.pid):
+            # Until somebody collects the exit code the number of the group cannot belong to anything else.
+            self._end_group()
+        if self._exit_code is None:
+            self._exit_code = self.process.exitcode
+        return self._exit_code is not None
+
+    def _end_group(self) -> None:
+        if self._keep_leftovers:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    @property
+    def family(self) -> Family:
+        """The processes that the test started on this machine."""
+        return Family(self._mark, self.pid)
+
+    @property
+    def exit_code(self) -> int | None:
+        """Exit code of a dead child, negative for a signal; ``None`` while it lives."""
+        return self._exit_code
+
+    def messages(self, *, everything: bool) -> Iterator[Message]:
+        """Yield what the child has sent since, as much as is taken at one go; never blocks.
+
+        Args:
+            everything: take all that there is. Of a child that lives this may have no end.
+
+        Raises:
+            ValueError: the child sent something else than a message, or too much.
+        """
+        if everything or not self.has_more:
+            self._read_pipe()
+        self.has_more = False
+        until = math.inf if everything else time.monotonic() + _LONGEST_TURN_SEC
+        while (end := self._buffer.find(b"\n", self._searched)) >= 0:
+            if time.monotonic() > until:
+                self.has_more = True
+                return
+            line = bytes(self._buffer[:end])
+            del self._buffer[: end + 1]
+            self._searched = 0
+            self.watch.heard(time.monotonic())
+            yield decode(line)
+        self._searched = len(self._buffer)
+        if self._searched > self._most_bytes:
+            raise ValueError(f"a message of more than {self._most_bytes:,} bytes")
+
+    def _read_pipe(self) -> None:
+        for _ in range(_MOST_READS):
+            if self._reader.closed:
+                return
+            try:
+                chunk = os.read(self._reader.fileno(), _READ_SIZE)
+            except BlockingIOError:
+                return
+            if not chunk:
+                self._reader.close()
+                return
+            self._buffer += chunk
+
+    def stop_listening(self) -> None:
+        """Take nothing more from a child that does not keep to the protocol."""
+        self._reader.close()
+        self._buffer.clear()
+        self._searched, self.has_more = 0, False
+
+    def remember(self, fact: AttemptRecord | ServiceNoted) -> None:
+        """Keep what is needed should the process die.
+
+        Raises:
+            ValueError: it has sent more of that than any test has.
+        """
+        service_id = str(fact.record.get("service_id")) if isinstance(fact, ServiceNoted) else ""
+        self.forget(service_id)
+        room = self._room_to_remember - _size(vars(fact) if isinstance(fact, AttemptRecord) else fact.record)
+        if room < 0:
+            raise ValueError("more attempts and services than can be remembered")
+        if isinstance(fact, ServiceNoted):
+            self.services[service_id] = fact.record
+        elif fact.number != len(self.records) + 1:
+            raise ValueError(f"attempt {fact.number} after {len(self.records)} attempts")
+        else:
+            self.records.append(fact)
+        self._room_to_remember = room
+
+    def forget(self, service_id: str) -> None:
+        """Keep no record of a service any more."""
+        record = self.services.pop(service_id, None)
+        if record is not None:
+            self._room_to_remember += _size(record)
+
+    def end_record(self, cause: Cause, done: CleanUp) -> AttemptRecord:
+        """Make the record of the attempt that was under way when the test was told to end, or died, and keep it.
+
+        Args:
+            cause: why it ended; it failed, whatever it may have said itself.
+            done: what came of cleaning up after it.
+        """
+        number = self.ended_attempt or self.attempt
+        own = next((record for record in self.records if record.number == number), None)
+        logs = "\n".join(
+            ["Logs that are missing:", *(f"  {line}" for line in done.missing_logs)] if done.missing_logs else []
+        )
+        noted = [service["report"] for service in self.services.values() if service.get("report")]
+        several = not self.plan.is_single
+        start_time = own.start_time if own else self.attempt_clock.start_time
+        record = AttemptRecord(
+            number=number,
+            status=str(FAIL),
+            reason=cause.reason,
+            summary=paragraphs(cause.text, self.stacks(), own.summary if own else "", logs),
+            start_time=start_time,
+            stop_time=start_time + self.attempt_clock.elapsed,
+            nodes=names_of(self.nodes),
+            teardown_errors=[*(own.teardown_errors if own else []), *self.late],
+            services=own.services if own else done.services or noted,
+            directory=own.directory if own else (f"attempt-{number}" if several else ""),
+        )
+        others = [each for each in self.records if each is not own]
+        self.records = sorted([*others, record], key=lambda each: each.number)
+        return record
+
+    def faults(self) -> list[dict[str, Any]]:
+        """Return what the test has noted of its faults."""
+        return faults_noted(self._results_dir)
+
+    def let_end(self) -> None:
+        """Ask the test to end, and leave it alone if it does so already."""
+        if self._is_ending:
+            self.watch.ending = True
+        else:
+            self.terminate()
+
+    @property
+    def _is_ending(self) -> bool:
+        return self.watch.phase not in ("", SETUP, TEST)
+
+    def interrupt(self) -> None:
+        """Pass a Ctrl-C on to the test and to the programs that it started."""
+        self.signal(signal.SIGINT)
+
+    def terminate(self) -> None:
+        """Ask the test to end, tear down and report; or what it does in its ending, to come to the next step."""
+        self.watch.tell(time.monotonic())
+        # A stopped process would sleep over the request
+        self._send(signal.SIGINT if self._is_ending else signal.SIGTERM, signal.SIGCONT)
+
+    def signal(self, sig: signal.Signals) -> None:
+        """Send a signal to the process and its group."""
+        if not self.is_dead():
+            signal_group(self.pid, sig)
+
+    def dump_stacks(self) -> None:
+        """Make the child write the stacks of all its threads to a file beside its logs, whatever it is doing."""
+        # In this order a stopped process shows where it was stopped, not what it did next
+        self._send(STACKS_SIGNAL, signal.SIGCONT)
+
+    def _send(self, *signals: Signals) -> None:
+        """Send signals to the process alone; one that has just ended needs none."""
+        if self.is_dead():
+            return
+        with contextlib.suppress(ProcessLookupError):
+            for sig in signals:
+                os.kill(self.pid, sig)
+
+    def stacks(self) -> str:
+        """Return the stacks that the child wrote when it was asked for them, or when it crashed."""
+        try:
+            text = read_start(self._stacks_path, _MOST_OF_STACKS)
+        except OSError:
+            return ""
+        return "".join(_without_own_frames(text.splitlines(keepends=True)))
+
+    def close(self) -> None:
+        """Release what the driver holds of a dead child."""
+        _remove_if_empty(self._stacks_path)
+        self._reader.close()
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+            self._pidfd = None
+        self.process.close()
+
+
+def _size(fields: Mapping[str, Any]) -> int:
+    return len(json.dumps(fields))
+
+
+def _without_own_frames(lines: Iterable[str]) -> Iterator[str]:
+    """Leave out of stacks what a forked process has from the driver: the frames that called the one of this module."""
+    own = False
+    for line in lines:
+        if not line.startswith("  "):
+            own = False
+        if not own:
+            yield line
+        if line.rstrip().endswith(" in _main") and __file__ in line:
+            own = True
+
+
+def _is_unreaped(pid: int) -> bool:
+    """Return whether a process has ended and its exit code is still to be collected, as far as this can be known."""
+    if not hasattr(os, "waitid"):
+        return False
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return False  # the child of a fork server
+
+
+def _open_pidfd(pid: int) -> int | None:
+    """Return a descriptor that becomes readable when a process ends, where the system has such a thing."""
+    if not hasattr(os, "pidfd_open"):
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
+
+
+class _Mouth:
+    """The child's end of the pipe: whole lines, from any thread of this very process, never raising."""
+
+    def __init__(self, writer: Connection, most_bytes: int) -> None:
+        self._writer = writer
+        self._most_bytes = most_bytes
+        self._pipe = _identity(writer.fileno())
+        self._lock = threading.RLock()
+        self._busy = False
+        self._gone = False
+        self._pid = os.getpid()
+
+    def send(self, message: Message) -> None:
+        if os.getpid() != self._pid:
+            return  # a fork of the test is not the test
+        with self._lock:
+            if self._busy:
+                # A signal handler interrupted this very thread in the middle of a line; only signs of life and log
+                # lines come from there, and they can be missed.
+                return
+            self._busy = True
+            try:
+                self._write(self._line(message))
+            except OSError:
+                self._gone = True  # the driver is dead, or the test closed the pipe: the rest happens in silence
+            finally:
+                self._busy = False
+
+    def _line(self, message: Message) -> bytes:
+        line = encode(message)
+        if len(line) <= self._most_bytes:
+            return line
+        smaller = substitute(message, len(line), self._most_bytes)
+        return b"" if smaller is None else encode(smaller)
+
+    def _write(self, line: bytes) -> None:
+        if self._gone or _identity(self._writer.fileno()) != self._pipe:
+            return  # a test that closes what it does not know may have given the number to a file of its own
+        view = memoryview(line)
+        while view:
+            view = view[os.write(self._writer.fileno(), view) :]
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
+
+
+def _main(request: TestRequest, writer: Connection, parent: int | None, inherited: list[Connection | int]) -> None:
+    """Be the process of a test, from its first moment to its last."""
+    for connection in inherited:
+        if isinstance(connection, int):
+            os.close(connection)
+        else:
+            connection.close()
+    make_streams_usable()
+    signal.set_wakeup_fd(-1)
+    _restore_signals()
+    os.setsid()
+    end_with_parent(signal.SIGTERM)
+    if parent not in (None, os.getppid()):
+        return  # the driver died before its death could be signalled
+    gc.freeze()  # what the driver made is not garbage of this process, and looking at it would copy its pages
+    os.register_at_fork(after_in_child=_restore_signals)  # what the test forks is not torn down, it just ends
+    mouth = _Mouth(writer, request.settings.max_data_bytes + ROOM_BESIDE_DATA)
+    try:
+        request.run(mouth.send)
+    except Exception as error:
+        mouth.send(Finished(_broken(error)))
+
+
+def _restore_signals() -> None:
+    for sig in HELD_BACK:
+        signal.signal(sig, signal.SIG_DFL)
+
+
+def _broken(error: Exception) -> Outcome:
+    """Return the outcome of a test that could not be loaded, or whose process could not do its work."""
+    now = time.time()
+    return Outcome(str(FAIL), describe_exception(error), None, now, now, 0, [], "error")
+
+
+def _remove_if_empty(path: str) -> None:
+    with contextlib.suppress(OSError):
+        if os.path.getsize(path) == 0:
+            os.remove(path)

@@ -1,0 +1,386 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From paths to files, from files to modules, from modules to test methods."""
+
+from __future__ import annotations
+
+import glob
+import importlib
+import importlib.util
+import os
+import re
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.machinery import PathFinder
+from types import FunctionType, ModuleType, TracebackType
+from typing import Any, NamedTuple
+
+from ducktape.tests.loading.symbols import LoaderException
+from ducktape.tests.test import Test
+from ducktape.tests.test_context import shown
+
+DEFAULT_TEST_FILE_PATTERN = r"(^test_.*\.py$)|(^.*_test\.py$)"
+DEFAULT_TEST_FUNCTION_PATTERN = "(^test.*)|(.*test$)"
+
+_PACKAGE_MARKER = "__init__.py"
+# Earlier releases installed packages of these names, so directories without __init__.py were never found under them
+_NEVER_NAMESPACES = frozenset({"tests", "systests"})
+
+_NEVER_TESTS = frozenset({"__pycache__", "node_modules", "site-packages"})
+_RARELY_TESTS = frozenset({"build", "dist", "venv", "env", "virtualenv"})
+# What each virtual environment has, whichever tool has made it
+_ENVIRONMENT_MARKS = ("pyvenv.cfg", os.path.join("conda-meta", "history"), os.path.join("bin", "activate"))
+
+
+class ModuleAndFile(NamedTuple):
+    """An imported test module.
+
+    Args:
+        module: the module.
+        file: absolute path of the file that was asked for.
+    """
+
+    module: ModuleType
+    file: str
+
+
+@dataclass(frozen=True)
+class ImportFailure:
+    """A test file that could not be imported.
+
+    Args:
+        file: absolute path.
+        module: dotted name that the module would have had.
+        summary: the exception in one line, then its traceback.
+        error: type and message of the exception.
+    """
+
+    file: str
+    module: str
+    summary: str
+    error: str = ""
+
+
+class MarkedMethod(NamedTuple):
+    """One test method of one class, before its marks are looked at.
+
+    Args:
+        position: of the class within the module; stable between runs.
+        cls: the test class.
+        function: the method, as a plain function.
+    """
+
+    position: int
+    cls: type
+    function: FunctionType
+
+
+def find_files(path: str, file_pattern: str, skipped: list[str] | None = None) -> list[str]:
+    """Return the test files that a path means, sorted.
+
+    Args:
+        path: a file, taken whatever its name; a directory, searched for packages; or a glob of both.
+        file_pattern: regular expression that the names of other files have to match from their beginning.
+        skipped: gets the directories that nobody keeps tests in, unless the path names them.
+    """
+    path = os.path.abspath(path)
+    skipped = [] if skipped is None else skipped
+    if os.path.isfile(path):
+        return [path]
+    # A directory may be called like a glob
+    found = [path] if os.path.isdir(path) else _matches(path, skipped)
+    files: dict[str, None] = {}
+    for each in found:
+        if os.path.isdir(each):
+            files.update(dict.fromkeys(_files_below(each, file_pattern, skipped)))
+        elif re.match(file_pattern, os.path.basename(each)):
+            files[each] = None
+    return list(files)
+
+
+def _matches(pattern: str, skipped: list[str]) -> list[str]:
+    """Return what a glob names, but for what its wildcards find in directories that nobody keeps tests in."""
+    wild = [number for number, part in enumerate(pattern.split(os.sep)) if glob.has_magic(part)]
+    kept = []
+    for each in sorted(glob.glob(pattern)):
+        parts = each.split(os.sep)
+        directories = [os.sep.join(parts[: number + 1]) for number in wild]
+        foreign = next((directory for directory in directories if _is_foreign(directory)), None)
+        if foreign is None:
+            kept.append(each)
+        elif foreign not in skipped:
+            skipped.append(foreign)
+    return kept
+
+
+def _files_below(directory: str, file_pattern: str, skipped: list[str]) -> Iterator[str]:
+    for parent, directories, names in os.walk(directory):
+        foreign = {name for name in directories if _is_foreign(os.path.join(parent, name))}
+        skipped += sorted(os.path.join(parent, name) for name in foreign)
+        directories[:] = sorted(set(directories) - foreign)
+        if _PACKAGE_MARKER not in names:
+            continue
+        yield from (os.path.join(parent, name) for name in sorted(names) if re.match(file_pattern, name))
+
+
+def _is_foreign(directory: str) -> bool:
+    """Return whether a directory holds what tools have put there, not tests."""
+    name = os.path.basename(directory)
+    if not os.path.isdir(directory):
+        return False
+    if name.startswith(".") or name in _NEVER_TESTS or name.endswith((".egg-info", ".egg", ".dist-info")):
+        return True
+    if any(os.path.lexists(os.path.join(directory, mark)) for mark in _ENVIRONMENT_MARKS):
+        return True
+    # Unlike the names above these may be those of packages
+    return name in _RARELY_TESTS and not os.path.isfile(os.path.join(directory, _PACKAGE_MARKER))
+
+
+class _Place(NamedTuple):
+    """Where a module is imported from: its dotted name and the directories that come first meanwhile."""
+
+    file: str
+    name: str
+    roots: tuple[str, ...]
+
+    @property
+    def can_be_named(self) -> bool:
+        """Whether an import statement could name the file: no part of its path has a dot."""
+        return self.name.count(".") == os.path.relpath(self.file, self.roots[0]).count(os.sep)
+
+
+def module_name(path: str, search_path: Sequence[str] | None = None) -> str:
+    """Return the dotted name under which a test file is imported.
+
+    Packages are named from the first directory upwards that has no ``__init__.py``. A file in a plain directory is
+    named by itself alone, unless the search path makes a namespace package of its directory.
+
+    Args:
+        path: the file.
+        search_path: directories in which packages are looked for; by default ``sys.path``.
+    """
+    return _place(path, sys.path if search_path is None else search_path).name
+
+
+def _place(path: str, search_path: Sequence[str]) -> _Place:
+    file = os.path.abspath(path)
+    if not file.endswith(".py"):
+        raise LoaderException(f"Expected absolute path ending in '.py' but got {file}")
+    directory = os.path.dirname(file)
+    root = directory
+    while os.path.isfile(os.path.join(root, _PACKAGE_MARKER)) and os.path.dirname(root) != root:
+        root = os.path.dirname(root)
+    above = _namespace_root(root, search_path)
+    if above is None:
+        return _Place(file, _dotted(file, root), (root,))
+    return _Place(file, _dotted(file, above), (above, root))
+
+
+def _dotted(file: str, root: str) -> str:
+    return os.path.relpath(file, root).removesuffix(".py").replace(os.sep, ".")
+
+
+def _namespace_root(directory: str, search_path: Sequence[str]) -> str | None:
+    """Return the highest directory above that makes a package of this one, or ``None``."""
+    entries = {os.path.realpath(entry or os.curdir) for entry in search_path}
+    above = directory
+    found = None
+    while os.path.dirname(above) != above:
+        below, above = above, os.path.dirname(above)
+        first = os.path.basename(below)
+        if "." in first:
+            break
+        if os.path.realpath(above) not in entries or first in _NEVER_NAMESPACES:
+            continue
+        spec = PathFinder.find_spec(first, list(search_path))
+        locations = spec.submodule_search_locations if spec is not None else None
+        if any(_same_path(location, below) for location in locations or ()):
+            found = above
+    return found
+
+
+def import_test_module(path: str, search_path: Sequence[str] | None = None) -> ModuleAndFile:
+    """Import a test file under its dotted name, whatever else has that name already.
+
+    The directory above its package comes first on ``sys.path`` meanwhile and stays at the end afterwards. A module of
+    the same name from another file stays what ``sys.modules`` knows.
+
+    Args:
+        path: the file.
+        search_path: see :func:`module_name`.
+
+    Raises:
+        LoaderException: the file is no Python file.
+        Exception: whatever importing the file raises, ``SystemExit`` included.
+    """
+    place = _place(path, sys.path if search_path is None else search_path)
+    own_root = place.roots[-1]
+    if own_root not in sys.path:
+        sys.path.append(own_root)
+    known = sys.modules.get(place.name)
+    if known is not None and _is_from(known, place.file):
+        return ModuleAndFile(known, place.file)
+    with _first_on_path(place.roots):
+        return ModuleAndFile(_import(place), place.file)
+
+
+def _import(place: _Place) -> ModuleType:
+    if not place.can_be_named:
+        return _execute(place)
+    top = place.name.partition(".")[0]
+    is_known = top in sys.modules
+    if is_known and not _provides(sys.modules[top], top, place):
+        # The test itself needs this package: it cannot be put aside for one of the same name
+        is_our_own = top == __name__.partition(".")[0]
+        if top == place.name or is_our_own:
+            return _execute(place)
+        with _put_aside(top):
+            return _import_by_name(place)
+    return _import_by_name(place)
+
+
+def _import_by_name(place: _Place) -> ModuleType:
+    importlib.invalidate_caches()
+    module = importlib.import_module(place.name)
+    if _is_from(module, place.file):
+        return module
+    return _execute(place)
+
+
+def _execute(place: _Place) -> ModuleType:
+    """Run a file as a module of the given name, without asking who else has the name."""
+    spec = importlib.util.spec_from_file_location(place.name, place.file)
+    assert spec is not None
+    assert spec.loader is not None  # there is one for every .py file
+    module = importlib.util.module_from_spec(spec)
+    previous = sys.modules.get(place.name)
+    sys.modules[place.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(place.name, None)
+        raise
+    finally:
+        if previous is not None:
+            sys.modules[place.name] = previous
+    return module
+
+
+@contextmanager
+def _first_on_path(roots: Sequence[str]) -> Iterator[None]:
+    sys.path[:0] = roots
+    try:
+        yield
+    finally:
+        for root in roots:
+            if root in sys.path:  # the module may have changed the list
+                sys.path.remove(root)
+
+
+@contextmanager
+def _put_aside(top: str) -> Iterator[None]:
+    """Forget a package and its modules for a while; what was imported meanwhile is forgotten in its place."""
+    aside = _take_out(top)
+    try:
+        yield
+    finally:
+        _take_out(top)
+        sys.modules.update(aside)
+
+
+def _take_out(top: str) -> dict[str, ModuleType]:
+    names = [name for name in sys.modules if name == top or name.startswith(f"{top}.")]
+    return {name: sys.modules.pop(name) for name in names}
+
+
+def _provides(module: ModuleType, top: str, place: _Place) -> bool:
+    """Return whether a known top-level module is the one that the place is in."""
+    if top == place.name:
+        return _is_from(module, place.file)
+    directory = os.path.join(place.roots[0], top)
+    return any(_same_path(each, directory) for each in getattr(module, "__path__", ()))
+
+
+def _is_from(module: ModuleType, file: str) -> bool:
+    origin = getattr(module, "__file__", None)
+    return isinstance(origin, str) and _same_path(origin, file)
+
+
+def _same_path(one: str, other: str) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def import_failure(path: str, name: str, exc: BaseException) -> ImportFailure:
+    """Describe why a file could not be imported.
+
+    Args:
+        path: the file.
+        name: dotted name of the module.
+        exc: what importing it raised.
+    """
+    try:
+        headline = repr(exc)
+    except Exception:  # its text is the user's, too
+        headline = type(exc).__name__
+    tb = _without_machinery(exc.__traceback__)
+    lines = "".join(traceback.format_exception(type(exc), exc, tb)).rstrip()
+    return ImportFailure(os.path.abspath(path), name, f"{headline}\n{lines}", f"{type(exc).__name__}: {shown(exc)}")
+
+
+def _without_machinery(tb: TracebackType | None) -> TracebackType | None:
+    """Return the part of a traceback that begins in the test file."""
+    frames = list(_frames(tb))
+    files = [frame.tb_frame.f_code.co_filename for frame in frames]
+    first = max((number for number, file in enumerate(files) if file == __file__), default=-1) + 1
+    while first < len(files) and (files[first] == importlib.__file__ or files[first].startswith("<frozen importlib")):
+        first += 1
+    return frames[first] if first < len(frames) else None
+
+
+def _frames(tb: TracebackType | None) -> Iterator[TracebackType]:
+    while tb is not None:
+        yield tb
+        tb = tb.tb_next
+
+
+def find_methods(
+    module: ModuleType, function_pattern: str, cls_name: str = "", method_name: str = ""
+) -> list[MarkedMethod]:
+    """Return the test methods of a module, in the order of its classes and of the methods' names.
+
+    Args:
+        module: classes that it imported from elsewhere count too; classes that have subclasses do not.
+        function_pattern: regular expression that a method's own name has to match from its beginning.
+        cls_name: only this class; empty for all.
+        method_name: only this method; empty for all.
+    """
+    classes: dict[type, int] = {}
+    for position, value in enumerate(list(vars(module).values())):
+        if _is_test_class(value):
+            classes.setdefault(value, position)
+    return [
+        MarkedMethod(position, cls, function)
+        for cls, position in classes.items()
+        if cls_name in ("", cls.__name__)
+        for function in _functions(cls)
+        if method_name in ("", function.__name__) and re.match(function_pattern, function.__name__)
+    ]
+
+
+def _is_test_class(value: Any) -> bool:
+    # isinstance() takes list[int] for a class on Python 3.10
+    if not issubclass(type(value), type) or value is Test:
+        return False
+    return issubclass(value, Test) and not type.__subclasses__(value)
+
+
+def _functions(cls: type) -> list[FunctionType]:
+    """Return the plain functions of a class and its parents, each once."""
+    functions: dict[int, FunctionType] = {}
+    for name in sorted(dir(cls)):
+        value = next((vars(parent)[name] for parent in cls.__mro__ if name in vars(parent)), None)
+        if isinstance(value, FunctionType):
+            functions.setdefault(id(value), value)
+    return list(functions.values())

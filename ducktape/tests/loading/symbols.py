@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Test symbols: how tests are named on the command line and in suite files.
+
+``path``, ``path::Class``, ``path::Class.method``, ``path::.method`` and ``path::Class.method@JSON``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from ducktape.json_serializable import jsonable_arguments
+from ducktape.utils.support.masking import masked_word
+
+
+class LoaderException(Exception):
+    """The tests that were asked for cannot be told, found or made."""
+
+
+class NoTestsError(LoaderException):
+    """Nothing is left to run."""
+
+    def __init__(self, message: str = "No tests to run!") -> None:
+        super().__init__(message)
+
+
+@dataclass(frozen=True)
+class TestSymbol:
+    """What one symbol names; empty texts and ``None`` stand for parts that it leaves open.
+
+    Args:
+        path: a file, a directory or a glob.
+        cls_name: the class.
+        method_name: the method.
+        injected_args: the arguments of one test (a dict) or of several (a list of dicts).
+    """
+
+    __test__ = False
+
+    path: str
+    cls_name: str = ""
+    method_name: str = ""
+    injected_args: dict[str, Any] | list[Any] | None = None
+
+    @property
+    def names_whole_files(self) -> bool:
+        """Whether the symbol takes every test of the files that it finds."""
+        return not self.cls_name and not self.method_name and self.injected_args is None
+
+    def __str__(self) -> str:
+        text = self.path
+        if self.cls_name or self.method_name:
+            text += f"::{self.cls_name}"
+        if self.method_name:
+            text += f".{self.method_name}"
+        if self.injected_args is not None:
+            text += f"@{json.dumps(jsonable_arguments(self.injected_args, {}))}"
+        return text
+
+
+def parse_symbol(text: str, base_dir: str | None = None) -> TestSymbol:
+    """Take a symbol apart.
+
+    Args:
+        text: the symbol.
+        base_dir: where a relative path begins; ``None`` leaves the path as it is.
+
+    Raises:
+        LoaderException: what follows the ``@`` is neither a JSON object nor an array.
+    """
+    if base_dir is not None:
+        text = os.path.join(base_dir, text)
+    path, _, members = text.partition("::")
+    cls_name, _, method = members.partition(".")
+    method_name, at, arguments = method.partition("@")
+    return TestSymbol(path, cls_name, method_name, _parse_arguments(arguments) if at else None)
+
+
+def _parse_arguments(text: str) -> dict[str, Any] | list[Any]:
+    try:
+        arguments = json.loads(text)
+    except ValueError:
+        arguments = None
+    if not isinstance(arguments, (dict, list)):
+        raise LoaderException(f"Invalid discovery symbol: cannot parse params: {masked_word(text)}")
+    return arguments

@@ -1,0 +1,404 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What became of a session, read from its journal alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections import ChainMap, Counter
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from typing import Any
+
+from ducktape.cluster.health.login import UnhealthyNode, unhealthy_nodes
+from ducktape.errors import DucktapeError
+from ducktape.tests.recording.journal import JOURNAL_NAME, JOURNAL_VERSION, is_written, read_events
+from ducktape.tests.recording.not_run import NotRun
+from ducktape.tests.result import TestResult, TestResults
+from ducktape.tests.session import SessionContext
+from ducktape.tests.status import FAIL, status_named
+
+# Such a result says nothing about the test: when the session is resumed, the test runs, or the file is imported, again
+_NO_VERDICT = ("interrupted", "import")
+_NUMBERS = ("start_time", "stop_time", "nodes_allocated", "nodes_used")
+_TEXTS = ("module_name", "cls_name", "function_name", "description", "summary", "relative_results_dir")
+_NOT_UNDERSTOOD = (KeyError, TypeError, ValueError, AttributeError)
+_WHY_CUT_OFF = ("was running when the run was cut off", "the run was cut off before it started")
+_WHY_GOING_ON = ("was running when this report was made", "had not started when this report was made")
+
+
+class RecordError(DucktapeError):
+    """What an earlier session left is not there, or cannot be understood."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordedCluster:
+    """As much of a cluster as reports need: its size, and the nodes that were put aside."""
+
+    size: int
+    unhealthy_nodes: list[UnhealthyNode]
+
+    def __len__(self) -> int:
+        return self.size
+
+
+class _ContinuedCluster:
+    """A cluster that knows of nodes that were put aside before the session was resumed."""
+
+    def __init__(self, cluster: Any, earlier: list[UnhealthyNode]) -> None:
+        self._cluster = cluster
+        self._earlier = earlier
+
+    def __len__(self) -> int:
+        return len(self._cluster)
+
+    @property
+    def unhealthy_nodes(self) -> list[UnhealthyNode]:
+        return [*self._earlier, *unhealthy_nodes(self._cluster)]
+
+
+class RecordedSession:
+    """A session as its journal tells it; made by :meth:`read`.
+
+    Attributes:
+        results_dir: absolute path of where the journal lies now.
+        session_id: its number.
+        configuration: value of every option, JSON-ready, by the name that it has in the program.
+        versions: of ``ducktape``, ``python`` and ``platform``.
+        argv: the command line.
+        secrets_left_out: names of the options whose values are not all here, because there are secrets in them.
+        directory: where the program was started.
+        first_of_search_path: where Python looked for modules first then; names of tests depend on it.
+        session_context: made from the record, with the directory of now.
+        expected: how many tests were to run.
+        client_status: what became of the processes, by the key that it has in ``report.json``.
+        unhealthy_nodes: nodes that were put aside, those that are back included.
+        not_run: tests of which the driver itself said that they do not run any more.
+        running: id by index of the tests that started and have no result.
+        ended: whether the driver lived to write the end of the session.
+        going_on: whether the driver seems to be alive.
+        start_time: of the session, in seconds since the epoch.
+        stop_time: its end, or that of the last event where it has none.
+        highest_test_index: 0 if no test has begun.
+        damaged_lines: how many lines could not be understood; the unfinished one at the end does not count.
+    """
+
+    def __init__(self, results_dir: str, event: Mapping[str, Any]) -> None:
+        self.results_dir = os.path.abspath(results_dir)
+        self.session_id = str(event["session_id"])
+        self.configuration: dict[str, Any] = {}
+        self._context_values: dict[str, Any] = {}
+        self.versions: dict[str, Any] = {}
+        self.argv: list[str] = []
+        self.secrets_left_out: list[str] = []
+        self.directory = str(event.get("directory") or os.sep)
+        self.first_of_search_path = str(event.get("first_of_search_path") or "")
+        self.expected: int | None = None
+        self._size = 0
+        self._read_options(event)
+        self._queued: dict[int, NotRun] = {}
+        self._finished: dict[object, TestResult] = {}
+        self.client_status: dict[str, dict[str, Any]] = {}
+        self.unhealthy_nodes: list[UnhealthyNode] = []
+        self.not_run: list[NotRun] = []
+        self.running: dict[int, str] = {}
+        self.ended = False
+        self.going_on = False
+        self.start_time: float = event["time"]
+        self.stop_time: float = event["time"]
+        self.highest_test_index = 0
+        self.damaged_lines = 0
+
+    @classmethod
+    def read(cls, results_dir: str) -> RecordedSession:
+        """Read the journal of a session, which may still be going on.
+
+        Args:
+            results_dir: directory of the session.
+
+        Raises:
+            RecordError: there is no journal, or what is there is none, or of a newer format.
+        """
+        path = os.path.join(results_dir, JOURNAL_NAME)
+        # Asked first: a driver that ends in between has written its end then
+        going_on = is_written(path)
+        try:
+            recorded = cls._replay(path)
+        except FileNotFoundError:
+            raise RecordError(_what_is_missing(results_dir)) from None
+        except OSError as error:
+            raise RecordError(f"Cannot read {path}: {error.strerror}") from error
+        if recorded is None:
+            raise RecordError(
+                f"{path} does not say of which session it is: its first line is missing or damaged. "
+                "Nothing can be made of it; run the tests again"
+            )
+        recorded.going_on = going_on and not recorded.ended
+        return recorded
+
+    @classmethod
+    def _replay(cls, path: str) -> RecordedSession | None:
+        recorded: RecordedSession | None = None
+        damaged = 0
+        last_was_damaged = False
+        for event, is_complete in read_events(path):
+            if recorded is None and event is not None and event["event"] == "session":
+                recorded = cls._begun_by(event, path)
+                continue
+            understood = recorded is not None and event is not None and recorded._take(event, path)
+            if last_was_damaged and event is not None and event["event"] == "resumed":
+                damaged -= 1  # it is what the driver was writing when it died
+            last_was_damaged = not understood
+            damaged += last_was_damaged and is_complete
+        if recorded is not None:
+            recorded.damaged_lines = damaged
+        return recorded
+
+    @classmethod
+    def _begun_by(cls, event: Mapping[str, Any], path: str) -> RecordedSession:
+        _check_version(event, path)
+        try:
+            return cls(os.path.dirname(path), event)
+        except _NOT_UNDERSTOOD as error:
+            raise RecordError(f"The first line of {path} is not that of a session: {error!r}") from error
+
+    # --- questions
+
+    @property
+    def queued(self) -> list[NotRun]:
+        """The tests that were to run, in their order; one that was to run several times is there as often."""
+        return [self._queued[position] for position in sorted(self._queued)]
+
+    @property
+    def next_position(self) -> int:
+        """The position of a test that is queued after all others."""
+        return max(self._queued, default=-1) + 1
+
+    @property
+    def finished(self) -> list[TestResult]:
+        """The results, in the order in which they came."""
+        return list(self._finished.values())
+
+    @property
+    def kept(self) -> list[TestResult]:
+        """The results that stand when the session is resumed: all but those of interruptions and failed imports."""
+        return [result for result in self.finished if result.reason not in _NO_VERDICT]
+
+    @property
+    def failed_imports(self) -> list[TestResult]:
+        """The results that stand for files whose tests nobody could see."""
+        return [result for result in self.finished if result.reason == "import"]
+
+    @property
+    def failed_ids(self) -> frozenset[str]:
+        """The ids of the tests that failed."""
+        return frozenset(result.test_id for result in self.finished if result.test_status == FAIL)
+
+    def missing(self) -> list[NotRun]:
+        """Return the queued tests that have no result, or only that they were interrupted."""
+        return self._without(self.kept)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to run or to import, even if the end of the session is missing."""
+        return not self.missing() and not self.failed_imports and len(self.kept) >= (self.expected or 0)
+
+    def results(self) -> TestResults:
+        """Return the results of which every report is the same as the one that the run itself wrote.
+
+        Those of a session without an end say of every other test how far it had got.
+        """
+        cluster = RecordedCluster(self._size, self.unhealthy_nodes)
+        results = self._results(self.session_context, cluster, self.client_status, self.finished)
+        results.stop_time = self.stop_time
+        results.not_run = list(self.not_run) if self.ended else self._not_run_so_far()
+        return results
+
+    def continued(
+        self, session_context: SessionContext, cluster: Any, client_status: MutableMapping[Any, Any]
+    ) -> TestResults:
+        """Return the results with which the session goes on when it is resumed.
+
+        Args:
+            session_context: of the run that goes on with it.
+            cluster: of that run.
+            client_status: of that run; kept by reference.
+        """
+        statuses: Mapping[Any, Any] = ChainMap(client_status, dict[Any, Any](self.client_status))
+        return self._results(session_context, _ContinuedCluster(cluster, self.unhealthy_nodes), statuses, self.kept)
+
+    def _results(
+        self,
+        session_context: SessionContext,
+        cluster: Any,
+        client_status: Mapping[Any, Any],
+        finished: Iterable[TestResult],
+    ) -> TestResults:
+        results = TestResults(session_context, cluster, client_status)
+        results.start_time = self.start_time
+        for result in finished:
+            results.append(result)
+        return results
+
+    def _without(self, results: Iterable[TestResult]) -> list[NotRun]:
+        done = Counter(result.test_id for result in results)
+        return [test for test in self.queued if not _one_less(done, test.test_id)]
+
+    def _not_run_so_far(self) -> list[NotRun]:
+        was_running, never_started = _WHY_GOING_ON if self.going_on else _WHY_CUT_OFF
+        told = Counter(test.test_id for test in self.not_run)
+        running = Counter(self.running.values())
+        not_run = list(self.not_run)
+        for test in self._without(self.finished):
+            if not _one_less(told, test.test_id):
+                why = was_running if _one_less(running, test.test_id) else never_started
+                not_run.append(dataclasses.replace(test, why=why))
+        return not_run + [NotRun(name, "", "", "", None, None, was_running) for name in running.elements()]
+
+    # --- events
+
+    def _take(self, event: Mapping[str, Any], path: str) -> bool:
+        """Learn from an event; returns whether it could be understood."""
+        if event["event"] == "resumed":
+            _check_version(event, path)
+        try:
+            self.highest_test_index = max(self.highest_test_index, event.get("test_index") or 0)
+            handler = _HANDLERS.get(event["event"])
+            if handler is not None:
+                handler(self, event)
+        except _NOT_UNDERSTOOD:
+            return False
+        if not self.ended:
+            self.stop_time = event["time"]
+        return True
+
+    def _read_options(self, event: Mapping[str, Any]) -> None:
+        """Take what the session and every resumption of it may say."""
+        self.configuration = dict(event.get("configuration") or self.configuration)
+        self._context_values = dict(event.get("session_context") or self._context_values)
+        self.versions = dict(event.get("versions") or self.versions)
+        self.secrets_left_out = [str(each) for each in event.get("secrets_left_out") or ()]
+        self.argv = [str(each) for each in event.get("argv") or self.argv]
+        self.expected = event.get("expected", self.expected)
+        self._size = int(event.get("cluster_num_nodes", self._size))
+        self.session_context = self._make_context()
+
+    def _make_context(self) -> SessionContext:
+        of_this = {"session_id": self.session_id, "results_dir": self.results_dir}
+        context = SessionContext(**{**self.configuration, **of_this})
+        known = set(vars(context)) - {"results_dir", "_unreported"}
+        vars(context).update({name: value for name, value in self._context_values.items() if name in known})
+        return context
+
+    def _take_resumed(self, event: Mapping[str, Any]) -> None:
+        self._read_options(event)
+        self._finished = {key: result for key, result in self._finished.items() if result.reason not in _NO_VERDICT}
+        self.not_run.clear()
+        self.running.clear()
+        self.ended = False
+
+    def _take_queued(self, event: Mapping[str, Any]) -> None:
+        test = NotRun.from_json(event)
+        self._queued[_number(event, "position") if "position" in event else self.next_position] = test
+
+    def _take_started(self, event: Mapping[str, Any]) -> None:
+        index, test_id = _number(event, "test_index"), str(event["test_id"])
+        self.running[index] = test_id
+        self.client_status[_key(test_id, index)] = {
+            "status": "RUNNING",
+            "pid": event.get("pid"),
+            "name": event.get("process"),
+            "runner_start_time": event.get("start_time", event["time"]),
+        }
+
+    def _take_process(self, event: Mapping[str, Any]) -> None:
+        key = _key(str(event["test_id"]), _number(event, "test_index"))
+        self.client_status[key] = dict(event["status"])
+
+    def _take_finished(self, event: Mapping[str, Any]) -> None:
+        result = TestResult.from_record(_sound(event["result"]), self.session_context)
+        key: object = result.test_id if result.test_index is None else result.test_index
+        self._finished.pop(key, None)
+        self._finished[key] = result
+        if result.test_index is not None:
+            self.running.pop(result.test_index, None)
+
+    def _take_not_run(self, event: Mapping[str, Any]) -> None:
+        self.not_run.append(NotRun.from_json(event))
+
+    def _take_put_aside(self, event: Mapping[str, Any]) -> None:
+        since = event.get("put_aside_at", event["time"])
+        self.unhealthy_nodes.append(UnhealthyNode(str(event["name"]), str(event.get("reason", "")), float(since)))
+
+    def _take_back(self, event: Mapping[str, Any]) -> None:
+        away = [node for node in self.unhealthy_nodes if node.name == event["name"] and node.back_at is None]
+        for node in away[:1]:
+            node.back_at = float(event.get("back_at", event["time"]))
+
+    def _take_end(self, event: Mapping[str, Any]) -> None:
+        self.start_time = float(event.get("start_time", self.start_time))
+        self.stop_time = float(event.get("stop_time", event["time"]))
+        self._size = int(event.get("cluster_num_nodes", self._size))
+        self.ended = True
+
+
+_HANDLERS: dict[str, Callable[[RecordedSession, Mapping[str, Any]], None]] = {
+    "resumed": RecordedSession._take_resumed,
+    "queued": RecordedSession._take_queued,
+    "started": RecordedSession._take_started,
+    "process": RecordedSession._take_process,
+    "finished": RecordedSession._take_finished,
+    "not_run": RecordedSession._take_not_run,
+    "node_put_aside": RecordedSession._take_put_aside,
+    "node_back": RecordedSession._take_back,
+    "session_end": RecordedSession._take_end,
+}
+
+
+def _check_version(event: Mapping[str, Any], path: str) -> None:
+    version = event.get("version")
+    major = str(version).partition(".")[0]
+    if not major.isdecimal():
+        raise RecordError(f"{path} has no version that could be understood: {version!r}")
+    if int(major) > JOURNAL_VERSION:
+        raise RecordError(
+            f"{path} has version {version} of the format, and this ducktape knows {JOURNAL_VERSION}: "
+            "use the version of ducktape that wrote it, or a newer one"
+        )
+
+
+def _what_is_missing(results_dir: str) -> str:
+    if not os.path.isdir(results_dir):
+        return f"There is no directory {results_dir}: name that of a session, such as results/2026-11-22--001"
+    return (
+        f"{results_dir} has no {JOURNAL_NAME}: it is not the directory of a session, or of one of an earlier ducktape, "
+        "which wrote none"
+    )
+
+
+def _key(test_id: str, test_index: int) -> str:
+    return f"TestKey(test_id={test_id!r}, test_index={test_index!r})"
+
+
+def _number(event: Mapping[str, Any], name: str) -> int:
+    number = event[name]
+    if type(number) is not int:
+        raise TypeError(f"{name} is not a number")
+    return number
+
+
+def _one_less(counter: Counter[str], name: str) -> bool:
+    """Take one away, and return whether there was one."""
+    if counter[name] <= 0:
+        return False
+    counter[name] -= 1
+    return True
+
+
+def _sound(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the record of a result if reports can reckon with it."""
+    status_named(record["test_status"])
+    numbers = all(isinstance(record.get(name, 0), (int, float)) for name in _NUMBERS)
+    texts = all(isinstance(record.get(name, ""), str) for name in _TEXTS)
+    if not (numbers and texts and isinstance(record.get("test_index"), (int, type(None)))):
+        raise TypeError("not the record of a result")
+    return record

@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is done for services whose test cannot do it any more: their state dumped, themselves stopped and cleaned.
+
+The process of a test may die, or have to be killed. What its services started on their nodes goes on, and what they
+wrote stays. Another process makes the services again from what was noted of them, and brings them to their end, so that
+the next test gets clean nodes. A node on which that fails is dirty.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from types import ModuleType
+from typing import Any
+
+from ducktape.cluster.finite_subcluster import FiniteSubcluster
+from ducktape.faults.engine.recovery import heal_remaining
+from ducktape.json_serializable import jsonable
+from ducktape.services.service import Service
+from ducktape.services.support.diagnostics import dump_services
+from ducktape.services.support.log_places import service_directory
+from ducktape.services.support.logs import Order, collect_logs, compress_logs
+from ducktape.services.support.record import described, named_nodes, problem_with, revive
+from ducktape.tests.loading.discovery import import_test_module
+from ducktape.tests.test_context import TestContext
+from ducktape.utils.support.error_text import short_text
+from ducktape.utils.support.hooks import called
+
+__all__ = ["CleanUp", "clean_up", "dump_services"]
+
+Log = Callable[[int, str], None]
+
+_COLLECT_SEC = 60.0
+_ENDING = {"stop": "stopping", "clean": "cleaning"}
+_ENDED = {"stop": "stopped", "clean": "cleaned"}
+
+
+@dataclasses.dataclass(frozen=True)
+class CleanUp:
+    """What came of ending the services of a dead test.
+
+    Attributes:
+        missing_logs: logs that were not collected, one line each.
+        problems: everything else that went wrong, one line each.
+        dirty: nodes that may not be clean, by their names among :func:`named_nodes`, and why, in one line.
+        services: what reports show of the services.
+    """
+
+    missing_logs: list[str] = dataclasses.field(default_factory=list)
+    problems: list[str] = dataclasses.field(default_factory=list)
+    dirty: dict[str, str] = dataclasses.field(default_factory=dict)
+    services: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all fields."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_json(cls, fields: Any) -> CleanUp:
+        """Return what :meth:`to_json` made the fields of.
+
+        Raises:
+            ValueError: they are something else.
+        """
+        kinds = {"missing_logs": list, "problems": list, "dirty": dict, "services": list}
+        if not isinstance(fields, dict) or fields.keys() != kinds.keys():
+            raise ValueError(f"not the end of a clean-up: {str(fields)[:200]}")
+        found = cls(**fields)
+        texts = [*found.missing_logs, *found.problems, *found.dirty, *dict(found.dirty).values()]
+        if any(not isinstance(fields[name], kind) for name, kind in kinds.items()) or any(
+            not isinstance(text, str) for text in texts
+        ):
+            raise ValueError(f"not the end of a clean-up: {str(fields)[:200]}")
+        return found
+
+
+def clean_up(
+    context: TestContext,
+    records: Sequence[Mapping[str, Any]],
+    nodes: Sequence[Any],
+    *,
+    dump: bool,
+    no_teardown: bool,
+    log: Log,
+    enter: Callable[[str], object],
+    collect: bool = True,
+    directory: str | None = None,
+    user_code: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
+) -> CleanUp:
+    """End the services of a test whose own process is dead; blocks, and raises nothing of what they raise.
+
+    The steps are those of a test that failed: dump, heal faults and stop (the youngest first), collect all logs, clean,
+    free. A
+    ``KeyboardInterrupt`` in the main thread ends the step that it meets, and the next one begins.
+
+    Args:
+        context: the test, with its index; its class has been imported. Its cluster and its services are replaced.
+        records: what was noted of its services, in the order of their registration, at most once for each of them.
+        nodes: all nodes of the test, in the order in which its cluster was given them.
+        dump: call the hooks of services that tell what they are doing.
+        no_teardown: neither stop nor clean, and no node is dirty.
+        log: takes a level and a line.
+        enter: is told the name of each step before it begins: ``dump``, ``stop``, ``collect``, ``clean``.
+        collect: fetch their logs; they may have been fetched already, before what was to be stopped was.
+        directory: where the logs go, a directory for each service; that of the test by default.
+        user_code: makes the contexts within which interrupts are allowed to come.
+    """
+    if directory is None:
+        directory = TestContext.results_dir(context, context.test_index)
+    work = _CleanUp(context, records, nodes, log, enter, user_code)
+    work.revive()
+    if dump:
+        work.step("dump", lambda: dump_services(work.services(), log))
+    if not no_teardown:
+        work.step("stop", work.heal_and_stop)
+    if collect:
+        work.step("collect", functools.partial(work.collect, directory))
+    if not no_teardown:
+        work.step("clean", lambda: work.end(work.patients, "clean"))
+    work.free()
+    return CleanUp(work.missing_logs, work.problems, {} if no_teardown else work.dirty, work.descriptions())
+
+
+class _Patient:
+    """One service of a dead test.
+
+    Attributes:
+        record: what was noted of it.
+        service: it itself; ``None`` if it could not be made again.
+        nodes: its nodes by their names, as far as they are there.
+    """
+
+    def __init__(self, record: Mapping[str, Any], nodes: Mapping[str, Any]) -> None:
+        self.record = record
+        self.service: Service | None = None
+        self.nodes = {name: nodes[name] for name in record["nodes"] if name in nodes}
+
+    @property
+    def service_id(self) -> str:
+        return str(self.record["service_id"])
+
+    @property
+    def may_have_run(self) -> bool:
+        """Whether something was started; of what was only constructed, the record is incomplete and nothing runs."""
+        if self.record["report"].get("lifecycle", {}).get("start_time", 0) >= 0:
+            return True
+        return self.service is None or type(self.service).start is not Service.start
+
+
+class _Logs:
+    """What the collection of logs needs of a service, also of one that could not be made again."""
+
+    def __init__(self, patient: _Patient, logger: Any) -> None:
+        self.service_id = patient.service_id
+        self.nodes = list(patient.nodes.values())
+        self.logs = dict(patient.record["logs"])
+        self.logger = logger
+
+    def __repr__(self) -> str:
+        return self.service_id
+
+
+class _CleanUp:
+    """The work of :func:`clean_up`, and what is known of its success so far."""
+
+    def __init__(
+        self,
+        context: TestContext,
+        records: Sequence[Mapping[str, Any]],
+        nodes: Sequence[Any],
+        log: Log,
+        enter: Callable[[str], object],
+        user_code: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self.missing_logs: list[str] = []
+        self.problems: list[str] = []
+        self.dirty: dict[str, str] = {}
+        self._context = context
+        self._log = log
+        self._enter = enter
+        self._user_code = user_code
+        self._all_nodes = nodes
+        self._nodes = named_nodes(nodes)
+        cluster = FiniteSubcluster(nodes)
+        cluster.alloc(cluster.all())  # the services have their nodes already, and give them back
+        context.cluster = cluster
+        context.renew_services()
+        understood = [record for record in records if _is_record(record)]
+        self.patients = [_Patient(record, self._nodes) for record in understood]
+        if len(understood) < len(records):
+            # Only a test that took over the pipe of its process can have sent this
+            self.problems.append("Some records of services are none, so these services were not stopped")
+
+    def services(self) -> list[Service]:
+        return [patient.service for patient in self.patients if patient.service is not None]
+
+    def revive(self) -> None:
+        for patient in self.patients:
+            try:
+                with self._user_code():
+                    patient.service = revive(patient.record, self._context, self._nodes, import_file=_import_file)
+            except BaseException as error:  # modules and attributes of users
+                self._problem(f"making service {patient.service_id} again, so that it can be stopped,", patient, error)
+                self._suspect(patient, patient.nodes, "stop", short_text(error))
+
+    def step(self, name: str, work: Callable[[], object]) -> None:
+        self._enter(name)
+        try:
+            with self._user_code():
+                work()
+        except KeyboardInterrupt:
+            self._log(logging.WARNING, f"The time for this step is over: {name}")
+        except BaseException as error:
+            self.problems.append(f"Error in step {name}: {short_text(error)}")
+            self._log(logging.WARNING, self.problems[-1])
+
+    def heal_and_stop(self) -> None:
+        # Services would not stop while they are paused or cut off
+        healed = heal_remaining(TestContext.results_dir(self._context, self._context.test_index), self._all_nodes)
+        for problem in healed:
+            self.problems.append(problem)
+            self._log(logging.WARNING, problem)
+        self.end(reversed(self.patients), "stop")
+
+    def end(self, patients: Iterable[_Patient], verb: str) -> None:
+        """Stop or clean services, whatever they raise, until the time is over."""
+        waiting = [patient for patient in patients if patient.service is not None]
+        try:
+            while waiting:
+                self._end(waiting[0], verb)
+                waiting.pop(0)
+        except KeyboardInterrupt as error:
+            for patient in waiting[1:]:
+                self._problem(f"{_ENDING[verb]} service {patient.service_id}", patient, error)
+                self._suspect(patient, patient.nodes, verb, "there was no time left for it")
+            raise
+
+    def _end(self, patient: _Patient, verb: str) -> None:
+        service = patient.service
+        assert service is not None
+        watch = _Watch(service, f"{verb}_node")
+        try:
+            called(getattr(service, verb))
+        except BaseException as error:
+            self._problem(f"{_ENDING[verb]} service {patient.service_id}", patient, error)
+            self._suspect(patient, watch.suspects(patient.nodes, error), verb, short_text(error))
+            if isinstance(error, KeyboardInterrupt):
+                raise
+
+    def collect(self, directory: str) -> None:
+        session = self._context.session_context
+        logger = self._context.logger
+        orders = [
+            Order(_Logs(patient, logger), service_directory(directory, patient.service_id), lambda name: True)
+            for patient in self.patients
+        ]
+        try:
+            missing = collect_logs(
+                orders,
+                compress=compress_logs if getattr(session, "compress", False) else None,
+                logger=logger,
+                timeout=getattr(session, "collect_timeout", None) or _COLLECT_SEC,
+            )
+        except KeyboardInterrupt:
+            reason = "the collection of its logs was interrupted"
+            self.missing_logs += [f"{patient.service_id}: {reason}" for patient in self.patients]
+            raise
+        self.missing_logs += [str(log) for log in missing]
+
+    def free(self) -> None:
+        with contextlib.suppress(KeyboardInterrupt), self._user_code():
+            self._context.services.free_all()
+        self.problems += self._context.services.problems
+        for service in self.services():
+            with contextlib.suppress(Exception, SystemExit, KeyboardInterrupt), self._user_code():
+                service.close()
+
+    def descriptions(self) -> list[dict[str, Any]]:
+        """Return what reports show of the services, those that could not be made again included."""
+        return [
+            described(patient.record) if patient.service is None else jsonable(Service.to_json(patient.service))
+            for patient in self.patients
+        ]
+
+    def _problem(self, activity: str, patient: _Patient, error: BaseException) -> None:
+        self.problems.append(problem_with(activity, patient.nodes.values(), error))
+        self._log(logging.WARNING, self.problems[-1])
+
+    def _suspect(self, patient: _Patient, names: Iterable[str], verb: str, why: str) -> None:
+        if not patient.may_have_run:
+            return
+        reason = f"service {patient.service_id} could not be {_ENDED[verb]} after its test was over: {why}"
+        for name in names:
+            self.dirty.setdefault(name, reason)  # what went wrong first is what the rest comes from
+
+
+class _Watch:
+    """Sees on which nodes a hook of one service came to its end; and once the time is over, it begins on no other.
+
+    Args:
+        service: gets the hook as an attribute of its own.
+        hook: its name.
+    """
+
+    def __init__(self, service: Service, hook: str) -> None:
+        self._done: set[int] = set()
+        self._failed: set[int] = set()
+        self._over = False
+        original = getattr(service, hook)
+
+        @functools.wraps(original)
+        def watched(node: Any, *args: Any, **kwargs: Any) -> Any:
+            if self._over:
+                raise KeyboardInterrupt
+            try:
+                result = original(node, *args, **kwargs)
+            except BaseException as error:
+                self._over = isinstance(error, KeyboardInterrupt)
+                self._failed.add(id(node))
+                raise
+            self._failed.discard(id(node))
+            self._done.add(id(node))
+            return result
+
+        setattr(service, hook, watched)
+
+    def suspects(self, nodes: Mapping[str, Any], error: BaseException) -> list[str]:
+        """Return the names of the nodes that an error of the whole service leaves in doubt.
+
+        Args:
+            nodes: those of the service.
+            error: what stopping or cleaning it raised.
+        """
+        if isinstance(error, KeyboardInterrupt):
+            return [name for name, node in nodes.items() if id(node) not in self._done]
+        failed = [name for name, node in nodes.items() if id(node) in self._failed]
+        # If none failed by itself, it was something before or after, which concerns all
+        return failed or list(nodes)
+
+
+def _is_record(record: Mapping[str, Any]) -> bool:
+    kinds = {"service_id": str, "nodes": list, "logs": dict, "report": dict}
+    return all(isinstance(record.get(name), kind) for name, kind in kinds.items())
+
+
+def _import_file(file: str) -> ModuleType:
+    return import_test_module(file).module

@@ -1,0 +1,386 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One attempt at a test: construct, set up, run, tear down, stop, collect logs, clean, free.
+
+This is the one place where what user code raises becomes an outcome. Errors of the test itself decide its status;
+errors of everything after it are logged and recorded, and decide it only with ``--fail-on-teardown-error``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import inspect
+import logging
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from ducktape.cluster.ssh.errors import came_from_ssh
+from ducktape.errors import InfrastructureError, Skip
+from ducktape.json_serializable import jsonable
+from ducktape.services.service import ServiceIdFactory
+from ducktape.tests.driver.deadlines import CLEAN, COLLECT, DUMP, SETUP, STOP, TEARDOWN, TEST
+from ducktape.tests.recording.bounds import DEFAULT_DATA_BYTES, LONGEST_SUMMARY, bounded_text, data_problem
+from ducktape.tests.status import FAIL, IGNORE, PASS, TestStatus
+from ducktape.tests.test import Test
+from ducktape.tests.test_context import TestContext
+from ducktape.tests.worker.crash_cleanup import dump_services
+from ducktape.utils.support.files import NO_ROOM
+from ducktape.utils.support.hooks import HookError, called
+from ducktape.utils.support.stopwatch import Stopwatch
+
+Log = Callable[[int, str], None]
+
+
+class InterruptGate:
+    """Lets an interrupt through to user code, and to user code alone.
+
+    A signal that arrives while the framework itself is busy (a half-written message, a step between two others) is
+    remembered instead, and stops whatever would have started afterwards. A process that user code forked ends where it
+    would leave user code: it must not report, tear down or free anything a second time.
+
+    Attributes:
+        requested: whether an interrupt has arrived.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._open = False
+        self._held = 0
+        self._due = False
+        self._thread = threading.get_ident()
+        self._pid = os.getpid()
+
+    def interrupt(self) -> None:
+        """Note an interrupt; called by signal handlers.
+
+        Raises:
+            KeyboardInterrupt: user code is running.
+        """
+        self.requested = True
+        if self._held:
+            self._due = True
+        elif self._open:
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def held_back(self) -> Iterator[None]:
+        """Do something for the framework that user code has come upon, such as writing a line, without interruption.
+
+        Raises:
+            KeyboardInterrupt: at the end, if an interrupt arrived meanwhile and user code is running.
+        """
+        if threading.get_ident() != self._thread:
+            yield  # interrupts come to the main thread alone
+            return
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
+        if self._due and not self._held:
+            self._due = False
+            if self._open:
+                raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def user_code(self, *, unless_requested: bool = False) -> Iterator[None]:
+        """Let interrupts raise for the length of a block.
+
+        Args:
+            unless_requested: do not even enter the block after an interrupt, but raise at once.
+        """
+        if unless_requested and self.requested:
+            raise KeyboardInterrupt
+        self._open = True
+        try:
+            yield
+        finally:
+            self._open = False
+            if os.getpid() != self._pid:
+                os._exit(0 if sys.exc_info()[0] is None else 1)
+
+
+_TRACEBACK_LIMIT = 16
+
+
+@dataclasses.dataclass
+class Attempt:
+    """What one attempt at a test came to.
+
+    Attributes:
+        status: ``PASS``, ``FAIL``, or ``IGNORE`` for a test that found out that it does not apply.
+        summary: lines for people; empty if there is nothing to say.
+        data: what the test returned.
+        clock: runs since the beginning of the attempt.
+        services: JSON form of the services of this attempt.
+        reason: why it failed.
+        teardown_errors: what went wrong after the test itself, each in a text of its own.
+        faults: what was done to the nodes, and when, in this attempt and those before it.
+    """
+
+    status: TestStatus = dataclasses.field(default_factory=lambda: FAIL)  # a status has no hash: not a plain default
+    summary: list[str] = dataclasses.field(default_factory=list)
+    data: Any = None
+    clock: Stopwatch = dataclasses.field(default_factory=Stopwatch)
+    services: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    reason: str | None = None
+    teardown_errors: list[str] = dataclasses.field(default_factory=list)
+    faults: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+
+def describe_exception(error: BaseException) -> str:
+    """Return the text of a failure: the exception in one line, then its traceback; never raises, never empty."""
+    try:
+        headline = bounded_text(str.__str__(repr(error)), LONGEST_SUMMARY // 2)
+    except BaseException as second:  # it is shown, not obeyed
+        headline = f"{type(error).__name__} (its text cannot be shown: its repr raised {type(second).__name__})"
+    try:
+        frames = "".join(traceback.format_exception(type(error), error, error.__traceback__, limit=_TRACEBACK_LIMIT))
+    except BaseException as second:
+        frames = f"(no traceback: formatting it raised {type(second).__name__})"
+    return bounded_text(f"{headline}\n{frames}")
+
+
+def failure_reason(error: BaseException, phase: str = TEST) -> str:
+    """Return why a test failed, as the one word that reports show.
+
+    Args:
+        error: what it raised.
+        phase: in which part of its life.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, InfrastructureError) or (phase == SETUP and came_from_ssh(error)):
+        return "infrastructure"
+    return "assertion" if isinstance(error, AssertionError) else "error"
+
+
+class TestRun:
+    """One run of one test, on a fresh instance with a fresh registry of services.
+
+    Args:
+        context: the test, with its cluster and index.
+        log: writes a line to the log of the test and to that of the session.
+        gate: lets interrupts through to user code.
+        enter: is told the name of each phase before it begins.
+        listener: is told what there is to know of each service, as
+            :attr:`~ducktape.services.service_registry.ServiceRegistry.listener`.
+        wants_evidence: says whether the test was ended because its time was over.
+        max_data_bytes: most that the test may return, as JSON.
+    """
+
+    __test__ = False
+
+    def __init__(
+        self,
+        context: TestContext,
+        log: Log,
+        gate: InterruptGate,
+        *,
+        enter: Callable[[str], object] = lambda phase: None,
+        listener: Callable[[dict[str, Any] | str], object] | None = None,
+        wants_evidence: Callable[[], bool] = lambda: False,
+        max_data_bytes: int = DEFAULT_DATA_BYTES,
+    ) -> None:
+        self._context = context
+        self._log = log
+        self._gate = gate
+        self._enter = enter
+        self._listener = listener
+        self._wants_evidence = wants_evidence
+        self._max_data_bytes = max_data_bytes
+        self._phase = SETUP
+        self._test: Test | None = None
+        self._hook_never_ran = False
+        self._attempt = Attempt()
+        self._test_id = context.test_id  # which a test can change with its arguments
+
+    def run(self, id_factory: ServiceIdFactory | None = None) -> Attempt:
+        """Go through all phases; blocks until everything is over.
+
+        Args:
+            id_factory: names the services from the end of the test on, for their log directories and reports.
+        """
+        context = self._context
+        context.renew_services()
+        context.services.listener = self._listener
+        self._decide()
+        services = context.services.ever_registered
+        if id_factory is not None:
+            for service in services:
+                service.service_id_factory = id_factory
+            context.services.note_all()
+        self._clear_up()
+        self._describe_services(services)
+        self._free(services)
+        thread_names = "\n".join(thread.name for thread in threading.enumerate())
+        self._log(logging.DEBUG, f"Threads after {self._test_id} finished: {thread_names}")
+        return self._attempt
+
+    def _enter_phase(self, phase: str) -> None:
+        self._phase = phase
+        self._enter(phase)
+
+    def _decide(self) -> None:
+        """Do what decides the status: make the test, set it up, run it."""
+        context = self._context
+        self._enter_phase(SETUP)
+        try:
+            self._make_directory()
+            with self._gate.user_code(unless_requested=True):
+                self._test = context.cls(context)
+            context.services.note_all()
+            self._log(logging.INFO, "Setting up...")
+            with self._gate.user_code(unless_requested=True):
+                called(self._test.setup)
+            context.services.note_all()
+            self._log(logging.INFO, "Running...")
+            self._enter_phase(TEST)
+            with self._gate.user_code(unless_requested=True):
+                data = context.function(self._test)
+        except Skip as skip:
+            self._attempt.status = IGNORE
+            text = f"Skipped: {skip.reason}"
+            self._attempt.summary = bounded_text(text).split("\n")
+            self._log(logging.INFO, text)
+            return
+        except BaseException as error:
+            reason = failure_reason(error, self._phase)
+            if reason == "interrupted" and not self._gate.requested:
+                reason = "error"  # it raised that itself
+            self._fail(describe_exception(error), reason)
+            return
+        problem = self._problem_with_data(data)
+        if problem is not None:
+            self._fail(problem, "error")
+            return
+        self._attempt.status = PASS
+        self._attempt.data = data
+
+    def _problem_with_data(self, data: Any) -> str | None:
+        """Say in one line why what the test returned cannot be its data."""
+        if inspect.isgenerator(data) or inspect.isasyncgen(data):
+            return "The test contains 'yield', so calling it made a generator and ran nothing of it: take the yield out"
+        if inspect.iscoroutine(data):
+            data.close()
+            return "The test is an async function, so calling it ran nothing of it: make it a plain function"
+        found = data_problem(data, self._max_data_bytes)
+        if found is None:
+            return None
+        problem, beginning = found
+        if beginning:
+            self._log(logging.INFO, f"The data begin with: {beginning}")
+        return problem
+
+    def _make_directory(self) -> None:
+        try:
+            os.makedirs(TestContext.results_dir(self._context, self._context.test_index), exist_ok=True)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            # A full disk costs files, not results: the test is none the worse for it, and the driver tells of it
+            self._log(logging.DEBUG, f"The directory of the test cannot be made: {error}")
+
+    def _fail(self, summary: str, reason: str) -> None:
+        self._attempt.status = FAIL
+        self._attempt.summary = summary.split("\n")
+        self._attempt.reason = reason
+
+    def _clear_up(self) -> None:
+        """Tear down, stop, collect logs and clean; every step is tried whatever the others raise."""
+        context = self._context
+        no_teardown = getattr(context.session_context, "no_teardown", False)
+        if self._wants_evidence():
+            self._enter_phase(DUMP)
+            self._guarded("Error dumping the state of services", lambda: dump_services(context.services, self._log))
+        if "fault_log" in vars(context):
+            self._guarded("Error healing faults", self._heal_faults)
+        self._log(logging.INFO, "Tearing down...")
+        if self._test is None:
+            self._log(logging.WARNING, f"{self._test_id} failed to instantiate")
+        if not no_teardown:
+            self._enter_phase(TEARDOWN)
+            if self._test is not None:
+                self._guarded("Error running teardown method", partial(called, self._test.teardown), recorded=True)
+            self._enter_phase(STOP)
+            self._guarded("Error stopping services", context.services.stop_all, recorded=True)
+            self._fail_on_teardown_error()
+        self._enter_phase(COLLECT)
+        self._log(logging.DEBUG, "Copying logs from services...")
+        collector = self._instance()
+        # One whose time was over fails, whatever it came to itself
+        status = FAIL if self._wants_evidence() else self._attempt.status
+        self._guarded("Error copying service logs", lambda: called(collector.copy_service_logs, status))
+        self._add_missing_logs(getattr(collector, "_missing_logs", []))
+        if not no_teardown:
+            self._enter_phase(CLEAN)
+            self._log(logging.DEBUG, "Cleaning up services...")
+            self._guarded("Error cleaning services", context.services.clean_all, recorded=True)
+            self._fail_on_teardown_error()
+        self._guarded("Error asking services for their errors", self._add_service_errors)
+
+    def _heal_faults(self) -> None:
+        # Services that are paused or cut off would not stop
+        self._attempt.teardown_errors.extend(self._context.fault_log.heal_all())
+        self._attempt.faults = self._context.fault_log.to_json()
+
+    def _fail_on_teardown_error(self) -> None:
+        """Add the services' own errors, and fail the test where the options or a hook that never ran demand it."""
+        errors = self._attempt.teardown_errors
+        problems = self._context.services.problems
+        errors.extend(problems)
+        problems.clear()
+        wanted = bool(getattr(self._context.session_context, "fail_on_teardown_error", False))
+        # An error of a teardown fails no test, but nobody can rely on a teardown that has never run at all
+        wanted = wanted or self._hook_never_ran or self._context.services.hook_never_ran
+        if wanted and errors and self._attempt.status != FAIL:
+            said = self._attempt.summary
+            self._fail("The test itself did not fail, but its ending did:\n" + "\n".join(errors), "error")
+            self._attempt.summary.extend(["", "", *said] if said else [])
+
+    def _instance(self) -> Test:
+        # A constructor that failed may have made services all the same: a bare test collects for them and frees them.
+        return self._test if self._test is not None else Test(self._context)
+
+    def _add_missing_logs(self, missing: list[str]) -> None:
+        if missing:
+            gap = ["", ""] if self._attempt.summary else []
+            self._attempt.summary.extend([*gap, "Logs that are missing:", *(f"  {line}" for line in missing)])
+
+    def _add_service_errors(self) -> None:
+        errors = self._context.services.errors()
+        if errors:
+            self._attempt.summary.extend(["", "", *errors.split("\n")])
+
+    def _describe_services(self, services: list[Any]) -> None:
+        for service in services:
+
+            def describe(service: Any = service) -> None:
+                self._attempt.services.append(jsonable(service.to_json()))
+
+            self._guarded("Error describing a service", describe)
+
+    def _free(self, services: list[Any]) -> None:
+        self._log(logging.DEBUG, "Freeing nodes...")
+        self._guarded("Error freeing nodes", partial(called, self._instance().free_nodes))
+        for service in services:
+            self._guarded("Error closing a service", partial(called, service.close))
+        if self._hook_never_ran or self._context.services.hook_never_ran:
+            self._fail_on_teardown_error()
+        self._attempt.teardown_errors.extend(self._context.services.problems)
+
+    def _guarded(self, what: str, step: Callable[[], object], *, recorded: bool = False) -> None:
+        try:
+            with self._gate.user_code():
+                step()
+        except BaseException as error:
+            text = f"{what}: {describe_exception(error)}"
+            self._log(logging.WARNING, text)
+            self._hook_never_ran |= isinstance(error, HookError)
+            if recorded or isinstance(error, HookError):
+                self._attempt.teardown_errors.append(text)

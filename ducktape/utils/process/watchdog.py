@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A process that outlives this one for a moment, and then ends the children that it has left.
+
+A child asks the system for SIGTERM when its parent dies, and tears down then. One that cannot act on it, since it is
+stopped or deep in some library, would stay for ever. The guardian knows the children, notices the death of their
+parent, and ends those that do not end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+import time
+
+from ducktape.utils.process.spawn import HELD_BACK
+from ducktape.utils.process.tree import Family, set_name
+from ducktape.utils.process.untraced import fork_unseen
+
+_ENDING = "dt-ending"
+_SECONDS_TO_ANSWER = 3.0
+_SECONDS_TO_TEAR_DOWN = 60.0
+_SECONDS_BETWEEN_LOOKS = 0.1
+_READ_SIZE = 1 << 12
+
+
+def say_that_ending() -> None:
+    """Let the guardian know that this process heard that its parent is dead, and needs some time to tear down."""
+    set_name(_ENDING)
+
+
+class Guardian:
+    """Ends what this process leaves if it is killed; a process of its own as long as this one wants it.
+
+    Where the system cannot fork cheaply (macOS), there is none.
+    """
+
+    def __init__(self) -> None:
+        self._pid = 0
+        self._writer = -1
+
+    def start(self) -> None:
+        """Begin; a process that cannot have a guardian goes on without."""
+        if not sys.platform.startswith("linux"):
+            return
+        try:
+            reader, writer = os.pipe()
+        except OSError:
+            return
+        previous = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
+        try:
+            pid = fork_unseen()
+            if pid == 0:
+                _guard(reader, writer)
+        except OSError:
+            os.close(writer)
+            return
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+            os.close(reader)
+        self._pid, self._writer = pid, writer
+        os.set_blocking(writer, False)
+
+    @property
+    def descriptor(self) -> int:
+        """What a forked child has to close, so that the guardian learns of the death of this process; -1 for none."""
+        return self._writer
+
+    @property
+    def pid(self) -> int:
+        """Process id of the guardian; 0 for none."""
+        return self._pid
+
+    def watch(self, pid: int, mark: str) -> None:
+        """End a child, and what it started, if this process dies.
+
+        Args:
+            pid: of the child, which leads a session of its own.
+            mark: what its family is known by.
+        """
+        self._say(f"+{pid} {mark}\n")
+
+    def forget(self, pid: int) -> None:
+        """Forget a child that has ended."""
+        self._say(f"-{pid}\n")
+
+    def _say(self, line: str) -> None:
+        if self._writer >= 0:
+            with contextlib.suppress(OSError):
+                os.write(self._writer, line.encode())
+
+    def stop(self) -> None:
+        """End the guardian and return when it is gone."""
+        if not self._pid:
+            return
+        os.close(self._writer)
+        self._writer = -1
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+        self._pid = 0
+
+
+def _guard(reader: int, writer: int) -> None:
+    """Be the guardian; never returns."""
+    code = 1
+    try:
+        os.setsid()
+        for sig in HELD_BACK:
+            signal.signal(sig, signal.SIG_IGN)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        set_name("dt-guardian")
+        if reader <= 2:  # of a parent without standard streams: it must not be taken for one of them
+            reader = fcntl.fcntl(reader, fcntl.F_DUPFD_CLOEXEC, 3)
+        _close_all_but(reader)
+        children = _listen(reader)
+        _end(children)
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _close_all_but(descriptor: int) -> None:
+    # Whoever reads the output of the driver must not wait for this process as well
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    highest = os.sysconf("SC_OPEN_MAX")
+    os.closerange(3, descriptor)
+    os.closerange(descriptor + 1, highest if highest > 0 else 4096)
+
+
+def _listen(reader: int) -> dict[int, str]:
+    """Keep count of the children until the driver is dead; returns those that it has left, and their marks."""
+    children: dict[int, str] = {}
+    buffer = b""
+    while chunk := os.read(reader, _READ_SIZE):
+        *lines, buffer = (buffer + chunk).split(b"\n")
+        for line in lines:
+            pid, _, mark = line[1:].decode().partition(" ")
+            if line.startswith(b"+"):
+                children[int(pid)] = mark
+            else:
+                children.pop(int(pid), None)
+    return children
+
+
+def _end(children: dict[int, str]) -> None:
+    start = time.monotonic()
+    while children:
+        elapsed = time.monotonic() - start
+        for pid, mark in list(children.items()):
+            name = _name_of(pid)
+            limit = _SECONDS_TO_TEAR_DOWN if name == _ENDING else _SECONDS_TO_ANSWER
+            if name and elapsed < limit:
+                continue
+            del children[pid]
+            _end_family(pid, mark)
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+
+def _end_family(pid: int, mark: str) -> None:
+    """End a child, its group, and whatever bears its mark."""
+    family = Family(mark, pid)
+    for member in {pid, *family.members(int(name) for name in os.listdir("/proc") if name.isdecimal())}:
+        if member != os.getpid():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(member, signal.SIGKILL)
+
+
+def _name_of(pid: int) -> str:
+    """Return the name of a process; an empty text for one that has ended."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            name, _, rest = file.read().partition("(")[2].rpartition(")")
+    except OSError:
+        return ""
+    return "" if rest.split()[0] in "ZX" else name

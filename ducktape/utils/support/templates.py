@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is needed of the template engine; import this module only when something is rendered."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from importlib.util import find_spec
+from types import FrameType
+from typing import Any
+
+from jinja2 import (
+    BaseLoader,
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    PackageLoader,
+    Template,
+    TemplateNotFound,
+    Undefined,
+)
+from jinja2.runtime import Context
+
+from ducktape.utils.support.lazy import resolved
+from ducktape.utils.support.strictness import tolerate
+
+# What lies between a template and the code that renders it
+_MACHINERY = frozenset({__name__, "ducktape.template"})
+
+
+class _Noticed(Undefined):
+    """An unknown name that is rendered as nothing, with a warning where this can be seen in the text."""
+
+    def __str__(self) -> str:
+        self._tolerate()
+        return super().__str__()
+
+    def __iter__(self) -> Iterator[Any]:
+        self._tolerate()
+        return super().__iter__()
+
+    def __contains__(self, item: object) -> bool:
+        return False  # without going through the items
+
+    def _tolerate(self) -> None:
+        tolerate(f"{self._undefined_message} in this template: rendered as nothing", *_place_in_template())
+
+
+def _place_in_template() -> tuple[str, int]:
+    """Return the file and the line of what is being rendered; for a text those of the call that renders it."""
+    frame: FrameType | None = sys._getframe(2)
+    found: tuple[str, int] | None = None
+    while frame is not None:
+        template = frame.f_globals.get("__jinja_template__")
+        if isinstance(template, Template):
+            line = template.get_corresponding_lineno(frame.f_lineno)
+            if template.filename not in (None, "<template>"):
+                return str(template.filename), line
+            found = found or ("<template>", line)
+        elif found is not None and not _is_machinery(frame):
+            return frame.f_code.co_filename, frame.f_lineno
+        frame = frame.f_back
+    return found or ("<template>", 0)
+
+
+def _is_machinery(frame: FrameType) -> bool:
+    return frame.f_globals.get("__name__") in _MACHINERY or "jinja2" in frame.f_code.co_filename.split(os.sep)
+
+
+class _ReadsDeferred:
+    """Mixed into the engine's lookup of variables."""
+
+    def resolve_or_missing(self, key: str) -> Any:
+        return resolved(super().resolve_or_missing(key))  # type: ignore[misc]
+
+
+def environment_for_files(loader: BaseLoader) -> Environment:
+    """Return the settings for templates that are files: lines with only a block leave no empty lines behind."""
+    return Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, undefined=_Noticed)
+
+
+def compile_text(text: str) -> Template:
+    """Compile a template with the engine's default settings."""
+    return _default_environment().from_string(text)
+
+
+def render(template: Any, variables: dict[str, Any]) -> str:
+    """Render a template; deferred variables are read if it, or a template that it includes, uses them.
+
+    Args:
+        template: a compiled template, or anything else with a method ``render`` that takes a dict.
+        variables: names and values.
+    """
+    if isinstance(template, Template):
+        environment = template.environment
+        stock: Any = environment.context_class
+        if not issubclass(stock, _ReadsDeferred):
+            environment.context_class = _reading_deferred(stock)
+    text: str = template.render(variables)
+    return text
+
+
+def loader_for(classes: Sequence[type], package_search_path: Callable[[str], tuple[str, str]]) -> BaseLoader:
+    """Return a loader that looks where one class after the other lives.
+
+    Args:
+        classes: the class whose templates are wanted, then its bases.
+        package_search_path: turns a module's name into a package and a directory within.
+
+    Raises:
+        OSError: neither the class nor a base has a file or package of its own.
+    """
+    loaders: list[BaseLoader] = []
+    for cls in classes:
+        # Only of the class itself is it worth telling that it has no such directory
+        loaders.extend(_loaders_of(cls, *package_search_path(cls.__module__), even_if_absent=cls is classes[0]))
+    if not loaders:
+        wanted = f"{classes[0].__module__}.{classes[0].__qualname__}"
+        raise OSError(
+            f"No place to look for the templates of {wanted}: its module has neither a file nor an importable package "
+            "with a directory 'templates'"
+        )
+    return _Search(loaders)
+
+
+class _Search(ChoiceLoader):
+    """Tries several places, and names them all when a template is in none."""
+
+    def load(self, environment: Environment, name: str, globals: MutableMapping[str, Any] | None = None) -> Template:
+        try:
+            return super().load(environment, name, globals)
+        except TemplateNotFound as error:
+            if error.name != name:
+                raise
+            places = dict.fromkeys(place for loader in self.loaders for place in _places(loader))
+            raise TemplateNotFound(name, f"'{name}' not found in: {', '.join(places)}") from None
+
+
+@functools.cache
+def _default_environment() -> Environment:
+    return Environment(undefined=_Noticed)
+
+
+@functools.cache
+def _reading_deferred(context_class: Any) -> type[Context]:
+    return type(f"Deferring{context_class.__name__}", (_ReadsDeferred, context_class), {})
+
+
+def _loaders_of(cls: type, package: str, path: str, *, even_if_absent: bool) -> Iterator[BaseLoader]:
+    try:
+        directory = os.path.join(os.path.dirname(os.path.abspath(inspect.getfile(cls))), "templates")
+    except (TypeError, OSError):  # typed in at a prompt, or built into the interpreter
+        directory = ""
+    if directory and (even_if_absent or os.path.isdir(directory)):
+        yield FileSystemLoader(directory)
+    try:
+        if find_spec(package) is not None:
+            yield PackageLoader(package, path)
+    except (ImportError, ValueError):  # not a package that can be found, or one without this directory
+        return
+
+
+def _places(loader: BaseLoader) -> Iterator[str]:
+    if isinstance(loader, FileSystemLoader):
+        yield from map(str, loader.searchpath)
+    if isinstance(loader, PackageLoader):
+        yield f"{loader.package_path} of package {loader.package_name}"

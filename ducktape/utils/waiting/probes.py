@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Single looks at a port, a page or a command: what the conditions of ``ducktape.utils.wait`` are made of."""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+import socket
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Union
+from urllib.parse import SplitResult, urlsplit
+
+from ducktape.utils.support.deadline import Deadline
+from ducktape.utils.support.hooks import answer_of
+
+if TYPE_CHECKING:
+    import ssl
+    from http.client import HTTPConnection, HTTPResponse
+
+Statuses = Union[int, Container[int], None]
+Text = Union[str, "re.Pattern[str]", Callable[[str], Any], None]
+
+_MOST_OUTPUT = 1024 * 1024
+_PIECE = 64 * 1024
+_SHOWN = 300
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one look has found.
+
+    Attributes:
+        holds: whether the condition holds; ``None`` if that could not be found out.
+        text: what was seen, for people.
+        tail: last lines of the log that was looked at, if it is one.
+        error: what was raised instead of an answer, if something was.
+    """
+
+    holds: bool | None
+    text: str
+    tail: tuple[str, ...] = ()
+    error: Exception | None = None
+
+
+def account_of(node: Any) -> Any:
+    """The account of a node, or of what is one already."""
+    return getattr(node, "account", node)
+
+
+def address_of(host: Any) -> str:
+    """The address of a node for others; a text is one already."""
+    if isinstance(host, str):
+        return host
+    account = account_of(host)
+    # Accounts of others may have no address
+    return str(account.externally_routable_ip or account.ssh_hostname)
+
+
+def name_of(host: Any) -> str:
+    """How a node is called in messages."""
+    return host if isinstance(host, str) else str(account_of(host).hostname)
+
+
+def shortened(text: str) -> str:
+    """A text of a length that people read."""
+    text = text.rstrip()
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"
+
+
+def seconds_left(deadline: Deadline, attempt: float | None) -> float | None:
+    """Seconds that one step of a look may take.
+
+    Raises:
+        TimeoutError: (builtin) there are none left.
+    """
+    left = deadline.left(attempt)
+    if left == 0:
+        raise TimeoutError("no time left")
+    return left
+
+
+def fits_status(status: int, wanted: Statuses) -> bool:
+    """Whether a status is the wanted one, or one of those; ``None`` wants none in particular."""
+    if wanted is None:
+        return True
+    return status == wanted if isinstance(wanted, int) else status in wanted
+
+
+def fits_text(text: str, wanted: Text) -> bool:
+    """Whether a text contains what a regular expression describes, or pleases a function; ``None`` wants nothing."""
+    if wanted is None:
+        return True
+    if isinstance(wanted, (str, re.Pattern)):
+        return re.search(wanted, text, 0 if isinstance(wanted, re.Pattern) else re.MULTILINE) is not None
+    return bool(answer_of(wanted, text))
+
+
+# --- ports
+
+
+@dataclass(frozen=True)
+class PortProbe:
+    """Connects from this process."""
+
+    host: Any
+    port: int
+    attempt: float
+
+    def __call__(self, deadline: Deadline) -> Answer:
+        address = address_of(self.host)
+        place = f"{address}:{self.port}"
+        try:
+            with socket.create_connection((address, self.port), seconds_left(deadline, self.attempt)) as connection:
+                # Where nobody listens, the kernel may choose this very port for our end, and connect us to ourselves.
+                if connection.getsockname() == connection.getpeername():
+                    return Answer(False, f"{place}: nobody listens")
+        except socket.gaierror as error:
+            return Answer(None, f"{place}: {error.strerror}")
+        except TimeoutError:
+            return Answer(False, f"{place}: no answer")
+        except OSError as error:
+            return Answer(False, f"{place}: {error.strerror or error}")
+        return Answer(True, f"{place}: connected")
+
+
+# Exit status 1 is a port that cannot be reached, 3 that there is no telling. The last words of bash say why.
+_CONNECT = """
+if command -v bash >/dev/null && command -v timeout >/dev/null; then
+  said=$(LC_ALL=C timeout "$3" bash -c ": </dev/tcp/$1/$2" 2>&1) && exit 0
+  [ $? = 124 ] && { echo "no answer"; exit 1; }
+  echo "${said##*: }"
+  case $said in *"not known"*|*"resolution"*|*"No such file"*) exit 3;; esac
+  exit 1
+fi
+command -v nc >/dev/null || { echo "neither bash with timeout nor nc is there to connect with"; exit 3; }
+nc -z -w "$3" "$1" "$2" </dev/null >/dev/null 2>&1 && exit 0
+echo "nc could not connect"
+exit 1
+"""
+
+
+@dataclass(frozen=True)
+class PortFromNodeProbe:
+    """Connects from another node, with what that node has."""
+
+    host: Any
+    port: int
+    attempt: float
+    origin: Any
+
+    def __call__(self, deadline: Deadline) -> Answer:
+        address = address_of(self.host)
+        seconds = math.ceil(seconds_left(deadline, self.attempt) or 1)
+        words = ["sh", "-c", _CONNECT, "sh", address, str(self.port), str(seconds)]
+        status, output = run(account_of(self.origin), shlex.join(words), deadline, None)
+        text = f"{address}:{self.port} from {name_of(self.origin)}: {shortened(output) or 'connected'}"
+        return Answer({0: True, 1: False}.get(status), text)
+
+
+# --- commands
+
+
+@dataclass(frozen=True)
+class CommandProbe:
+    """Runs a command."""
+
+    node: Any
+    command: str
+    status: Statuses
+    output: Text
+    attempt: float | None
+
+    def __call__(self, deadline: Deadline) -> Answer:
+        status, output = run(account_of(self.node), self.command, deadline, self.attempt)
+        holds = fits_status(status, self.status) and fits_text(output, self.output)
+        return Answer(holds, f"status {status}, output {shortened(output)!r}" if output else f"status {status}")
+
+
+def run(
+    account: Any, command: str, deadline: Deadline, attempt: float | None, *, with_errors: bool = True
+) -> tuple[int, str]:
+    """Run a command to its end and return its status and the begin of its output.
+
+    Args:
+        account: runs it.
+        command: text for the login shell.
+        deadline: of the wait.
+        attempt: most seconds.
+        with_errors: let the output contain the error output.
+
+    Raises:
+        TimeoutError: (builtin) it has not ended by then; it is left to itself.
+        Exception: it could not be run.
+    """
+    limit = Deadline(seconds_left(deadline, attempt))
+    # Unlike the verb for whole outputs, this one does not write all of it to the test's log each time.
+    lines = account.ssh_capture(command, combine_stderr=with_errors, timeout_sec=limit.left())
+    kept = []
+    room = _MOST_OUTPUT
+    try:
+        for line in lines:
+            kept.append(line[:room])
+            room -= len(kept[-1])
+            if limit.is_over:
+                raise TimeoutError("it does not end")
+    except Exception as error:
+        status = getattr(error, "exit_status", None)  # the error of a floor above, known by what it carries
+        if not isinstance(status, int):
+            raise
+        return status, "".join(kept)
+    finally:
+        close = getattr(lines, "close", None)
+        if close is not None:
+            close()
+    return 0, "".join(kept)
+
+
+# --- HTTP
+
+
+@dataclass(frozen=True)
+class HttpProbe:
+    """Asks for one page, without proxies and without following anything."""
+
+    url: str
+    method: str
+    headers: Mapping[str, str] = field(repr=False)  # may hold what nobody should read
+    status: Statuses
+    body: Text
+    attempt: float
+    ssl_context: ssl.SSLContext | None
+
+    def __call__(self, deadline: Deadline) -> Answer:
+        from http.client import HTTPException
+
+        limit = Deadline(seconds_left(deadline, self.attempt))
+        parts = urlsplit(self.url)
+        connection = self._connection(parts, limit.left())
+        try:
+            page = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+            connection.request(self.method, page, headers=dict(self.headers))
+            response = connection.getresponse()
+            body = _read(response, connection, limit)
+        except socket.gaierror as error:
+            return Answer(None, error.strerror or str(error))
+        except TimeoutError:
+            return Answer(False, "no answer")
+        except OSError as error:
+            return Answer(False, error.strerror or f"{type(error).__name__}: {error}")
+        except HTTPException as error:
+            return Answer(False, f"no answer of HTTP: {type(error).__name__}: {shortened(str(error))}")
+        finally:
+            connection.close()
+        holds = fits_status(response.status, self.status) and fits_text(body, self.body)
+        return Answer(holds, f"status {response.status} {response.reason}, body {shortened(body)!r}")
+
+    def _connection(self, parts: SplitResult, timeout: float | None) -> HTTPConnection:
+        # Here, because HTTP brings TLS and e-mail along
+        from http.client import HTTPConnection, HTTPSConnection
+
+        host = parts.hostname or ""
+        if parts.scheme == "https":
+            return HTTPSConnection(host, parts.port, timeout=timeout, context=self.ssl_context)
+        return HTTPConnection(host, parts.port, timeout=timeout)
+
+
+def _read(response: HTTPResponse, connection: HTTPConnection, limit: Deadline) -> str:
+    """The body, or the begin of a long one; a server that sends it drop by drop has no more time than any other."""
+    pieces = []
+    room = _MOST_OUTPUT
+    while room > 0:
+        if connection.sock is not None:
+            connection.sock.settimeout(seconds_left(limit, None))
+        piece = response.read1(min(room, _PIECE))
+        if not piece:
+            break
+        pieces.append(piece)
+        room -= len(piece)
+    charset = response.headers.get_content_charset() or "utf-8"
+    try:
+        return b"".join(pieces).decode(charset, "replace")
+    except LookupError:  # a charset that nobody knows
+        return b"".join(pieces).decode("utf-8", "replace")

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import dataclasses
+import json
+import secrets
+from pathlib import Path
+from typing import Any
+
+from ducktape.cluster.local.transport import LocalTransport
+from ducktape.faults.engine.action import Lifeline, Measure
+from ducktape.faults.engine.host import Place
+from ducktape.faults.engine.recovery import faults_noted, heal_remaining
+
+
+@dataclasses.dataclass
+class Account:
+    hostname: str
+    transport: Any = dataclasses.field(default_factory=LocalTransport)
+    operating_system: str = "linux"
+
+
+@dataclasses.dataclass
+class Node:
+    account: Account
+    switched_on: int = 0
+
+    def power_on(self) -> None:
+        self.switched_on += 1
+
+
+class Unplugged(LocalTransport):
+    def stream(self, command: str, **kwargs: Any) -> Any:
+        raise OSError("no route to the node")
+
+
+def note(directory: Path, *faults: Any) -> None:
+    (directory / "events.json").write_text(json.dumps({"faults": faults}))
+
+
+def tied(mark: Path) -> Lifeline:
+    measure = Measure(Place(LocalTransport(), "a"), f"touch {mark}", f"rm -f {mark}")
+    line = Lifeline(measure, f"{secrets.token_hex(5)}n0", 60)
+    line.tie()
+    return line
+
+
+def test_what_is_in_force_is_undone_and_the_file_says_by_whom(tmp_path: Path) -> None:
+    first, second = tied(tmp_path / "first"), tied(tmp_path / "second")
+    healed = {"fault": "drop", "nodes": ["a"], "injected": 1.0, "healed": 2.0, "healed_by": "test"}
+    note(
+        tmp_path,
+        healed,
+        {"fault": "pause", "nodes": ["a"], "injected": 3.0, "healed": None, "undo": [["a", first.token]]},
+        {"fault": "slow", "nodes": ["a"], "injected": 4.0, "healed": None, "undo": [["b", second.token]]},
+    )
+    assert heal_remaining(str(tmp_path), [Node(Account("b")), Node(Account("a"))]) == []
+    assert [(tmp_path / name).exists() for name in ("first", "second")] == [False, False]
+    assert [first.is_gone, second.is_gone] == [True, True]
+    noted = faults_noted(str(tmp_path))
+    assert noted[0] == healed
+    assert [(fault["fault"], fault["healed_by"], "undo" in fault) for fault in noted[1:]] == [
+        ("pause", "clean-up", False),
+        ("slow", "clean-up", False),
+    ]
+    assert noted[1]["healed"] >= noted[2]["healed"] > 1e9
+
+
+def test_what_cannot_be_healed_is_told_and_stays_noted_and_the_rest_is_healed(tmp_path: Path) -> None:
+    line = tied(tmp_path / "mark")
+    note(
+        tmp_path,
+        {"fault": "pause", "nodes": ["a"], "injected": 1.0, "healed": None, "undo": [["a", line.token]]},
+        {"fault": "slow", "nodes": ["away"], "injected": 2.0, "healed": None, "undo": [["away", "abcn0"]]},
+    )
+    problems = heal_remaining(str(tmp_path), [Node(Account("a")), Node(Account("away", Unplugged()))])
+    assert problems == ["healing slow of away: away cannot be reached: no route to the node"]
+    assert [fault["healed"] is None for fault in faults_noted(str(tmp_path))] == [False, True]
+    assert not (tmp_path / "mark").exists()
+
+
+def test_a_node_without_power_is_switched_on(tmp_path: Path) -> None:
+    nodes = [Node(Account("a")), Node(Account("b"))]
+    note(tmp_path, {"fault": "power_off", "nodes": ["b"], "injected": 1.0, "healed": None})
+    assert heal_remaining(str(tmp_path), nodes) == []
+    assert [node.switched_on for node in nodes] == [0, 1]
+
+
+def test_nonsense_in_the_file_does_nothing(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    note(
+        tmp_path,
+        "nonsense",
+        {"fault": "pause", "nodes": ["a"], "injected": 1.0, "healed": None, "undo": [["a", f"x; touch {mark}"]]},
+    )
+    assert heal_remaining(str(tmp_path), [Node(Account("a"))]) == []
+    assert not mark.exists()
+    (tmp_path / "events.json").write_text("[")
+    assert faults_noted(str(tmp_path)) == []
+    assert heal_remaining(str(tmp_path), []) == []
+    assert (tmp_path / "events.json").read_text() == "["
+
+
+def test_a_test_without_faults_gets_no_file(tmp_path: Path) -> None:
+    assert heal_remaining(str(tmp_path / "test"), []) == []
+    assert not (tmp_path / "test").exists()

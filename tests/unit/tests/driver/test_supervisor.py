@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The driver's children are real processes here, and the driver is this one."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ducktape.cluster.finite_subcluster import FiniteSubcluster
+from ducktape.cluster.localhost import LocalhostCluster
+from ducktape.services.service import Service
+from ducktape.tests.driver.deadlines import Limits
+from ducktape.tests.driver.failure_cause import Cause
+from ducktape.tests.driver.recorder import ClientStatus, Recorder, TestKey
+from ducktape.tests.driver.retries import Plan
+from ducktape.tests.driver.supervisor import Children
+from ducktape.tests.driver.worker import START_METHOD_VARIABLE, RunningChild
+from ducktape.tests.event import Outcome
+from ducktape.tests.loggermaker import close_logger
+from ducktape.tests.result import TestResults
+from ducktape.tests.runner_client import RunSettings
+from ducktape.tests.session import SessionContext
+from ducktape.tests.test import Test
+from ducktape.tests.test_context import TestContext
+from ducktape.tests.worker.request import TestRequest
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks with what this process has loaded")
+
+
+class Idle(Service):
+    def start_node(self, node: Any, **kwargs: Any) -> None: ...
+
+    def stop_node(self, node: Any, **kwargs: Any) -> None:
+        if os.environ.get("CLEANERS_DIE"):
+            os._exit(9)
+
+    def clean_node(self, node: Any, **kwargs: Any) -> None: ...
+
+
+class Sample(Test):
+    def test_passes(self) -> Any:
+        return {"x": 1}
+
+    def test_dies(self) -> Any:
+        os._exit(3)
+
+    def test_waits(self) -> Any:
+        time.sleep(1000)
+
+    def test_dies_with_a_service(self) -> Any:
+        Idle(self.test_context, 1).start()
+        os.environ["CLEANERS_DIE"] = "never"
+        os._exit(3)
+
+
+class Driver:
+    """Starts one test, and hears what becomes of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.session = SessionContext(session_id="s", results_dir=str(folder))
+        self.clients: dict[TestKey, ClientStatus] = {}
+        self.lines: list[tuple[int, str]] = []
+        self.concluded: list[tuple[TestKey, Outcome, dict[str, str]]] = []
+        self.buried: list[TestKey] = []
+        recorder = Recorder(TestResults(self.session, None, client_status=self.clients), self.clients, None, print)
+        self.children = Children(
+            lambda level, line: self.lines.append((level, line)),
+            recorder,
+            conclude=lambda key, child, outcome, dirty: self.concluded.append((key, outcome, dirty)),
+            bury=lambda key, child: self.buried.append(key),
+            finish_join_timeout=10,
+            no_teardown=False,
+        )
+
+    def start(self, name: str, *, limits: Limits | None = None, plan: Plan | None = None) -> RunningChild:
+        context = TestContext(
+            session_context=self.session,
+            module="mchildren",
+            file=__file__,
+            cls=Sample,
+            function=getattr(Sample, name),
+        )
+        nodes = LocalhostCluster(num_nodes=1)
+        lent = nodes.alloc(nodes.all())
+        settings = RunSettings(1, plan=plan or Plan(), nodes=["a"], mark=f"mark-{os.getpid()}", driver_pid=os.getpid())
+        request = TestRequest(context, FiniteSubcluster(lent), settings)
+        return self.children.start(TestKey(context.test_id, 1), request, lent, limits or Limits())
+
+    def go_on(self, until: Callable[[], bool], seconds: float = 20) -> None:
+        deadline = time.monotonic() + seconds
+        while not until():
+            assert time.monotonic() < deadline, self.lines
+            self.children.wait([], time.monotonic() + 1)
+            self.children.take_news()
+            self.children.enforce_deadlines()
+
+    def to_the_end(self) -> Outcome:
+        self.go_on(lambda: not self.children.all() and not self.children.busy)
+        [(_, outcome, _)] = self.concluded
+        return outcome
+
+    def said(self, level: int) -> str:
+        return "\n".join(line for of, line in self.lines if of >= level)
+
+
+@pytest.fixture
+def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Driver]:
+    monkeypatch.setenv(START_METHOD_VARIABLE, "fork")
+    driver = Driver(tmp_path)
+    yield driver
+    driver.children.kill()
+    for child in driver.children.all():
+        child.process.join(10)
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("mchildren"):
+            close_logger(logging.getLogger(name))
+
+
+def test_a_test_is_concluded_once_and_buried_once(driver: Driver) -> None:
+    child = driver.start("test_passes")
+    key = TestKey(child.test_context.test_id, 1)
+    assert (driver.children.busy, list(driver.children.active)) == (1, [key])
+    outcome = driver.to_the_end()
+    assert (outcome.status, outcome.data, outcome.reason) == ("pass", {"x": 1}, None)
+    assert ([each for each, _, _ in driver.concluded], driver.buried) == ([key], [key])
+    assert (driver.clients[key].status, driver.clients[key].exitcode) == ("FINISHED", 0)
+    assert [record.number for record in child.records] == [1]
+
+
+def test_a_test_that_dies_has_the_record_of_the_attempt_that_it_died_in(driver: Driver) -> None:
+    child = driver.start("test_dies", plan=Plan(deflake=3))
+    outcome = driver.to_the_end()
+    assert (outcome.status, outcome.reason) == ("fail", "crash")
+    [record] = child.records
+    assert (record.number, record.reason, record.nodes, record.directory) == (1, "crash", ["localhost0"], "attempt-1")
+    assert record.summary == "Test process exited with code 3 before reporting a result"
+    assert record.start_time <= record.stop_time
+    assert driver.buried == [TestKey(child.test_context.test_id, 1)]
+    assert driver.clients[driver.buried[0]].status == "TERMINATED"
+
+
+def test_a_test_that_is_told_to_end_fails_for_the_reason_that_it_was_told(driver: Driver) -> None:
+    child = driver.start("test_waits")
+    driver.go_on(lambda: child.watch.phase == "test")
+    driver.children.terminate(Cause("Test aborted: enough", "interrupted"))
+    outcome = driver.to_the_end()
+    assert (outcome.status, outcome.reason) == ("fail", "interrupted")
+    assert outcome.summary.startswith("Test aborted: enough\n\nKeyboardInterrupt()")
+
+
+def test_all_tests_are_killed_at_once(driver: Driver) -> None:
+    child = driver.start("test_waits")
+    driver.go_on(lambda: child.watch.phase == "test")
+    driver.children.kill()
+    outcome = driver.to_the_end()
+    assert (outcome.reason, outcome.summary) == ("interrupted", "Test aborted: KeyboardInterrupt")
+    assert child.exit_code == -signal.SIGKILL
+
+
+def test_a_test_whose_time_is_over_is_told_so_with_its_stacks(driver: Driver) -> None:
+    driver.start("test_waits", limits=Limits(test=0.2))
+    outcome = driver.to_the_end()
+    assert outcome.reason == "timeout"
+    first, *rest = outcome.summary.split("\n")
+    assert first == "Test aborted: TimeoutError: its test took longer than 0.2 seconds (on localhost0)"
+    assert any("in test_waits" in line for line in rest)
+    assert first in driver.said(logging.ERROR)
+
+
+def test_the_services_of_a_dead_test_are_seen_to_before_it_is_concluded(driver: Driver) -> None:
+    child = driver.start("test_dies_with_a_service")
+    driver.go_on(lambda: bool(driver.children.cleaning))
+    assert (driver.concluded, driver.children.busy) == ([], 1)
+    outcome = driver.to_the_end()
+    [(_, _, dirty)] = driver.concluded
+    assert (outcome.reason, dirty, outcome.teardown_errors) == ("crash", {}, [])
+    assert [service["cls_name"] for service in outcome.services] == ["Idle"]
+    assert driver.buried == [TestKey(child.test_context.test_id, 1)]
+
+
+def test_nodes_are_dirty_when_nobody_could_clean_them(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLEANERS_DIE", "yes")
+    monkeypatch.setattr(Sample, "test_dies_with_a_service", _start_and_die)
+    child = driver.start("test_dies_with_a_service")
+    outcome = driver.to_the_end()
+    [(_, _, dirty)] = driver.concluded
+    why = f"cleaning up after {child.test_context.test_id} failed: Test process exited with code 9"
+    assert dirty == {"localhost0": f"{why} before reporting a result"}
+    assert (outcome.reason, outcome.teardown_errors) == ("crash", [f"{why} before reporting a result"])
+
+
+def _start_and_die(self: Any) -> None:
+    Idle(self.test_context, 1)
+    os._exit(3)
+
+
+_start_and_die.__name__ = "test_dies_with_a_service"
+
+
+def test_nonsense_of_a_cleaner_loses_no_test(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that cleans up and reports something else is as good as dead."""
+    monkeypatch.setattr("ducktape.tests.worker.crash_cleanup.CleanUp.to_json", lambda self: {"nothing": "of ours"})
+    driver.start("test_dies_with_a_service")
+    outcome = driver.to_the_end()
+    [(_, _, dirty)] = driver.concluded
+    assert outcome.reason == "crash"
+    assert list(dirty) == ["localhost0"]
+    assert "not the end of a clean-up" in outcome.teardown_errors[0]
