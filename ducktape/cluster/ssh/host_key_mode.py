@@ -20,7 +20,7 @@ STRICT = "strict"
 MODES = (OFF, ACCEPT_NEW, STRICT)
 FILE_NAME = "known_hosts"
 _VARIABLE = "DUCKTAPE_HOST_KEYS"
-# What OpenSSH calls them. It would ask a person, of whom there is none here.
+# The names that OpenSSH uses; "ask" is strict, since nobody is there to answer
 _SYNONYMS = {"no": OFF, "false": OFF, "yes": STRICT, "true": STRICT, "ask": STRICT}
 _NO_FILE = ("none", os.devnull)
 _OF_USER_AND_MACHINE = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")

@@ -191,7 +191,11 @@ def test_texts_are_the_same_under_any_hash_seed() -> None:
         ).stdout
         for seed in ("1", "2", "3")
     }
-    assert len(texts) == 1
+    thing = "tests.unit.utils.support.test_stable_text.Thing"
+    settings = "Settings(tags=frozenset({'a', 'b', 'c'}), action=None, password='***')"
+    assert texts == {
+        f"[{{'a', 'b', 'c', 'd', 'e', 'f'}}, {settings}, a+b+c, {{'a', 1, <built-in function len>, {thing}}}]\n"
+    }
 
 
 class Tags(set[str]):
