@@ -203,7 +203,7 @@ def locked_directory(path: str, *, wait_sec: float = math.inf) -> Iterator[bool]
         Whether nobody else has it.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
         yield True
         return

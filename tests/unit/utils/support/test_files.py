@@ -88,6 +88,12 @@ def test_a_directory_that_is_not_there_is_not_locked(tmp_path: Path) -> None:
         assert is_ours
 
 
+def test_a_pipe_in_the_place_of_a_directory_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with locked_directory(str(tmp_path / "pipe"), wait_sec=0) as is_ours:
+        assert is_ours
+
+
 def test_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with ThreadPoolExecutor() as pool:
