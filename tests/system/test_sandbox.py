@@ -405,6 +405,21 @@ def test_a_keeper_that_stands_still_is_waited_for_once(
     until(lambda: not traces(keeper), f"left: {traces(keeper)}")
 
 
+def test_a_silent_keeper_costs_the_whole_limit_once_whatever_holds_it(
+    cluster: SandboxCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A freezer does not show in the state of its processes
+    monkeypatch.setattr(client, "_is_stopped", lambda pid: False)
+    monkeypatch.setattr(client, "_SECONDS_OF_STANDSTILL", 0.3)
+    [node] = alloc(cluster, 1)
+    assert cluster._keeper is not None
+    os.kill(keeper_of(cluster), signal.SIGSTOP)
+    with pytest.raises(SandboxError, match="gives no answer for 1 seconds"):
+        cluster._keeper.ask("describe", name=node.name, seconds=1)
+    with pytest.raises(SandboxError, match=r"gives no answer for 0\.3 seconds"):
+        cluster._keeper.ask("describe", name=node.name)
+
+
 def test_a_keeper_that_stands_still_costs_its_own_test_only(
     cluster: SandboxCluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -80,6 +80,8 @@ class Keeper:
             SandboxError: it cannot be done, or the keeper is dead or silent.
         """
         request = json.dumps({"verb": verb, **arguments}).encode()
+        if self.was_silent:
+            seconds = min(seconds, _SECONDS_OF_STANDSTILL)
         try:
             with post(f"{self._root}/control", request, seconds=seconds) as letter:
                 answer = self._hear(letter, seconds)
