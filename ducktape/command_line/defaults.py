@@ -4,6 +4,10 @@
 from __future__ import annotations
 
 import os
+import re
+
+# Date and number of a session, which are also the name of its directory
+SESSION_ID = re.compile(r"(\d{4}-\d{2}-\d{2})--(\d{3,})")
 
 
 class ConsoleDefaults:

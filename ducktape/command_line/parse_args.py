@@ -10,7 +10,7 @@ import sys
 from typing import Any, NoReturn
 
 from ducktape.cluster.ssh.host_key_mode import MODES
-from ducktape.command_line.defaults import ConsoleDefaults
+from ducktape.command_line.defaults import SESSION_ID, ConsoleDefaults
 from ducktape.command_line.options.config_words import ConfigError, QuietParser, Word, oddities, read_words
 from ducktape.utils.support.duration import seconds_of
 from ducktape.utils.support.strictness import tolerate
@@ -46,7 +46,7 @@ _NEWER_OPTIONS = (
 # the next path of tests.
 _OPTIONAL_VALUES = {
     "--shuffle": ("random", re.compile(r"-?\d+|random")),
-    "--resume": ("latest", re.compile(r"latest|\d{4}-\d{2}-\d{2}--\d+/?")),
+    "--resume": ("latest", re.compile(rf"latest|{SESSION_ID.pattern}/?")),
     "--until-failure": ("0", re.compile(r"\d+")),
 }
 

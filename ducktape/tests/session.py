@@ -6,17 +6,14 @@ from __future__ import annotations
 import datetime
 import logging
 import os
-import re
 from typing import Any
 
-from ducktape.command_line.defaults import ConsoleDefaults
+from ducktape.command_line.defaults import SESSION_ID, ConsoleDefaults
 from ducktape.tests.loggermaker import LoggerMaker, add_handlers
 from ducktape.utils.support.files import locked_directory, write_atomically
 from ducktape.utils.support.masking import masked_options
 
 logger = logging.getLogger(__name__)
-
-_SESSION_ID = re.compile(r"(\d{4}-\d{2}-\d{2})--(\d{3,})")
 
 
 class SessionContext:
@@ -166,7 +163,7 @@ def _last_number(session_id_file: str, today: str) -> int:
         return 0
     with open(session_id_file, encoding="utf-8", errors="replace") as file:
         previous = file.read().strip()
-    match = _SESSION_ID.fullmatch(previous)
+    match = SESSION_ID.fullmatch(previous)
     if match is None:
         logger.warning("%s does not hold a session id but %r: counting from 1 again", session_id_file, previous[:80])
         return 0

@@ -1,70 +1,59 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sessions that ran earlier, found below a results root."""
+"""Past sessions: where they are, in which order they ran, and which tests failed in the last one."""
 
 from __future__ import annotations
 
 import itertools
 import json
+import operator
 import os
-import re
 from collections.abc import Iterator
+from typing import Any
 
+from ducktape.command_line.defaults import SESSION_ID
 from ducktape.tests.recording.journal import JOURNAL_NAME, read_events
 from ducktape.tests.recording.state import RecordedSession
 from ducktape.tests.status import FAIL
 from ducktape.utils.support.files import open_to_read
 
-_SESSION_ID = re.compile(r"(\d{4}-\d{2}-\d{2})--(\d{3,})")
-
 
 def has_journal(directory: str) -> bool:
-    """Return whether a directory is that of a session with a journal."""
+    """Return whether a directory holds the journal of a session."""
     return os.path.isfile(os.path.join(directory, JOURNAL_NAME))
 
 
 def sessions(results_root: str) -> Iterator[str]:
-    """Yield the directories of all sessions, the one that began last first.
+    """Yield the directories of all sessions, newest first; nothing if the results root does not exist.
 
-    The link ``latest`` is not asked: a driver that is killed does not set it.
-
-    Args:
-        results_root: directory of all sessions; without any if it does not exist.
+    The link ``latest`` is ignored: a driver that is killed does not set it.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the results root cannot be read.
     """
     try:
         names = os.listdir(results_root)
     except FileNotFoundError:
         return
-    found = sorted((match for name in names if (match := _SESSION_ID.fullmatch(name))), key=_date, reverse=True)
-    for _, of_one_day in itertools.groupby(found, key=_date):
-        # The number counts in the directory in which the program was started, and there may be several of them
+    date = operator.itemgetter(1)
+    found = sorted((match for name in names if (match := SESSION_ID.fullmatch(name))), key=date, reverse=True)
+    for _, of_one_day in itertools.groupby(found, key=date):
+        # Numbers are counted in the directory where the program is started, and several may share a results root
         ordered = sorted(of_one_day, key=lambda match: (_began(os.path.join(results_root, match[0])), int(match[2])))
         for match in reversed(ordered):
             yield os.path.join(results_root, match[0])
 
 
 def newest_with_journal(results_root: str) -> str | None:
-    """Return the directory of the newest session that has a journal; ``None`` if there is none.
-
-    Args:
-        results_root: directory of all sessions.
+    """Return the directory of the newest session that has a journal, if any.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the results root cannot be read.
     """
     return next(filter(has_journal, sessions(results_root)), None)
 
 
 def last_failed(results_root: str) -> tuple[str, frozenset[str]] | None:
-    """Return the newest session that has results: its id, and the ids of the tests that failed.
-
-    Args:
-        results_root: directory of all sessions.
-
-    Returns:
-        ``None`` if there is no such session.
+    """Return the id of the newest session that has results, and the ids of its failed tests; ``None`` without one.
 
     Raises:
         RecordError: its journal cannot be understood.
@@ -77,12 +66,23 @@ def last_failed(results_root: str) -> tuple[str, frozenset[str]] | None:
     return None
 
 
-def _date(match: re.Match[str]) -> str:
-    return match[1]
+def reported_results(directory: str) -> tuple[list[Any], int]:
+    """Return the results in the ``report.json`` of a session, and the size of that file in bytes.
+
+    Raises:
+        OSError: there is no report, or it cannot be read.
+        ValueError: it is damaged.
+    """
+    with os.fdopen(open_to_read(os.path.join(directory, "report.json")), "rb") as file:
+        content = file.read()
+    try:
+        return list(json.loads(content)["results"]), len(content)
+    except (KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"it is no report: {type(error).__name__}: {error}") from error
 
 
 def _began(directory: str) -> float:
-    """Return when a session began by its journal; sessions of before there were journals come before all others."""
+    """Return when a session began according to its journal; 0 for sessions without one, which are older."""
     try:
         first = next(read_events(os.path.join(directory, JOURNAL_NAME)), None)
     except OSError:
@@ -97,12 +97,10 @@ def _failed_by_journal(directory: str) -> frozenset[str] | None:
 
 def _failed_by_report(directory: str) -> frozenset[str] | None:
     try:
-        descriptor = open_to_read(os.path.join(directory, "report.json"))
-        with os.fdopen(descriptor, encoding="utf-8", errors="replace") as file:
-            results = json.load(file)["results"]
+        results, _ = reported_results(directory)
         failed = frozenset(str(result["test_id"]) for result in results if result["test_status"] == FAIL)
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):
-        return None  # written half by a program that was killed
+        return None  # damaged
     return failed if results else None

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from ducktape.tests.scheduling import durations as history
 from ducktape.tests.scheduling.durations import durations_below, durations_of
 
 
@@ -137,16 +136,6 @@ def test_every_cut_of_a_journal_can_be_read(tmp_path: Path) -> None:
         assert durations_below(str(tmp_path)) in ({}, {"a": 1.0}, {"a": 1.0, "b": 2.0})
 
 
-def test_lines_that_are_longer_than_what_is_read_at_once_are_put_together(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _journal(tmp_path, "2026-01-01--001", *(_result(str(number), number / 2) for number in range(50)))
-    expected = {str(number): number / 2 for number in range(50)}
-    for size in (17, 300, 1000):
-        monkeypatch.setattr(history, "_BLOCK", size)
-        assert durations_below(str(tmp_path)) == expected
-
-
 def test_only_the_newest_sessions_are_looked_at(tmp_path: Path) -> None:
     for number in range(1, 26):
         _journal(tmp_path, f"2026-01-01--{number:03d}", _result(f"t{number}", 1.0))
@@ -184,6 +173,6 @@ def test_a_long_history_does_not_hold_up_a_run(tmp_path: Path) -> None:
     one_session = time.process_time() - start
     start = time.process_time()
     assert len(durations_below(str(tmp_path))) == 2000
-    # Twenty sessions cost less than four that are decoded line by line, however busy or slow the machine is
+    # Twenty sessions cost less than decoding four, however busy or slow the machine is
     assert time.process_time() - start < 4 * one_session + 0.2
     assert len(decoded) == 6001
