@@ -18,8 +18,8 @@ from ducktape.cluster.transport import (
     framework_commands,
     is_framework_command,
 )
-from ducktape.utils.support.error_text import class_and_text
 from ducktape.utils.support.hooks import answer_of, called
+from ducktape.utils.support.text import class_and_text
 
 VERBS = ("ssh", "ssh_capture", "ssh_output")
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 Stdin = Union[str, bytes, IO[bytes], IO[str], None]
 
 KEPT_STDERR = 32 * 1024
-_SHOWN_COMMAND = 300
 
 # Longest silence of a command of the framework. Large trees are removed, and large logs compressed, without a word.
 IDLE_SEC = 120.0
@@ -74,11 +73,6 @@ def longest_silence(timeout: float | None) -> float | None:
         if 0 < (seconds := float(given)) < math.inf:
             return seconds * factor
     raise ValueError(f"{IDLE_VARIABLE} must be a number of seconds greater than 0, not {given!r}")
-
-
-def shortened(command: str) -> str:
-    """Return a command for messages: whole if it is short."""
-    return command if len(command) <= _SHOWN_COMMAND else f"{command[:_SHOWN_COMMAND]}..."
 
 
 @dataclass(frozen=True)

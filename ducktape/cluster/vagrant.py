@@ -9,7 +9,6 @@ import logging
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from ducktape.cluster.json import JsonCluster, make_remote_account
@@ -18,6 +17,7 @@ from ducktape.cluster.pool.node_names import name_nodes
 from ducktape.cluster.remoteaccount import RemoteAccountError, RemoteAccountSSHConfig
 from ducktape.utils.support.files import write_atomically
 from ducktape.utils.support.hooks import answer_of
+from ducktape.utils.support.parallel import run_parallel
 
 _PROBES_AT_ONCE = 16
 # What a shell answers when there is no such program
@@ -94,12 +94,17 @@ class VagrantCluster(JsonCluster):
             name_nodes(configs)
         except ValueError as error:
             refuse(f"vagrant ssh-config: {error}", None)
-        pool = ThreadPoolExecutor(max_workers=min(_PROBES_AT_ONCE, len(configs)), thread_name_prefix="vagrant-probe")
-        try:
-            probes = [pool.submit(self._describe, config, make_remote_account_func) for config in configs]
-            return _results(configs, probes)
-        finally:
-            pool.shutdown(cancel_futures=True)
+        probes = run_parallel(
+            configs, lambda config: self._describe(config, make_remote_account_func), at_once=_PROBES_AT_ONCE
+        )
+        failures = [(probe.item, probe.error) for probe in probes if probe.error is not None]
+        if failures:
+            reasons = "; ".join(f"{config.host}: {_in_one_line(error)}" for config, error in failures)
+            raise RemoteAccountError(
+                "Vagrant",
+                f"{len(failures)} of {len(configs)} machines could not be asked for their address: {reasons}",
+            ) from failures[0][1]
+        return [probe.result for probe in probes if probe.result is not None]
 
     def _describe(self, config: RemoteAccountSSHConfig, make: Callable[..., Any]) -> dict[str, Any]:
         account = answer_of(make, config, ssh_exception_checks=self._ssh_exception_checks)
@@ -130,18 +135,6 @@ class VagrantCluster(JsonCluster):
                 f"'vagrant ssh-config' in {os.getcwd()} failed with status {done.returncode}: {message}{hint}",
             )
         return done.stdout, done.stderr
-
-
-def _results(configs: list[RemoteAccountSSHConfig], probes: list[Future[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """What the machines answered; one error that names all that did not."""
-    failures = [(config, error) for config, probe in zip(configs, probes, strict=True) if (error := probe.exception())]
-    if not failures:
-        return [probe.result() for probe in probes]
-    reasons = "; ".join(f"{config.host}: {_in_one_line(error)}" for config, error in failures)
-    raise RemoteAccountError(
-        "Vagrant",
-        f"{len(failures)} of {len(configs)} machines could not be asked for their address: {reasons}",
-    ) from failures[0][1]
 
 
 def _in_one_line(error: BaseException) -> str:

@@ -12,9 +12,9 @@ from typing import Any
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.errors import DucktapeError, TimeoutError
 from ducktape.services.support.allocation import request_nodes, session_says, take_over_accounts
-from ducktape.services.support.parallel import run_on_nodes
 from ducktape.template import TemplateRenderer
 from ducktape.utils.support.hooks import HookError, answer_of, called
+from ducktape.utils.support.parallel import run_each
 from ducktape.utils.support.stopwatch import Stopwatch
 
 
@@ -452,12 +452,12 @@ def _on_each_node(service: Service, work: Callable[[Any], Any], *, try_all: bool
     def note(node: Any, error: BaseException) -> None:
         service.logger.warning("%s: one more node failed: %r", service.who_am_i(node), error)
 
-    side_by_side = service.parallel_nodes is True
-    if side_by_side and service._revived:
+    parallel = service.parallel_nodes is True
+    if parallel and service._revived:
         # What is done for a dead test has a time limit, and an interrupt means that the time is over. Side by side
         # every node has its turn anyway.
         try_all = False
-    return run_on_nodes(list(service.nodes), work, note, side_by_side=side_by_side, try_all=try_all)
+    return run_each(list(service.nodes), work, note, parallel=parallel, try_all=try_all)
 
 
 def _prepare(service: Service, node: Any, *, clean: bool) -> None:

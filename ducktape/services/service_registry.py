@@ -10,8 +10,8 @@ from typing import Any
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.jvm_logging import JVMLogger
 from ducktape.services.support.record import problem_with, record_of
-from ducktape.utils.support.error_text import class_and_text
 from ducktape.utils.support.hooks import HookError, called
+from ducktape.utils.support.text import class_and_text
 
 Listener = Callable[[dict[str, Any] | str], object]
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ducktape.errors import DucktapeError
+from ducktape.utils.support.text import shorten
 
 _SHOWN_COMMAND = 200
 
@@ -63,5 +64,5 @@ class RemoteCommandError(RemoteAccountError):
         return text
 
     def __repr__(self) -> str:
-        command = self.cmd if len(str(self.cmd)) <= _SHOWN_COMMAND else f"{self.cmd[:_SHOWN_COMMAND]}..."
+        command = shorten(self.cmd, _SHOWN_COMMAND)
         return f"{type(self).__name__}({self.account_str!r}, {command!r}, {self.exit_status!r})"

@@ -11,7 +11,7 @@ from typing import Any
 from ducktape.cluster.account.errors import RemoteCommandError
 from ducktape.cluster.account.process_search import LISTING, java_search, search_for
 from ducktape.cluster.transport import framework_commands
-from ducktape.utils.support.error_text import short_text
+from ducktape.utils.support.text import short_text
 
 
 def signal_number(sig: int | str) -> int:

@@ -20,8 +20,8 @@ from typing import Any
 
 from ducktape.cluster.consts import WINDOWS
 from ducktape.cluster.health.probe import first_line_of, one_line
+from ducktape.utils.process.proc import end_with_parent
 from ducktape.utils.process.spawn import HELD_BACK, release_signals, start_child
-from ducktape.utils.process.tree import end_with_parent
 
 CHECK_SEC = 5.0
 # A login costs processor time on this machine: hundreds of nodes cannot all be asked within the usual limit.

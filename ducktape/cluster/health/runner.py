@@ -20,8 +20,9 @@ from typing import Any
 
 from ducktape.cluster.health.hints import explain, remedy_for
 from ducktape.cluster.health.probe import Examination, Findings, introduce, one_line
+from ducktape.utils.process.proc import end_with_parent
 from ducktape.utils.process.spawn import release_signals, start_child
-from ducktape.utils.process.tree import child_pids, end_with_parent
+from ducktape.utils.process.tree import child_pids
 
 AT_ONCE = 8
 # Commands are given the whole time, and whoever waits for them a moment more to say what happened.

@@ -12,7 +12,8 @@ import time
 from collections import deque
 from typing import IO, TYPE_CHECKING, Protocol
 
-from ducktape.cluster.transport import BoundedBytes, Stdin, longest_silence, shortened, stdin_chunks
+from ducktape.cluster.transport import BoundedBytes, Stdin, longest_silence, stdin_chunks
+from ducktape.utils.support.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,12 +108,12 @@ class PipedCommand:
             if piece:
                 return piece
             if not events:
-                raise TimeoutError(f"{self._name}: no output for {self._timeout} seconds: {shortened(self._command)}")
+                raise TimeoutError(f"{self._name}: no output for {self._timeout} seconds: {shorten(self._command)}")
             if any(descriptor == self._in for descriptor, _ in events):
                 deadline = self._deadline()  # whoever takes input is not silent
             # A chatty stderr must not stretch the wait for stdout.
             if self._reading and deadline is not None and time.monotonic() >= deadline:
-                raise TimeoutError(f"{self._name}: no output for {self._timeout} seconds: {shortened(self._command)}")
+                raise TimeoutError(f"{self._name}: no output for {self._timeout} seconds: {shorten(self._command)}")
         return b""
 
     def exit_status(self) -> int:
@@ -128,12 +129,12 @@ class PipedCommand:
                 status = process.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 raise TimeoutError(
-                    f"{self._name}: not ended after {self._timeout} seconds: {shortened(self._command)}"
+                    f"{self._name}: not ended after {self._timeout} seconds: {shorten(self._command)}"
                 ) from None
         return -1 if status < 0 else status
 
     def stderr(self) -> bytes:
-        """What came on stderr, shortened in the middle when long."""
+        """What came on stderr in the middle when long."""
         return self._errors.value()
 
     def close(self) -> None:
@@ -209,7 +210,7 @@ class PipedCommand:
         while self._input is not None:
             if not self._poll.poll(_milliseconds(deadline)):
                 raise TimeoutError(
-                    f"{self._name}: input not taken for {self._timeout} seconds: {shortened(self._command)}"
+                    f"{self._name}: input not taken for {self._timeout} seconds: {shorten(self._command)}"
                 )
             self._feed()
 

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 
 from ducktape.cluster.sandbox.cgroupfs import hold, read, remove_tree, write
+from ducktape.utils.process.proc import read_stat
 
 PREFIX = "ducktape-sandbox-"
 KEEPER = "dt-keeper"  # the name of the process that the rest of a group's name is the id of
@@ -209,9 +210,9 @@ def enter(paths: dict[str, str]) -> None:
 
 def is_keeper(pid: str) -> bool:
     """Whether a process id is that of a living process that holds a sandbox."""
-    # A dead one keeps its name until whoever inherited it takes leave of it
-    name, _, rest = read(f"/proc/{pid}/stat").partition("(")[2].rpartition(") ") if pid.isdecimal() else ("", "", "")
-    return name == KEEPER and rest[0] not in "ZX"
+    # A dead one keeps its name until it is reaped
+    stat = read_stat(pid) if pid.isdecimal() else None
+    return stat is not None and stat.name == KEEPER and not stat.is_dead
 
 
 def leftovers() -> list[str]:

@@ -19,6 +19,7 @@ import time
 
 from ducktape.cluster.sandbox import cgroups
 from ducktape.cluster.sandbox.network import HOST_LINK, Netlink
+from ducktape.utils.process.proc import read_stat
 
 _KEYS = "ducktape-sandbox-"
 _MOST_PATIENCE = 2.0
@@ -64,15 +65,19 @@ def _lonely_keepers() -> list[int]:
 
 def _is_lonely(pid: str) -> bool:
     try:
-        if _is_dead(pid):
-            return False  # and not yet taken leave of
+        stat = read_stat(pid)
+        if stat is None or stat.is_dead:
+            return False
         driver = _watched_by(pid)
         # Before kernels let a process watch another, only the parent tells; in a container the driver may be process 1
         if driver is None:
-            return _parent_of(pid) == 1 and not _is_driver("1")
+            return stat.parent == 1 and not _is_driver("1")
     except OSError:  # it is gone by now, or its owner is somebody else
         return False
-    return driver <= 0 or _is_dead(str(driver))
+    if driver <= 0:
+        return True
+    stat = read_stat(driver)
+    return stat is None or stat.is_dead
 
 
 def _watched_by(pid: str) -> int | None:
@@ -83,22 +88,6 @@ def _watched_by(pid: str) -> int | None:
                 if line.startswith("Pid:"):
                     return int(line.split()[1])
     return None
-
-
-def _is_dead(pid: str) -> bool:
-    try:
-        return _status_of(pid)[0] in "ZX"
-    except FileNotFoundError:
-        return True
-
-
-def _parent_of(pid: str) -> int:
-    return int(_status_of(pid)[1])
-
-
-def _status_of(pid: str) -> list[str]:
-    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-        return file.read().rpartition(")")[2].split()
 
 
 def _is_driver(pid: str) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 import ducktape
 from ducktape.cluster.sandbox import cgroups
 from ducktape.cluster.sandbox.ipc import LARGEST, post
+from ducktape.utils.process.proc import read_stat
 from ducktape.utils.process.untraced import UnseenProcess, start_unseen
 
 _SECONDS = 60.0
@@ -107,20 +108,13 @@ class Keeper:
             with contextlib.suppress(TimeoutError):
                 return letter.recv(LARGEST)
             now = time.monotonic()
-            if not _is_stopped(self.pid):
+            stat = read_stat(self.pid)
+            if stat is None or not stat.is_stopped:
                 last_seen_running = now
             elif self.was_silent or now - last_seen_running > _SECONDS_OF_STANDSTILL:
                 raise TimeoutError(": it is stopped (SIGSTOP, or a debugger)")
             if now >= deadline:
                 raise TimeoutError(f" for {seconds:g} seconds")
-
-
-def _is_stopped(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()[0] in "Tt"
-    except OSError:
-        return False
 
 
 class OwnKeeper(Keeper):

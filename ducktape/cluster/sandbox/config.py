@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ducktape.cluster.pool.cluster_file import read_cluster_file, refuse
+from ducktape.utils.support.text import shorten
 
 _MOST_NODES = 250
 _USUAL_NODES = 30
@@ -273,5 +274,4 @@ def _mount(value: Any, place: str) -> dict[str, str]:
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value, default=str)
-    return text if len(text) < 80 else f"{text[:80]}..."
+    return shorten(json.dumps(value, default=str), 80)

@@ -28,13 +28,12 @@ from ducktape.cluster.sandbox.syscalls import (
     CLONE_NEWNET,
     CLONE_NEWNS,
     CLONE_NEWUTS,
-    die_with_parent,
     drop_capabilities,
     set_command_line,
     set_hostname,
-    set_process_name,
     unshare,
 )
+from ducktape.utils.process.proc import close_descriptors, detach_standard_streams, end_with_parent, set_name
 
 NETWORK_WANTED, NETWORK_THERE, READY = b"network", b"there", b"ready"
 END_ALL = b"end all"
@@ -55,13 +54,13 @@ def be_a_node(talk: socket.socket, host: Host, node: Mapping[str, Any], environm
         environment: of commands.
     """
     try:
-        die_with_parent(signal.SIGKILL)
-        set_process_name(_NAME)
+        end_with_parent(signal.SIGKILL)
+        set_name(_NAME)
         set_command_line(_NAME)
         os.setsid()
         for sig in _DEFAULTS:
             signal.signal(sig, signal.SIG_DFL)
-        _close_all_but(talk.fileno())
+        close_descriptors(talk.fileno())
         door = _become(talk, host, node)
         talk.send(READY)
         talk.close()
@@ -90,24 +89,10 @@ def _become(talk: socket.socket, host: Host, node: Mapping[str, Any]) -> socket.
         raise OSError("the network was not made")
     sandbox_network.open_node_link(node["address"])
     drop_capabilities(_CAPABILITIES_OF_THE_MACHINE)
-    _leave_standard_streams()
+    detach_standard_streams()
     if node["program"]:
         run_server(node["program"])
     return door
-
-
-def _leave_standard_streams() -> None:
-    """Hold nothing of the driver: those that there were belong to it."""
-    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    for number in range(3):
-        os.dup2(null, number)
-    os.close(null)
-
-
-def _close_all_but(descriptor: int) -> None:
-    highest = os.sysconf("SC_OPEN_MAX")
-    os.closerange(3, descriptor)
-    os.closerange(descriptor + 1, highest if highest > 0 else 4096)
 
 
 class _Door:

@@ -20,7 +20,8 @@ from typing import Any
 
 from ducktape.cluster.sandbox import cgroups, ipc
 from ducktape.cluster.sandbox.nodes import Nodes
-from ducktape.cluster.sandbox.syscalls import die_with_parent, set_command_line, set_process_name
+from ducktape.cluster.sandbox.syscalls import set_command_line
+from ducktape.utils.process.proc import end_with_parent, set_name
 
 
 class _Loop:
@@ -99,7 +100,7 @@ def main() -> None:
     """Be the keeper, from its first moment to its last."""
     os.chdir("/")
     settings = json.load(sys.stdin)
-    set_process_name(cgroups.KEEPER)
+    set_name(cgroups.KEEPER)
     set_command_line("ducktape-sandbox")
     for sig in (signal.SIGINT, signal.SIGHUP):
         signal.signal(sig, signal.SIG_IGN)
@@ -114,7 +115,7 @@ def main() -> None:
         driver = _descriptor_of(settings["driver"])
         if driver < 0:
             # The kernel sends it at the end of the thread that has started this process, so it is the second choice
-            die_with_parent(signal.SIGTERM)
+            end_with_parent(signal.SIGTERM)
         if os.getppid() != settings["driver"]:
             return
         nodes = Nodes(settings)

@@ -13,6 +13,8 @@ import signal
 import struct
 from collections.abc import Iterator
 
+from ducktape.utils.process.proc import read_stat
+
 CLONE_NEWNS = 0x0002_0000
 CLONE_NEWCGROUP = 0x0200_0000
 CLONE_NEWUTS = 0x0400_0000
@@ -175,23 +177,15 @@ def set_hostname(name: str) -> None:
     _check(_libc.sethostname(name.encode(), len(name.encode())), "sethostname")
 
 
-def die_with_parent(sig: int) -> None:
-    """Ask for a signal when the parent of this process dies."""
-    _check(_libc.prctl(_PR_SET_PDEATHSIG, sig, 0, 0, 0), "prctl")
-
-
-def set_process_name(name: str) -> None:
-    """Change what others see as the name of this process; 15 bytes of it."""
-    _libc.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
-
-
 def set_command_line(text: str) -> None:
     """Change what others see as the command line of this process, and empty the environment that it started with.
 
     The kernel shows the memory where it put both, so that is overwritten. Where ``/proc`` is missing nothing is shown.
     """
-    with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
-        first, end, _, end_of_environment = map(int, file.read().rpartition(")")[2].split()[45:49])
+    stat = read_stat("self")
+    if stat is None:
+        return
+    first, end, _, end_of_environment = map(int, stat.fields[45:49])
     if not 0 < first < end <= end_of_environment:
         return
     ctypes.memset(first, 0, end_of_environment - first)

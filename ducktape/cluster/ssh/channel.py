@@ -8,8 +8,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from ducktape.cluster.transport import BoundedBytes, Stdin, shortened, stdin_chunks
+from ducktape.cluster.transport import BoundedBytes, Stdin, stdin_chunks
 from ducktape.utils.support.deadline import Deadline
+from ducktape.utils.support.text import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +59,7 @@ def start_command(channel: Any, command: str, deadline: Deadline, *, name: str, 
     Raises:
         TimeoutError: (builtin) it does not answer in time; whether the command runs is unknown.
     """
-    bound_answers(channel, deadline, f"{name}: not started after {limit:g} seconds: {shortened(command)}")
+    bound_answers(channel, deadline, f"{name}: not started after {limit:g} seconds: {shorten(command)}")
     # A path of a node may have names that are not UTF-8.
     channel.exec_command(command.encode("utf-8", "surrogateescape"))
 
@@ -187,7 +188,7 @@ class SshCommand:
         return status
 
     def stderr(self) -> bytes:
-        """What came on stderr, shortened in the middle when long."""
+        """What came on stderr in the middle when long."""
         return self._errors.value()
 
     def close(self) -> None:
@@ -225,7 +226,7 @@ class SshCommand:
             return None
         remaining = deadline - time.monotonic()
         if remaining <= 0:
-            raise TimeoutError(f"{self._name}: {what} {self._timeout} seconds: {shortened(self._command)}")
+            raise TimeoutError(f"{self._name}: {what} {self._timeout} seconds: {shorten(self._command)}")
         return remaining
 
     def _feed(self, channel: Any) -> bool:

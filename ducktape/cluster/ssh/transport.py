@@ -16,7 +16,7 @@ from ducktape.cluster.ssh.settings import IgnoreMissingHostKeyPolicy, SshSetting
 from ducktape.cluster.ssh.sftp import ANSWER_SEC, SftpFiles
 from ducktape.cluster.transport import Stdin, Transport, longest_silence
 from ducktape.utils.support.deadline import Deadline
-from ducktape.utils.support.error_text import class_and_text
+from ducktape.utils.support.text import class_and_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

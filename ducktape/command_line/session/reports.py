@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ducktape.utils.support.error_text import class_and_text
+from ducktape.utils.support.text import class_and_text
 
 if TYPE_CHECKING:
     from ducktape.tests.recording.journal import Journal

@@ -12,7 +12,7 @@ from typing import Any
 from ducktape.cluster.sandbox.client import SandboxError
 from ducktape.cluster.transport import Completed, Transport, framework_commands
 from ducktape.faults.errors import FaultError, FaultUnavailable
-from ducktape.utils.support.error_text import reason_of
+from ducktape.utils.support.text import reason_of
 
 # Login shells of ordinary users, and sudo, often leave these out
 SEARCH_PATH = 'PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"; export PATH\n'

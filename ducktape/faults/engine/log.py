@@ -9,8 +9,8 @@ import threading
 from typing import Any, Protocol
 
 from ducktape.json_serializable import jsonable, strict_dumps
-from ducktape.utils.support.error_text import reason_of
 from ducktape.utils.support.files import write_atomically
+from ducktape.utils.support.text import reason_of
 
 EVENTS_FILE = "events.json"
 

@@ -14,8 +14,8 @@ from typing import Any
 from ducktape.faults.engine.action import undo_now
 from ducktape.faults.engine.host import Place
 from ducktape.faults.engine.log import EVENTS_FILE, write_events
-from ducktape.utils.support.error_text import reason_of
 from ducktape.utils.support.files import read_start
+from ducktape.utils.support.text import reason_of
 
 HEALER = "clean-up"
 _MOST_OF_FAULTS = 16 * 1024 * 1024

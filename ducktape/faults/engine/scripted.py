@@ -9,18 +9,19 @@ import secrets
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from ducktape.faults.engine.action import Lifeline, Measure, Renewal
 from ducktape.faults.engine.host import Place
 from ducktape.faults.engine.validation import need_number
 from ducktape.faults.errors import FaultUnavailable
 from ducktape.faults.fault import Fault
-from ducktape.utils.support.error_text import reason_of
+from ducktape.utils.support.parallel import run_parallel
+from ducktape.utils.support.text import reason_of
 
 TTL_SEC = 60.0
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class MeasuredFault(Fault):
@@ -134,14 +135,10 @@ class MeasuredFault(Fault):
         self._log(logging.INFO, f"in force again on {line.place.name}, which was off")
 
 
-def side_by_side(items: Sequence[Any], work: Callable[[Any], T]) -> list[T]:
-    """Do something with every item at the same time; raises the first error after all had their turn."""
-    if len(items) < 2:
-        return [work(item) for item in items]
-    with ThreadPoolExecutor(len(items), thread_name_prefix="fault") as pool:
-        futures = [pool.submit(work, item) for item in items]
-    errors = [error for future in futures if (error := future.exception()) is not None]
-    if not errors:
-        return [future.result() for future in futures]
-    unavailable = [error for error in errors if isinstance(error, FaultUnavailable)]
-    raise (unavailable or errors)[0]
+def side_by_side(items: Sequence[T], work: Callable[[T], R]) -> list[R]:
+    """Call ``work(item)`` for all items in parallel; raises the first error, preferably that a fault is unavailable."""
+    attempts = run_parallel(items, work)
+    errors = [attempt.error for attempt in attempts if attempt.error is not None]
+    if errors:
+        raise next((error for error in errors if isinstance(error, FaultUnavailable)), errors[0])
+    return [cast(R, attempt.result) for attempt in attempts]

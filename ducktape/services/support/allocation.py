@@ -7,7 +7,7 @@ from typing import Any
 
 from ducktape.cluster.node_container import InsufficientResourcesError
 from ducktape.command_line.defaults import ConsoleDefaults
-from ducktape.utils.support.error_text import class_and_text
+from ducktape.utils.support.text import class_and_text
 
 
 def session_says(context: Any, option: str) -> bool:

@@ -9,9 +9,9 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ducktape.services.support.parallel import work_off
-from ducktape.utils.support.error_text import short_text
 from ducktape.utils.support.hooks import called
+from ducktape.utils.support.parallel import run_parallel
+from ducktape.utils.support.text import short_text
 
 DUMP_SEC = 30.0
 _DUMPS_AT_ONCE = 16
@@ -43,7 +43,8 @@ def dump_services(services: Iterable[Any], log: Callable[[int, str], None], *, s
             if hook is not None and _takes_a_node(hook, node):
                 under_way[len(jobs)] = f"service {service.service_id} on {node.account.hostname}"
                 jobs.append(functools.partial(dump, len(jobs), hook, node))
-    if jobs and not work_off(jobs, at_once=_DUMPS_AT_ONCE, timeout=seconds):
+    attempts = run_parallel(jobs, lambda job: job(), at_once=_DUMPS_AT_ONCE, timeout=seconds)
+    if not all(attempt.done for attempt in attempts):
         late = "; ".join(list(under_way.values()))
         under_way.clear()
         log(logging.WARNING, f"The state of some services was not dumped within {seconds:g} seconds: {late}")

@@ -13,7 +13,7 @@ from typing import Any
 
 from ducktape.cluster.copy.tar_commands import named
 from ducktape.cluster.transport import framework_commands
-from ducktape.utils.support.error_text import class_and_text, reason_of
+from ducktape.utils.support.text import class_and_text, reason_of
 
 
 @dataclass

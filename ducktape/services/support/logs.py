@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 from ducktape.cluster.transport import framework_commands
@@ -15,9 +14,9 @@ from ducktape.jvm_logging import logs_of
 from ducktape.services.support.log_compression import compress_command, compress_logs, compressed_path, failures_noted
 from ducktape.services.support.log_paths import can_be_compressed, has_wildcards, matches, path_of_log
 from ducktape.services.support.log_places import NodeDirectories, Places
-from ducktape.services.support.parallel import work_off
-from ducktape.utils.support.error_text import class_and_text, reason_of
 from ducktape.utils.support.hooks import called
+from ducktape.utils.support.parallel import run_parallel
+from ducktape.utils.support.text import class_and_text, reason_of
 
 __all__ = [
     "MissingLog",
@@ -109,8 +108,8 @@ def collect_logs(
     by_account: dict[int, list[_Job]] = {}
     for job in jobs:
         by_account.setdefault(id(job.node.account), []).append(job)
-    work = [partial(_do_all, group) for group in by_account.values()]
-    if not work_off(work, at_once=_NODES_AT_ONCE, timeout=timeout):
+    attempts = run_parallel(list(by_account.values()), _do_all, at_once=_NODES_AT_ONCE, timeout=timeout)
+    if not all(attempt.done for attempt in attempts):
         for job in jobs:
             job.cut(f"not collected within {timeout:g} seconds")
     return [missing for job in jobs for missing in job.missing]

@@ -24,7 +24,7 @@ from ducktape.jvm_logging import logs_of
 from ducktape.services.background_thread import BackgroundThreadService
 from ducktape.services.service import Service, ServiceIdFactory, begin_life
 from ducktape.services.support.snapshot import PlainAttributes, values_of
-from ducktape.utils.support.error_text import short_text
+from ducktape.utils.support.text import short_text
 
 _ROOM_FOR_ATTRIBUTES = 16 * 1024  # characters, for all attributes of one service and of its nodes
 # The framework's own, which a service that is made again gets by other ways

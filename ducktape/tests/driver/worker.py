@@ -34,8 +34,9 @@ from ducktape.tests.test_context import TestContext
 from ducktape.tests.worker.crash_cleanup import CleanUp
 from ducktape.tests.worker.lifecycle import describe_exception
 from ducktape.tests.worker.request import CleanUpRequest, TestRequest
+from ducktape.utils.process.proc import end_with_parent
 from ducktape.utils.process.spawn import HELD_BACK, start_child
-from ducktape.utils.process.tree import Family, end_with_parent, signal_group
+from ducktape.utils.process.tree import Family, signal_group
 from ducktape.utils.support.console import make_streams_usable
 from ducktape.utils.support.files import read_start
 from ducktape.utils.support.stopwatch import Stopwatch

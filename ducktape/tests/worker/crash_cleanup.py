@@ -27,8 +27,8 @@ from ducktape.services.support.logs import Order, collect_logs, compress_logs
 from ducktape.services.support.record import described, named_nodes, problem_with, revive
 from ducktape.tests.loading.discovery import import_test_module
 from ducktape.tests.test_context import TestContext
-from ducktape.utils.support.error_text import short_text
 from ducktape.utils.support.hooks import called
+from ducktape.utils.support.text import short_text
 
 __all__ = ["CleanUp", "clean_up", "dump_services"]
 

@@ -10,14 +10,13 @@ these requests do nothing, and process groups remain.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import dataclasses
-import functools
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeVar
+
+from ducktape.utils.process.proc import adopt_orphans, read_stat
 
 if TYPE_CHECKING:
     import psutil
@@ -25,46 +24,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MARK_VARIABLE = "DUCKTAPE_TEST_PROCESS"
-_PR_SET_PDEATHSIG = 1
-_PR_SET_NAME = 15
-_PR_SET_CHILD_SUBREAPER = 36
-
-
-@functools.cache
-def _prctl() -> Callable[..., int] | None:
-    if not sys.platform.startswith("linux"):
-        return None
-    function: Callable[..., int] | None = getattr(ctypes.CDLL(None, use_errno=True), "prctl", None)
-    return function
-
-
-def adopt_orphans() -> None:
-    """Become the parent of every descendant whose own parent dies (Linux: "child subreaper")."""
-    prctl = _prctl()
-    if prctl is not None:
-        prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def end_with_parent(sig: signal.Signals) -> None:
-    """Ask for a signal when the parent of this process dies (Linux only).
-
-    Args:
-        sig: the signal to be sent to this process.
-    """
-    prctl = _prctl()
-    if prctl is not None:
-        prctl(_PR_SET_PDEATHSIG, int(sig), 0, 0, 0)
-
-
-def set_name(name: str) -> None:
-    """Change what others see as the name of this process (Linux only).
-
-    Args:
-        name: at most 15 bytes; call this in the main thread.
-    """
-    prctl = _prctl()
-    if prctl is not None:
-        prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
 
 
 def child_pids(of: int | None = None) -> set[int]:
@@ -125,18 +84,11 @@ def of_this_test(pids: Iterable[int]) -> list[int]:
     spared, parent = {os.getpid()}, os.getppid()
     while parent > 1 and parent not in spared:
         spared.add(parent)
-        parent = _parent_of(parent)
+        stat = read_stat(parent)
+        parent = stat.parent if stat is not None else 0
     others = [pid for pid in pids if pid not in spared]
     mark = os.environ.get(_MARK_VARIABLE)
     return others if mark is None else Family(mark, os.getsid(0)).members(others)
-
-
-def _parent_of(pid: int) -> int:
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            return int(file.read().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
 
 
 def _environment_of(pid: int) -> list[bytes]:

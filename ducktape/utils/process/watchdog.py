@@ -15,8 +15,9 @@ import signal
 import sys
 import time
 
+from ducktape.utils.process.proc import close_descriptors, detach_standard_streams, read_stat, set_name
 from ducktape.utils.process.spawn import HELD_BACK
-from ducktape.utils.process.tree import Family, set_name
+from ducktape.utils.process.tree import Family
 from ducktape.utils.process.untraced import fork_unseen
 
 _ENDING = "dt-ending"
@@ -115,22 +116,13 @@ def _guard(reader: int, writer: int) -> None:
         set_name("dt-guardian")
         if reader <= 2:  # of a parent without standard streams: it must not be taken for one of them
             reader = fcntl.fcntl(reader, fcntl.F_DUPFD_CLOEXEC, 3)
-        _close_all_but(reader)
+        detach_standard_streams()
+        close_descriptors(reader)
         children = _listen(reader)
         _end(children)
         code = 0
     finally:
         os._exit(code)
-
-
-def _close_all_but(descriptor: int) -> None:
-    # Whoever reads the output of the driver must not wait for this process as well
-    null = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2):
-        os.dup2(null, standard)
-    highest = os.sysconf("SC_OPEN_MAX")
-    os.closerange(3, descriptor)
-    os.closerange(descriptor + 1, highest if highest > 0 else 4096)
 
 
 def _listen(reader: int) -> dict[int, str]:
@@ -153,7 +145,8 @@ def _end(children: dict[int, str]) -> None:
     while children:
         elapsed = time.monotonic() - start
         for pid, mark in list(children.items()):
-            name = _name_of(pid)
+            stat = read_stat(pid)
+            name = "" if stat is None or stat.is_dead else stat.name
             limit = _SECONDS_TO_TEAR_DOWN if name == _ENDING else _SECONDS_TO_ANSWER
             if name and elapsed < limit:
                 continue
@@ -169,13 +162,3 @@ def _end_family(pid: int, mark: str) -> None:
         if member != os.getpid():
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(member, signal.SIGKILL)
-
-
-def _name_of(pid: int) -> str:
-    """Return the name of a process; an empty text for one that has ended."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            name, _, rest = file.read().partition("(")[2].rpartition(")")
-    except OSError:
-        return ""
-    return "" if rest.split()[0] in "ZX" else name

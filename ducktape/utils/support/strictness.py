@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable
 
 from ducktape.errors import CompatibilityWarning
+from ducktape.utils.support.text import one_line
 
 _MOST_WARNINGS = 1000  # of one session; tests may make up any number
 _LONGEST_WARNING = 1000
@@ -91,7 +92,6 @@ def show_once(warning: str, once_for: str = "") -> None:
 
 
 def _one_line(text: str) -> str:
-    line = " ".join(text.split())
-    shown = line if len(line) <= _LONGEST_WARNING else f"{line[:_LONGEST_WARNING]}..."
     # Names and values come from files: no escape sequence reaches a terminal, and every encoding can carry the line
+    shown = one_line(text, _LONGEST_WARNING)
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in shown)

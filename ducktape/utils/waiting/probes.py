@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from ducktape.utils.support.deadline import Deadline
 from ducktape.utils.support.hooks import answer_of
+from ducktape.utils.support.text import shorten
 
 if TYPE_CHECKING:
     import ssl
@@ -24,7 +25,6 @@ Text = Union[str, "re.Pattern[str]", Callable[[str], Any], None]
 
 _MOST_OUTPUT = 1024 * 1024
 _PIECE = 64 * 1024
-_SHOWN = 300
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def name_of(host: Any) -> str:
 def shortened(text: str) -> str:
     """A text of a length that people read."""
     text = text.rstrip()
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"
+    return shorten(text, mark=f"... ({len(text)} characters)")
 
 
 def seconds_left(deadline: Deadline, attempt: float | None) -> float | None:

@@ -24,7 +24,7 @@ from ducktape.services.support.record import (
     revive,
 )
 from ducktape.tests.loading.discovery import import_test_module
-from ducktape.utils.support.error_text import short_text
+from ducktape.utils.support.text import short_text
 from tests.unit.services.fakes import FakeAccount, FakeContext, RecordingService
 
 

@@ -153,7 +153,8 @@ def test_a_signal_to_a_process_that_leads_no_group_spares_the_group(start: Start
 
 ADOPTING = """
 import os, subprocess, sys
-from ducktape.utils.process.tree import adopt_orphans, child_pids
+from ducktape.utils.process.proc import adopt_orphans
+from ducktape.utils.process.tree import child_pids
 adopt_orphans()
 orphan = int(subprocess.run(
     [sys.executable, "-c", "import subprocess; print(subprocess.Popen(['sleep', '1000'], stdout=2).pid)"],
@@ -216,7 +217,7 @@ def test_a_family_is_known_by_its_session_or_by_its_mark(start: Starter, monkeyp
 
 ENDING_WITH_PARENT = """
 import os, signal, sys, time
-from ducktape.utils.process.tree import end_with_parent
+from ducktape.utils.process.proc import end_with_parent
 reader, writer = os.pipe()
 child = os.fork()
 if child == 0:

@@ -218,7 +218,7 @@ os.read(waiting, 1)
 def test_a_child_that_says_it_is_ending_gets_the_time_that_it_needs(start: Start) -> None:
     parent = start(
         """
-from ducktape.utils.process.tree import end_with_parent
+from ducktape.utils.process.proc import end_with_parent
 def tear_down():
     def on_sigterm(*_):
         say_that_ending()

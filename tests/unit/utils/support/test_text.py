@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from ducktape.cluster.account.errors import RemoteAccountError
-from ducktape.utils.support.error_text import class_and_text, reason_of, short_text
+from ducktape.utils.support.text import class_and_text, reason_of, short_text
 
 
 class Unspeakable(Exception):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exceptions as people read them: their class and their text, since ``KeyError: 1`` says more than ``1``."""
+"""Texts for people: shortened ones, and exceptions with their class, since ``KeyError: 1`` says more than ``1``."""
 
 from __future__ import annotations
 
@@ -8,11 +8,21 @@ from ducktape.errors import DucktapeError
 _LONGEST = 300
 
 
+def shorten(text: str, longest: int = _LONGEST, *, mark: str = "...") -> str:
+    """Return a text, or its first ``longest`` characters and a mark that the rest is missing."""
+    return text if len(text) <= longest else f"{text[:longest]}{mark}"
+
+
+def one_line(text: str, longest: int = _LONGEST) -> str:
+    """Return a text of any number of lines as one line of limited length."""
+    return shorten(" ".join(text.split()), longest)
+
+
 def class_and_text(error: BaseException) -> str:
     """Return class and text of an exception, which may be several lines; never raises, never empty."""
     try:
         text = str(error).strip()
-    except Exception:  # it is shown, not obeyed
+    except Exception:  # code of users
         text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
@@ -27,5 +37,4 @@ def short_text(error: BaseException) -> str:
     """Return class and text of an exception as one line of limited length; never raises, never empty."""
     if isinstance(error, KeyboardInterrupt):
         return "it took too long, or the run was interrupted"
-    line = " ".join(class_and_text(error).split())
-    return line if len(line) <= _LONGEST else line[:_LONGEST] + "..."
+    return one_line(class_and_text(error))
