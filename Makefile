@@ -41,7 +41,7 @@ test:  ## everything that .ci/run runs
 	@$(PYTEST) $(SIDE_BY_SIDE) $(PYTEST_ARGS)
 	@$(BIN)/python -m pytest $(ONE_BY_ONE) $(PYTEST_ARGS)
 
-lowest:  ## unit and contract tests with every requirement at its lower bound in setup.py
+lowest:  ## unit and contract tests with every requirement at its lower bound in pyproject.toml
 	@.ci/prepare test
 	@.ci/lowest $(PYTEST_ARGS)
 

@@ -180,9 +180,23 @@ def test_the_installed_program_runs_a_test_and_writes_its_reports(environment: P
     assert {"report.css", "report.html", "report.json", "report.txt", "report.xml"} <= set(os.listdir(latest))
 
 
-def test_a_mounted_checkout_is_installed_by_its_setup_file(environment: Path, checkout: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "setuptools",
+    [
+        "setuptools>=64",
+        pytest.param(
+            # Of Ubuntu 22.04, whose images suites mount checkouts into: it knows nothing of [project].
+            "setuptools==59.6.0",
+            marks=pytest.mark.skipif(sys.version_info >= (3, 12), reason="needs distutils, which Python 3.12 dropped"),
+        ),
+    ],
+)
+def test_a_mounted_checkout_is_installed_by_its_setup_file(
+    environment: Path, checkout: Path, tmp_path: Path, setuptools: str
+) -> None:
     # Environments of Python 3.12 and later start without setuptools.
-    _checked([environment / "python", "-m", "pip", "install", "--quiet", "setuptools>=64", "wheel"], tmp_path)
+    _checked([environment / "python", "-m", "pip", "install", "--quiet", setuptools, "wheel"], tmp_path)
     _checked([environment / "python", "-m", "pip", "uninstall", "--quiet", "--yes", "ducktape"], tmp_path)
     _checked([environment / "python", "./setup.py", "develop", "install"], checkout)
     assert _checked([environment / "ducktape", "--version"], tmp_path) == f"{ducktape.__version__}\n"
+    assert "No broken requirements found." in _checked([environment / "python", "-m", "pip", "check"], tmp_path)
