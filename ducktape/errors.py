@@ -10,8 +10,10 @@ Each error is defined where it is raised; this is the whole tree::
          ├─ InfrastructureError                        ducktape.errors (for users: not the test's fault)
          ├─ SessionBusyError                           ducktape.tests.recording.journal
          ├─ RecordError                                ducktape.tests.recording.state
-         │   ├─ NoEarlierSessionError                  ducktape.command_line.session.resume
-         │   └─ OtherTestsError                        ducktape.command_line.session.resume
+         │   └─ NoEarlierSessionError                  ducktape.command_line.session.resume
+         ├─ CommandError                               ducktape.command_line.options.errors
+         │   └─ UsageError                             ducktape.command_line.options.errors
+         │       └─ OtherTestsError                    ducktape.command_line.session.resume
          ├─ FaultError                                 ducktape.faults.errors
          ├─ MissingHookError                           ducktape.services.service (a NotImplementedError too)
          ├─ HookError                                  ducktape.utils.support.hooks (a hook is async, or contains yield)
@@ -30,7 +32,6 @@ Each error is defined where it is raised; this is the whole tree::
      ├─ ValueError
      │   ├─ ExpressionError                            ducktape.tests.loading.expressions
      │   └─ UnknownClusterError                        ducktape.command_line.options.clusters
-     ├─ ConfigError                                    ducktape.command_line.options.config_words (never reaches a test)
      ├─ UserWarning
      │   └─ CompatibilityWarning                       ducktape.errors (an error with --strict)
      ├─ EOFError

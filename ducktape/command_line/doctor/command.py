@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``ducktape doctor``: are the nodes of the cluster fit for tests?"""
+"""``ducktape doctor``: checks whether the nodes of the cluster are fit for tests."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
-import math
 import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 from ducktape.command_line.defaults import ConsoleDefaults
-from ducktape.command_line.parse_args import add_host_key_options
+from ducktape.command_line.options.options import Options
+from ducktape.command_line.options.parser import add_cluster_options
+from ducktape.command_line.options.values import seconds
 from ducktape.command_line.session.common import is_sandbox, make_cluster, read_options
 from ducktape.json_serializable import strict_dumps
 from ducktape.utils.support.strictness import begin
 
-# Wrong options are answered without the libraries that reach nodes.
+# Wrong options are reported without the libraries that reach nodes.
 if TYPE_CHECKING:
     from ducktape.cluster.health.probe import Findings
 
@@ -26,7 +26,7 @@ _INTERRUPTED = 130
 
 
 def main(argv: list[str]) -> int:
-    """Examine the nodes of the cluster and print what was found.
+    """Check the nodes of the cluster and print the findings.
 
     Args:
         argv: the command line, with the name of the subcommand in it.
@@ -35,35 +35,39 @@ def main(argv: list[str]) -> int:
         The exit code: 1 if a node cannot be used or there is none, else 0.
 
     Raises:
-        SystemExit: an option is wrong, or there is no such cluster.
+        SystemExit: an option of the subcommand is wrong.
+        CommandError: an option in a configuration file is wrong, or the cluster cannot be constructed.
     """
-    options = create_doctor_parser().parse_args(argv)
-    args = _options_of_a_run(options)
-    # A run finds its classes beside its tests, which here are not looked for.
+    arguments = create_doctor_parser().parse_args(argv)
+    options = _options_of_a_run(arguments)
+    if options is None:
+        return 0
+    # A run finds classes beside its tests, which are not searched here
     sys.path.append(os.getcwd())
     try:
-        if is_sandbox(args):
-            return _visit_sandbox(args, options)
-        findings, remarks = _examine(make_cluster(args), options.timeout)
+        if is_sandbox(options):
+            return _check_sandbox(options, arguments)
+        findings, remarks = _examine(make_cluster(options), arguments.timeout)
     except KeyboardInterrupt:
         return _INTERRUPTED
-    if options.json:
-        print(strict_dumps(_as_json(args["cluster"], findings, remarks), indent=2))
+    if arguments.json:
+        print(strict_dumps(_as_json(options.cluster, findings, remarks), indent=2))
     else:
-        _show(findings, remarks)
+        from ducktape.command_line.doctor.view import render
+
+        print(render(findings, remarks, columns=_columns()))
     return 0 if findings and all(each.usable for each in findings) else 1
 
 
-def _visit_sandbox(args: dict[str, Any], options: argparse.Namespace) -> int:
+def _check_sandbox(options: Options, arguments: argparse.Namespace) -> int:
     from ducktape.command_line.doctor.sandbox import to_json, visit_sandbox
     from ducktape.command_line.doctor.view import render_sandbox
 
-    visit = visit_sandbox(lambda: make_cluster(args), timeout=options.timeout)
-    print(
-        strict_dumps(to_json(args["cluster"], visit), indent=2)
-        if options.json
-        else render_sandbox(visit, columns=_columns())
-    )
+    visit = visit_sandbox(lambda: make_cluster(options), timeout=arguments.timeout)
+    if arguments.json:
+        print(strict_dumps(to_json(options.cluster, visit), indent=2))
+    else:
+        print(render_sandbox(visit, columns=_columns()))
     return 0 if visit.usable else 1
 
 
@@ -72,56 +76,46 @@ def create_doctor_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ducktape",
         usage="ducktape doctor [options]",
-        description="Look whether the nodes of the cluster are fit for tests, and say what to do about it if not.",
-        epilog="Options of a run that stand in configuration files count here, too. Exit code 1 means that a node "
-        "cannot be used. Tests in a directory of that name are run by: ducktape ./doctor",
+        description="Check whether the nodes of the cluster are fit for tests, and suggest what to do if not.",
+        epilog="Options of a run in configuration files apply here, too. Exit code 1 means that a node cannot be used. "
+        "Tests in a directory of that name are run by: ducktape ./doctor",
     )
     parser.add_argument("subcommand", choices=["doctor"], help=argparse.SUPPRESS)
     parser.add_argument(
-        "--cluster", help="localhost, json, vagrant, sandbox, a name that is registered, or a class with its module."
-    )
-    parser.add_argument("--cluster-file", help="File that describes the cluster.")
-    parser.add_argument(
         "--config-file", help=f"Your own file of options, instead of {ConsoleDefaults.USER_CONFIG_FILE}."
     )
-    add_host_key_options(parser)
-    parser.add_argument("--json", action="store_true", help="Print everything that was found as one JSON object.")
+    add_cluster_options(parser)
+    parser.add_argument("--json", action="store_true", help="Print all findings as one JSON object.")
     parser.add_argument(
         "--timeout",
-        type=_seconds,
+        type=seconds,
         default=_TIMEOUT_SEC,
         metavar="SECONDS",
-        help="Longest time for one node (%(default)g).",
+        help="Time limit for one node (%(default)g).",
     )
     return parser
 
 
-def _seconds(text: str) -> float:
-    with contextlib.suppress(ValueError):
-        seconds = float(text)
-        if 0 < seconds < math.inf:
-            return seconds
-    raise argparse.ArgumentTypeError(f"must be a number of seconds greater than 0, not {text}")
-
-
-def _options_of_a_run(options: argparse.Namespace) -> dict[str, Any]:
+def _options_of_a_run(arguments: argparse.Namespace) -> Options | None:
     given = [
         f"--{name.replace('_', '-')}={value}"
         for name in ("cluster", "cluster_file", "config_file", "host_keys", "known_hosts")
-        if (value := getattr(options, name)) is not None
+        if (value := getattr(arguments, name)) is not None
     ]
-    # Nothing at all would be answered with the help page.
-    args = read_options([*given, options.subcommand])
-    begin(strict=args["strict"], show=lambda warning: print(f"WARNING: {warning}", file=sys.stderr))
-    # Nothing is disturbed here, and nodes that would be put aside are those that are to be looked at.
-    return {**args, "lease": None, "check_nodes": False}
+    # The subcommand's name stands for the tests: an empty command line asks for the help
+    options = read_options([*given, arguments.subcommand])
+    if options is None:
+        return None
+    begin(strict=options.strict, show=lambda warning: print(f"WARNING: {warning}", file=sys.stderr))
+    # Nothing is disturbed here, and nodes that a run would quarantine are those to look at
+    return dataclasses.replace(options, lease=None, check_nodes=False)
 
 
 # --- the nodes
 
 
 def _examine(cluster: Any, timeout: float) -> tuple[list[Findings], list[str]]:
-    """Return what was found, and remarks on nodes that were left out."""
+    """Return the findings of the nodes, and remarks on nodes that were left out."""
     from ducktape.cluster.health.runner import examine_all
     from ducktape.tests.driver.worker import start_method
 
@@ -142,7 +136,7 @@ def _examine(cluster: Any, timeout: float) -> tuple[list[Findings], list[str]]:
 
 @dataclasses.dataclass
 class _Taken:
-    """What a cluster gave: nodes, accounts that call themselves unavailable, and remarks on what it kept."""
+    """The nodes of a cluster, accounts that call themselves unavailable, and remarks on nodes that it did not give."""
 
     nodes: list[Any] = dataclasses.field(default_factory=list)
     declined: list[Any] = dataclasses.field(default_factory=list)
@@ -167,7 +161,7 @@ def _take_all(cluster: Any) -> _Taken:
 
 
 def _take_singly(cluster: Any, wanted: Any, taken: _Taken) -> None:
-    """Take what can be had: other runs may hold some of the nodes."""
+    """Allocate nodes one by one, since other runs may hold some of them."""
     from ducktape.cluster.cluster_spec import ClusterSpec
     from ducktape.cluster.node_container import InsufficientHealthyNodesError, InsufficientResourcesError
 
@@ -186,7 +180,7 @@ def _take_singly(cluster: Any, wanted: Any, taken: _Taken) -> None:
 
 
 def _different(accounts: list[Any], remarks: list[str]) -> list[Any]:
-    """Keep the first of those that are this very machine: they all are the same."""
+    """Leave out all but the first of the accounts on this machine: they are the same."""
     local = [account for account in accounts if getattr(account, "is_local", False)]
     if len(local) < 2:
         return accounts
@@ -199,7 +193,7 @@ def _nodes(number: int) -> str:
     return "1 node" if number == 1 else f"{number} nodes"
 
 
-# --- what is printed
+# --- output
 
 
 def _as_json(cluster: str, findings: list[Findings], remarks: list[str]) -> dict[str, Any]:
@@ -221,14 +215,8 @@ def _as_json(cluster: str, findings: list[Findings], remarks: list[str]) -> dict
     }
 
 
-def _show(findings: list[Findings], remarks: list[str]) -> None:
-    from ducktape.command_line.doctor.view import render
-
-    print(render(findings, remarks, columns=_columns()))
-
-
 def _columns() -> int:
     from ducktape.utils.terminal_size import get_terminal_size
 
-    # A file or a pipe is as wide as it needs to be, but nobody reads paragraphs of any width
+    # A file or a pipe has no width, but paragraphs should stay readable
     return get_terminal_size()[0] if sys.stdout.isatty() else 100

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ``--cluster`` may name: the clusters of this package by short names, those of other distributions, any class."""
+"""The clusters that ``--cluster`` may name: those of this package by short names, registered ones, any class."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import importlib
 import os
 import shlex
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ducktape.command_line.defaults import ConsoleDefaults
+from ducktape.command_line.options.options import Options
 from ducktape.errors import DucktapeError
 
 if TYPE_CHECKING:
@@ -28,27 +29,27 @@ _SHOWN_PATHS = 3
 
 
 class UnknownClusterError(ValueError):
-    """There is no cluster of that name; the text is one line for whoever wrote the name."""
+    """There is no cluster of that name; the message is one line."""
 
 
 def full_name(name: str) -> str:
-    """Return the dotted name of a cluster of this package that is given by its short name; other names as they are."""
+    """Return the class that a short name such as ``json`` stands for; other names unchanged."""
     return _OURS.get(name, name)
 
 
 def cluster_class(name: str) -> Callable[..., Any]:
-    """Return what makes a cluster.
+    """Return the class of a cluster.
 
     Args:
         name: ``localhost``, ``json``, ``vagrant`` or ``sandbox``; a class with its module, as in
             ``package.module.Class``; or, without a dot, the name of an entry point of the group ``ducktape.clusters``.
 
     Returns:
-        The class, or whatever else can be called with the keywords of a cluster.
+        The class, or another callable that takes the keywords of a cluster.
 
     Raises:
-        UnknownClusterError: there is none of that name.
-        Exception: whatever importing it raises.
+        UnknownClusterError: there is no cluster of that name.
+        Exception: raised while importing it.
     """
     name = full_name(name)
     module_name, dot, class_name = name.rpartition(".")
@@ -61,11 +62,11 @@ def cluster_class(name: str) -> Callable[..., Any]:
 
 
 def _registered(name: str) -> Callable[..., Any]:
-    """Load what another distribution has registered; asked for only now, since it means reading all distributions."""
+    """Load a cluster that another distribution registers."""
     found = [each for each in _registrations() if each.name == name]
     if not found:
         raise UnknownClusterError(f"There is no cluster with the name {name or '(nothing)'}{_known()}")
-    # A distribution that is installed twice, beside a checkout of it, says the same thing twice.
+    # A distribution that is installed beside a checkout of it registers the same class twice
     different = sorted({each.value for each in found})
     if len(different) > 1:
         raise UnknownClusterError(
@@ -77,7 +78,7 @@ def _registered(name: str) -> Callable[..., Any]:
 
 
 def _registrations() -> Sequence[EntryPoint]:
-    # Here, because it brings e-mail and archives along, and hardly any run needs it
+    # Imported late: it loads e-mail and archive modules, and hardly any run needs it
     from importlib.metadata import entry_points
 
     return tuple(entry_points(group=ENTRY_POINT_GROUP))
@@ -91,25 +92,25 @@ def _known() -> str:
 # --- advice
 
 
-def advice_without_vagrant(error: Exception, args: Mapping[str, Any]) -> str | None:
-    """Return what to do on a machine where the default cluster is of no use; ``None`` if that is not the trouble.
+def advice_without_vagrant(error: Exception, options: Options) -> str | None:
+    """Return advice for a machine without Vagrant, which the default cluster needs; ``None`` for other errors.
 
     Args:
-        error: with which the cluster could not be made.
-        args: the options of a run, or of a subcommand that takes nodes.
+        error: raised by the constructor of the cluster.
+        options: of a run.
     """
-    if full_name(args["cluster"]) != _OURS["vagrant"] or not isinstance(error, DucktapeError):
+    if full_name(options.cluster) != _OURS["vagrant"] or not isinstance(error, DucktapeError):
         return None
     if shutil.which("vagrant") is not None:
         return None
-    file = args["cluster_file"]
-    # What stands in a file needs no Vagrant: then something else is wrong.
+    file = options.cluster_file
+    # A cluster file needs no Vagrant: then something else is wrong
     if file is not None and os.path.exists(file):
         return None
-    choices = [(_command(args, name), meaning) for name, meaning in _at_hand(file)]
+    choices = [(_command(options, name), meaning) for name, meaning in _at_hand(file)]
     width = max(len(command) for command, _ in choices)
     lines = [f"  {command:{width}}   {meaning}" for command, meaning in choices]
-    return "\n".join([_what_is_missing(args["cluster"], file), *lines])
+    return "\n".join([_what_is_missing(options.cluster, file), *lines])
 
 
 def _what_is_missing(cluster: str, file: str | None) -> str:
@@ -119,7 +120,7 @@ def _what_is_missing(cluster: str, file: str | None) -> str:
 
 
 def _at_hand(file: str | None) -> list[tuple[str, str]]:
-    """The clusters that work on this machine as it is, each with what it is."""
+    """Return the clusters that work on this machine as it is, each with a description."""
     found = []
     if file is None and os.path.exists(ConsoleDefaults.CLUSTER_FILE):
         found.append(("json", f"the nodes that stand in {ConsoleDefaults.CLUSTER_FILE}"))
@@ -129,9 +130,9 @@ def _at_hand(file: str | None) -> list[tuple[str, str]]:
     return found
 
 
-def _command(args: Mapping[str, Any], cluster: str) -> str:
-    """The command as it was, as far as it can be shown: other options may hold what nobody else should read."""
-    paths = list(args["test_path"])
+def _command(options: Options, cluster: str) -> str:
+    """Return the command to call instead; leaves out other options, which may contain secrets."""
+    paths = list(options.test_path)
     with contextlib.suppress(OSError):
         paths = ["." if path == os.getcwd() else path for path in paths]
     shown = shlex.join(paths) if len(paths) <= _SHOWN_PATHS else "..."
@@ -139,8 +140,8 @@ def _command(args: Mapping[str, Any], cluster: str) -> str:
 
 
 def sandbox_works() -> bool:
-    """Tell whether this machine lets this user make isolated nodes, by trying the least of it; takes milliseconds."""
-    # Only those need it who have named no cluster
+    """Return whether this user can make sandbox nodes on this machine; tried within milliseconds."""
+    # Needed only where the default cluster fails
     from ducktape.cluster.sandbox.userns import what_is_missing
 
     return what_is_missing() is None

@@ -1,11 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a line of a configuration file splits into arguments."""
+"""Configuration files: their words, and words that are probably mistakes."""
 
 from __future__ import annotations
 
+import difflib
+import errno
+import glob
 import json
+import os
 import re
+from collections.abc import Iterator
+from typing import NamedTuple
 
+from ducktape.command_line.options.errors import UsageError
+from ducktape.utils.support.files import read_text
+
+_RESEMBLANCE = 0.8
 _OPTION_WITH_VALUE = re.compile(r"--[\w-]+=(?=['\"])")
 _QUOTED = re.compile(r"'([^']*)'(?=\s|$)|\"((?:[^\"\\]|\\.)*)\"(?=\s|$)")
 _PLAIN = re.compile(r"\S+")
@@ -59,3 +69,64 @@ def _end_of_json(line: str, start: int) -> int | None:
     except ValueError:
         return None
     return end if end == len(line) or line[end].isspace() else None
+
+
+class Word(NamedTuple):
+    """One argument and the number of its line, from 1."""
+
+    text: str
+    line: int
+
+
+def read_words(path: str) -> list[Word]:
+    """Return the arguments in a configuration file.
+
+    Raises:
+        OSError: it cannot be read, or is not UTF-8 text.
+    """
+    try:
+        lines = read_text(path).splitlines()
+    except UnicodeDecodeError as error:
+        raise OSError(errno.EILSEQ, f"it is not UTF-8 text: {error.reason} at byte {error.start}", path) from None
+    return [Word(text, number) for number, line in enumerate(lines, start=1) for text in split_config_line(line)]
+
+
+def suspicious_words(words: list[Word], paths: list[str], options: list[str]) -> Iterator[tuple[Word, str]]:
+    """Yield the words that count as paths of tests but do not look like paths, each with an explanation.
+
+    Args:
+        words: of the file.
+        paths: the words that are neither options nor values of options.
+        options: the names of all options.
+
+    Raises:
+        UsageError: a word is the name of an option without its dashes.
+    """
+    unchecked = list(paths)
+    for word in words:
+        if word.text not in unchecked:
+            continue
+        unchecked.remove(word.text)
+        meant = similar_option(word.text, options)
+        if os.path.exists(word.text):
+            if meant:
+                yield word, f"the word {word.text} is taken for the path of tests: write ./{word.text}, or {meant}"
+        elif meant:
+            raise UsageError(f"line {word.line}: {word.text!r} is not an option: did you mean {meant}?")
+        elif not _looks_like_tests(word.text):
+            yield (
+                word,
+                f"the word {word.text!r} is neither an option nor an existing path, and is taken for tests",
+            )
+
+
+def similar_option(word: str, options: list[str]) -> str | None:
+    """Return the option that was probably meant by a word, written with or without dashes."""
+    plain = word.partition("=")[0].rstrip(":").lstrip("-").replace("_", "-").casefold()
+    named = {option.removeprefix("--"): option for option in options if option.startswith("--")}
+    close = difflib.get_close_matches(plain, named, n=1, cutoff=_RESEMBLANCE)
+    return named[close[0]] if close else None
+
+
+def _looks_like_tests(word: str) -> bool:
+    return "::" in word or "/" in word or word.endswith((".py", ".yml", ".yaml")) or bool(glob.glob(word))

@@ -1,26 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the program does besides running tests, and how that is recognised."""
+"""The subcommands of the program, and how a command line names one."""
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import io
 import os
 import sys
 from collections.abc import Callable
 
-from ducktape.command_line.parse_args import create_ducktape_parser
+from ducktape.command_line.options.errors import UsageError
+from ducktape.command_line.options.parser import RaisingParser, build_parser
 
 # The module of each has a function `main`, which takes the whole command line and returns the exit code.
-_MODULES = {"doctor": "ducktape.command_line.doctor.command", "report": "ducktape.command_line.report.command"}
+SUBCOMMANDS = {"doctor": "ducktape.command_line.doctor.command", "report": "ducktape.command_line.report.command"}
 
 
 def find_subcommand(argv: list[str]) -> Callable[[list[str]], int] | None:
-    """Return what a command line asks for instead of a run; imports nothing else.
+    """Return the subcommand that a command line names; imports nothing else.
 
-    Only the first positional argument counts, and only its exact name: ``./doctor`` is a path of tests. A line
-    on standard error says so where there is one.
+    Only the first positional argument counts, and only its exact name: ``./doctor`` is a path of tests. Where such a
+    path exists, a line on standard error says how to write it.
 
     Args:
         argv: the command line.
@@ -28,10 +27,10 @@ def find_subcommand(argv: list[str]) -> Callable[[list[str]], int] | None:
     Returns:
         A function of the command line that returns the exit code; ``None`` for a run.
     """
-    if not any(name in argv for name in _MODULES):
+    if not any(name in argv for name in SUBCOMMANDS):
         return None
     name = _first_positional(argv)
-    module = _MODULES.get(name)
+    module = SUBCOMMANDS.get(name)
     if module is None:
         return None
     if os.path.exists(name):
@@ -43,9 +42,10 @@ def find_subcommand(argv: list[str]) -> Callable[[list[str]], int] | None:
 def _first_positional(argv: list[str]) -> str:
     if not argv[0].startswith("-"):
         return argv[0]
-    # Only the options of a run say which words are their values. A wrong one is reported by whoever is called then.
+    # Only the options of a run tell which words are their values. A wrong one is reported when it is parsed again.
     arguments = [argument for argument in argv if argument not in ("-h", "--help")]
-    with contextlib.suppress(SystemExit), contextlib.redirect_stderr(io.StringIO()):
-        paths = create_ducktape_parser().parse_known_args(arguments)[0].test_path
-        return str(paths[0])
-    return ""
+    try:
+        values, _ = build_parser({"test_path": [""]}, RaisingParser).parse_known_args(arguments)
+    except UsageError:
+        return ""
+    return str(values.test_path[0])

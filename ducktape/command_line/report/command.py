@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``ducktape report``: the reports of a session, made from its journal alone."""
+"""``ducktape report``: writes the reports of a session from its journal alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.command_line.session.common import require_current_directory
 
-# Wrong options are answered without what reports are made with.
+# Wrong options are reported without the modules that write reports.
 if TYPE_CHECKING:
     from ducktape.tests.recording.state import RecordedSession
     from ducktape.tests.result import TestResults
@@ -22,18 +22,19 @@ _LONGEST_WAIT_SEC = 60.0
 
 
 def main(argv: list[str]) -> int:
-    """Make the reports of sessions and print where they are.
+    """Write the reports of sessions and print their paths.
 
     Args:
         argv: the command line, with the name of the subcommand in it.
 
     Returns:
-        The exit code: 1 if reports of a session could not be made, else 0, whatever became of the tests.
+        The exit code: 1 if reports of a session could not be written, else 0, also if tests failed.
 
     Raises:
         SystemExit: an option is wrong.
+        CommandError: the current directory does not exist.
     """
-    # Directories may stand before and after an option
+    # Directories may be given before and after an option
     options = create_report_parser().parse_intermixed_args(argv)
     require_current_directory()
     try:
@@ -50,10 +51,10 @@ def create_report_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ducktape",
         usage="ducktape report [options] [RESULTS_DIR ...]",
-        description="Make report.html, report.json, report.txt, report.xml and, if tests failed, rerun-failed.yml from "
-        "the journal of a session, also of one that was killed or is still going on.",
-        epilog="Exit code 1 means that reports could not be made; failed tests do not count. Tests in a directory of "
-        "that name are run by: ducktape ./report",
+        description="Write report.html, report.json, report.txt, report.xml and, if tests failed, rerun-failed.yml "
+        "from the journal of a session, even if it was killed or is still running.",
+        epilog="Exit code 1 means that reports could not be written; failed tests do not count. Tests in a directory "
+        "of that name are run by: ducktape ./report",
     )
     parser.add_argument("subcommand", choices=["report"], help=argparse.SUPPRESS)
     parser.add_argument(
@@ -66,13 +67,13 @@ def create_report_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output",
         metavar="DIR",
-        help="Where to write instead; with more than one RESULTS_DIR into a directory for each session.",
+        help="Directory to write to instead; with more than one RESULTS_DIR, each session gets a directory there.",
     )
     return parser
 
 
 def _report_all(places: list[str], output: str | None) -> list[str]:
-    """Make all reports that can be made, and return in a line each what could not."""
+    """Write the reports of several sessions, and return one line for each failure."""
     from ducktape.errors import DucktapeError
 
     failures: list[str] = []
@@ -93,7 +94,7 @@ def _report_all(places: list[str], output: str | None) -> list[str]:
 
 
 def _find(place: str) -> str:
-    """Return the directory of the session that a place means."""
+    """Return the directory of a session, given that directory, a link to it, or the directory of all sessions."""
     from ducktape.command_line.session.resume import without_link
     from ducktape.tests.recording import past_sessions as earlier
     from ducktape.tests.recording.state import RecordError
@@ -119,12 +120,12 @@ def _target(directory: str, output: str | None, *, several: bool) -> str:
 
 
 def _report_to(target: str, directory: str) -> list[str]:
-    """Write the reports of one session; returns what could not be written."""
+    """Write the reports of one session; returns the failures."""
     from ducktape.errors import DucktapeError
     from ducktape.tests.recording.state import RecordedSession
     from ducktape.utils.support.files import locked_directory
 
-    # Read under the lock: what is written is never older than what is there
+    # Read under the lock: newer reports are never replaced by older ones
     with locked_directory(target, wait_sec=_LONGEST_WAIT_SEC) as is_ours:
         if not is_ours:
             raise DucktapeError(f"Another program is writing reports to {target}: try again when it is done")
@@ -144,8 +145,8 @@ def _report(recorded: RecordedSession, directory: str) -> list[str]:
             written.append(path)
         except OSError as error:
             failures.append(_cannot_write(error, path))
-            break  # nor will the others go there
-        except Exception as error:  # one report among many, made of whatever the journal says
+            break  # the others would fail, too
+        except Exception as error:  # one report among several must not prevent the others
             failures.append(f"Could not make {path}: {type(error).__name__}: {error}")
     print("\n    ".join([_headline(recorded, results), *written]))
     if recorded.damaged_lines:
@@ -155,7 +156,7 @@ def _report(recorded: RecordedSession, directory: str) -> list[str]:
 
 
 def _files(results: TestResults, expected: int | None, directory: str) -> Iterable[tuple[str, Callable[[str], None]]]:
-    """Yield the name of every report, and what writes it to a path."""
+    """Yield the name of every report, and a function that writes it to a path."""
     from ducktape.tests.reports import html, json_report, junit, rerun, text
     from ducktape.utils.support.files import write_atomically
 

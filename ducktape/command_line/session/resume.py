@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run takes from earlier ones: a session to go on with, and the tests that failed."""
+"""What a run takes from earlier sessions: one to resume, and the tests that failed."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import glob
 import itertools
@@ -13,9 +14,10 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from ducktape.command_line.parse_args import create_ducktape_parser
+from ducktape.command_line.options.errors import CommandError, UsageError
+from ducktape.command_line.options.options import Options
 from ducktape.tests.recording import past_sessions as earlier
-from ducktape.tests.recording.journal import Journal
+from ducktape.tests.recording.journal import Journal, SessionBusyError
 from ducktape.tests.recording.not_run import NotRun
 from ducktape.tests.recording.state import RecordedSession, RecordError
 from ducktape.tests.test_context import TestContext
@@ -23,23 +25,21 @@ from ducktape.utils.support.masking import masked
 
 _SHOWN = 3
 _NOT_FOUND = "was not found again when the session was resumed"
-# They choose among the tests order them. That was done when the session began, and may come out differently now.
-_DONE_AT_THE_BEGINNING: dict[str, Any] = {
-    "repeat": 1,
-    "subsets": 1,
-    "subset": 0,
-    "sample": None,
-    "keyword": None,
-    "tags": None,
-    "last_failed": False,
-    "failed_first": False,
-    "shuffle": None,
+# They selected and ordered the tests when the session began, and may select others now
+_SELECTING_ONCE = {
+    "repeat",
+    "subsets",
+    "subset",
+    "sample",
+    "keyword",
+    "tags",
+    "last_failed",
+    "failed_first",
+    "shuffle",
 }
-
-
-# What they say is known as long as the session is, and may be said again
-_CHOOSING_BY_NAME = {"test_path", "exclude", "parameters"}
-_CHOOSING = {*_DONE_AT_THE_BEGINNING, *_CHOOSING_BY_NAME}
+# The journal knows these, so the same values may be given again
+_SELECTING_BY_NAME = {"test_path", "exclude", "parameters"}
+_SELECTING = _SELECTING_ONCE | _SELECTING_BY_NAME
 _NAMES = {"keyword": "-k", "test_path": "the paths of tests"}
 
 
@@ -47,8 +47,8 @@ class NoEarlierSessionError(RecordError):
     """No session has run yet, so there is nothing to learn from it."""
 
 
-class OtherTestsError(RecordError):
-    """Options would choose other tests than those that the session began with."""
+class OtherTestsError(UsageError):
+    """Options would select other tests than those that the session began with."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,62 +56,75 @@ class Resumed:
     """A session that was taken over.
 
     Attributes:
-        recorded: what it has come to.
-        options: with which it goes on, in the form that the parser of the command line gives them.
-        journal: nobody else writes it from now on.
+        recorded: its state so far.
+        options: with which it continues.
+        journal: written by nobody else from now on.
     """
 
     recorded: RecordedSession
-    options: dict[str, Any]
+    options: Options
     journal: Journal
 
 
-def resume(args: Mapping[str, Any], present: Mapping[str, Any]) -> Resumed:
-    """Take a session over; waits some seconds for a driver that is about to end.
+def resume(results_root: str, wanted: str, given: Mapping[str, Any]) -> Resumed:
+    """Take over a session; waits some seconds for a driver that is about to end.
 
     Args:
-        args: the options, ``resume`` among them.
-        present: those that stand on the command line.
+        results_root: directory of all sessions.
+        wanted: as for :func:`find_session`.
+        given: the options on the command line.
 
     Raises:
-        RecordError: there is no such session, or an option would choose other tests.
-        SessionBusyError: it still runs.
+        OtherTestsError: an option would select other tests.
+        CommandError: there is no such session, it is still running, or it needs secrets that were not given.
     """
-    directory = find_session(args["results_root"], args["resume"])
-    recorded = RecordedSession.read(directory)  # what cannot be understood is not written to
-    present = _without_same_choice(present, recorded)
-    # Read again under the lock: until then another program may have added to it
-    journal = Journal(directory, resume=True)
     try:
-        recorded = RecordedSession.read(directory)
-        _check_secrets(recorded, present)
-        options = options_of(recorded, present)
-        go_to(recorded)
-    except BaseException:
-        journal.close()
-        raise
-    return Resumed(recorded, options, journal)
+        directory = find_session(results_root, wanted)
+        recorded = RecordedSession.read(directory)  # a journal that cannot be read is not written to
+        given = _without_same_choice(given, recorded)
+        # Read again under the lock: until then another program may have added to it
+        journal = Journal(directory, resume=True)
+        with contextlib.ExitStack() as on_error:
+            on_error.callback(journal.close)
+            recorded = RecordedSession.read(directory)
+            _check_secrets(recorded, given)
+            continued = options_of(recorded, given)
+            enter_directory(recorded)
+            on_error.pop_all()
+    except (RecordError, SessionBusyError) as error:
+        raise CommandError(str(error)) from error
+    if recorded.damaged_lines:
+        print(f"{recorded.damaged_lines} lines of {journal.path} cannot be understood")
+    return Resumed(recorded, continued, journal)
 
 
-def _without_same_choice(present: Mapping[str, Any], recorded: RecordedSession) -> Mapping[str, Any]:
-    """Leave out options that choose what the session began with anyway; others are refused."""
-    known = {name: value for name, value in recorded.configuration.items() if name in _CHOOSING_BY_NAME}
-    before, now = _comparable(known, recorded.directory), _comparable(present, os.getcwd())
-    others = sorted(name for name in _CHOOSING & set(present) if name not in before or before[name] != now[name])
+def _without_same_choice(given: Mapping[str, Any], recorded: RecordedSession) -> Mapping[str, Any]:
+    """Leave out the options that select the tests that the session began with.
+
+    Raises:
+        OtherTestsError: an option would select others.
+    """
+    known = {name: value for name, value in recorded.configuration.items() if name in _SELECTING_BY_NAME}
+    before, now = _comparable(known, recorded.directory), _comparable(given, os.getcwd())
+    others = sorted(name for name in _SELECTING & set(given) if name not in before or before[name] != now[name])
     if others:
         names = ", ".join(_NAMES.get(name, f"--{name.replace('_', '-')}") for name in others)
         raise OtherTestsError(
             f"--resume goes on with the tests that the session {recorded.session_id} began with: leave out {names}"
         )
-    needed = {name for name in recorded.secrets_left_out if name == "parameters"}
-    return {name: value for name, value in present.items() if name not in _CHOOSING - needed}
+    selecting = _SELECTING - {name for name in recorded.secrets_left_out if name == "parameters"}
+    return {name: value for name, value in given.items() if name not in selecting}
 
 
-def _check_secrets(recorded: RecordedSession, present: Mapping[str, Any]) -> None:
-    """Make sure that what the journal does not keep is given again."""
+def _check_secrets(recorded: RecordedSession, given: Mapping[str, Any]) -> None:
+    """Check that the secrets that the journal does not keep are given again.
+
+    Raises:
+        RecordError: they are not.
+    """
     if not recorded.missing() and not recorded.failed_imports:
         return
-    left_out = [name for name in recorded.secrets_left_out if name in ("globals", "parameters") and name not in present]
+    left_out = [name for name in recorded.secrets_left_out if name in ("globals", "parameters") and name not in given]
     if left_out:
         names = " and ".join(f"--{name}" for name in left_out)
         raise RecordError(
@@ -120,8 +133,8 @@ def _check_secrets(recorded: RecordedSession, present: Mapping[str, Any]) -> Non
 
 
 def _comparable(options: Mapping[str, Any], directory: str) -> dict[str, Any]:
-    """Return the options that choose among the tests, equal for two spellings of the same choice."""
-    anchored = _anchored({name: value for name, value in options.items() if name in _CHOOSING_BY_NAME}, directory)
+    """Return the options that name tests, equal for two spellings of the same selection."""
+    anchored = _anchored({name: value for name, value in options.items() if name in _SELECTING_BY_NAME}, directory)
     return {
         name: _plain_json(value)
         if name == "parameters"
@@ -162,7 +175,7 @@ def find_session(results_root: str, wanted: str) -> str:
 
 
 def without_link(path: str) -> str:
-    """Return what a link such as ``results/latest`` stands for; other paths stay as they are."""
+    """Return the target of a link such as ``results/latest``; other paths unchanged."""
     path = path.rstrip(os.sep) or path
     return os.path.join(os.path.dirname(path), os.readlink(path)) if os.path.islink(path) else path
 
@@ -190,32 +203,26 @@ def _named(results_root: str, wanted: str) -> str:
 # --- options
 
 
-def options_of(recorded: RecordedSession, present: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options with which a session goes on, in the form that the parser of the command line gives them.
+def options_of(recorded: RecordedSession, given: Mapping[str, Any]) -> Options:
+    """Return the options with which a session continues.
 
-    Paths are made absolute, so that they mean the same wherever the program is started. What chose among the tests is
-    left out, since the record knows what was chosen.
+    Paths are made absolute, so that they mean the same wherever the program is started. Options that selected among the
+    tests are left out, since the record knows the selection.
 
     Args:
         recorded: the session.
-        present: those that stand on the command line of now; they win.
+        given: those on the command line of now; they win.
     """
-    parser = create_ducktape_parser()
-    options = {action.dest: action.default for action in parser._actions if action.dest != "help"}
-    known = {name: value for name, value in recorded.configuration.items() if name in options}
-    options.update(_anchored({**known, **_DONE_AT_THE_BEGINNING}, recorded.directory))
-    options.update(_anchored(present, os.getcwd()))
-    # Wherever the results are now, that is where they go on
-    options["results_root"] = os.path.dirname(recorded.results_dir)
-    return options
+    kept = {field.name for field in dataclasses.fields(Options)} - _SELECTING_ONCE
+    before = {name: value for name, value in recorded.configuration.items() if name in kept}
+    # The results may have been moved since
+    root = os.path.dirname(recorded.results_dir)
+    options = {**_anchored(before, recorded.directory), **_anchored(given, os.getcwd()), "results_root": root}
+    return Options(**options)
 
 
-def go_to(recorded: RecordedSession) -> None:
-    """Go to the directory in which a session was started, for the sake of tests and clusters that count on it.
-
-    Args:
-        recorded: the session. If the directory is gone, this process stays where it is.
-    """
+def enter_directory(recorded: RecordedSession) -> None:
+    """Change to the directory in which the session was started, if it exists: tests and clusters may rely on it."""
     if os.path.isdir(recorded.directory):
         os.chdir(recorded.directory)
         sys.path.append(recorded.directory)
@@ -225,7 +232,7 @@ def go_to(recorded: RecordedSession) -> None:
 
 
 def _anchored(options: Mapping[str, Any], directory: str) -> dict[str, Any]:
-    """Return options whose paths begin in a directory as options whose paths are absolute."""
+    """Return options with absolute paths instead of paths relative to a directory."""
     return {name: _FORMS[name](value, directory) if name in _FORMS else value for name, value in options.items()}
 
 
@@ -239,7 +246,7 @@ def _paths(value: Any, directory: str) -> Any:
 
 
 def _object(value: Any, directory: str) -> Any:
-    """Spell an object as it stands on a command line."""
+    """Return an object as JSON text, as on a command line."""
     return json.dumps(value) if isinstance(value, dict) else value
 
 
@@ -264,13 +271,13 @@ _FORMS: dict[str, Callable[[Any, str], Any]] = {
 
 
 def tests_to_run(loaded: Collection[TestContext], recorded: RecordedSession) -> tuple[list[TestContext], list[NotRun]]:
-    """Return the tests with which a session goes on, in their old order, and those that do not exist any more.
+    """Return the tests with which a session continues, in their old order, and those that do not exist any more.
 
-    A test that was to run several times is there as often as results are missing. Tests of files that could not be
+    A test that was to run several times is repeated as often as results are missing. Tests of files that could not be
     imported then, and can be now, come last: they are the only ones that were not queued.
 
     Args:
-        loaded: the tests that there are now.
+        loaded: the tests that exist now.
         recorded: the session.
     """
     by_id: dict[str, list[TestContext]] = defaultdict(list)
@@ -282,17 +289,12 @@ def tests_to_run(loaded: Collection[TestContext], recorded: RecordedSession) -> 
     for test in recorded.missing():
         candidates = by_id.get(test.test_id)
         if not candidates:
-            lost.append(_lost(test))
+            lost.append(NotRun.from_json({**test.to_json(), "why": _NOT_FOUND}))
             continue
         number = used[test.test_id]
         used[test.test_id] += 1
         chosen.append(candidates[number] if number < len(candidates) else candidates[0].copy())
     return chosen + _visible_now(loaded, recorded), lost
-
-
-def _lost(test: NotRun) -> NotRun:
-    values = {**test.to_json(), "why": _NOT_FOUND}
-    return NotRun.from_json(values)
 
 
 def _visible_now(loaded: Collection[TestContext], recorded: RecordedSession) -> list[TestContext]:
@@ -304,7 +306,7 @@ def _visible_now(loaded: Collection[TestContext], recorded: RecordedSession) -> 
 
 
 def last_failed(results_root: str) -> tuple[str, frozenset[str]]:
-    """Return of the newest session that has results its id, and the ids of the tests that failed.
+    """Return the id of the newest session that has results, and the ids of its failed tests.
 
     Args:
         results_root: directory of all sessions.
@@ -325,10 +327,10 @@ def last_failed(results_root: str) -> tuple[str, frozenset[str]]:
 def split_by_failure(
     tests: Collection[TestContext], failed_ids: Collection[str]
 ) -> tuple[list[TestContext], list[TestContext]]:
-    """Return the tests that failed, and the others, each in the order in which they came.
+    """Return the failed tests and the others, each in the given order.
 
     Args:
-        tests: what there is.
+        tests: all tests.
         failed_ids: as :func:`last_failed` returns them. A file that could not be imported counts for all its tests.
     """
     failed: list[TestContext] = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The run of the tests that were chosen, with its journal and its reports."""
+"""Running the selected tests, with the journal and the reports of the session."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import os
 import platform
 import random
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ducktape import __version__
-from ducktape.command_line.session.common import give_up
+from ducktape.command_line.options.errors import CommandError
+from ducktape.command_line.options.options import Options
+from ducktape.command_line.session.common import make_cluster
 from ducktape.command_line.session.reports import SessionReports
 from ducktape.command_line.session.select_tests import Choice
 from ducktape.tests.recording.journal import JOURNAL_VERSION, Journal, SessionBusyError
@@ -32,18 +34,50 @@ if TYPE_CHECKING:
 
 
 def new_journal(session_context: SessionContext, resources: contextlib.ExitStack) -> Journal:
-    """Begin the journal of a session; ends the program if there is one.
+    """Return a new journal for a session.
 
     Args:
-        session_context: the session.
-        resources: closes it.
+        session_context: of the session.
+        resources: closes the journal.
+
+    Raises:
+        CommandError: the session has a journal.
     """
     try:
         journal = Journal(session_context.results_dir)
     except SessionBusyError as error:
-        give_up(str(error))
+        raise CommandError(str(error)) from error
     resources.callback(journal.close)
     return journal
+
+
+def cluster_for(
+    tests: list[TestContext], session_context: SessionContext, logger: logging.Logger, options: Options
+) -> Any:
+    """Return the cluster for tests, which is set in each of them.
+
+    Raises:
+        CommandError: it cannot be constructed.
+    """
+    from ducktape.tests.loading.flaws import sound
+
+    cluster = make_cluster(options)
+    for test in tests:
+        test.cluster = cluster
+    tests[:] = [sound(test, has_cluster=True) for test in tests]
+    if options.max_parallel == "auto":
+        from ducktape.tests.scheduling.capacity import slots
+
+        session_context.max_parallel = slots(cluster, tests)
+        logger.info("Up to %d tests at the same time", session_context.max_parallel)
+    # Other runs that wait for nodes of this one show the name of its session
+    name_session = getattr(cluster, "name_session", None)
+    has_leases = name_session is not None and name_session(session_context.session_id)
+    if options.lease and not has_leases:
+        logger.warning("--lease has no effect on a %s: other runs may use the same nodes", type(cluster).__name__)
+    if options.check_nodes and not hasattr(cluster, "retry_unhealthy"):
+        logger.warning("--check-nodes has no effect on a %s", type(cluster).__name__)
+    return cluster
 
 
 def conclude(resumed: Resumed, logger: logging.Logger) -> bool:
@@ -94,7 +128,7 @@ class Run:
 
     def __init__(
         self,
-        args: Mapping[str, Any],
+        options: Options,
         cluster: Any,
         session_context: SessionContext,
         logger: logging.Logger,
@@ -102,7 +136,7 @@ class Run:
         stop_requests: StopRequests,
         resumed: Resumed | None,
     ) -> None:
-        self._args = args
+        self._options = options
         self._cluster = cluster
         self._session_context = session_context
         self._logger = logger
@@ -135,13 +169,13 @@ class Run:
         return self._end(results)
 
     def _runner(self, choice: Choice, failures: int) -> TestRunner:
-        args = self._args
-        if args["deflake"] < 1:
+        options = self._options
+        if options.deflake < 1:
             self._logger.warning(
                 "specified number of deflake runs specified to be less than 1, running without deflake."
             )
         scheduler = self._scheduler(choice)
-        if args["explain_schedule"]:
+        if options.explain_schedule:
             for line in scheduler.explain():
                 self._logger.info("Schedule: %s", line)
         earlier = len(self._recorded.kept) if self._recorded is not None else 0
@@ -153,13 +187,13 @@ class Run:
             self._session_context,
             self._logger,
             [],
-            max(1, args["deflake"]),
+            max(1, options.deflake),
             report=self._reports.write_partial,
             stop_requests=self._stop_requests,
             scheduler=scheduler,
             journal=self._journal,
             next_round=None if failures else self._rounds(choice),
-            explain=self._explain if args["explain_schedule"] else None,
+            explain=self._explain if options.explain_schedule else None,
             resumed=self._recorded,
         )
 
@@ -178,7 +212,7 @@ class Run:
 
     def _rounds(self, choice: Choice) -> Callable[[], TestScheduler | None] | None:
         """Return what makes a further round of the same tests, if they are to be run until one fails."""
-        most = self._args["until_failure"]
+        most = self._options.until_failure
         if most is None:
             return None
         again = Choice(list(choice.tests), choice.first, choice.seed, durations=choice.durations)
@@ -210,8 +244,8 @@ class Run:
             argv=masked_command_line(sys.argv[1:]),
             first_of_search_path=sys.path[0] if self._recorded is None else self._recorded.first_of_search_path,
             directory=os.getcwd() if self._recorded is None else self._recorded.directory,
-            configuration=masked_options(self._args),
-            secrets_left_out=options_with_secrets(self._args),
+            configuration=masked_options(vars(self._options)),
+            secrets_left_out=options_with_secrets(vars(self._options)),
             session_context=context.to_json(),
             cluster_num_nodes=len(self._cluster),
             expected=already + len(choice.tests) + len(import_failures) + len(choice.gone),
@@ -237,7 +271,7 @@ class Run:
         imports = sum(1 for result in results if result.reason == "import")
         run, expected = len(results) - imports, self._reports.expected - imports
         succeeded = results.get_aggregate_success() and run >= expected
-        if self._args["until_failure"] is not None and self._stop_requests.interrupts:
+        if self._options.until_failure is not None and self._stop_requests.interrupts:
             succeeded = False  # whichever moment between two tests it hit
         _write_end(self._journal, results, succeeded=succeeded)
         complete = self._reports.write(results)

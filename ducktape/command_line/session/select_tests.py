@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which of the tests that were found are run, and in which order."""
+"""Which tests there are, which of them are run, and in which order."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import logging
 import random
 import sys
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ducktape.command_line.session.common import give_up, refuse
-from ducktape.errors import DucktapeError
+from ducktape.command_line.options.errors import CommandError
+from ducktape.command_line.options.options import Options
 
+# Imported where they are used: `--collect-only` needs no recorded sessions, and wrong options need nothing.
 if TYPE_CHECKING:
     from ducktape.tests.loading.discovery import ImportFailure
-    from ducktape.tests.loading.expressions import Expression
     from ducktape.tests.recording.not_run import NotRun
     from ducktape.tests.recording.state import RecordedSession
     from ducktape.tests.session import SessionContext
@@ -26,15 +26,15 @@ _SEEDS = 2**32
 
 @dataclasses.dataclass
 class Choice:
-    """What is to be run.
+    """The tests to run.
 
     Attributes:
         tests: the tests, in order.
         first: ids of those that go before all others.
         seed: of their random order; ``None`` for any other order.
-        gone: tests of the session that is resumed which are not there any more.
-        lost: ids of tests that failed in the last session and are not there any more.
-        durations: how long each took in earlier sessions, in seconds by id.
+        gone: tests of a resumed session that do not exist any more.
+        lost: ids of tests that failed in the last session and do not exist any more.
+        durations: in earlier sessions, in seconds by test id.
     """
 
     tests: list[TestContext]
@@ -45,41 +45,60 @@ class Choice:
     durations: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
-def expression(text: str | None, option: str) -> Expression | None:
-    """Return the expression of an option; ends the program when it is wrong.
+def load_tests(
+    session_context: SessionContext, logger: logging.Logger, options: Options
+) -> tuple[list[TestContext], list[ImportFailure]]:
+    """Return the tests that the options name, and the files that could not be imported.
 
-    Args:
-        text: what the user wrote; ``None`` for nothing.
-        option: its name.
+    Raises:
+        CommandError: there are no tests, or a path or a suite is wrong.
     """
-    if text is None:
-        return None
-    from ducktape.tests.loading.expressions import Expression, ExpressionError
+    from ducktape.tests.loader import LoaderException, NoTestsError, TestLoader
+    from ducktape.tests.loading.expressions import Expression
 
     try:
-        return Expression.parse(text)
-    except ExpressionError as error:
-        refuse(f"argument {option}: {error}")
+        loader = TestLoader(
+            session_context,
+            logger,
+            repeat=options.repeat,
+            injected_args=options.parameters,
+            subset=options.subset,
+            subsets=options.subsets,
+            historical_report=options.historical_report,
+            keyword=None if options.keyword is None else Expression.parse(options.keyword),
+            tags=None if options.tags is None else Expression.parse(options.tags),
+        )
+        tests = loader.load(options.test_path, excluded_test_symbols=options.exclude)
+    except LoaderException as error:
+        found_broken_files = isinstance(error, NoTestsError) and bool(loader.import_failures)
+        if found_broken_files and options.collect_only:
+            show_import_failures(loader.import_failures)
+            found_broken_files = False
+        tolerated = isinstance(error, NoTestsError) and options.allow_empty_tests_list
+        if not tolerated and not found_broken_files:
+            raise CommandError(f"Failed while trying to discover tests: {error}", on_stdout=True) from error
+        tests = []
+    return tests, loader.import_failures
 
 
-def show_collection(tests: list[TestContext], import_failures: list[ImportFailure], args: Mapping[str, Any]) -> None:
-    """Print what was found, in the form that the options ask for.
+def show_collection(tests: list[TestContext], import_failures: list[ImportFailure], options: Options) -> None:
+    """Print the tests, their tags or their number of nodes, as the options ask.
 
     Args:
-        tests: what was found.
-        import_failures: what could not be.
-        args: the options.
+        tests: all that were found.
+        import_failures: files that could not be imported.
+        options: of the run.
     """
     from ducktape.tests.loading.flaws import FlawedTest
 
     flawed = [test for test in tests if isinstance(test, FlawedTest)]
     tests = [test for test in tests if not isinstance(test, FlawedTest)]
-    if args["list_tags"]:
+    if options.list_tags:
         from ducktape.tests.loading.expressions import tag_counts
 
         for tag, count in tag_counts(tests):
             print(f"{tag}: {count}")
-    elif args["collect_only"]:
+    elif options.collect_only:
         print(f"Collected {len(tests)} tests:")
         for test in tests:
             print(f"    {test}")
@@ -91,82 +110,81 @@ def show_collection(tests: list[TestContext], import_failures: list[ImportFailur
 
 
 def show_import_failures(import_failures: list[ImportFailure]) -> None:
-    """Print what could not be imported, on standard error."""
+    """Print on standard error which files could not be imported."""
     for failure in import_failures:
         print(f"{failure.file} could not be imported: {failure.summary}", file=sys.stderr)
 
 
-def choose(
+def select_tests(
     tests: list[TestContext],
     session_context: SessionContext,
     recorded: RecordedSession | None,
-    args: Mapping[str, Any],
+    options: Options,
     logger: logging.Logger,
 ) -> Choice:
-    """Return what is to be run of what was found; ends the program when an earlier session is asked for in vain.
+    """Return which of the tests are run.
 
     Args:
-        tests: what was found.
-        session_context: the session.
-        recorded: the session that it goes on with, if it does.
-        args: the options.
-        logger: log of the session.
+        tests: all that were found.
+        session_context: of this session.
+        recorded: the session that is resumed, if one is.
+        options: of the run.
+        logger: of the session.
+
+    Raises:
+        CommandError: an earlier session is needed and there is none, or it cannot be read.
     """
-    try:
-        choice = _of_session(tests, recorded) if recorded is not None else _of_options(tests, args)
-    except DucktapeError as error:
-        give_up(str(error))
-    if args["shuffle"] is not None:
-        choice.seed = random.randrange(_SEEDS) if args["shuffle"] == "random" else args["shuffle"]
+    if recorded is not None:
+        from ducktape.command_line.session.resume import tests_to_run
+
+        missing, gone = tests_to_run(tests, recorded)
+        choice = Choice(missing, gone=gone)
+    else:
+        choice = _chosen_by_options(tests, options)
+    if options.shuffle is not None:
+        choice.seed = random.randrange(_SEEDS) if options.shuffle == "random" else options.shuffle
         print(f"Running in random order; the same order again: --shuffle {choice.seed}")
     elif choice.tests:
-        choice.durations = _durations(choice.tests, session_context, args, logger)
+        choice.durations = _durations(choice.tests, session_context, options, logger)
     return choice
 
 
-def _of_session(tests: list[TestContext], recorded: RecordedSession) -> Choice:
-    from ducktape.command_line.session.resume import tests_to_run
-
-    missing, gone = tests_to_run(tests, recorded)
-    return Choice(missing, gone=gone)
-
-
-def _of_options(tests: list[TestContext], args: Mapping[str, Any]) -> Choice:
-    tests = list(_sample(tests, args["sample"]))
-    if not args["last_failed"] and not args["failed_first"]:
+def _chosen_by_options(tests: list[TestContext], options: Options) -> Choice:
+    if options.sample is not None:
+        tests = _sample(tests, options.sample)
+    if not options.last_failed and not options.failed_first:
         return Choice(tests)
     from ducktape.command_line.session.resume import NoEarlierSessionError, last_failed, split_by_failure
+    from ducktape.tests.recording.state import RecordError
 
     try:
-        session_id, failed_ids = last_failed(args["results_root"])
-    except NoEarlierSessionError:
-        if args["last_failed"]:
-            raise
-        return Choice(tests)  # the first of all sessions has nothing to begin with
+        session_id, failed_ids = last_failed(options.results_root)
+    except RecordError as error:
+        if isinstance(error, NoEarlierSessionError) and not options.last_failed:
+            return Choice(tests)  # no test has failed yet
+        raise CommandError(str(error)) from error
     failed, _ = split_by_failure(tests, failed_ids)
-    lost = _lost(tests, failed_ids) if not _narrowed(args) else []
+    lost = [] if _is_narrowed(options) else _lost(tests, failed_ids)
     for test_id in lost:
         print(f"{test_id} failed in session {session_id} and was not found again", file=sys.stderr)
-    if not args["last_failed"]:
+    if not options.last_failed:
         return Choice(tests, first={test.test_id for test in failed})
     if failed_ids and not failed:
-        give_up(f"{len(failed_ids)} tests failed in session {session_id}, and none of them is among those found now")
+        raise CommandError(
+            f"{len(failed_ids)} tests failed in session {session_id}, and none of them is among those found now"
+        )
     print(f"{len(failed)} of these tests failed in session {session_id}")
     return Choice(failed, lost=lost)
 
 
-def _narrowed(args: Mapping[str, Any]) -> bool:
-    """Return whether only some tests of a file may have been asked for: the others are not lost then."""
-    options = ("keyword", "tags", "exclude", "sample", "parameters")
-    return (
-        any(args.get(name) for name in options)
-        or args["subsets"] > 1
-        or any("::" in path for path in args["test_path"])
-    )
+def _is_narrowed(options: Options) -> bool:
+    """Return whether only some tests of a file may be selected, so that others are not lost."""
+    selective = (options.keyword, options.tags, options.exclude, options.sample, options.parameters)
+    return any(selective) or options.subsets > 1 or any("::" in path for path in options.test_path)
 
 
 def _lost(tests: list[TestContext], failed_ids: Collection[str]) -> list[str]:
-    """Return which tests are not found in the modules in which they failed."""
+    """Return which tests do not exist any more in the modules in which they failed."""
     found = {test.test_id for test in tests}
     modules = tuple({f"{test.module_name}." for test in tests})
     return sorted(
@@ -176,30 +194,32 @@ def _lost(tests: list[TestContext], failed_ids: Collection[str]) -> list[str]:
     )
 
 
-def _sample(tests: list[TestContext], size: int | None) -> list[TestContext]:
-    if size is None:
-        return tests
+def _sample(tests: list[TestContext], size: int) -> list[TestContext]:
     from ducktape.tests.loading import selection
 
     print(f"Running a sample of {size} tests")
     if size > len(tests):
         print(f"sample size {size} greater than number of tests {len(tests)}; running all tests")
-    return selection.sample(tests, size, random.Random())
+    return list(selection.sample(tests, size, random.Random()))
 
 
 def _durations(
-    tests: list[TestContext], session_context: SessionContext, args: Mapping[str, Any], logger: logging.Logger
+    tests: list[TestContext], session_context: SessionContext, options: Options, logger: logging.Logger
 ) -> Mapping[str, float]:
-    """Return how long tests took before: what the user names, or else what earlier sessions have left."""
+    """Return the durations of tests, from the report that the user names or from earlier sessions.
+
+    Raises:
+        CommandError: the report cannot be read.
+    """
     from ducktape.tests.loader import LoaderException, read_durations
     from ducktape.tests.scheduling.durations import durations_below
 
-    if args["historical_report"]:
+    if options.historical_report:
         try:
-            return read_durations(args["historical_report"])
+            return read_durations(options.historical_report)
         except LoaderException as error:
-            give_up(str(error), error=False)
+            raise CommandError(str(error), on_stdout=True) from error
     wanted = {test.test_id for test in tests}
-    durations = durations_below(args["results_root"], except_session=session_context.session_id, wanted=wanted)
+    durations = durations_below(options.results_root, except_session=session_context.session_id, wanted=wanted)
     logger.debug("Durations of %d tests are known from earlier sessions", len(durations))
     return durations

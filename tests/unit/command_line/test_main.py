@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import ast
 import datetime
 import json
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ducktape import command_line
 from ducktape.command_line.main import (
     get_user_defined_globals,
     main,
@@ -390,3 +392,18 @@ def test_a_cluster_that_cannot_be_made_is_told(console: Console, args: list[str]
     assert "Traceback (most recent call last):\n" in ended.out
     assert detail in ended.out.splitlines()[-1] + ended.out.splitlines()[-2]
     assert os.listdir(console.folder / "results") == [session_of(console).name]
+
+
+# --- exits
+
+
+def test_only_the_main_module_and_the_public_parser_end_the_program() -> None:
+    package = Path(command_line.__file__).parent
+    exits = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if (isinstance(node, ast.Attribute) and node.attr in ("exit", "_exit"))
+        or (isinstance(node, ast.Name) and node.id == "SystemExit")
+    }
+    assert exits == {"main.py", "parse_args.py"}

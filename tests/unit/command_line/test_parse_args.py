@@ -11,6 +11,7 @@ import pytest
 
 from ducktape import __version__
 from ducktape.command_line.defaults import ConsoleDefaults
+from ducktape.command_line.options.subcommands import SUBCOMMANDS
 from ducktape.command_line.parse_args import (
     config_file_to_args_list,
     create_ducktape_parser,
@@ -331,8 +332,39 @@ def test_nothing_prints_help(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = ended(capsys, "--help")
     assert (code, err) == (0, "")
-    names = ["--" + name.replace("_", "-") for name in {**DOCUMENTED_DEFAULTS, **NEWER_DEFAULTS} if name != "keyword"]
+    names = {"--" + name.replace("_", "-") for name in {**DOCUMENTED_DEFAULTS, **NEWER_DEFAULTS}}
+    names -= {"--keyword", "--default-num-nodes"}
     assert [name for name in [*names, "-k EXPR"] if name not in out] == []
+    assert "--default-num-nodes" not in out
+
+
+def test_help_shows_the_options_in_groups_and_the_subcommands(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = ended(capsys, "--help")
+    assert re.findall(r"^(\w.*):$", out, re.MULTILINE) == [
+        "options",
+        "choosing tests",
+        "running tests",
+        "nodes",
+        "results",
+        "debugging",
+    ]
+    usage = out.partition("\n\n")[0]
+    assert [name for name in SUBCOMMANDS if f" {name} [options]" not in usage] == []
+
+
+def test_an_option_that_is_nearly_right_is_suggested(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = ended(capsys, "--max-paralel", "4")
+    assert (code, err.splitlines()[-1].partition(": error: ")[2]) == (
+        2,
+        "unrecognized arguments: --max-paralel (did you mean --max-parallel?)",
+    )
+
+
+@pytest.mark.parametrize("option", ["-k", "--tags"])
+def test_an_expression_that_cannot_be_parsed_is_refused(capsys: pytest.CaptureFixture[str], option: str) -> None:
+    code, out, err = ended(capsys, option, "a and")
+    assert (code, out) == (2, "")
+    assert re.fullmatch(rf"\S+: error: argument {option}: .*\n", err.splitlines(keepends=True)[-1])
 
 
 @pytest.mark.parametrize("args", [["--version"], ["x", "--version", "--debug"]])

@@ -21,6 +21,8 @@ from ducktape.command_line.options.clusters import (
     full_name,
     sandbox_works,
 )
+from ducktape.command_line.options.errors import CommandError
+from ducktape.command_line.options.options import Options
 from ducktape.command_line.session.common import prepare_for_sandbox, read_options
 from ducktape.errors import DucktapeError
 from tests.support.program import write
@@ -160,7 +162,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def advice(cluster: str = "ducktape.cluster.vagrant.VagrantCluster", **more: Any) -> str | None:
     error = more.pop("error", DucktapeError("no Vagrant"))
-    return advice_without_vagrant(error, {"cluster": cluster, "cluster_file": None, "test_path": ["tests/"], **more})
+    return advice_without_vagrant(error, Options(**{"cluster": cluster, "test_path": ["tests/"], **more}))
 
 
 def test_without_vagrant_the_commands_that_work_are_told(bare: Path) -> None:
@@ -256,6 +258,12 @@ def namespaces(bare: Path, monkeypatch: pytest.MonkeyPatch) -> UserNamespaces:
     return made
 
 
+def options_from(*arguments: str) -> Options:
+    options = read_options(list(arguments))
+    assert options is not None
+    return options
+
+
 @pytest.mark.parametrize(
     ("arguments", "times"),
     [
@@ -270,15 +278,15 @@ def namespaces(bare: Path, monkeypatch: pytest.MonkeyPatch) -> UserNamespaces:
 def test_an_ordinary_user_gets_a_namespace_for_a_sandbox(
     namespaces: UserNamespaces, arguments: list[str], times: int
 ) -> None:
-    args = read_options(arguments)
+    options = options_from(*arguments)
     assert namespaces.entered == 0
-    prepare_for_sandbox(args)
+    prepare_for_sandbox(options)
     assert namespaces.entered == times
 
 
 def test_the_cluster_of_a_configuration_file_counts(namespaces: UserNamespaces, bare: Path) -> None:
     write(bare / ".ducktape" / "config", "--cluster sandbox")
-    prepare_for_sandbox(read_options(["tests"]))
+    prepare_for_sandbox(options_from("tests"))
     assert namespaces.entered == 1
 
 
@@ -287,16 +295,17 @@ def test_who_has_the_rights_needs_no_namespace(bare: Path, monkeypatch: pytest.M
     monkeypatch.setattr(userns, "has_rights", lambda: True)
     monkeypatch.setattr(userns, "gain_rights", lambda: pytest.fail("entered"))
     for _ in range(2):
-        prepare_for_sandbox(read_options(["tests", "--cluster", "sandbox"]))
+        prepare_for_sandbox(options_from("tests", "--cluster", "sandbox"))
 
 
 def test_a_kernel_that_does_not_allow_it_is_told_in_one_line(
     namespaces: UserNamespaces, capsys: pytest.CaptureFixture[str]
 ) -> None:
     namespaces.trouble = "no user namespaces"
-    with pytest.raises(SystemExit, match="1"):
-        prepare_for_sandbox(read_options(["tests", "--cluster", "sandbox"]))
-    assert capsys.readouterr() == ("", "no user namespaces\n")
+    with pytest.raises(CommandError) as error:
+        prepare_for_sandbox(options_from("tests", "--cluster", "sandbox"))
+    error.value.show()
+    assert (error.value.exit_code, tuple(capsys.readouterr())) == (1, ("", "no user namespaces\n"))
 
 
 @pytest.mark.parametrize(

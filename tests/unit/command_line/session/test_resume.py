@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from ducktape.command_line.parse_args import create_ducktape_parser
+from ducktape.command_line.options.options import Options
 from ducktape.command_line.session.resume import (
     NoEarlierSessionError,
+    enter_directory,
     find_session,
-    go_to,
     last_failed,
     options_of,
     split_by_failure,
@@ -87,17 +87,15 @@ def test_an_empty_root_has_nothing_to_offer(tmp_path: Path) -> None:
 def test_a_session_goes_on_with_its_options_but_for_those_of_now(tmp_path: Path) -> None:
     configuration = {"max_parallel": 4, "deflake": 3, "debug": True, "cluster": "some.Cluster", "option_of_later": 1}
     options = options_of(session(tmp_path, configuration=configuration), {"max_parallel": 8, "resume": "latest"})
-    defaults = {action.dest: action.default for action in create_ducktape_parser()._actions if action.dest != "help"}
-    assert options == {
-        **defaults,
-        "test_path": ["/home/u/demo/suite"],
-        "max_parallel": 8,
-        "deflake": 3,
-        "debug": True,
-        "cluster": "some.Cluster",
-        "resume": "latest",
-        "results_root": str(tmp_path),
-    }
+    assert options == Options(
+        test_path=["/home/u/demo/suite"],
+        max_parallel=8,
+        deflake=3,
+        debug=True,
+        cluster="some.Cluster",
+        resume="latest",
+        results_root=str(tmp_path),
+    )
 
 
 def test_paths_mean_the_same_in_any_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +115,7 @@ def test_paths_mean_the_same_in_any_directory(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "now").mkdir()
     monkeypatch.chdir(tmp_path / "now")
     options = options_of(of, {"exclude": ["other"]})
-    assert {name: options[name] for name in configuration} == {
+    assert {name: getattr(options, name) for name in configuration} == {
         "test_path": [f'{start}/suite/test_it.py::A.test_b@{{"x":1}}', "/abs/*.py", f"{start}/."],
         "exclude": [f"{tmp_path}/now/other"],
         "cluster_file": f"{start}/cluster.json",
@@ -131,10 +129,10 @@ def test_paths_mean_the_same_in_any_directory(tmp_path: Path, monkeypatch: pytes
 def test_values_come_in_the_form_that_the_parser_gives_them(tmp_path: Path) -> None:
     configuration = {"globals": {"a": [1]}, "parameters": {"x": "y"}, "exclude": None, "cluster_file": None}
     options = options_of(session(tmp_path, configuration=configuration), {})
-    assert json.loads(options["globals"]) == {"a": [1]}
-    assert json.loads(options["parameters"]) == {"x": "y"}
-    assert (options["exclude"], options["cluster_file"]) == (None, None)
-    assert options_of(session(tmp_path, SECOND, configuration={"globals": '{"b": 2}'}), {})["globals"] == '{"b": 2}'
+    assert json.loads(options.globals) == {"a": [1]}
+    assert json.loads(options.parameters) == {"x": "y"}
+    assert (options.exclude, options.cluster_file) == (None, None)
+    assert options_of(session(tmp_path, SECOND, configuration={"globals": '{"b": 2}'}), {}).globals == '{"b": 2}'
 
 
 def test_what_chose_among_the_tests_is_not_asked_again(tmp_path: Path) -> None:
@@ -151,7 +149,7 @@ def test_what_chose_among_the_tests_is_not_asked_again(tmp_path: Path) -> None:
         "until_failure": 4,
     }
     options = options_of(session(tmp_path, configuration=configuration), {})
-    assert {name: options[name] for name in configuration} == {
+    assert {name: getattr(options, name) for name in configuration} == {
         "repeat": 1,
         "subsets": 1,
         "subset": 0,
@@ -169,9 +167,9 @@ def test_a_session_goes_on_where_it_began(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [])
     (tmp_path / "start").mkdir()
-    go_to(session(tmp_path / "one", directory=str(tmp_path / "gone")))
+    enter_directory(session(tmp_path / "one", directory=str(tmp_path / "gone")))
     assert (os.getcwd(), sys.path) == (str(tmp_path), [])
-    go_to(session(tmp_path / "two", directory=str(tmp_path / "start")))
+    enter_directory(session(tmp_path / "two", directory=str(tmp_path / "start")))
     assert (os.getcwd(), sys.path) == (str(tmp_path / "start"), [str(tmp_path / "start")])
 
 

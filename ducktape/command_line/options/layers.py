@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options from three layers: the command line wins over the user's file, that over the project's file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from typing import Any, NamedTuple
+
+from ducktape.command_line.defaults import SESSION_ID, ConsoleDefaults
+from ducktape.command_line.options.config_file import Word, read_words, similar_option, suspicious_words
+from ducktape.command_line.options.errors import UsageError
+from ducktape.command_line.options.options import Options
+from ducktape.command_line.options.parser import RaisingParser, build_parser, option_names, settable_actions
+from ducktape.utils.support.strictness import tolerate
+from ducktape.utils.util import ducktape_version
+
+# Suites abbreviate these; newer options must not make their abbreviations ambiguous
+_CLASSIC_OPTIONS = """
+    --exclude --collect-only --collect-num-nodes --debug --config-file --compress --cluster --default-num-nodes
+    --cluster-file --results-root --nested-result-dirs --exit-first --no-teardown --version --parameters --globals
+    --max-parallel --repeat --subsets --subset --historical-report --skip-nodes-allocation --sample
+    --fail-bad-cluster-utilization --fail-greedy-tests --ignore-node-type --test-runner-timeout --ssh-checker-function
+    --deflake --enable-jvm-logs --help
+"""
+
+# Options whose value may be omitted: the value that stands for none, and what values look like. Any other word is the
+# next path of tests.
+_OPTIONAL_VALUES = {
+    "--shuffle": ("random", re.compile(r"-?\d+|random")),
+    "--resume": ("latest", re.compile(rf"latest|{SESSION_ID.pattern}/?")),
+    "--until-failure": ("0", re.compile(r"\d+")),
+}
+
+
+class _Suspicion(NamedTuple):
+    """A word in a configuration file that is probably a mistake."""
+
+    problem: str
+    file: str
+    line: int
+
+
+def load_options(args: list[str]) -> Options | None:
+    """Return the options of a run; ``None`` if the command line asked for the help or the version, which is printed.
+
+    Args:
+        args: the command line.
+
+    Raises:
+        UsageError: an option is wrong.
+        OSError: a configuration file cannot be read, or the one that the command line names does not exist.
+    """
+    if not args:
+        build_parser({}, RaisingParser).print_help()
+        return None
+    given = given_options(args)
+    values: dict[str, Any] = {}
+    suspicions: list[_Suspicion] = []
+    files = [path for path in (ConsoleDefaults.PROJECT_CONFIG_FILE, _user_file(given)) if os.path.exists(path)]
+    if "config_file" in given and (named := _user_file(given)) not in files:
+        files.append(named)  # reading it fails with the right error
+    for path in files:
+        options, suspicious = _read_config_file(path)
+        values.update(options)
+        suspicions += suspicious
+    values.update(given)
+    loaded = Options(**values)
+    for problem, file, line in suspicions:
+        if loaded.strict:
+            raise UsageError(f"{file}, line {line}: {problem}")
+        tolerate(problem, file, line)
+    if loaded.version:
+        print(ducktape_version())
+        return None
+    return loaded
+
+
+def user_config_file(args: list[str]) -> str:
+    """Return the path of the user's own file of options for a command line."""
+    return _user_file(given_options(args))
+
+
+def _user_file(given: dict[str, Any]) -> str:
+    return os.path.expanduser(str(given.get("config_file", ConsoleDefaults.USER_CONFIG_FILE)))
+
+
+def given_options(args: list[str]) -> dict[str, Any]:
+    """Return the options that a command line contains, whatever their values.
+
+    Raises:
+        UsageError: one of them is wrong.
+    """
+    parser = build_parser({}, RaisingParser)
+    names = option_names(parser)
+    _add_opposites(parser, args)
+    values, unknown = parser.parse_known_args(_with_values(_unabbreviated(args, names), names))
+    if unknown:
+        meant = similar_option(unknown[0], names) if unknown[0].startswith("--") else None
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}" + (f" (did you mean {meant}?)" if meant else ""))
+    given = vars(values)
+    if not given.get("test_path", True):
+        del given["test_path"]
+    return given
+
+
+def _read_config_file(path: str) -> tuple[dict[str, Any], list[_Suspicion]]:
+    """Return the options in a configuration file, and its suspicious words.
+
+    Raises:
+        UsageError: an option is wrong; the message names the file and the line.
+    """
+    words = read_words(path)
+    try:
+        options = given_options([word.text for word in words])
+    except UsageError as error:
+        raise UsageError(f"{path}, line {_line_of_mistake(words)}: {error}") from None
+    names = option_names(build_parser({}, RaisingParser))
+    try:
+        suspicions = [
+            _Suspicion(problem, path, word.line)
+            for word, problem in suspicious_words(words, options.get("test_path", []), names)
+        ]
+    except UsageError as error:
+        raise UsageError(f"{path}, {error}") from None
+    if "config_file" in options:
+        line = next((word.line for word in words if word.text.startswith("--config-f")), 0)
+        suspicions.append(_Suspicion("--config-file has no effect in a configuration file", path, line))
+    return options, suspicions
+
+
+def _line_of_mistake(words: list[Word]) -> int:
+    """Return the first line with which no beginning of the file is valid."""
+    lines = sorted({word.line for word in words})
+    for bad in lines:
+        if not any(_is_valid([word.text for word in words if word.line <= later]) for later in lines if later >= bad):
+            return bad
+    return 0
+
+
+def _is_valid(args: list[str]) -> bool:
+    try:
+        given_options(args)
+    except UsageError:
+        return False
+    return True
+
+
+def _with_values(args: list[str], names: list[str]) -> list[str]:
+    """Complete options whose value was omitted, so that they do not consume a path of tests."""
+    completed = []
+    for token, following in zip(args, [*args[1:], ""], strict=False):
+        meant = [name for name in names if len(token) > 2 and name.startswith(token)]
+        default, value = _OPTIONAL_VALUES.get(meant[0] if len(meant) == 1 else token, ("", None))
+        is_session = default == "latest" and os.path.exists(os.path.join(following, "journal.jsonl"))
+        completed.append(token if value is None or value.fullmatch(following) or is_session else f"{token}={default}")
+    return completed
+
+
+def _add_opposites(parser: argparse.ArgumentParser, args: list[str]) -> None:
+    """Accept ``--no-debug`` and the like, only where one is used: otherwise they would spoil abbreviations."""
+    for action in settable_actions(parser):
+        for name in action.option_strings:
+            opposite = f"--no-{name.removeprefix('--')}"
+            if action.const is True and opposite in args:
+                parser.add_argument(opposite, dest=action.dest, action="store_false", default=argparse.SUPPRESS)
+
+
+def _unabbreviated(args: list[str], names: list[str]) -> list[str]:
+    """Spell out the abbreviations that newer options would make ambiguous."""
+
+    def spell_out(token: str) -> str:
+        option, equals, value = token.partition("=")
+        meant = [name for name in _CLASSIC_OPTIONS.split() if name.startswith(option)]
+        if len(option) < 3 or not option.startswith("--") or option in names or len(meant) != 1:
+            return token
+        return meant[0] + equals + value
+
+    return [spell_out(token) for token in args]
