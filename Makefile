@@ -4,13 +4,11 @@
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
-# Most tests wait more than they compute, so more workers than cores pay off. A file stays on one worker, and each worker
-# keeps the order of the folders: what shares servers runs without others in between.
-WORKERS ?= 3
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
-# Real servers and nodes have the machine to themselves: their timing is part of what is tested.
-SIDE_BY_SIDE = tests/style tests/architecture tests/unit tests/compatibility tests/docs tests/packaging
-ONE_BY_ONE = tests/contract tests/end_to_end tests/system
+# Most tests wait more than they compute, so twice as many workers as cores pay off. A file stays on one worker, with the
+# servers that its tests share; tests/conftest.py sorts the files. What is marked "alone" has the machine to itself.
+WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? 2 * cores : 8)))
+ONE_BY_ONE = $(BIN)/python -m pytest
+SIDE_BY_SIDE = $(ONE_BY_ONE) -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 BENCH_ARGS ?=
 export PYTHON VENV
 # An environment of the caller must not change what is installed or imported here.
@@ -38,8 +36,8 @@ demo:  ## install the package and run systests/demo: on the sandbox if this mach
 test:  ## everything that .ci/run runs
 	@.ci/prepare test
 	@.ci/lowest
-	@$(PYTEST) $(SIDE_BY_SIDE) $(PYTEST_ARGS)
-	@$(BIN)/python -m pytest $(ONE_BY_ONE) $(PYTEST_ARGS)
+	@$(ONE_BY_ONE) -m alone $(PYTEST_ARGS)
+	@$(SIDE_BY_SIDE) -m "not alone" $(PYTEST_ARGS)
 
 lowest:  ## unit and contract tests with every requirement at its lower bound in pyproject.toml
 	@.ci/prepare test
@@ -47,7 +45,7 @@ lowest:  ## unit and contract tests with every requirement at its lower bound in
 
 quick:  ## style, types, architecture and unit tests, for every change
 	@.ci/prepare test
-	@$(PYTEST) tests/style tests/architecture tests/unit $(PYTEST_ARGS)
+	@$(SIDE_BY_SIDE) tests/style tests/architecture tests/unit $(PYTEST_ARGS)
 
 bench:  ## compare with the published release, in turn
 	@.ci/prepare run

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What holds for the whole run; its order: what is cheap and says most comes first, what uses real servers last."""
+"""What holds for the whole run: signals, hypothesis, and the order of the tests."""
 
 from __future__ import annotations
 
@@ -17,15 +17,37 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
 
-ORDER = ("style", "architecture", "unit", "contract", "compatibility", "docs", "packaging", "end_to_end", "system")
+# One by one: what is cheap and says most comes first
+CHEAPEST_FIRST = (
+    "style",
+    "architecture",
+    "unit",
+    "contract",
+    "compatibility",
+    "docs",
+    "packaging",
+    "end_to_end",
+    "system",
+)
+# Side by side: no worker has to finish a long file while the others have nothing left to do
+LONGEST_FIRST = (
+    "style",
+    "system",
+    "end_to_end",
+    "compatibility",
+    "packaging",
+    "docs",
+    "contract",
+    "unit",
+    "architecture",
+)
 
 
-def _rank(path: Path) -> int:
-    relative = path.relative_to(Path(__file__).parent)
-    # A folder that is not listed runs before the slow ones rather than not at all.
-    return ORDER.index(relative.parts[0]) if relative.parts[0] in ORDER else ORDER.index("docs")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Sort by folder; within one, the order stays."""
-    items.sort(key=lambda item: _rank(item.path))
+    order = CHEAPEST_FIRST if config.getoption("dist", "no") == "no" else LONGEST_FIRST
+    here = Path(__file__).parent
+    # A folder that is not listed runs in the middle rather than not at all
+    ranks = {name: rank for rank, name in enumerate(order)}
+    items.sort(key=lambda item: ranks.get(item.path.relative_to(here).parts[0], len(order) // 2))

@@ -169,6 +169,7 @@ def test_a_mistake_in_the_file_is_told_as_by_a_run(tmp_path: Path) -> None:
     assert line.startswith("Failed to load cluster:  <class 'ValueError'> ") and "max_nodes" in line
 
 
+@pytest.mark.alone
 def test_leftovers_of_dead_runs_are_removed_and_living_runs_are_left_alone(
     tmp_path: Path, runs: Callable[[], Run]
 ) -> None:

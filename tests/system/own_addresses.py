@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import itertools
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -42,6 +44,7 @@ def _ip(*arguments: str) -> str:
     return subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True).stdout
 
 
+@functools.cache
 def why_not() -> str:
     """Why there can be no such servers here, in words; empty when there can."""
     if os.getuid() != 0:
@@ -130,8 +133,9 @@ class Network:
 def _free_net() -> str:
     """The first three numbers of a private range that this machine does not use."""
     taken = _ip("-4", "addr") + _ip("-4", "route")
-    candidates = (f"172.{second}.{third}" for second in range(31, 16, -1) for third in range(os.getpid() % 200, 250))
-    return next(net for net in candidates if f"{net}." not in taken)
+    candidates = [f"172.{second}.{third}" for second in range(17, 32) for third in range(250)]
+    # At random, because others may be looking for one at this moment
+    return random.choice([net for net in candidates if f"{net}." not in taken])
 
 
 def _inside(namespace: str, folder: Path, action: Callable[[], None]) -> subprocess.Popen[bytes]:

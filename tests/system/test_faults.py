@@ -48,7 +48,10 @@ def _missing() -> str:
     return missing_parts()
 
 
-pytestmark = pytest.mark.skipif(bool(_missing()), reason=_missing() or "machines can be made")
+pytestmark = [
+    pytest.mark.skipif(bool(_missing()), reason=_missing() or "machines can be made"),
+    pytest.mark.alone,
+]
 
 _ANSWERING = """
 import pathlib, selectors, socket

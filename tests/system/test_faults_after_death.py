@@ -34,7 +34,10 @@ def _missing() -> str:
     return f"there is no {' and no '.join(lacking)} on this machine" if lacking else why_not()
 
 
-pytestmark = pytest.mark.skipif(bool(_missing()), reason=_missing() or "machines can be made")
+pytestmark = [
+    pytest.mark.skipif(bool(_missing()), reason=_missing() or "machines can be made"),
+    pytest.mark.alone,
+]
 on_sandbox = pytest.mark.skipif(bool(missing_for_sandbox()), reason=missing_for_sandbox() or "there can be sandboxes")
 
 TTL = 3

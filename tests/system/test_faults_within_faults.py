@@ -16,7 +16,10 @@ from ducktape.faults.fault import Fault
 from ducktape.utils.util import wait_until
 from tests.support.sandbox import missing_for_sandbox
 
-pytestmark = pytest.mark.skipif(bool(missing_for_sandbox()), reason=missing_for_sandbox() or "there can be sandboxes")
+pytestmark = [
+    pytest.mark.skipif(bool(missing_for_sandbox()), reason=missing_for_sandbox() or "there can be sandboxes"),
+    pytest.mark.alone,
+]
 
 Make = Callable[[Any, Any], Fault]
 

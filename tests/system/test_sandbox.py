@@ -444,6 +444,7 @@ def test_a_keeper_that_was_stopped_for_a_moment_answers(cluster: SandboxCluster)
     timer.join()
 
 
+@pytest.mark.alone
 def test_leftovers_are_found_and_removed() -> None:
     parents = sorted(set(cgroups.parents().values()))
     if not parents:
@@ -455,6 +456,7 @@ def test_leftovers_are_found_and_removed() -> None:
     assert not os.path.exists(left)
 
 
+@pytest.mark.alone
 def test_the_groups_of_a_sandbox_in_another_container_are_left_alone() -> None:
     if not cgroups.parents():
         pytest.skip("this machine has no control groups")

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import glob
 import multiprocessing
 import os
 import tempfile
@@ -37,8 +36,10 @@ def said(node: SandboxNode, command: str) -> str:
     return str(output.read().decode())
 
 
-def test_the_clients_of_the_ssh_library_work_without_configuration(nodes: list[SandboxNode]) -> None:
-    keys = glob.glob(f"{tempfile.gettempdir()}/ducktape-sandbox-*")
+def test_the_clients_of_the_ssh_library_work_without_configuration(
+    nodes: list[SandboxNode], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     for node in nodes:
         assert node.account.ssh_output("pgrep sshd || :") == b""
         assert said(node, "hostname; whoami; pwd; echo $OWN") == f"{node.name}\nroot\n{os.path.expanduser('~')}\nmine\n"
@@ -49,7 +50,7 @@ def test_the_clients_of_the_ssh_library_work_without_configuration(nodes: list[S
             file.write("text")
         assert node.account.ssh_output("cat /tmp/file") == b"text"
         assert node.account.ssh_client is node.account._ssh_client
-    assert glob.glob(f"{tempfile.gettempdir()}/ducktape-sandbox-*") == keys
+    assert list(tmp_path.glob("ducktape-sandbox-*")) == []
 
 
 def test_a_server_that_was_killed_is_started_for_the_next_login(nodes: list[SandboxNode]) -> None:

@@ -25,7 +25,10 @@ from ducktape.cluster.ssh.errors import is_ssh_failure
 from tests.support.delay import distant
 from tests.support.sshd import Sshd, missing_parts, running_sshd
 
-pytestmark = pytest.mark.skipif(bool(missing_parts()), reason=missing_parts() or "servers can be started")
+pytestmark = [
+    pytest.mark.skipif(bool(missing_parts()), reason=missing_parts() or "servers can be started"),
+    pytest.mark.alone,
+]
 
 Verb = Callable[[LinuxRemoteAccount, Path], Any]
 
