@@ -147,29 +147,28 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
 
 # --- a parent that is killed
 
-STUBBORN = {
-    "asleep, deaf to SIGTERM": "say('child', child(sleep))",
-    "stopped": "pid = child(sleep); time.sleep(0.1); os.kill(pid, signal.SIGSTOP); say('child', pid)",
-    "in an endless loop": """
+# Each says the pid of a child, by another name; all of them under one parent, since what takes time is the waiting
+STUBBORN = """
+say("asleep", child(sleep))
+stopped = child(sleep)
+time.sleep(0.1)
+os.kill(stopped, signal.SIGSTOP)
+say("stopped", stopped)
 def loop():
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     while True:
         pass
-say("child", child(loop))
-""",
-    "in an endless loop in C": """
-def loop():
+say("looping", child(loop))
+def loop_in_c():
     import itertools
     sum(itertools.repeat(1))
-say("child", child(loop))
-""",
-}
+say("looping_in_c", child(loop_in_c))
+"""
 
 
-@pytest.mark.parametrize("kind", STUBBORN)
-def test_a_child_that_does_not_answer_is_gone_soon_after_its_parent(start: Start, kind: str) -> None:
-    parent = start(STUBBORN[kind])
-    assert sorted(parent.alive()) == ["child", "guardian"]
+def test_children_that_do_not_answer_are_gone_soon_after_their_parent(start: Start) -> None:
+    parent = start(STUBBORN)
+    assert sorted(parent.alive()) == ["asleep", "guardian", "looping", "looping_in_c", "stopped"]
     parent.kill()
     assert wait_until(lambda: not parent.alive(), 5), parent.alive()
     assert parent.relatives() == []
@@ -291,17 +290,18 @@ def test_it_leaves_the_children_of_a_living_parent_alone(start: Start) -> None:
     assert parent.alive() == ["child"]
 
 
-@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_to_the_whole_group_does_not_end_it_before_its_parent(start: Start, sig: signal.Signals) -> None:
-    parent = start(
-        f"say('child', child(sleep)); signal.signal({int(sig)}, signal.SIG_IGN)",
-        start_new_session=True,
-    )
-    os.killpg(parent.process.pid, sig)
-    parent.told["guardian"].send_signal(sig)
-    assert not wait_until(lambda: "guardian" not in parent.alive(), 0.3)
-    parent.kill()
-    assert wait_until(lambda: not parent.alive(), 5), parent.alive()
+def test_a_signal_to_the_whole_group_does_not_end_it_before_its_parent(start: Start) -> None:
+    parents = {
+        sig: start(f"say('child', child(sleep)); signal.signal({int(sig)}, signal.SIG_IGN)", start_new_session=True)
+        for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    for sig, parent in parents.items():
+        os.killpg(parent.process.pid, sig)
+        parent.told["guardian"].send_signal(sig)
+    assert not wait_until(lambda: any("guardian" not in parent.alive() for parent in parents.values()), 0.3)
+    for parent in parents.values():
+        parent.kill()
+    assert wait_until(lambda: not any(parent.alive() for parent in parents.values()), 5)
 
 
 def test_a_signal_to_the_parent_does_not_reach_it_through_inherited_handlers(start: Start) -> None:
@@ -338,11 +338,11 @@ def test_whoever_reads_the_output_of_its_parent_does_not_wait_for_it(start: Star
     assert wait_until(lambda: not parent.alive(), 5)
 
 
-@pytest.mark.parametrize("closed", ["0", "1", "0, 1", "0, 1, 2"])
-def test_a_parent_without_standard_streams_is_guarded_too(start: Start, closed: str) -> None:
+def test_a_parent_without_standard_streams_is_guarded_too(start: Start) -> None:
     """The pipe of the guardian has the numbers of the missing streams then."""
-    parent = start(
-        f"""
+    parents = [
+        start(
+            f"""
 guardian.stop()
 os.dup2(1, 60)
 for number in ({closed},):
@@ -353,10 +353,13 @@ os.write(60, b"child %d\\n" % child(sleep))
 os.write(60, b"ready\\n")
 time.sleep(1000)
 """
-    )
-    assert sorted(parent.alive()) == ["child", "guardian"]
-    parent.kill()
-    assert wait_until(lambda: not parent.alive(), 5), parent.alive()
+        )
+        for closed in ("0", "1", "0, 1", "0, 1, 2")
+    ]
+    assert [sorted(parent.alive()) for parent in parents] == [["child", "guardian"]] * 4
+    for parent in parents:
+        parent.kill()
+    assert wait_until(lambda: not any(parent.alive() for parent in parents), 5)
 
 
 def test_a_system_without_room_for_it_does_without(start: Start) -> None:
@@ -401,14 +404,19 @@ SUITE = """
 """
 
 
-@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
-def test_tests_deep_in_a_library_do_not_outlive_a_killed_driver(tmp_path: Path, method: str) -> None:
-    extra = {"DUCKTAPE_START_METHOD": method}
-    with started(tmp_path, suite(tmp_path, SUITE), "--max-parallel", "2", extra=extra) as program:
-        program.wait_for("now it runs", times=2)
-        program.signal(signal.SIGKILL)
-        program.process.wait()
-        assert wait_until(lambda: not program._descendants(), 5)
+def test_tests_deep_in_a_library_do_not_outlive_a_killed_driver(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        programs = []
+        for method in ("fork", "forkserver", "spawn"):
+            folder = tmp_path / method
+            extra = {"DUCKTAPE_START_METHOD": method}
+            run = started(folder, suite(folder, SUITE), "--max-parallel", "2", extra=extra)
+            programs.append(stack.enter_context(run))
+        for program in programs:
+            program.wait_for("now it runs", times=2)
+            program.signal(signal.SIGKILL)
+            program.process.wait()
+        assert wait_until(lambda: not any(program._descendants() for program in programs), 5)
 
 
 def test_the_output_of_a_run_ends_with_it(tmp_path: Path) -> None:
