@@ -128,6 +128,13 @@ every_verb = pytest.mark.parametrize("verb", VERBS)
 NAMES = ["../../out", "..", "{outside}/out", "a/../../../out", "sub/deeper", "", ".", "nul\0", "x" * 300, "/", "-rf/.."]
 
 
+def can_lie(way: Way, name: str) -> bool:
+    """Whether a node can say this name in this way at all, and it is not innocent there."""
+    if way is by_tar:
+        return "\0" not in name and name not in ("", ".", "/", "sub/deeper")
+    return way is not by_find or ("\0" not in name and name != "")
+
+
 @pytest.fixture
 def dest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty directory in another one; fails the test if anything else was changed in that."""
@@ -165,18 +172,13 @@ def assert_harmless(dest: Path) -> None:
     }
 
 
-@every_way
+@pytest.mark.parametrize(("way", "name"), [(way, name) for way in WAYS for name in NAMES if can_lie(way, name)])
 @every_verb
-@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("is_directory", [False, True], ids=["file", "directory"])
 def test_a_name_that_leads_elsewhere_costs_itself_alone(
     way: Way, verb: Callable[..., None], name: str, is_directory: bool, dest: Path
 ) -> None:
     name = name.format(outside=dest.parents[1] / "outside")
-    if way is by_tar and ("\0" in name or name in ("", ".", "/", "sub/deeper")):
-        pytest.skip("no name of an archive, or one that is innocent there")
-    if way is by_find and ("\0" in name or name == ""):
-        pytest.skip("such a name cannot be told by this command")
     with pytest.raises(OSError, match="refused") as caught:
         verb(way(name, is_directory), dest)
     assert f"{NAME}: the name {file_names.shown(name)[:40]}" in str(caught.value)
