@@ -24,7 +24,10 @@ from tests.support.delay import distant
 from tests.support.program import Program, environment, write
 from tests.support.sshd import Sshd, missing_parts, running_sshd
 
-pytestmark = pytest.mark.skipif(bool(missing_parts()), reason=missing_parts() or "servers can be started")
+pytestmark = [
+    pytest.mark.skipif(bool(missing_parts()), reason=missing_parts() or "servers can be started"),
+    pytest.mark.alone,
+]
 
 PASSWORD = "N0tT0BeSeen"
 TIMEOUT_SEC = 4.0
