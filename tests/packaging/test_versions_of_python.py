@@ -7,6 +7,8 @@ import configparser
 import re
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 CLASSIFIERS = re.findall(r'^    "Programming Language :: Python :: (3\.\d+)",$', PROJECT, re.MULTILINE)
@@ -26,3 +28,13 @@ def test_tox_has_an_environment_for_each_version() -> None:
     tox = configparser.ConfigParser()
     tox.read(ROOT / "tox.ini", encoding="utf-8")
     assert tox["tox"]["envlist"].split(", ") == ["py" + version.replace(".", "") for version in CLASSIFIERS]
+
+
+def _workflow_matrices() -> dict[str, list[str]]:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    return {name: job["strategy"]["matrix"]["python"] for name, job in workflow["jobs"].items()}
+
+
+def test_the_workflow_runs_on_each_version() -> None:
+    # The lowest releases of the requirements have no wheels for later versions.
+    assert _workflow_matrices() == {"quick": CLASSIFIERS, "test": CLASSIFIERS, "lowest": ["3.10", "3.11"]}
