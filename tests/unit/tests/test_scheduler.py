@@ -249,16 +249,15 @@ def test_patience_is_lost_with_tests_that_take_what_is_waited_for_and_no_others(
     cluster = typed_cluster("a", "a", "b")
     others = [test_of("b", 1, node_type="b"), test_of("none", 0)]
     ones = [test_of(f"a{index}", 1, node_type="a") for index in range(12)]
-    clock = scheduled(cluster, [test_of("begun", 1, node_type="a")], [test_of("large", 2, node_type="a"), *ones])
+    waiting = [test_of("large", 2, node_type="a"), *ones, *others]
+    clock = scheduled(cluster, [test_of("begun", 1, node_type="a")], waiting)
     for index in range(9):
         assert clock.start_next() == f"a{index}"
         clock.end(f"a{index}")
-    assert clock.start_next() is None
-    for test in others:
-        clock.scheduler.add(test)
     assert clock.scheduler.peek() is others[0]
     assert clock.scheduler.why(others[0]) == "large waits for 2 nodes, of which this one needs none"
     assert clock.start_all() == ["b", "none"]
+    assert clock.start_next() is None
     clock.end("begun")
     assert clock.start_next() == "large"
 
@@ -276,13 +275,13 @@ def test_nobody_waits_where_nothing_runs() -> None:
 # durations
 
 
-def test_the_most_node_seconds_come_first() -> None:
+def test_what_takes_long_comes_first() -> None:
     tests = [test_of("a", 2), test_of("b", 1), test_of("c", 1)]
     durations = {"a": 10.0, "b": 100.0, "c": 5.0}
     scheduler = TestScheduler(tests, LocalhostCluster(num_nodes=9), durations=durations)
     assert names(scheduler) == ["b", "a", "c"]
     assert list(scheduler.explain()) == [
-        "3 tests for 9 nodes, those with the most node-seconds first; at least 100 s",
+        "3 tests for 9 nodes, those with the most seconds x nodes^0.25 first; at least 100 s",
         "1. b: 1 nodes x 100.0 s = 100 node-seconds (an earlier run)",
         "2. a: 2 nodes x 10.0 s = 20 node-seconds (an earlier run)",
         "3. c: 1 nodes x 5.0 s = 5 node-seconds (an earlier run)",
@@ -309,7 +308,10 @@ def test_the_longest_come_first_where_slots_are_scarce() -> None:
     durations = {"a": 10.0, "b": 20.0, "c": 5.0}
     scheduler = TestScheduler(tests, LocalhostCluster(num_nodes=100), durations=durations, slots=2)
     assert names(scheduler) == ["b", "a", "c"]
-    assert next(scheduler.explain()) == "3 tests for 100 nodes, those with the most seconds first; at least 20 s"
+    assert (
+        next(scheduler.explain())
+        == "3 tests for 100 nodes, those with the most seconds x nodes^0.25 first; at least 20 s"
+    )
 
 
 def test_others_overtake_when_they_end_before_the_nodes_are_free() -> None:
@@ -342,15 +344,10 @@ def test_others_overtake_when_they_leave_enough_nodes() -> None:
 def test_a_test_that_is_late_is_expected_to_stay_as_long_again() -> None:
     waiting = [test_of("large", 3), test_of("long", 1), test_of("short", 1)]
     durations = {"begun": 100.0, "large": 1000.0, "long": 51.0, "short": 50.0}
-    clock = scheduled(LocalhostCluster(num_nodes=3), [test_of("begun", 2)], [waiting[0]], durations)
-    clock.scheduler.add(waiting[1])
-    clock.now = 150.0
-    assert clock.start_next() is None
-    clock.scheduler.add(waiting[2])
-    assert clock.scheduler.peek(150.0) is None  # nothing is known of it but the mean of the others
-    known = scheduled(LocalhostCluster(num_nodes=3), [test_of("begun", 2)], waiting, durations)
-    known.now = 150.0
-    assert known.start_all() == ["short"]
+    for number, expected in ((2, []), (3, ["short"])):
+        clock = scheduled(LocalhostCluster(num_nodes=3), [test_of("begun", 2)], waiting[:number], durations)
+        clock.now = 150.0
+        assert clock.start_all() == expected
 
 
 def test_a_broken_promise_is_not_broken_for_ever() -> None:
@@ -390,16 +387,25 @@ def test_nodes_that_are_lost_end_the_wait_for_them() -> None:
 def test_the_plan_is_made_anew_on_the_way() -> None:
     # At first there is so much to do that packing comes first, and near the end what takes long
     tests = [test_of(f"t{index:03d}", 1 + index % 3) for index in range(600)]
-    durations = {test.test_id: 10.0 + index % 7 for index, test in enumerate(tests)}
+    durations = {test.test_id: 10.0 + index % 7 for index, test in enumerate(tests)} | {"t000": 300.0}
     cluster = LocalhostCluster(num_nodes=6)
     clock = scheduled(cluster, [], tests, durations)
-    assert "those with the most nodes first" in next(clock.scheduler.explain())
-    order = clock.start_all()
-    while clock.running:
-        clock.now += 10.0
-        clock.end(min(clock.running))
-        order += clock.start_all()
+    assert "the largest first" in next(clock.scheduler.explain())
+    order: list[str] = []
+    orders: list[bool] = []
+    ends: dict[str, float] = {}
+    while clock.scheduler or ends:
+        started = clock.start_all()
+        order += started
+        orders += ["the largest first" in next(clock.scheduler.explain())]
+        ends.update({name: clock.now + durations[name] for name in started})
+        first = min(ends, key=lambda name: ends[name])
+        clock.now = ends.pop(first)
+        clock.end(first)
     assert sorted(order) == names(tests)
+    assert orders == sorted(orders, reverse=True)
+    assert 0 < orders.count(False) < len(orders) / 2
+    assert 200 <= order.index("t000") < 590
 
 
 # the order that is asked for
@@ -436,14 +442,6 @@ def test_the_reason_of_a_start_is_told() -> None:
     clock = scheduled(LocalhostCluster(num_nodes=3), [test_of("d", 1)], tests)
     assert clock.scheduler.peek() is tests[0]
     assert clock.scheduler.why(tests[0]) == "the largest that fits, while b waits for 3 nodes"
-
-
-def test_a_test_can_be_put_back() -> None:
-    tests = [test_of("a", 1), test_of("b", 1)]
-    scheduler = TestScheduler(tests, LocalhostCluster(num_nodes=3))
-    scheduler.remove(tests[0])
-    scheduler.add(tests[0])
-    assert names(scheduler) == ["b", "a"]
 
 
 def test_the_end_of_a_test_that_never_began_is_no_news() -> None:

@@ -14,19 +14,18 @@ LARGE = (LINUX, "large")
 SMALL = (LINUX, "small")
 
 
-def _time(running: RunningTests, spec: ClusterSpec | None, free: Counts, now: float = 0.0) -> float | None:
-    promise = running.promise(spec, free, now)
-    return None if promise is None else promise.time
+def _time(running: RunningTests, spec: ClusterSpec, free: Counts, now: float = 0.0) -> float | None:
+    reservation = running.reservation(spec, free, now)
+    return None if reservation is None else reservation.time
 
 
 def test_a_test_can_start_when_enough_others_have_ended() -> None:
     running = RunningTests()
     for end, number in ((30.0, 2), (10.0, 1), (20.0, 3)):
         running.start(object(), end, {ANY: number})
-    assert (len(running), running.size) == (3, 6)
+    assert running.size == 6
     wanted = [_time(running, ClusterSpec.simple_linux(number), {ANY: 1}) for number in range(2, 9)]
     assert wanted == [10.0, 20.0, 20.0, 20.0, 30.0, 30.0, None]
-    assert _time(running, None, {ANY: 1}) is None
 
 
 def test_only_the_right_nodes_count() -> None:
@@ -39,12 +38,13 @@ def test_only_the_right_nodes_count() -> None:
     assert _time(running, ClusterSpec.simple_linux(5), {}) == 10.0
 
 
-def test_what_is_promised_leaves_room_for_others() -> None:
+def test_a_reservation_says_which_nodes_there_will_be() -> None:
     running = RunningTests()
     running.start(object(), 10.0, {ANY: 3})
-    promise = running.promise(ClusterSpec.simple_linux(2), {ANY: 1}, 0.0)
-    assert promise is not None
-    assert [promise.leaves_room_for(ClusterSpec.simple_linux(number)) for number in (4, 5)] == [True, False]
+    reservation = running.reservation(ClusterSpec.simple_linux(2), {ANY: 1}, 0.0)
+    assert reservation is not None
+    fits = [reservation.supply.can_remove_spec(ClusterSpec.simple_linux(number)) for number in (4, 5)]
+    assert fits == [True, False]
 
 
 def test_who_is_late_is_expected_to_stay_as_long_again() -> None:
@@ -69,7 +69,7 @@ def test_a_test_may_run_several_times_at_once() -> None:
     assert running.remaining(0.0) == [(2, 5.0)]
     running.finish(test)
     running.finish(test)
-    assert (len(running), running.size) == (0, 0)
+    assert (running.size, running.remaining(0.0)) == (0, [])
 
 
 def test_ends_that_nobody_knows_come_last() -> None:
