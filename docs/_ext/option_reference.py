@@ -15,18 +15,20 @@ from ducktape.command_line.parse_args import create_ducktape_parser
 
 
 class OptionReference(SphinxDirective):
-    """Writes one entry per option, in the order and the words of ``ducktape --help``."""
+    """Writes one entry per option, in the groups, the order and the words of ``ducktape --help``."""
 
     def run(self) -> list[nodes.Node]:
         """Return the entries."""
         parser = create_ducktape_parser()
         lines = [".. program:: ducktape", ""]
-        for action in parser._actions:
-            if action.help is argparse.SUPPRESS:
-                continue
-            if not action.help:
-                raise self.error(f"{'/'.join(action.option_strings) or action.dest} has no help text")
-            lines += [*_entry(action), ""]
+        for group in parser._action_groups:
+            shown = [action for action in group._group_actions if action.help is not argparse.SUPPRESS]
+            if shown:
+                lines += [f".. rubric:: {(group.title or '').capitalize()}", ""]
+            for action in shown:
+                if not action.help:
+                    raise self.error(f"{'/'.join(action.option_strings) or action.dest} has no help text")
+                lines += [*_entry(action), ""]
         container = nodes.container()
         self.state.nested_parse(StringList(lines, source="the parser"), self.content_offset, container)
         return container.children

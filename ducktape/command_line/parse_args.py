@@ -10,8 +10,7 @@ from typing import Any
 from ducktape.command_line.options.config_file import read_words
 from ducktape.command_line.options.errors import UsageError
 from ducktape.command_line.options.layers import load_options, user_config_file
-from ducktape.command_line.options.options import Options
-from ducktape.command_line.options.parser import build_parser
+from ducktape.command_line.options.options import Options, build_parser
 
 
 def create_ducktape_parser() -> argparse.ArgumentParser:

@@ -9,9 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ducktape.command_line.defaults import ConsoleDefaults
-from ducktape.command_line.options.options import Options
-from ducktape.command_line.options.parser import add_cluster_options
+from ducktape.command_line.options.options import Options, add_option
 from ducktape.command_line.options.values import seconds
 from ducktape.command_line.session.common import is_sandbox, make_cluster, read_options
 from ducktape.json_serializable import strict_dumps
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
 
 _TIMEOUT_SEC = 10.0
 _INTERRUPTED = 130
+_OPTIONS_OF_A_RUN = ("cluster", "cluster_file", "config_file", "host_keys", "known_hosts")
 
 
 def main(argv: list[str]) -> int:
@@ -81,10 +80,8 @@ def create_doctor_parser() -> argparse.ArgumentParser:
         "Tests in a directory of that name are run by: ducktape ./doctor",
     )
     parser.add_argument("subcommand", choices=["doctor"], help=argparse.SUPPRESS)
-    parser.add_argument(
-        "--config-file", help=f"Your own file of options, instead of {ConsoleDefaults.USER_CONFIG_FILE}."
-    )
-    add_cluster_options(parser)
+    for name in _OPTIONS_OF_A_RUN:
+        add_option(parser, name, {name: None})
     parser.add_argument("--json", action="store_true", help="Print all findings as one JSON object.")
     parser.add_argument(
         "--timeout",
@@ -99,7 +96,7 @@ def create_doctor_parser() -> argparse.ArgumentParser:
 def _options_of_a_run(arguments: argparse.Namespace) -> Options | None:
     given = [
         f"--{name.replace('_', '-')}={value}"
-        for name in ("cluster", "cluster_file", "config_file", "host_keys", "known_hosts")
+        for name in _OPTIONS_OF_A_RUN
         if (value := getattr(arguments, name)) is not None
     ]
     # The subcommand's name stands for the tests: an empty command line asks for the help

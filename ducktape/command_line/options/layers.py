@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 from ducktape.command_line.defaults import SESSION_ID, ConsoleDefaults
 from ducktape.command_line.options.config_file import Word, read_words, similar_option, suspicious_words
 from ducktape.command_line.options.errors import UsageError
-from ducktape.command_line.options.options import Options
-from ducktape.command_line.options.parser import RaisingParser, build_parser, option_names, settable_actions
+from ducktape.command_line.options.options import Options, RaisingParser, build_parser, option_names
 from ducktape.utils.support.strictness import tolerate
 from ducktape.utils.util import ducktape_version
 
@@ -160,7 +159,7 @@ def _with_values(args: list[str], names: list[str]) -> list[str]:
 
 def _add_opposites(parser: argparse.ArgumentParser, args: list[str]) -> None:
     """Accept ``--no-debug`` and the like, only where one is used: otherwise they would spoil abbreviations."""
-    for action in settable_actions(parser):
+    for action in list(parser._actions):
         for name in action.option_strings:
             opposite = f"--no-{name.removeprefix('--')}"
             if action.const is True and opposite in args:

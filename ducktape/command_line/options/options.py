@@ -1,13 +1,58 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The options of a run and their defaults, as typed values."""
+# ruff: noqa: RUF009 - the calls in defaults return fields
+"""The options of a run: name, type, default and help of each in one place, and the parser that is made of them."""
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import os
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NoReturn
 
+from ducktape.cluster.ssh.host_key_mode import MODES
 from ducktape.command_line.defaults import ConsoleDefaults
+from ducktape.command_line.options.errors import UsageError
+from ducktape.command_line.options.values import (
+    duration,
+    expression,
+    integer,
+    max_parallel,
+    not_negative,
+    positive,
+    seed,
+)
+
+_USAGE = """%(prog)s [options] [test_path ...]
+       %(prog)s doctor [options]                       check the nodes of a cluster
+       %(prog)s report [options] [RESULTS_DIR ...]     write the reports of a session again"""
+_EPILOG = (
+    "Options may also be in .ducktape/config and ~/.ducktape/config. A flag that such a file turns on is turned off "
+    "again by its opposite, such as --no-debug. `ducktape doctor --help` and `ducktape report --help` describe the "
+    "subcommands."
+)
+# The first option of each group that the help shows, and the title of the group
+_GROUPS = {
+    "test_path": "choosing tests",
+    "max_parallel": "running tests",
+    "cluster": "nodes",
+    "results_root": "results",
+    "debug": "debugging",
+}
+
+
+def _option(
+    text: str, default: object = None, *, make_default: Callable[[], object] | None = None, **arguments: Any
+) -> Any:
+    """Return a field of :class:`Options`; ``arguments`` are those of ``add_argument``, with its ``name`` if needed."""
+    metadata = {**arguments, "help": text}
+    if make_default is not None:
+        return dataclasses.field(default_factory=make_default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def _flag(text: str, make_default: Callable[[], bool] = bool) -> Any:
+    return _option(text, make_default=make_default, action="store_true")
 
 
 def _current_directory() -> list[str]:
@@ -19,79 +64,209 @@ def _current_directory() -> list[str]:
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Every option of a run by its name on the command line, and the only place of its default.
+    """The options of a run. ``parameters`` and ``globals`` are the user's text until the run decodes them."""
 
-    ``parameters`` and ``globals`` are the text that the user wrote, until the run decodes them.
-    """
-
-    version: bool = False
-    config_file: str = dataclasses.field(default_factory=lambda: ConsoleDefaults.USER_CONFIG_FILE)
-
-    # Choosing tests
-    test_path: list[str] = dataclasses.field(default_factory=_current_directory)
-    exclude: list[str] | None = None
-    keyword: str | None = None
-    tags: str | None = None
-    last_failed: bool = False
-    failed_first: bool = False
-    sample: int | None = None
-    subsets: int = 1
-    subset: int = 0
-    historical_report: str | None = None
-    parameters: Any = None
-    collect_only: bool = False
-    collect_num_nodes: bool = False
-    list_tags: bool = False
-    ignore_import_errors: bool = False
-    allow_empty_tests_list: bool = dataclasses.field(
-        default_factory=lambda: bool(os.environ.get("DUCKTAPE_ALLOW_EMPTY_TESTS_LIST"))
+    version: bool = _flag("Print the version.")
+    config_file: str = _option(
+        "Your own file of options; overrides the project's .ducktape/config.",
+        make_default=lambda: ConsoleDefaults.USER_CONFIG_FILE,
+        metavar="FILE",
     )
 
-    # Running tests
-    max_parallel: int | Literal["auto"] = 1
-    repeat: int = 1
-    until_failure: int | None = None
-    deflake: int = 1
-    detect_flakes: int | None = None
-    retry_infrastructure: int = 0
-    resume: str | None = None
-    exit_first: bool = False
-    shuffle: int | Literal["random"] | None = None
-    globals: Any = None
-    test_timeout: float | None = None
-    session_timeout: float | None = None
-    test_runner_timeout: int = 1800000
-    fail_on_teardown_error: bool = False
+    test_path: list[str] = _option(
+        "What to run: directories, files, globs, path::Class.method@{json}, or test suite files ending in .yml. "
+        "The current directory by default.",
+        make_default=_current_directory,
+        name="test_path",
+        nargs="*",
+    )
+    exclude: list[str] | None = _option(
+        "Tests to leave out, written like those to run; suite files are not allowed.", nargs="*", metavar="TEST"
+    )
+    keyword: str | None = _option(
+        "Only tests whose ids match, as in: -k 'kafka and not (slow or upgrade)'.",
+        name="-k",
+        type=expression,
+        metavar="EXPR",
+    )
+    tags: str | None = _option(
+        "Only tests whose @tag marks match, as in: --tags 'not slow'.", type=expression, metavar="EXPR"
+    )
+    last_failed: bool = _flag("Only tests that failed in the last session below the results root.")
+    failed_first: bool = _flag("Start with the tests that failed in the last session.")
+    sample: int | None = _option("Run N tests, chosen at random.", type=positive, metavar="N")
+    subsets: int = _option("Divide the tests into N parts.", 1, type=integer, metavar="N")
+    subset: int = _option("Run part I, counted from 0.", 0, type=integer, metavar="I")
+    historical_report: str | None = _option(
+        "URL or path of an earlier report.json, used to make parts of equal duration.", metavar="REPORT"
+    )
+    parameters: Any = _option("JSON object of arguments that replace those of every test.", metavar="JSON")
+    collect_only: bool = _flag("List the tests and run nothing.")
+    collect_num_nodes: bool = _flag("Print how many nodes the tests need in total and run nothing.")
+    list_tags: bool = _flag("List the tags of the tests and run nothing.")
+    ignore_import_errors: bool = _flag("Log test files that cannot be imported instead of failing.")
+    allow_empty_tests_list: bool = _flag(
+        "Succeed when there is nothing to run.", lambda: bool(os.environ.get("DUCKTAPE_ALLOW_EMPTY_TESTS_LIST"))
+    )
 
-    # Nodes
-    cluster: str = dataclasses.field(default_factory=lambda: ConsoleDefaults.CLUSTER_TYPE)
-    cluster_file: str | None = None
-    check_nodes: bool = False
-    lease: str | None = None
-    host_keys: str | None = None
-    known_hosts: str | None = None
-    ssh_checker_function: list[str] | None = None
-    ignore_node_type: bool = False
-    skip_nodes_allocation: bool = False
-    fail_greedy_tests: bool = False
-    fail_bad_cluster_utilization: bool = False
-    default_num_nodes: int | None = None
+    max_parallel: int | Literal["auto"] = _option(
+        "Maximum number of parallel tests; auto: as many as the nodes allow.", 1, type=max_parallel, metavar="N"
+    )
+    repeat: int = _option("Run the selection N times.", 1, type=integer, metavar="N")
+    until_failure: int | None = _option(
+        "Repeat the selection until a test fails, at most N times.", nargs="?", const=0, type=not_negative, metavar="N"
+    )
+    deflake: int = _option("Run a failing test up to N times until it passes.", 1, type=integer, metavar="N")
+    detect_flakes: int | None = _option(
+        "Run every test N times, whether it passes or fails, and report how often it passed.",
+        type=positive,
+        metavar="N",
+    )
+    retry_infrastructure: int = _option(
+        "Run a test again, up to N times and on other nodes, if the infrastructure made it fail.",
+        0,
+        type=not_negative,
+        metavar="N",
+    )
+    resume: str | None = _option(
+        "Resume an interrupted session, by default the latest: run the tests that have no result yet.",
+        nargs="?",
+        const="latest",
+        metavar="SESSION",
+    )
+    exit_first: bool = _flag("Start no further test after a failure.")
+    shuffle: int | Literal["random"] | None = _option(
+        "Run the tests in random order, and print the seed that repeats this order.",
+        nargs="?",
+        const="random",
+        type=seed,
+        metavar="SEED",
+    )
+    globals: Any = _option(
+        "JSON object, or path of a file with one, that every test can read as test_context.globals.", metavar="JSON"
+    )
+    test_timeout: float | None = _option(
+        "Time limit of a test, and of its setup: 90s, 20m, 2h or seconds. @timeout overrides it.",
+        type=duration,
+        metavar="TIME",
+    )
+    session_timeout: float | None = _option(
+        "Time limit of the whole run; running tests are then ended, the others reported as not run.",
+        type=duration,
+        metavar="TIME",
+    )
+    test_runner_timeout: int = _option(
+        "Milliseconds after which a test that shows no activity is ended.",
+        1800000,
+        type=positive,
+        metavar="MILLISECONDS",
+    )
+    fail_on_teardown_error: bool = _flag(
+        "Fail a test if its teardown, or the stop or clean of one of its services, raises an error."
+    )
 
-    # Results
-    results_root: str = dataclasses.field(default_factory=lambda: ConsoleDefaults.RESULTS_ROOT_DIRECTORY)
-    nested_result_dirs: bool = False
-    compress: bool = False
-    collect_timeout: float | None = None
-    max_data_bytes: int = dataclasses.field(default_factory=lambda: ConsoleDefaults.MAX_DATA_BYTES)
-    enable_jvm_logs: bool = False
+    cluster: str = _option(
+        "localhost, json, vagrant, sandbox, a registered name, or a class as module.Class.",
+        make_default=lambda: ConsoleDefaults.CLUSTER_TYPE,
+    )
+    cluster_file: str | None = _option("File that describes the cluster.", metavar="FILE")
+    check_nodes: bool = _flag("Try to log in to a node before a test gets it, and quarantine nodes where that fails.")
+    lease: str | None = _option(
+        "Share the nodes with other runs on this machine that name the same directory.", metavar="DIR"
+    )
+    host_keys: str | None = _option(
+        "How to verify the keys of SSH servers: off (the default), accept-new (keys are remembered below the results "
+        "root) or strict (only keys in a known_hosts file).",
+        choices=MODES,
+    )
+    known_hosts: str | None = _option(
+        "File of known host keys, in the format of OpenSSH, instead of the usual one; implies strict.", metavar="FILE"
+    )
+    ssh_checker_function: list[str] | None = _option(
+        "Functions, as module.function, that are called when an SSH connection fails.", nargs="+", metavar="FUNCTION"
+    )
+    ignore_node_type: bool = _flag("Use any node where a test asks for a type.")
+    skip_nodes_allocation: bool = _flag("Services allocate no nodes unless they ask for it.")
+    fail_greedy_tests: bool = _flag("Fail tests that do not declare how many nodes they need.")
+    fail_bad_cluster_utilization: bool = _flag("Fail tests that use fewer nodes than they were given.")
+    # Without effect since the first release, and still passed by existing suites
+    default_num_nodes: int | None = _option(argparse.SUPPRESS, type=integer)
 
-    # Debugging
-    debug: bool = False
-    no_teardown: bool = False
-    explain_schedule: bool = False
-    strict: bool = False
+    results_root: str = _option(
+        "Directory in which every run gets its own.",
+        make_default=lambda: ConsoleDefaults.RESULTS_ROOT_DIRECTORY,
+        metavar="DIR",
+    )
+    nested_result_dirs: bool = _flag("Give every argument of a test a directory level of its own in the results.")
+    compress: bool = _flag("Compress service logs before copying them.")
+    collect_timeout: float | None = _option(
+        "Time limit for collecting the logs of a test; its summary names the logs that are missing.",
+        type=duration,
+        metavar="TIME",
+    )
+    max_data_bytes: int = _option(
+        "Maximum size, as JSON, of the data that a test returns; a test that returns more fails.",
+        make_default=lambda: ConsoleDefaults.MAX_DATA_BYTES,
+        type=positive,
+        metavar="N",
+    )
+    enable_jvm_logs: bool = _flag("Collect logs of every JVM that services start.")
+
+    debug: bool = _flag("Show DEBUG lines on the console.")
+    no_teardown: bool = _flag("Do not tear down tests or stop services, to inspect them afterwards.")
+    explain_schedule: bool = _flag("Log why the tests run in their order.")
+    strict: bool = _flag("Turn warnings about probable mistakes into errors.")
 
     @property
     def lists_only(self) -> bool:
         """Whether tests are listed or counted, and none is run."""
         return self.collect_only or self.collect_num_nodes or self.list_tags
+
+
+class RaisingParser(argparse.ArgumentParser):
+    """A parser that raises an error instead of ending the program."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise an error with the usage.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(message, usage=self.format_usage(), program=self.prog)
+
+
+def build_parser(defaults: Mapping[str, object], make: type[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """Return a parser of all options of a run.
+
+    Args:
+        defaults: by option; an option that is not among them is missing in the parsed values unless it was given.
+        make: class of the parser.
+    """
+    parser = make(usage=_USAGE, description="Discover and run your tests", epilog=_EPILOG)
+    group: argparse._ActionsContainer = parser
+    for field in dataclasses.fields(Options):
+        if field.name in _GROUPS:
+            group = parser.add_argument_group(_GROUPS[field.name])
+        add_option(group, field.name, defaults)
+    return parser
+
+
+def add_option(group: argparse._ActionsContainer, name: str, defaults: Mapping[str, object]) -> None:
+    """Add an option of a run to a parser.
+
+    Args:
+        group: of the parser, or the parser itself.
+        name: of a field of :class:`Options`.
+        defaults: as for :func:`build_parser`.
+    """
+    arguments = {"name": f"--{name.replace('_', '-')}", **Options.__dataclass_fields__[name].metadata}
+    arguments["default"] = defaults.get(name, argparse.SUPPRESS)
+    spelling = arguments.pop("name")
+    if spelling.startswith("-"):
+        arguments["dest"] = name
+    group.add_argument(spelling, **arguments)
+
+
+def option_names(parser: argparse.ArgumentParser) -> list[str]:
+    """Return every spelling of every option."""
+    return [name for action in parser._actions for name in action.option_strings]

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 
 from ducktape.command_line.options.errors import UsageError
-from ducktape.command_line.options.parser import RaisingParser, build_parser
+from ducktape.command_line.options.options import RaisingParser, build_parser
 
 # The module of each has a function `main`, which takes the whole command line and returns the exit code.
 SUBCOMMANDS = {"doctor": "ducktape.command_line.doctor.command", "report": "ducktape.command_line.report.command"}
