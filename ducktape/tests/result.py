@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from ducktape import __version__
 from ducktape.cluster.health.login import UnhealthyNode, unhealthy_nodes
 from ducktape.json_serializable import jsonable, strict, strict_dumps
+from ducktape.tests.event import Outcome
 from ducktape.tests.recording.bounds import LONGEST_DESCRIPTION, bounded_text
 from ducktape.tests.recording.not_run import NotRun
 from ducktape.tests.recording.statistics import Totals
 from ducktape.tests.reports import text
-from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus
+from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus, status_named
 from ducktape.utils.support.files import write_atomically
 from ducktape.utils.support.stopwatch import Stopwatch
 
@@ -140,6 +141,37 @@ class TestResult:
         for name in _RARE:
             if values.get(name):
                 setattr(self, name, _ready(values[name]))
+
+    @classmethod
+    def from_outcome(
+        cls, context: TestContext, test_index: int, outcome: Outcome, *, nodes_allocated: int
+    ) -> TestResult:
+        """Return the result of a test whose outcome is known.
+
+        Args:
+            context: the test.
+            test_index: its number within the session.
+            outcome: what happened to it.
+            nodes_allocated: how many nodes it was given.
+        """
+        return cls(
+            context,
+            test_index,
+            context.session_context,
+            test_status=status_named(outcome.status),
+            summary=outcome.summary,
+            data=outcome.data,
+            start_time=outcome.start_time,
+            stop_time=outcome.stop_time,
+            nodes_allocated=nodes_allocated,
+            nodes_used=outcome.nodes_used,
+            services=outcome.services,
+            reason=outcome.reason,
+            attempts=outcome.attempts,
+            teardown_errors=outcome.teardown_errors,
+            runs=outcome.runs,
+            faults=outcome.faults,
+        )
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any], session_context: SessionContext) -> TestResult:

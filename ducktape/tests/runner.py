@@ -21,7 +21,7 @@ from ducktape.cluster.pool.lease import NodesLeasedElsewhereError
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.tests.driver.allocator import NodeSupply, names_of
 from ducktape.tests.driver.deadlines import limits_of
-from ducktape.tests.driver.failure_cause import Cause, failed
+from ducktape.tests.driver.failure_cause import Cause, describe_exception, failed
 from ducktape.tests.driver.interim_reports import PartialReports
 from ducktape.tests.driver.recorder import ClientStatus, Recorder, TestKey, key_of
 from ducktape.tests.driver.retries import Plan
@@ -34,12 +34,10 @@ from ducktape.tests.recording.bounds import DEFAULT_DATA_BYTES, LONGEST_LINE, bo
 from ducktape.tests.recording.journal import Journal
 from ducktape.tests.recording.state import RecordedSession
 from ducktape.tests.result import TestResults
-from ducktape.tests.runner_client import RunSettings
 from ducktape.tests.scheduler import TestScheduler
 from ducktape.tests.status import FAIL
 from ducktape.tests.test_context import TestContext
-from ducktape.tests.worker.lifecycle import describe_exception
-from ducktape.tests.worker.request import TestRequest
+from ducktape.tests.worker.request import RunSettings, TestRequest
 from ducktape.utils.support.stopwatch import Stopwatch
 from ducktape.utils.terminal_size import get_terminal_size
 

@@ -18,7 +18,8 @@ from typing import IO, Any
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.json_serializable import jsonable
 from ducktape.services.service import MultiRunServiceIdFactory
-from ducktape.tests.driver.retries import PASSED, Plan, Verdict, counted, outcome_of, verdict
+from ducktape.tests.driver.failure_cause import describe_exception
+from ducktape.tests.driver.retries import PASSED, Verdict, counted, outcome_of, verdict
 from ducktape.tests.driver.retries import run_summaries as summaries_of_runs
 from ducktape.tests.event import (
     Attempted,
@@ -35,18 +36,13 @@ from ducktape.tests.event import (
     Tolerated,
 )
 from ducktape.tests.loggermaker import also_to_files
-from ducktape.tests.recording.bounds import (
-    DEFAULT_DATA_BYTES,
-    LONGEST_LINE,
-    bounded_outcome,
-    bounded_record,
-    bounded_text,
-)
+from ducktape.tests.recording.bounds import LONGEST_LINE, bounded_outcome, bounded_record, bounded_text
 from ducktape.tests.result import TestResult
-from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus, status_named
+from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus
 from ducktape.tests.test_context import TestContext, shown
 from ducktape.tests.worker.crash_cleanup import clean_up
-from ducktape.tests.worker.lifecycle import Attempt, InterruptGate, TestRun, describe_exception
+from ducktape.tests.worker.lifecycle import Attempt, InterruptGate, TestRun
+from ducktape.tests.worker.request import CLEAN_UP_STACKS_FILE, STACKS_FILE, STACKS_SIGNAL, CleanUpRequest, RunSettings
 from ducktape.utils.process.spawn import HELD_BACK, release_signals
 from ducktape.utils.process.tree import Family, child_pids, end_processes
 from ducktape.utils.process.watchdog import say_that_ending
@@ -55,38 +51,9 @@ from ducktape.utils.support.files import NO_ROOM, without_waiting
 from ducktape.utils.support.stable_text import stable_text
 from ducktape.utils.support.stopwatch import Stopwatch
 
-STACKS_FILE = "stacks.txt"
-CLEAN_UP_STACKS_FILE = "clean-up-stacks.txt"
-# Only tests that use this one themselves are disturbed; SIGUSR1 is what people take first
-STACKS_SIGNAL = signal.SIGUSR2
 _SECONDS_BETWEEN_SIGNS_OF_LIFE = 1.0
 _LEFTOVER_GRACE_SEC = 1.0
 _SECONDS_FOR_THREADS = 5.0
-
-
-@dataclasses.dataclass
-class RunSettings:
-    """What a test's process is told beside the test itself.
-
-    Attributes:
-        test_index: number of the test within the session.
-        plan: how often it is to be run.
-        earlier: the attempts of processes before this one.
-        nodes: names of the nodes that it may use.
-        fail_bad_cluster_utilization: fail a test that used fewer nodes than it was given.
-        mark: what the processes that it starts on this machine are known by.
-        driver_pid: process id of the driver, which adopts those of them that lose their parents.
-        max_data_bytes: most that the test may return, as JSON.
-    """
-
-    test_index: int
-    plan: Plan = dataclasses.field(default_factory=Plan)
-    earlier: list[AttemptRecord] = dataclasses.field(default_factory=list)
-    nodes: list[str] = dataclasses.field(default_factory=list)
-    fail_bad_cluster_utilization: bool = False
-    mark: str = ""
-    driver_pid: int = 0
-    max_data_bytes: int = DEFAULT_DATA_BYTES
 
 
 class _SignOfLife(logging.Handler):
@@ -177,22 +144,19 @@ class RunnerClient:
         self.send(Finished(outcome))
         self.test_context.close()
 
-    def clean_up(self, services: list[dict[str, Any]], nodes: list[Any], *, dump: bool, collect: bool) -> None:
-        """Do what the dead process of this test cannot do any more, and report what came of it; blocks.
+    def clean_up(self, request: CleanUpRequest) -> None:
+        """Do what the dead process of this test cannot do any more, and report the result; blocks.
 
         Args:
-            services: what its registry recorded.
-            nodes: those of the test.
-            dump: whether the services are to show their state first.
-        collect: whether their logs are still to be collected.
+            request: what is known of its services.
         """
         clock = Stopwatch()
         done = clean_up(
             self.test_context,
-            services,
-            nodes,
-            dump=dump,
-            collect=collect,
+            request.services,
+            request.nodes,
+            dump=request.dump,
+            collect=request.collect,
             no_teardown=False,
             log=self.log,
             enter=lambda phase: self.send(Phase(phase, len(self.settings.earlier) + 1)),
@@ -331,7 +295,9 @@ class RunnerClient:
         """Write the files of the test; a full disk costs the files, not the result."""
         context = self.test_context
         try:
-            result_of(context, self.settings.test_index, outcome, nodes_allocated=len(context.cluster)).report()
+            TestResult.from_outcome(
+                context, self.settings.test_index, outcome, nodes_allocated=len(context.cluster)
+            ).report()
         except OSError as error:
             # Of a full disk the driver tells, once for all tests
             level = logging.DEBUG if error.errno in NO_ROOM else logging.ERROR
@@ -370,30 +336,16 @@ def run_client(context: TestContext, settings: RunSettings, send: Callable[[Mess
     _end_despite_threads(client)
 
 
-def run_clean_up(
-    context: TestContext,
-    settings: RunSettings,
-    send: Callable[[Message], None],
-    *,
-    services: list[dict[str, Any]],
-    nodes: list[Any],
-    dump: bool,
-    collect: bool,
-) -> None:
-    """Stop, collect and clean the services of a test whose process is dead; blocks.
+def run_clean_up(request: CleanUpRequest, send: Callable[[Message], None]) -> None:
+    """Stop, collect and clean the services of a test whose process is dead, in this process; blocks.
 
     Args:
-        context: the test, with its cluster.
-        settings: its number, and how its processes are known.
+        request: the test, and what is known of its services.
         send: takes a message to the driver; must not raise.
-        services: what the registry recorded of the services.
-        nodes: those of the test.
-        dump: whether the services are to show their state first.
-        collect: whether their logs are still to be collected.
     """
-    client = RunnerClient(context, settings, send)
+    client = RunnerClient(request.loaded(), request.settings, send)
     with _in_charge(client, CLEAN_UP_STACKS_FILE):
-        client.clean_up(services, nodes, dump=dump, collect=collect)
+        client.clean_up(request)
     _end_despite_threads(client)
 
 
@@ -448,32 +400,3 @@ def _opened(path: str) -> contextlib.AbstractContextManager[IO[str]]:
         return open(path, "w", encoding="utf-8", opener=without_waiting)
     except OSError:
         return contextlib.nullcontext(sys.__stderr__ or sys.stderr)  # without it the signal would be deadly
-
-
-def result_of(context: TestContext, test_index: int, outcome: Outcome, *, nodes_allocated: int) -> TestResult:
-    """Return the result of a test as reports want it.
-
-    Args:
-        context: the test.
-        test_index: its number within the session.
-        outcome: what became of it.
-        nodes_allocated: how many nodes it was given.
-    """
-    return TestResult(
-        context,
-        test_index,
-        context.session_context,
-        test_status=status_named(outcome.status),
-        summary=outcome.summary,
-        data=outcome.data,
-        start_time=outcome.start_time,
-        stop_time=outcome.stop_time,
-        nodes_allocated=nodes_allocated,
-        nodes_used=outcome.nodes_used,
-        services=outcome.services,
-        reason=outcome.reason,
-        attempts=outcome.attempts,
-        teardown_errors=outcome.teardown_errors,
-        runs=outcome.runs,
-        faults=outcome.faults,
-    )

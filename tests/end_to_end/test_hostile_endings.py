@@ -13,9 +13,10 @@ import psutil
 import pytest
 
 from ducktape.tests.event import Heard, Message
-from ducktape.tests.runner_client import RunnerClient, RunSettings
+from ducktape.tests.runner_client import RunnerClient
 from ducktape.tests.session import SessionContext
 from ducktape.tests.test_context import TestContext
+from ducktape.tests.worker.request import RunSettings
 from tests.support.program import environment, finished, started, suite, write
 
 LOUD_END = """

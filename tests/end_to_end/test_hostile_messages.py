@@ -21,7 +21,7 @@ SUITE = """
 
     def send(line, times):
         # As whoever looks for it can
-        [mouth] = [each for each in gc.get_objects() if type(each).__name__ == "_Mouth"]
+        [mouth] = [each for each in gc.get_objects() if type(each).__name__ == "MessageWriter"]
         for number in range(times):
             view = memoryview(line(number))
             while view:

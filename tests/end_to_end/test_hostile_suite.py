@@ -163,7 +163,7 @@ SUITE = """
                 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2):
                     signal.signal(number, signal.SIG_IGN)
             elif way == "nonsense":
-                [mouth] = [each for each in gc.get_objects() if type(each).__name__ == "_Mouth"]
+                [mouth] = [each for each in gc.get_objects() if type(each).__name__ == "MessageWriter"]
                 os.write(mouth._writer.fileno(), b'{"kind": "phase", "name": 5}\\\\n')
 """
 _BROKEN_FILES = {

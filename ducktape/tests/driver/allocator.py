@@ -13,8 +13,8 @@ from ducktape.cluster.health.login import put_aside, unhealthy_nodes
 from ducktape.cluster.node_container import InsufficientResourcesError
 from ducktape.cluster.pool.lease import Holder, NodesLeasedElsewhereError
 from ducktape.services.support.record import named_nodes
+from ducktape.tests.driver.failure_cause import describe_exception
 from ducktape.tests.test_context import TestContext
-from ducktape.tests.worker.lifecycle import describe_exception
 from ducktape.utils.process.tree import Orphans
 
 

@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the driver says of tests that did not end by themselves, or not in good order."""
+"""Why a test failed: its exception, or why its process was ended or died."""
 
 from __future__ import annotations
 
 import dataclasses
 import signal
+import traceback
 
+from ducktape.cluster.ssh.errors import came_from_ssh
+from ducktape.errors import InfrastructureError
+from ducktape.tests.driver.deadlines import SETUP, TEST
 from ducktape.tests.event import Outcome
+from ducktape.tests.recording.bounds import LONGEST_SUMMARY, bounded_text
 from ducktape.tests.status import FAIL
+
+_TRACEBACK_LIMIT = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,3 +65,30 @@ def failed(cause: Cause, start_time: float, stop_time: float, *, nodes_used: int
 def paragraphs(*texts: str) -> str:
     """Return the texts that are not empty, with an empty line between them."""
     return "\n\n".join(text for text in texts if text)
+
+
+def describe_exception(error: BaseException) -> str:
+    """Return the text of a failure: the exception in one line, then its traceback; never raises, never empty."""
+    try:
+        headline = bounded_text(str.__str__(repr(error)), LONGEST_SUMMARY // 2)
+    except BaseException as second:  # it is shown, not obeyed
+        headline = f"{type(error).__name__} (its text cannot be shown: its repr raised {type(second).__name__})"
+    try:
+        frames = "".join(traceback.format_exception(type(error), error, error.__traceback__, limit=_TRACEBACK_LIMIT))
+    except BaseException as second:
+        frames = f"(no traceback: formatting it raised {type(second).__name__})"
+    return bounded_text(f"{headline}\n{frames}")
+
+
+def failure_reason(error: BaseException, phase: str = TEST) -> str:
+    """Return why a test failed, as the one word that reports show.
+
+    Args:
+        error: what it raised.
+        phase: in which part of its life.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, InfrastructureError) or (phase == SETUP and came_from_ssh(error)):
+        return "infrastructure"
+    return "assertion" if isinstance(error, AssertionError) else "error"

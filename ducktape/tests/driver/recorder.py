@@ -14,7 +14,6 @@ from ducktape.tests.event import AttemptRecord, Outcome
 from ducktape.tests.recording.journal import Journal
 from ducktape.tests.recording.not_run import NotRun
 from ducktape.tests.result import TestResult, TestResults
-from ducktape.tests.runner_client import result_of
 from ducktape.tests.session import SessionContext
 from ducktape.tests.test_context import TestContext
 from ducktape.utils.support.files import NO_ROOM
@@ -159,7 +158,7 @@ class Recorder:
             write: write its files here, since it could not, or wrote something else.
         """
         try:
-            result = result_of(context, key.test_index, outcome, nodes_allocated=nodes_allocated)
+            result = TestResult.from_outcome(context, key.test_index, outcome, nodes_allocated=nodes_allocated)
         except Exception as error:  # what a context says of itself may be code of the user
             self._complain(f"{key.test_id}: the test cannot say what it is: {error!r}")
             result = _bare_result(key, outcome, self.results.session_context)

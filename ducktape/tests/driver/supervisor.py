@@ -17,17 +17,15 @@ from ducktape.cluster.finite_subcluster import FiniteSubcluster
 from ducktape.services.support.record import named_nodes, of_run
 from ducktape.tests.driver.allocator import names_of
 from ducktape.tests.driver.deadlines import SETUP, Limits, Step
-from ducktape.tests.driver.failure_cause import Cause, cause_of_death
+from ducktape.tests.driver.failure_cause import Cause, cause_of_death, describe_exception
 from ducktape.tests.driver.recorder import ClientStatus, Recorder, TestKey, key_of
 from ducktape.tests.driver.retries import outcome_of, verdict
 from ducktape.tests.driver.worker import RunningChild, start_method
 from ducktape.tests.event import Attempted, Finished, Log, Message, Outcome, Phase, ServiceGone, ServiceNoted, Tolerated
 from ducktape.tests.recording.bounds import bounded_outcome
-from ducktape.tests.runner_client import RunSettings
 from ducktape.tests.status import PASS
 from ducktape.tests.worker.crash_cleanup import CleanUp
-from ducktape.tests.worker.lifecycle import describe_exception
-from ducktape.tests.worker.request import CleanUpRequest, TestRequest
+from ducktape.tests.worker.request import CleanUpRequest, RunSettings, TestRequest
 from ducktape.utils.process.tree import Orphans, end_processes
 from ducktape.utils.process.watchdog import Guardian
 from ducktape.utils.support.stopwatch import Stopwatch

@@ -9,13 +9,11 @@ end of the pipe, which a grandchild may hold open.
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import math
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from multiprocessing.connection import Connection
@@ -26,18 +24,15 @@ from ducktape.faults.engine.recovery import faults_noted
 from ducktape.tests.driver.allocator import names_of
 from ducktape.tests.driver.deadlines import SETUP, TEST, Limits, Watch
 from ducktape.tests.driver.failure_cause import Cause, paragraphs
-from ducktape.tests.event import AttemptRecord, Finished, Message, Outcome, ServiceNoted, decode, encode
-from ducktape.tests.recording.bounds import ROOM_BESIDE_DATA, ROOM_TO_REMEMBER, longest_summary, substitute
-from ducktape.tests.runner_client import CLEAN_UP_STACKS_FILE, STACKS_FILE, STACKS_SIGNAL
+from ducktape.tests.event import AttemptRecord, Message, ServiceNoted, decode
+from ducktape.tests.recording.bounds import ROOM_BESIDE_DATA, ROOM_TO_REMEMBER, longest_summary
 from ducktape.tests.status import FAIL
 from ducktape.tests.test_context import TestContext
+from ducktape.tests.worker import process
 from ducktape.tests.worker.crash_cleanup import CleanUp
-from ducktape.tests.worker.lifecycle import describe_exception
-from ducktape.tests.worker.request import CleanUpRequest, TestRequest
-from ducktape.utils.process.proc import end_with_parent
-from ducktape.utils.process.spawn import HELD_BACK, start_child
+from ducktape.tests.worker.request import CLEAN_UP_STACKS_FILE, STACKS_FILE, STACKS_SIGNAL, CleanUpRequest, TestRequest
+from ducktape.utils.process.spawn import start_child
 from ducktape.utils.process.tree import Family, signal_group
-from ducktape.utils.support.console import make_streams_usable
 from ducktape.utils.support.files import read_start
 from ducktape.utils.support.stopwatch import Stopwatch
 
@@ -127,7 +122,7 @@ class RunningChild:
             inherited = [reader, *(sibling._reader for sibling in siblings), *not_for_child] if method == "fork" else []
             return request, writer, parent, inherited
 
-        self.process, self._reader = start_child(method, _main, arguments, name=f"Process-{self.test_index}")
+        self.process, self._reader = start_child(method, process.main, arguments, name=f"Process-{self.test_index}")
         assert self.process.pid is not None  # it was started
         self.pid = self.process.pid
         os.set_blocking(self._reader.fileno(), False)
@@ -339,14 +334,14 @@ def _size(fields: Mapping[str, Any]) -> int:
 
 
 def _without_own_frames(lines: Iterable[str]) -> Iterator[str]:
-    """Leave out of stacks what a forked process has from the driver: the frames that called the one of this module."""
+    """Leave out of stacks what a forked process has from the driver: the frames that called its entry point."""
     own = False
     for line in lines:
         if not line.startswith("  "):
             own = False
         if not own:
             yield line
-        if line.rstrip().endswith(" in _main") and __file__ in line:
+        if line.rstrip().endswith(" in main") and process.__file__ in line:
             own = True
 
 
@@ -368,88 +363,6 @@ def _open_pidfd(pid: int) -> int | None:
         return os.pidfd_open(pid)
     except OSError:
         return None
-
-
-class _Mouth:
-    """The child's end of the pipe: whole lines, from any thread of this very process, never raising."""
-
-    def __init__(self, writer: Connection, most_bytes: int) -> None:
-        self._writer = writer
-        self._most_bytes = most_bytes
-        self._pipe = _identity(writer.fileno())
-        self._lock = threading.RLock()
-        self._busy = False
-        self._gone = False
-        self._pid = os.getpid()
-
-    def send(self, message: Message) -> None:
-        if os.getpid() != self._pid:
-            return  # a fork of the test is not the test
-        with self._lock:
-            if self._busy:
-                # A signal handler interrupted this very thread in the middle of a line; only signs of life and log
-                # lines come from there, and they can be missed.
-                return
-            self._busy = True
-            try:
-                self._write(self._line(message))
-            except OSError:
-                self._gone = True  # the driver is dead, or the test closed the pipe: the rest happens in silence
-            finally:
-                self._busy = False
-
-    def _line(self, message: Message) -> bytes:
-        line = encode(message)
-        if len(line) <= self._most_bytes:
-            return line
-        smaller = substitute(message, len(line), self._most_bytes)
-        return b"" if smaller is None else encode(smaller)
-
-    def _write(self, line: bytes) -> None:
-        if self._gone or _identity(self._writer.fileno()) != self._pipe:
-            return  # a test that closes what it does not know may have given the number to a file of its own
-        view = memoryview(line)
-        while view:
-            view = view[os.write(self._writer.fileno(), view) :]
-
-
-def _identity(descriptor: int) -> tuple[int, int]:
-    status = os.fstat(descriptor)
-    return status.st_dev, status.st_ino
-
-
-def _main(request: TestRequest, writer: Connection, parent: int | None, inherited: list[Connection | int]) -> None:
-    """Be the process of a test, from its first moment to its last."""
-    for connection in inherited:
-        if isinstance(connection, int):
-            os.close(connection)
-        else:
-            connection.close()
-    make_streams_usable()
-    signal.set_wakeup_fd(-1)
-    _restore_signals()
-    os.setsid()
-    end_with_parent(signal.SIGTERM)
-    if parent not in (None, os.getppid()):
-        return  # the driver died before its death could be signalled
-    gc.freeze()  # what the driver made is not garbage of this process, and looking at it would copy its pages
-    os.register_at_fork(after_in_child=_restore_signals)  # what the test forks is not torn down, it just ends
-    mouth = _Mouth(writer, request.settings.max_data_bytes + ROOM_BESIDE_DATA)
-    try:
-        request.run(mouth.send)
-    except Exception as error:
-        mouth.send(Finished(_broken(error)))
-
-
-def _restore_signals() -> None:
-    for sig in HELD_BACK:
-        signal.signal(sig, signal.SIG_DFL)
-
-
-def _broken(error: Exception) -> Outcome:
-    """Return the outcome of a test that could not be loaded, or whose process could not do its work."""
-    now = time.time()
-    return Outcome(str(FAIL), describe_exception(error), None, now, now, 0, [], "error")
 
 
 def _remove_if_empty(path: str) -> None:

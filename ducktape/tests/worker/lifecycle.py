@@ -14,17 +14,16 @@ import logging
 import os
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from ducktape.cluster.ssh.errors import came_from_ssh
-from ducktape.errors import InfrastructureError, Skip
+from ducktape.errors import Skip
 from ducktape.json_serializable import jsonable
 from ducktape.services.service import ServiceIdFactory
 from ducktape.tests.driver.deadlines import CLEAN, COLLECT, DUMP, SETUP, STOP, TEARDOWN, TEST
-from ducktape.tests.recording.bounds import DEFAULT_DATA_BYTES, LONGEST_SUMMARY, bounded_text, data_problem
+from ducktape.tests.driver.failure_cause import describe_exception, failure_reason
+from ducktape.tests.recording.bounds import DEFAULT_DATA_BYTES, bounded_text, data_problem
 from ducktape.tests.status import FAIL, IGNORE, PASS, TestStatus
 from ducktape.tests.test import Test
 from ducktape.tests.test_context import TestContext
@@ -105,9 +104,6 @@ class InterruptGate:
                 os._exit(0 if sys.exc_info()[0] is None else 1)
 
 
-_TRACEBACK_LIMIT = 16
-
-
 @dataclasses.dataclass
 class Attempt:
     """What one attempt at a test came to.
@@ -131,33 +127,6 @@ class Attempt:
     reason: str | None = None
     teardown_errors: list[str] = dataclasses.field(default_factory=list)
     faults: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-
-
-def describe_exception(error: BaseException) -> str:
-    """Return the text of a failure: the exception in one line, then its traceback; never raises, never empty."""
-    try:
-        headline = bounded_text(str.__str__(repr(error)), LONGEST_SUMMARY // 2)
-    except BaseException as second:  # it is shown, not obeyed
-        headline = f"{type(error).__name__} (its text cannot be shown: its repr raised {type(second).__name__})"
-    try:
-        frames = "".join(traceback.format_exception(type(error), error, error.__traceback__, limit=_TRACEBACK_LIMIT))
-    except BaseException as second:
-        frames = f"(no traceback: formatting it raised {type(second).__name__})"
-    return bounded_text(f"{headline}\n{frames}")
-
-
-def failure_reason(error: BaseException, phase: str = TEST) -> str:
-    """Return why a test failed, as the one word that reports show.
-
-    Args:
-        error: what it raised.
-        phase: in which part of its life.
-    """
-    if isinstance(error, KeyboardInterrupt):
-        return "interrupted"
-    if isinstance(error, InfrastructureError) or (phase == SETUP and came_from_ssh(error)):
-        return "infrastructure"
-    return "assertion" if isinstance(error, AssertionError) else "error"
 
 
 class TestRun:

@@ -4,19 +4,50 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import signal
 from typing import Any
 
-from ducktape.tests.event import Message
+from ducktape.tests.driver.retries import Plan
+from ducktape.tests.event import AttemptRecord
 from ducktape.tests.loading.discovery import import_test_module
 from ducktape.tests.loading.expansion import bind
-from ducktape.tests.runner_client import RunSettings, run_clean_up, run_client
+from ducktape.tests.recording.bounds import DEFAULT_DATA_BYTES
 from ducktape.tests.test_context import TestContext
 from ducktape.utils.support.stable_text import numbers_from_order, numbers_in_order
+
+STACKS_FILE = "stacks.txt"
+CLEAN_UP_STACKS_FILE = "clean-up-stacks.txt"
+# Only tests that use this one themselves are disturbed; SIGUSR1 is what people take first
+STACKS_SIGNAL = signal.SIGUSR2
 
 # What a context consists of beside its code
 _FIELDS = ("session_context", "module", "file", "injected_args", "ignore", "cluster_use_metadata")
 _OF_MARKS = ("disambiguator", "timeouts", "expected_failure", "tags")
+
+
+@dataclasses.dataclass
+class RunSettings:
+    """What a test's process is told beside the test itself.
+
+    Attributes:
+        test_index: number of the test within the session.
+        plan: how often it is to be run.
+        earlier: the attempts of processes before this one.
+        nodes: names of the nodes that it may use.
+        fail_bad_cluster_utilization: fail a test that used fewer nodes than it was given.
+        mark: what the processes that it starts on this machine are known by.
+        driver_pid: process id of the driver, which adopts those of them that lose their parents.
+        max_data_bytes: most that the test may return, as JSON.
+    """
+
+    test_index: int
+    plan: Plan = dataclasses.field(default_factory=Plan)
+    earlier: list[AttemptRecord] = dataclasses.field(default_factory=list)
+    nodes: list[str] = dataclasses.field(default_factory=list)
+    fail_bad_cluster_utilization: bool = False
+    mark: str = ""
+    driver_pid: int = 0
+    max_data_bytes: int = DEFAULT_DATA_BYTES
 
 
 @dataclasses.dataclass
@@ -37,14 +68,6 @@ class TestRequest:
     context: TestContext
     cluster: Any
     settings: RunSettings
-
-    def run(self, send: Callable[[Message], None]) -> None:
-        """Do what is asked for, in the process that exists for it; blocks.
-
-        Args:
-            send: takes a message to the driver; must not raise.
-        """
-        run_client(self.loaded(), self.settings, send)
 
     def __getstate__(self) -> dict[str, Any]:
         context = self.context
@@ -97,18 +120,6 @@ class CleanUpRequest(TestRequest):
     services: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     dump: bool = False
     collect: bool = True
-
-    def run(self, send: Callable[[Message], None]) -> None:
-        """See :meth:`TestRequest.run`."""
-        run_clean_up(
-            self.loaded(),
-            self.settings,
-            send,
-            services=self.services,
-            nodes=self.nodes,
-            dump=self.dump,
-            collect=self.collect,
-        )
 
 
 def _method(cls: type, function_name: str) -> Any:

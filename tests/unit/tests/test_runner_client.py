@@ -29,11 +29,13 @@ from ducktape.tests.event import (
     ServiceNoted,
 )
 from ducktape.tests.loggermaker import close_logger
-from ducktape.tests.runner_client import RunnerClient, RunSettings, result_of
+from ducktape.tests.result import TestResult
+from ducktape.tests.runner_client import RunnerClient
 from ducktape.tests.session import SessionContext
 from ducktape.tests.status import FAIL, FLAKY, PASS, TestStatus
 from ducktape.tests.test import Test
 from ducktape.tests.test_context import TestContext
+from ducktape.tests.worker.request import RunSettings
 
 ATTEMPTS: list[int] = []
 
@@ -366,7 +368,7 @@ def test_the_context_is_closed_at_the_end(tmp_path: Path) -> None:
 def test_an_outcome_becomes_a_result_of_its_test(tmp_path: Path) -> None:
     it = Client(Good, tmp_path, injected_args={"a": 1})
     outcome = Outcome("fail", "why", [1], 10.0, 12.5, 2, [{"service_id": "x"}], "crash")
-    result = result_of(it.context, 7, outcome, nodes_allocated=3)
+    result = TestResult.from_outcome(it.context, 7, outcome, nodes_allocated=3)
     assert (result.test_status, result.summary, result.data, result.reason) == (FAIL, "why", [1], "crash")
     assert (result.run_time_seconds, result.nodes_used, result.nodes_allocated) == (2.5, 2, 3)
     assert (result.services, result.test_index) == ([{"service_id": "x"}], 7)

@@ -26,11 +26,10 @@ from ducktape.tests.driver.worker import START_METHOD_VARIABLE, RunningChild
 from ducktape.tests.event import Outcome
 from ducktape.tests.loggermaker import close_logger
 from ducktape.tests.result import TestResults
-from ducktape.tests.runner_client import RunSettings
 from ducktape.tests.session import SessionContext
 from ducktape.tests.test import Test
 from ducktape.tests.test_context import TestContext
-from ducktape.tests.worker.request import TestRequest
+from ducktape.tests.worker.request import RunSettings, TestRequest
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks with what this process has loaded")
 

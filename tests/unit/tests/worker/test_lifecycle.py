@@ -14,12 +14,13 @@ from ducktape.cluster.finite_subcluster import FiniteSubcluster
 from ducktape.cluster.localhost import LocalhostCluster
 from ducktape.errors import InfrastructureError, Skip
 from ducktape.services.service import MultiRunServiceIdFactory, Service
+from ducktape.tests.driver.failure_cause import describe_exception, failure_reason
 from ducktape.tests.loggermaker import close_logger
 from ducktape.tests.session import SessionContext
 from ducktape.tests.status import FAIL, IGNORE, PASS
 from ducktape.tests.test import Test
 from ducktape.tests.test_context import TestContext
-from ducktape.tests.worker.lifecycle import Attempt, InterruptGate, TestRun, describe_exception, failure_reason
+from ducktape.tests.worker.lifecycle import Attempt, InterruptGate, TestRun
 
 CALLS: list[str] = []
 
