@@ -143,11 +143,29 @@ class Finished:
     outcome: Outcome
 
 
-Plain = Running | Log | Tolerated | Heard | Phase | ServiceNoted | ServiceGone
+@dataclasses.dataclass(frozen=True)
+class CleanedUp:
+    """The last message of a process that cleaned up after a dead test.
+
+    Attributes:
+        missing_logs: logs that were not collected, one line each.
+        problems: everything else that went wrong, one line each.
+        dirty: names of nodes that may not be clean, and why, in one line.
+        services: JSON form of the services.
+    """
+
+    missing_logs: list[str] = dataclasses.field(default_factory=list)
+    problems: list[str] = dataclasses.field(default_factory=list)
+    dirty: dict[str, str] = dataclasses.field(default_factory=dict)
+    services: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+
+Plain = Running | Log | Tolerated | Heard | Phase | ServiceNoted | ServiceGone | CleanedUp
 Message = Plain | Attempted | Finished
 
 _KINDS: dict[str, type[Plain]] = {
-    kind.__name__.lower(): kind for kind in (Running, Log, Tolerated, Heard, Phase, ServiceNoted, ServiceGone)
+    kind.__name__.lower(): kind
+    for kind in (Running, Log, Tolerated, Heard, Phase, ServiceNoted, ServiceGone, CleanedUp)
 }
 
 
@@ -193,7 +211,11 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 }
 
 
-_ITEMS: dict[str, type] = {"list[dict[str, Any]]": dict, "list[str]": str}
+_ITEMS: dict[str, tuple[type, type]] = {
+    "list[dict[str, Any]]": (list, dict),
+    "list[str]": (list, str),
+    "dict[str, str]": (dict, str),
+}
 
 
 def _checked(value: _Checked) -> _Checked:
@@ -208,5 +230,7 @@ def _checked(value: _Checked) -> _Checked:
 
 def _is(value: Any, declared: str) -> bool:
     if declared in _ITEMS:
-        return isinstance(value, list) and all(isinstance(item, _ITEMS[declared]) for item in value)
+        container, kind = _ITEMS[declared]
+        items = value.values() if isinstance(value, dict) else value
+        return isinstance(value, container) and all(isinstance(item, kind) for item in items)
     return isinstance(value, _TYPES[declared])

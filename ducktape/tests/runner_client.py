@@ -49,7 +49,6 @@ from ducktape.utils.process.watchdog import say_that_ending
 from ducktape.utils.support import strictness
 from ducktape.utils.support.files import NO_ROOM, without_waiting
 from ducktape.utils.support.stable_text import stable_text
-from ducktape.utils.support.stopwatch import Stopwatch
 
 _SECONDS_BETWEEN_SIGNS_OF_LIFE = 1.0
 _LEFTOVER_GRACE_SEC = 1.0
@@ -150,20 +149,18 @@ class RunnerClient:
         Args:
             request: what is known of its services.
         """
-        clock = Stopwatch()
         done = clean_up(
             self.test_context,
             request.services,
             request.nodes,
             dump=request.dump,
             collect=request.collect,
-            no_teardown=False,
             log=self.log,
             enter=lambda phase: self.send(Phase(phase, len(self.settings.earlier) + 1)),
             user_code=self.gate.user_code,
         )
         self._end_leftovers()
-        self.send(Finished(Outcome(str(PASS), "", done.to_json(), clock.start_time, clock.now(), 0, [])))
+        self.send(done)
         self.test_context.close()
 
     def on_sigterm(self, *_: Any) -> None:

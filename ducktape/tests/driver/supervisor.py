@@ -21,10 +21,19 @@ from ducktape.tests.driver.failure_cause import Cause, cause_of_death, describe_
 from ducktape.tests.driver.recorder import ClientStatus, Recorder, TestKey, key_of
 from ducktape.tests.driver.retries import outcome_of, verdict
 from ducktape.tests.driver.worker import RunningChild, start_method
-from ducktape.tests.event import Attempted, Finished, Log, Message, Outcome, Phase, ServiceGone, ServiceNoted, Tolerated
+from ducktape.tests.event import (
+    Attempted,
+    CleanedUp,
+    Finished,
+    Log,
+    Message,
+    Outcome,
+    Phase,
+    ServiceGone,
+    ServiceNoted,
+    Tolerated,
+)
 from ducktape.tests.recording.bounds import bounded_outcome
-from ducktape.tests.status import PASS
-from ducktape.tests.worker.crash_cleanup import CleanUp
 from ducktape.tests.worker.request import CleanUpRequest, RunSettings, TestRequest
 from ducktape.utils.process.tree import Orphans, end_processes
 from ducktape.utils.process.watchdog import Guardian
@@ -192,6 +201,8 @@ class Children:
             self._recorder.attempt(key, message.record)
         elif isinstance(message, Finished):
             self._finish(key, child, message.outcome)
+        elif isinstance(message, CleanedUp):
+            self._cleaned(key, child, message)
 
     def _enter(self, key: TestKey, child: RunningChild, phase: Phase) -> None:
         child.watch.entered(phase.name, time.monotonic())
@@ -207,10 +218,13 @@ class Children:
             # Services are left if an interrupt cut their ending short
             self._clean_up_after(key, child, outcome)
         elif self.cleaning.get(key) is child:
-            # What is none is refused before the books are changed: the death of the process settles it then
-            failed = outcome.status != PASS
-            done = _not_cleaned(key, child, outcome.summary) if failed else CleanUp.from_json(outcome.data)
-            del self.cleaning[key]
+            self._cleaned(key, child, _not_cleaned(key, child, outcome.summary))
+
+    def _cleaned(self, key: TestKey, child: RunningChild, done: CleanedUp) -> None:
+        """Take the result of a clean-up."""
+        if not child.is_clean_up:
+            raise ValueError("a test reported a clean-up")
+        if self.cleaning.pop(key, None) is not None:
             self._let_end(key, child)
             self._settle(key, done)
 
@@ -262,7 +276,7 @@ class Children:
             # The logs of each attempt have directories of their own
             services = [of_run(record, child.attempt) for record in services]
         if not services or self._no_teardown or self._killing:
-            self._settle(key, CleanUp())
+            self._settle(key, CleanedUp())
             return
         self._log(logging.INFO, f"{key.test_id}: cleaning up after its process")
         settings = RunSettings(
@@ -289,7 +303,7 @@ class Children:
         cleaner.watch.ending = True
         self.cleaning[key] = cleaner
 
-    def _settle(self, key: TestKey, done: CleanUp) -> None:
+    def _settle(self, key: TestKey, done: CleanedUp) -> None:
         """Report what became of a test, now that its nodes are clean, or are not."""
         child, outcome = self._over.pop(key)
         self._recorder.process_is(key, status="TERMINATED" if outcome is None else "FINISHED")
@@ -302,7 +316,7 @@ class Children:
         if child.pid not in self.ending:
             self._bury_test(key, child)
 
-    def _outcome_of_end(self, child: RunningChild, cause: Cause, outcome: Outcome | None, done: CleanUp) -> Outcome:
+    def _outcome_of_end(self, child: RunningChild, cause: Cause, outcome: Outcome | None, done: CleanedUp) -> Outcome:
         """Return the outcome of a test that was told to end, or that died."""
         record = child.end_record(cause, done)
         self._recorder.attempt(key_of(child.test_context, child.test_index), record)
@@ -390,10 +404,10 @@ class Children:
             child.signal(signal.SIGKILL)
 
 
-def _not_cleaned(key: TestKey, child: RunningChild, why: str) -> CleanUp:
+def _not_cleaned(key: TestKey, child: RunningChild, why: str) -> CleanedUp:
     """Return the end of a clean-up that came to nothing."""
     problem = f"cleaning up after {key.test_id} failed: {why}"
-    return CleanUp(problems=[problem], dirty=dict.fromkeys(named_nodes(child.nodes), problem.splitlines()[0]))
+    return CleanedUp(problems=[problem], dirty=dict.fromkeys(named_nodes(child.nodes), problem.splitlines()[0]))
 
 
 def _deadline(child: RunningChild) -> float:

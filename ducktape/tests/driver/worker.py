@@ -24,12 +24,11 @@ from ducktape.faults.engine.recovery import faults_noted
 from ducktape.tests.driver.allocator import names_of
 from ducktape.tests.driver.deadlines import SETUP, TEST, Limits, Watch
 from ducktape.tests.driver.failure_cause import Cause, paragraphs
-from ducktape.tests.event import AttemptRecord, Message, ServiceNoted, decode
+from ducktape.tests.event import AttemptRecord, CleanedUp, Message, ServiceNoted, decode
 from ducktape.tests.recording.bounds import ROOM_BESIDE_DATA, ROOM_TO_REMEMBER, longest_summary
 from ducktape.tests.status import FAIL
 from ducktape.tests.test_context import TestContext
 from ducktape.tests.worker import process
-from ducktape.tests.worker.crash_cleanup import CleanUp
 from ducktape.tests.worker.request import CLEAN_UP_STACKS_FILE, STACKS_FILE, STACKS_SIGNAL, CleanUpRequest, TestRequest
 from ducktape.utils.process.spawn import start_child
 from ducktape.utils.process.tree import Family, signal_group
@@ -237,7 +236,7 @@ class RunningChild:
         if record is not None:
             self._room_to_remember += _size(record)
 
-    def end_record(self, cause: Cause, done: CleanUp) -> AttemptRecord:
+    def end_record(self, cause: Cause, done: CleanedUp) -> AttemptRecord:
         """Make the record of the attempt that was under way when the test was told to end, or died, and keep it.
 
         Args:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from typing import Any
 
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.json_serializable import DucktapeJSONEncoder, unserializable_part
-from ducktape.tests.event import Attempted, AttemptRecord, Finished, Message, Outcome
+from ducktape.tests.event import Attempted, AttemptRecord, CleanedUp, Finished, Message, Outcome
 from ducktape.tests.reports.excerpt import excerpt
 from ducktape.tests.status import FAIL
 
@@ -224,6 +225,9 @@ def substitute(message: Message, size: int, limit: int) -> Message | None:
     """
     if isinstance(message, Finished):
         return Finished(_unspeakable(message.outcome, size, limit))
+    if isinstance(message, CleanedUp):  # as one that failed, so that the nodes count as dirty
+        now = time.time()
+        return Finished(_unspeakable(Outcome(str(FAIL), "", None, now, now, 0, []), size, limit))
     if isinstance(message, Attempted):
         summary = bounded_text(message.record.summary, _MOST_OF_A_MESSAGE_SHOWN)
         return Attempted(dataclasses.replace(message.record, summary=summary, services=[], teardown_errors=[]))

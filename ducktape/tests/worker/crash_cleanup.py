@@ -9,7 +9,6 @@ the next test gets clean nodes. A node on which that fails is dirty.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,12 +24,11 @@ from ducktape.services.support.diagnostics import dump_services
 from ducktape.services.support.log_places import service_directory
 from ducktape.services.support.logs import Order, collect_logs, compress_logs
 from ducktape.services.support.record import described, named_nodes, problem_with, revive
+from ducktape.tests.event import CleanedUp
 from ducktape.tests.loading.discovery import import_test_module
 from ducktape.tests.test_context import TestContext
 from ducktape.utils.support.hooks import called
 from ducktape.utils.support.text import short_text
-
-__all__ = ["CleanUp", "clean_up", "dump_services"]
 
 Log = Callable[[int, str], None]
 
@@ -39,90 +37,42 @@ _ENDING = {"stop": "stopping", "clean": "cleaning"}
 _ENDED = {"stop": "stopped", "clean": "cleaned"}
 
 
-@dataclasses.dataclass(frozen=True)
-class CleanUp:
-    """What came of ending the services of a dead test.
-
-    Attributes:
-        missing_logs: logs that were not collected, one line each.
-        problems: everything else that went wrong, one line each.
-        dirty: nodes that may not be clean, by their names among :func:`named_nodes`, and why, in one line.
-        services: what reports show of the services.
-    """
-
-    missing_logs: list[str] = dataclasses.field(default_factory=list)
-    problems: list[str] = dataclasses.field(default_factory=list)
-    dirty: dict[str, str] = dataclasses.field(default_factory=dict)
-    services: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return all fields."""
-        return dict(vars(self))
-
-    @classmethod
-    def from_json(cls, fields: Any) -> CleanUp:
-        """Return what :meth:`to_json` made the fields of.
-
-        Raises:
-            ValueError: they are something else.
-        """
-        kinds = {"missing_logs": list, "problems": list, "dirty": dict, "services": list}
-        if not isinstance(fields, dict) or fields.keys() != kinds.keys():
-            raise ValueError(f"not the end of a clean-up: {str(fields)[:200]}")
-        found = cls(**fields)
-        texts = [*found.missing_logs, *found.problems, *found.dirty, *dict(found.dirty).values()]
-        if any(not isinstance(fields[name], kind) for name, kind in kinds.items()) or any(
-            not isinstance(text, str) for text in texts
-        ):
-            raise ValueError(f"not the end of a clean-up: {str(fields)[:200]}")
-        return found
-
-
 def clean_up(
     context: TestContext,
     records: Sequence[Mapping[str, Any]],
     nodes: Sequence[Any],
     *,
     dump: bool,
-    no_teardown: bool,
     log: Log,
     enter: Callable[[str], object],
     collect: bool = True,
-    directory: str | None = None,
     user_code: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
-) -> CleanUp:
+) -> CleanedUp:
     """End the services of a test whose own process is dead; blocks, and raises nothing of what they raise.
 
-    The steps are those of a test that failed: dump, heal faults and stop (the youngest first), collect all logs, clean,
-    free. A
-    ``KeyboardInterrupt`` in the main thread ends the step that it meets, and the next one begins.
+    The steps are those of a test that failed: dump, heal faults and stop (the youngest first), collect all logs,
+    clean, free. A ``KeyboardInterrupt`` in the main thread ends the step that it meets, and the next one begins.
 
     Args:
         context: the test, with its index; its class has been imported. Its cluster and its services are replaced.
         records: what was noted of its services, in the order of their registration, at most once for each of them.
         nodes: all nodes of the test, in the order in which its cluster was given them.
         dump: call the hooks of services that tell what they are doing.
-        no_teardown: neither stop nor clean, and no node is dirty.
         log: takes a level and a line.
         enter: is told the name of each step before it begins: ``dump``, ``stop``, ``collect``, ``clean``.
         collect: fetch their logs; they may have been fetched already, before what was to be stopped was.
-        directory: where the logs go, a directory for each service; that of the test by default.
         user_code: makes the contexts within which interrupts are allowed to come.
     """
-    if directory is None:
-        directory = TestContext.results_dir(context, context.test_index)
     work = _CleanUp(context, records, nodes, log, enter, user_code)
     work.revive()
     if dump:
         work.step("dump", lambda: dump_services(work.services(), log))
-    if not no_teardown:
-        work.step("stop", work.heal_and_stop)
+    work.step("stop", work.heal_and_stop)
     if collect:
-        work.step("collect", functools.partial(work.collect, directory))
-    if not no_teardown:
-        work.step("clean", lambda: work.end(work.patients, "clean"))
+        work.step("collect", work.collect)
+    work.step("clean", lambda: work.end(work.patients, "clean"))
     work.free()
-    return CleanUp(work.missing_logs, work.problems, {} if no_teardown else work.dirty, work.descriptions())
+    return CleanedUp(work.missing_logs, work.problems, work.dirty, work.descriptions())
 
 
 class _Patient:
@@ -251,8 +201,9 @@ class _CleanUp:
             if isinstance(error, KeyboardInterrupt):
                 raise
 
-    def collect(self, directory: str) -> None:
+    def collect(self) -> None:
         session = self._context.session_context
+        directory = TestContext.results_dir(self._context, self._context.test_index)
         logger = self._context.logger
         orders = [
             Order(_Logs(patient, logger), service_directory(directory, patient.service_id), lambda name: True)

@@ -21,13 +21,13 @@ from typing import Any
 from ducktape.errors import Skip
 from ducktape.json_serializable import jsonable
 from ducktape.services.service import ServiceIdFactory
+from ducktape.services.support.diagnostics import dump_services
 from ducktape.tests.driver.deadlines import CLEAN, COLLECT, DUMP, SETUP, STOP, TEARDOWN, TEST
 from ducktape.tests.driver.failure_cause import describe_exception, failure_reason
 from ducktape.tests.recording.bounds import DEFAULT_DATA_BYTES, bounded_text, data_problem
 from ducktape.tests.status import FAIL, IGNORE, PASS, TestStatus
 from ducktape.tests.test import Test
 from ducktape.tests.test_context import TestContext
-from ducktape.tests.worker.crash_cleanup import dump_services
 from ducktape.utils.support.files import NO_ROOM
 from ducktape.utils.support.hooks import HookError, called
 from ducktape.utils.support.stopwatch import Stopwatch

@@ -11,6 +11,7 @@ import pytest
 from ducktape.tests.event import (
     Attempted,
     AttemptRecord,
+    CleanedUp,
     Finished,
     Heard,
     Log,
@@ -63,6 +64,8 @@ RECORD = AttemptRecord(
         Attempted(RECORD),
         Finished(OUTCOME),
         Finished(Outcome("pass", "", None, 0, 0, 0, [])),
+        CleanedUp(),
+        CleanedUp(["log"], ["é"], {"a": "why"}, [{"service_id": "X-0-1"}]),
     ],
     ids=lambda message: type(message).__name__,
 )
@@ -118,6 +121,9 @@ def test_an_attempt_is_shown_without_its_services_which_stand_in_the_result() ->
         b'"running"\n',
         b"{}\n",
         b'{"kind": "running"}\n',
+        b'{"kind": "cleanedup", "dirty": []}\n',
+        b'{"kind": "cleanedup", "dirty": {"a": 1}}\n',
+        b'{"kind": "cleanedup", "problems": [1]}\n',
         b'{"kind": "nothing of ours"}\n',
         b'{"kind": ["running"]}\n',
         b'{"kind": "heard", "more": 1}\n',

@@ -23,7 +23,7 @@ from ducktape.tests.driver.recorder import ClientStatus, Recorder, TestKey
 from ducktape.tests.driver.retries import Plan
 from ducktape.tests.driver.supervisor import Children
 from ducktape.tests.driver.worker import START_METHOD_VARIABLE, RunningChild
-from ducktape.tests.event import Outcome
+from ducktape.tests.event import CleanedUp, Outcome
 from ducktape.tests.loggermaker import close_logger
 from ducktape.tests.result import TestResults
 from ducktape.tests.session import SessionContext
@@ -206,10 +206,10 @@ _start_and_die.__name__ = "test_dies_with_a_service"
 
 def test_nonsense_of_a_cleaner_loses_no_test(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that cleans up and reports something else is as good as dead."""
-    monkeypatch.setattr("ducktape.tests.worker.crash_cleanup.CleanUp.to_json", lambda self: {"nothing": "of ours"})
+    monkeypatch.setattr("ducktape.tests.runner_client.clean_up", lambda *args, **kwargs: CleanedUp(dirty={"a": 1}))  # type: ignore[dict-item]
     driver.start("test_dies_with_a_service")
     outcome = driver.to_the_end()
     [(_, _, dirty)] = driver.concluded
     assert outcome.reason == "crash"
     assert list(dirty) == ["localhost0"]
-    assert "not the end of a clean-up" in outcome.teardown_errors[0]
+    assert "not a message of a test" in outcome.teardown_errors[0]

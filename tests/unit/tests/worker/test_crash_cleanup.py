@@ -22,13 +22,15 @@ from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.finite_subcluster import FiniteSubcluster
 from ducktape.cluster.localhost import LocalhostCluster
 from ducktape.services.service import Service
+from ducktape.services.support.diagnostics import dump_services
 from ducktape.services.support.record import record_of
 from ducktape.services.support.snapshot import values_of
+from ducktape.tests.event import CleanedUp, decode, encode
 from ducktape.tests.loggermaker import close_logger
 from ducktape.tests.session import SessionContext
 from ducktape.tests.test import Test
 from ducktape.tests.test_context import TestContext
-from ducktape.tests.worker.crash_cleanup import CleanUp, clean_up, dump_services
+from ducktape.tests.worker.crash_cleanup import clean_up
 from tests.support.program import environment, write
 
 CALLS: list[str] = []
@@ -57,24 +59,25 @@ class Case:
         self.phases: list[str] = []
         self.log: list[str] = []
 
-    def clean_up(self, *services: Service, dump: bool = False, no_teardown: bool = False) -> CleanUp:
+    def clean_up(self, *services: Service, dump: bool = False) -> CleanedUp:
         """End services as if their process were dead, with what went through a pipe."""
         records = [json.loads(json.dumps(record_of(service))) for service in services]
         for node in self.nodes:
             node.account.logger = None
-        return self.clean_up_records(records, dump=dump, no_teardown=no_teardown)
+        return self.clean_up_records(records, dump=dump)
 
-    def clean_up_records(self, records: list[Any], *, dump: bool = False, no_teardown: bool = False) -> CleanUp:
+    def clean_up_records(self, records: list[Any], *, dump: bool = False) -> CleanedUp:
         done = clean_up(
             self.context,
             records,
             self.nodes,
             dump=dump,
-            no_teardown=no_teardown,
             log=lambda level, text: self.log.append(f"{logging.getLevelName(level)} {text}"),
             enter=self.phases.append,
         )
-        return CleanUp.from_json(json.loads(json.dumps(done.to_json())))
+        received = decode(encode(done))
+        assert isinstance(received, CleanedUp)
+        return received
 
     @property
     def collected(self) -> dict[str, bytes]:
@@ -265,15 +268,6 @@ def test_the_order_is_that_of_a_test_that_failed(case: Case) -> None:
     assert case.context.cluster.used().size() == 1  # the node that no service has
 
 
-def test_without_teardown_only_logs_are_collected(case: Case, tmp_path: Path) -> None:
-    service = Noting(case.context, fails_at=("stop localhost0",))
-    (tmp_path / "log").write_text("content")
-    service.logs = {"log": {"path": str(tmp_path / "log"), "collect_default": False}}
-    done = case.clean_up(service, no_teardown=True)
-    assert (case.phases, CALLS, done.dirty) == (["collect"], [], {})
-    assert list(case.collected) == [f"{service.service_id}/localhost0/log"]
-
-
 @pytest.mark.parametrize(("verb", "ing", "ed"), [("stop", "stopping", "stopped"), ("clean", "cleaning", "cleaned")])
 def test_a_failure_costs_its_node_and_nothing_else(case: Case, verb: str, ing: str, ed: str) -> None:
     bad, good = Noting(case.context, 2), Noting(case.context, name="b")
@@ -418,10 +412,8 @@ def test_the_scratch_directory_of_a_dead_service_is_removed(case: Case) -> None:
 def test_nothing_to_do_is_done() -> None:
     context = TestContext(session_context=SessionContext(session_id="s", results_dir="/unused"))
     context._logger = logging.Logger("unused")
-    done = clean_up(
-        context, [], [], dump=True, no_teardown=False, log=lambda level, text: None, enter=lambda phase: None
-    )
-    assert done == CleanUp()
+    done = clean_up(context, [], [], dump=True, log=lambda level, text: None, enter=lambda phase: None)
+    assert done == CleanedUp()
 
 
 def test_a_record_that_is_none_does_not_keep_the_others_from_their_turn(case: Case) -> None:
@@ -446,27 +438,12 @@ def test_interrupts_can_only_come_where_code_of_users_runs(case: Case) -> None:
         [record_of(Asking(case.context))],
         case.nodes,
         dump=False,
-        no_teardown=False,
         log=lambda level, text: None,
         enter=lambda phase: CALLS.append(f"{phase} {STATE[0]}"),
         user_code=user_code,
     )
     assert done.problems == []
     assert CALLS == ["stop framework", "stop user", "collect framework", "clean framework", "clean user"]
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        None,
-        {},
-        {"missing_logs": [], "problems": [], "dirty": [], "services": []},
-        {**CleanUp().to_json(), "problems": [1]},
-    ],
-)
-def test_nonsense_is_no_clean_up(fields: Any) -> None:
-    with pytest.raises(ValueError, match="not the end of a clean-up"):
-        CleanUp.from_json(fields)
 
 
 # ---- dumps
