@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The driver: one thread that starts tests while nodes are free, and waits for news of those that run."""
+"""The driver: one thread that starts tests while nodes are free, and supervises those that run."""
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import logging
 import math
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -23,12 +21,11 @@ from ducktape.tests.driver.allocator import NodeSupply, names_of
 from ducktape.tests.driver.deadlines import limits_of
 from ducktape.tests.driver.failure_cause import Cause, describe_exception, failed
 from ducktape.tests.driver.interim_reports import PartialReports
-from ducktape.tests.driver.recorder import ClientStatus, Recorder, TestKey, key_of
+from ducktape.tests.driver.job import HAS_NODES, Job, State, TestKey, key_of
+from ducktape.tests.driver.recorder import ClientStatus, Recorder
 from ducktape.tests.driver.retries import Plan
 from ducktape.tests.driver.signals import StopRequests
-from ducktape.tests.driver.supervisor import Children
-from ducktape.tests.driver.worker import RunningChild
-from ducktape.tests.event import AttemptRecord, Outcome
+from ducktape.tests.driver.supervisor import Supervisor
 from ducktape.tests.loading.flaws import FlawedTest
 from ducktape.tests.recording.bounds import DEFAULT_DATA_BYTES, LONGEST_LINE, bounded_text
 from ducktape.tests.recording.journal import Journal
@@ -50,27 +47,6 @@ _SECONDS_BETWEEN_LOOKS = 1.0  # for nodes that come back, and where the system c
 _ALLOCATION_ATTEMPTS = 5
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM}
 _SECONDS_BETWEEN_LOOKS_AT_LEASES = 0.2
-
-
-@dataclasses.dataclass(slots=True, eq=False)
-class Job:
-    """One test on its way through the run.
-
-    Attributes:
-        context: the test.
-        records: the attempts that are over.
-        index: number of the test within the session, once it has one.
-        avoid: names of nodes that failed it.
-        outcome: what is reported if there is no further attempt.
-        nodes: how many nodes the last attempt had.
-    """
-
-    context: TestContext
-    records: list[AttemptRecord] = dataclasses.field(default_factory=list)
-    index: int = 0
-    avoid: frozenset[str] = frozenset()
-    outcome: Outcome | None = None
-    nodes: int = 0
 
 
 class TestRunner:
@@ -134,17 +110,14 @@ class TestRunner:
             self.total_tests += self.test_counter
         self._logger = session_logger
         self.recorder = Recorder(self.results, self.client_report, journal, self._complain)
-        self._children = Children(
+        self._supervisor = Supervisor(
             self._log,
             self.recorder,
             conclude=self._conclude,
-            bury=self._bury,
+            requeued=self._look_again,
             finish_join_timeout=finish_join_timeout,
             no_teardown=bool(session_context.no_teardown),
         )
-        self._jobs: dict[TestKey, Job] = {}
-        self._again: deque[Job] = deque()  # to be run once more
-        self._waiting_for_death: dict[TestKey, Job] = {}  # the same, while the process before still exists
         self._partial_reports = PartialReports(report)
         self._stop_requests = stop_requests
         self._next_round = next_round
@@ -156,16 +129,16 @@ class TestRunner:
         self._look_again_at = 0.0
         self._failed_allocations = 0
         self._unleased: Any = None  # what other runs leave, while it is being decided who gets that
-        self._nodes = NodeSupply(cluster, self._log, self._children.orphans)
+        self._nodes = NodeSupply(cluster, self._log, self._supervisor.orphans)
         self._all_over_since: float | None = None
         self._session_deadline = math.inf
         timeout_ms = session_context.test_runner_timeout
         self._silence_limit_sec = (_DEFAULT_SILENCE_LIMIT_MS if timeout_ms is None else timeout_ms) / 1000
 
     @property
-    def active_tests(self) -> dict[TestKey, RunningChild]:
-        """The processes of the tests whose outcome is not known yet."""
-        return self._children.active
+    def active_tests(self) -> dict[TestKey, Job]:
+        """The tests that run."""
+        return {key: job for key, job in self._supervisor.jobs.items() if job.state is State.RUNNING}
 
     # --- the loop
 
@@ -185,32 +158,32 @@ class TestRunner:
         session_timeout = getattr(self.session_context, "session_timeout", None)
         if session_timeout:
             self._session_deadline = time.monotonic() + session_timeout
-        self._children.adopt()
+        self._supervisor.adopt()
         try:
             self._report_unschedulable(self.scheduler.filter_unschedulable_tests())
             self._log(logging.INFO, f"starting test run with session id {self.session_context.session_id}...")
             self._log(logging.INFO, f"running {len(self.scheduler)} tests...")
             self._loop(requests)
         finally:
-            self._children.close()
+            self._supervisor.close()
         self._record_what_did_not_run()
         self.recorder.look_at_nodes(self.cluster)
         self.results.stop_time = self.results.now()
         return self.results
 
     def _loop(self, requests: StopRequests) -> None:
-        children = self._children
+        supervisor = self._supervisor
         while True:
             self._obey(requests)
             self._trigger_tests()
-            if not children.busy and not children.ending and not self._may_trigger() and not self._begin_next_round():
+            if not supervisor.workers() and not self._may_trigger() and not self._begin_next_round():
                 return
-            children.wait([requests.fileno()], self._look_again_by())
+            supervisor.wait([requests.fileno()], self._look_again_by())
             requests.clear()
-            children.reap()
-            children.take_news()
-            children.enforce_deadlines()
-            self._say_who_is_left()
+            supervisor.reap_orphans()
+            supervisor.handle_events()
+            supervisor.enforce_deadlines()
+            self._log_lingering_processes()
             self._partial_reports.write(self.results)
 
     def _look_again_by(self) -> float:
@@ -236,16 +209,16 @@ class TestRunner:
         self._report_unschedulable(scheduler.filter_unschedulable_tests())
         return len(scheduler) > 0
 
-    def _say_who_is_left(self) -> None:
-        """Tell, once, why a run whose tests are all over does not end."""
-        children = self._children
-        if children.busy or not children.ending or self._may_trigger() or self._all_over_since == math.inf:
+    def _log_lingering_processes(self) -> None:
+        """Log, once, why a run whose tests are all over does not end."""
+        supervisor = self._supervisor
+        if supervisor.busy or not supervisor.workers() or self._may_trigger() or self._all_over_since == math.inf:
             return
         if self._all_over_since is None:
             self._all_over_since = time.monotonic()
         if time.monotonic() - self._all_over_since >= _SECONDS_BETWEEN_LOOKS:
             self._all_over_since = math.inf
-            left = {str(key): child.process.name for key, child in children.ending.values()}
+            left = {str(key): worker.process.name for key, job in supervisor.jobs.items() for worker in job.workers()}
             self._log(
                 logging.WARNING,
                 f"Some clients failed to clean up, waiting {self.finish_join_timeout}s to join: {left}",
@@ -254,16 +227,17 @@ class TestRunner:
     # --- starting tests
 
     def _may_trigger(self) -> bool:
-        waiting = len(self.scheduler) + len(self._again)
-        return not self.stop_testing and waiting > 0 and self._has_slot()
+        if self.stop_testing or not (len(self.scheduler) or self._supervisor.jobs_in(State.QUEUED)):
+            return False
+        # Those that run once more keep their slots while their processes end
+        return len(self._supervisor.jobs_in(*HAS_NODES, State.RETRYING)) < int(self.session_context.max_parallel)
 
-    def _has_slot(self) -> bool:
-        # Those that run once more keep theirs while the process before ends
-        return self._children.busy + len(self._waiting_for_death) < int(self.session_context.max_parallel)
+    def _look_again(self) -> None:
+        self._look_again_at = 0.0
 
     def _trigger_tests(self) -> None:
         if not self.stop_testing and len(self.scheduler) > 0 and self._nodes.has_recovered():
-            self._look_again_at = 0.0
+            self._look_again()
         while self._may_trigger() and time.monotonic() >= self._look_again_at:
             job = self._next_job()
             if job is not None:
@@ -272,7 +246,7 @@ class TestRunner:
             if self._unleased is not None:
                 self._wait_for_leases()
                 return
-            if not self._children.busy and not self._waiting_for_death and not self._nodes.awaits_return():
+            if not self._supervisor.jobs_in(*HAS_NODES, State.RETRYING) and not self._nodes.awaits_return():
                 self._report_unschedulable(self.scheduler.filter_unschedulable_tests())
                 self._why_not_run = "there were no nodes for it"
                 self.stop_testing = True  # nothing runs that could give nodes back
@@ -282,7 +256,7 @@ class TestRunner:
     def _next_job(self) -> Job | None:
         """Return the test that runs next, if nodes are free for one: tests that run once more go before all others."""
         free = self.cluster.available().nodes if self._unleased is None else self._unleased
-        for job in self._again:
+        for job in self._supervisor.jobs_in(State.QUEUED):
             if free.can_remove_spec(job.context.expected_cluster_spec):
                 return job
         if not len(self.scheduler):
@@ -309,39 +283,33 @@ class TestRunner:
         if nodes is None:
             return
         entire_cluster = not self.cluster.num_available_nodes()
-        key = key_of(job.context, job.index or self.test_counter + 1)
+        is_first = job.key is None
+        key = job.key or key_of(job.context, self.test_counter + 1)
         clock = Stopwatch()
         try:
-            self._children.start(key, self._request(job, key, nodes), nodes, self._limits(job.context))
+            self._supervisor.start(job, key, self._request(job, key, nodes), nodes, self._limits(job.context))
         except Exception as error:
             self._give_back(key, nodes)
-            if isinstance(error, OSError) and error.errno in _EXHAUSTED and self._children.all():
+            if isinstance(error, OSError) and error.errno in _EXHAUSTED and self._supervisor.workers():
                 # Those that run give back what is missing
                 self._look_again_at = time.monotonic() + _SECONDS_BETWEEN_LOOKS
                 return
             summary = f"The process of the test could not be started: {describe_exception(error)}"
             self._fail(job, Cause(summary, "error"), clock=clock, nodes=len(nodes))
             return
-        if self._explain is not None and not job.index:
+        if is_first and self._explain is not None:
             self._explain(f"{job.context.test_id}: {self.scheduler.why(job.context)}")
-        self._take(job)
-        self._jobs[key] = job
+        if is_first:
+            self.scheduler.remove(job.context)
+            self._number(job)
         self.scheduler.started(job.context, time.monotonic(), nodes)
-        if self.session_context.max_parallel > 1 and self._children.busy == 1 and entire_cluster:
+        if self.session_context.max_parallel > 1 and self._supervisor.busy == 1 and entire_cluster:
             self._log(
                 logging.WARNING,
                 f"Test {job.context.test_id} is using entire cluster. "
                 "It's possible this test has no associated cluster metadata.",
             )
         self._log(logging.INFO, f"Triggering test {key.test_index} of {self.total_tests}...")
-
-    def _take(self, job: Job) -> None:
-        """Take a test out of the queue that it waits in, and number it unless it has a number."""
-        if job.index:
-            self._again.remove(job)
-            return
-        self.scheduler.remove(job.context)
-        job.index = self._next_key(job.context).test_index
 
     def _request(self, job: Job, key: TestKey, nodes: list[Any]) -> TestRequest:
         settings = RunSettings(
@@ -368,11 +336,10 @@ class TestRunner:
     def _limits(self, context: TestContext) -> Any:
         return limits_of(context, silence=self._silence_limit_sec, ending=self.timeout_exception_join_timeout)
 
-    def _next_key(self, test_context: TestContext) -> TestKey:
+    def _number(self, job: Job) -> None:
         self.test_counter += 1
-        key = key_of(test_context, self.test_counter)
-        self.test_schedule_log.append(key)
-        return key
+        job.key = key_of(job.context, self.test_counter)
+        self.test_schedule_log.append(job.key)
 
     def _allocate(self, job: Job) -> list[Any] | None:
         """Return nodes for a test; ``None`` if it has to wait or cannot run at all."""
@@ -411,54 +378,41 @@ class TestRunner:
         if self._nodes.awaits_return():
             return
         self._report_unschedulable(self.scheduler.filter_unschedulable_tests())
-        if self._children.busy or self._failed_allocations < _ALLOCATION_ATTEMPTS:
+        if self._supervisor.busy or self._failed_allocations < _ALLOCATION_ATTEMPTS:
             return
-        if job.index or any(waiting is job.context for waiting in self.scheduler):
+        if job.key or any(waiting is job.context for waiting in self.scheduler):
             summary = f"Test not run: the cluster did not give it nodes in {_ALLOCATION_ATTEMPTS} attempts: {error}"
             self._fail(job, Cause(summary, "infrastructure"))
 
-    # --- what becomes of the tests
+    # --- results
 
-    def _conclude(self, key: TestKey, child: RunningChild, outcome: Outcome, dirty: dict[str, str]) -> None:
-        """Record what became of a test, or that it runs once more, and take its nodes back."""
-        job = self._jobs.pop(key)
-        job.records, job.outcome, job.nodes = child.records, outcome, len(child.nodes)
-        if not self.stop_testing and job.records and self._wants_more(job, child):
-            if child.plan.blames_infrastructure(job.records):
-                job.avoid |= frozenset(names_of(child.nodes))
-            self._log(logging.INFO, f"{key.test_id}: running it once more after {job.records[-1].reason}")
-            self._waiting_for_death[key] = job
+    def _conclude(self, job: Job, dirty: dict[str, str]) -> None:
+        """Record the result of a test, or that it runs once more, and take its nodes back."""
+        if not self.stop_testing and job.wants_more():
+            if job.plan.blames_infrastructure(job.records):
+                job.avoid |= frozenset(names_of(job.nodes))
+            self._log(logging.INFO, f"{job.known_key.test_id}: running it once more after {job.records[-1].reason}")
+            job.state = State.RETRYING
         else:
-            self._report(job, write=child.cause_of_end is not None or len(job.records) > 1)
-        self._give_back(key, child.nodes, dirty)
+            self._report(job, write=job.cause_of_end is not None or len(job.records) > 1)
+        self._give_back(job.known_key, job.nodes, dirty)
         self.scheduler.finished(job.context, time.monotonic())
         if self.session_context.max_parallel == 1 and len(self.scheduler) > 0 and not self.stop_testing:
             self._log(logging.INFO, "~" * int(2 * get_terminal_size()[0] / 3))
-
-    @staticmethod
-    def _wants_more(job: Job, child: RunningChild) -> bool:
-        """Return whether a test that its own process did not run to the end is to be run once more."""
-        cut_short = child.cause_of_end is not None or child.plan.blames_infrastructure(job.records)
-        return cut_short and child.plan.wants_more(job.records)
-
-    def _bury(self, key: TestKey, _child: RunningChild) -> None:
-        """Let the next attempt begin where the process of the one before is gone."""
-        job = self._waiting_for_death.pop(key, None)
-        if job is not None:
-            self._again.append(job)
-            self._look_again_at = 0.0
 
     def _give_back(self, key: TestKey, nodes: list[Any], dirty: dict[str, str] | None = None) -> None:
         self._nodes.give_back(nodes, dirty)
         self.recorder.nodes_returned(key)
         self.recorder.look_at_nodes(self.cluster)
-        self._look_again_at = 0.0
+        self._look_again()
 
     def _report(self, job: Job, *, write: bool) -> None:
         """Record the result of a test; its files are written here if it could not, or wrote something else."""
         assert job.outcome is not None  # it has run
-        key = key_of(job.context, job.index)
-        result = self.recorder.finished(job.context, key, job.outcome, nodes_allocated=job.nodes, write=write)
+        job.state = State.DONE
+        result = self.recorder.finished(
+            job.context, job.known_key, job.outcome, nodes_allocated=job.nodes_allocated, write=write
+        )
         if result.test_status == FAIL and self.session_context.exit_first:
             self._why_not_run = f"{result.test_id} failed before, and --exit-first was given"
             self.stop_testing = True
@@ -468,11 +422,15 @@ class TestRunner:
         self._log(
             logging.ERROR, cause.text if job.context.test_id in cause.text else f"{job.context.test_id}: {cause.text}"
         )
-        self._take(job)
+        if job.key is not None:
+            self._supervisor.jobs.pop(job.key, None)
+        else:
+            self.scheduler.remove(job.context)
+            self._number(job)
         if job.outcome is None:
             clock = clock or Stopwatch()
             job.outcome = failed(cause, clock.start_time, clock.now())
-            job.nodes = job.context.expected_num_nodes if nodes is None else nodes
+            job.nodes_allocated = job.context.expected_num_nodes if nodes is None else nodes
         self._report(job, write=True)
 
     def _report_unschedulable(self, unschedulable: list[TestContext]) -> None:
@@ -494,12 +452,12 @@ class TestRunner:
 
     def _fail_waiting(self, test_context: TestContext, cause: Cause) -> None:
         """Record the failure of a test that has been taken out of the queue."""
-        job = Job(test_context, index=self._next_key(test_context).test_index)
-        self._again.append(job)
+        job = Job(test_context)
+        self._number(job)
         self._fail(job, cause)
 
     def _record_what_did_not_run(self) -> None:
-        for job in [*self._again, *self._waiting_for_death.values()]:
+        for job in self._supervisor.jobs_in(State.QUEUED):
             self._report(job, write=True)
         self.recorder.not_run(self.scheduler.drain_remaining_tests(), self._why_not_run)
 
@@ -532,13 +490,13 @@ class TestRunner:
         )
         self._why_not_run = "the run was interrupted"
         self.stop_testing = True
-        self._children.interrupt()
+        self._supervisor.interrupt()
 
     def _kill_all(self) -> None:
         self._log(logging.WARNING, "Received KeyboardInterrupt again: ending at once, without teardown")
         self._why_not_run = "the run was interrupted"
         self.stop_testing = True
-        self._children.kill()
+        self._supervisor.kill()
 
     def _abort(self, reason: str, word: str) -> None:
         """Let running tests tear down, and start no others."""
@@ -547,7 +505,7 @@ class TestRunner:
         self._session_deadline = math.inf
         if self.active_tests:
             self._log(logging.ERROR, f"Marking {len(self.active_tests)} active tests as failed: {reason}")
-        self._children.terminate(Cause(f"Test aborted: {reason}", word))
+        self._supervisor.terminate(Cause(f"Test aborted: {reason}", word))
 
     def _fail_remaining(self) -> None:
         remaining = self.scheduler.drain_remaining_tests()

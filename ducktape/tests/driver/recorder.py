@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from ducktape.cluster.health.login import unhealthy_nodes
+from ducktape.tests.driver.job import TestKey
 from ducktape.tests.event import AttemptRecord, Outcome
 from ducktape.tests.recording.journal import Journal
 from ducktape.tests.recording.not_run import NotRun
@@ -17,24 +17,6 @@ from ducktape.tests.result import TestResult, TestResults
 from ducktape.tests.session import SessionContext
 from ducktape.tests.test_context import TestContext
 from ducktape.utils.support.files import NO_ROOM
-
-
-class TestKey(NamedTuple):
-    test_id: str
-    test_index: int
-
-
-TestKey.__test__ = False  # type: ignore[attr-defined]  # not a field: a class body could not say so
-
-
-def key_of(context: TestContext, index: int) -> TestKey:
-    """Return the key of a test; its id, which many places remember, exists once in this process.
-
-    Args:
-        context: the test.
-        index: its number within the session.
-    """
-    return TestKey(sys.intern(context.test_id), index)
 
 
 @dataclasses.dataclass(slots=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A test's own process: how it is started, heard, and ended.
+"""The driver's end of a worker process: starting it, reading its messages, ending it.
 
 Each child leads a session and process group of its own, marks what it starts as its own, asks for SIGTERM when the
 driver dies, and talks to the driver through one pipe. The driver learns of its death from the kernel, never from the
@@ -9,24 +9,20 @@ end of the pipe, which a grandchild may hold open.
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from multiprocessing.connection import Connection
 from signal import Signals
 from typing import Any
 
-from ducktape.faults.engine.recovery import faults_noted
-from ducktape.tests.driver.allocator import names_of
 from ducktape.tests.driver.deadlines import SETUP, TEST, Limits, Watch
-from ducktape.tests.driver.failure_cause import Cause, paragraphs
-from ducktape.tests.event import AttemptRecord, CleanedUp, Message, ServiceNoted, decode
-from ducktape.tests.recording.bounds import ROOM_BESIDE_DATA, ROOM_TO_REMEMBER, longest_summary
-from ducktape.tests.status import FAIL
+from ducktape.tests.driver.failure_cause import Cause
+from ducktape.tests.event import Message, decode
+from ducktape.tests.recording.bounds import ROOM_BESIDE_DATA
 from ducktape.tests.test_context import TestContext
 from ducktape.tests.worker import process
 from ducktape.tests.worker.request import CLEAN_UP_STACKS_FILE, STACKS_FILE, STACKS_SIGNAL, CleanUpRequest, TestRequest
@@ -51,31 +47,23 @@ def start_method() -> str:
     return os.environ.get(START_METHOD_VARIABLE, default)
 
 
-class RunningChild:
-    """The driver's record of one child: its process, its pipe, its nodes, and what is known of its test.
+class Worker:
+    """The driver's end of one worker process: the process itself, its pipe and its time.
 
     Attributes:
-        pid: process id of the child, which is that of its session and process group too.
+        pid: process id of the worker, which is that of its session and process group too.
+        clock: runs since it was started.
         watch: its time.
-        plan: how often its test is to be run.
-        is_clean_up: whether it only cleans up after another one.
-        records: the attempts at its test that are over, those of earlier processes included.
-        attempt: number of the attempt that is under way.
-        attempt_clock: runs since the beginning of the attempt.
-        services: what its registry has recorded of its services, by their ids.
         cause_of_end: why it was told to end.
-        ended_attempt: number of the attempt whose time was over; 0 for none. It may have ended by itself meanwhile.
-        late: what took too long after it was told to end.
         has_more: whether messages have been read that are still to be taken.
         deadline: when it has to be gone, once it has reported.
 
     Args:
-        request: what the child is to do.
-        nodes: the nodes that it holds.
+        request: what it is to do.
         method: how the process is started.
         limits: how long it may take.
-        siblings: the other children that live now.
-        not_for_child: descriptors that a forked child has to close.
+        siblings: the other workers that exist.
+        not_for_child: descriptors that a forked process has to close.
 
     Raises:
         Exception: whatever pickling the request raises, where the start method needs that.
@@ -84,35 +72,21 @@ class RunningChild:
     def __init__(
         self,
         request: TestRequest,
-        nodes: list[Any],
         method: str,
         *,
         limits: Limits,
-        siblings: Iterable[RunningChild] = (),
+        siblings: Iterable[Worker] = (),
         not_for_child: Iterable[int] = (),
     ) -> None:
-        self.test_context = request.context
-        self.test_index = request.settings.test_index
-        self.nodes = nodes
+        settings = request.settings
         self.clock = Stopwatch()
-        self.start_time = self.clock.start_time
         self.watch = Watch(limits, time.monotonic())
-        self.plan = request.settings.plan
-        self.is_clean_up = isinstance(request, CleanUpRequest)
-        self.records: list[AttemptRecord] = list(request.settings.earlier)
-        self.attempt = len(self.records) + 1
-        self.attempt_clock = self.clock
-        self.services: dict[str, dict[str, Any]] = {}
         self.cause_of_end: Cause | None = None
-        self.ended_attempt = 0
-        self.late: list[str] = []
         self.deadline: float | None = None
-        self._buffer = bytearray()
         self.has_more = False
+        self._buffer = bytearray()
         self._searched = 0
-        self._most_bytes = request.settings.max_data_bytes + ROOM_BESIDE_DATA
-        runs = self.plan.most_runs(self.records)
-        self._room_to_remember = ROOM_TO_REMEMBER + longest_summary(runs) * runs
+        self._max_bytes = settings.max_data_bytes + ROOM_BESIDE_DATA
         # A fork server is the parent of what it forks, and outlives the driver by itself only for a moment
         parent = None if method == "forkserver" else os.getpid()
 
@@ -121,19 +95,19 @@ class RunningChild:
             inherited = [reader, *(sibling._reader for sibling in siblings), *not_for_child] if method == "fork" else []
             return request, writer, parent, inherited
 
-        self.process, self._reader = start_child(method, process.main, arguments, name=f"Process-{self.test_index}")
+        self.process, self._reader = start_child(method, process.main, arguments, name=f"Process-{settings.test_index}")
         assert self.process.pid is not None  # it was started
         self.pid = self.process.pid
         os.set_blocking(self._reader.fileno(), False)
         self._pidfd = _open_pidfd(self.pid)
         self._exit_code: int | None = None
-        self._results_dir = TestContext.results_dir(request.context, self.test_index)
         self._stacks_path = os.path.join(
-            self._results_dir,
-            CLEAN_UP_STACKS_FILE if self.is_clean_up else STACKS_FILE,
+            TestContext.results_dir(request.context, settings.test_index),
+            CLEAN_UP_STACKS_FILE if isinstance(request, CleanUpRequest) else STACKS_FILE,
         )
-        self._mark = request.settings.mark
+        self.family = Family(settings.mark, self.pid)
         self._keep_leftovers = bool(getattr(request.context.session_context, "no_teardown", False))
+        self.is_closed = False
 
     def waitables(self) -> Iterator[int]:
         """Yield the descriptors that become readable when there is news: the pipe while it is open, and death."""
@@ -141,25 +115,22 @@ class RunningChild:
             yield self._reader.fileno()
         yield self._pidfd if self._pidfd is not None else self.process.sentinel
 
+    @property
+    def next_deadline(self) -> float:
+        """When the driver has to look after it at the latest, in seconds of the monotonic clock."""
+        if self.has_more:
+            return -math.inf
+        return self.watch.deadline if self.deadline is None else self.deadline
+
     def is_dead(self) -> bool:
         """Return whether the process has ended; collects its exit code, and ends what is left of its group."""
-        if self._exit_code is None and _is_unreaped(self.pid):
+        if self._exit_code is None and not self._keep_leftovers and _is_unreaped(self.pid):
             # Until somebody collects the exit code the number of the group cannot belong to anything else.
-            self._end_group()
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
         if self._exit_code is None:
             self._exit_code = self.process.exitcode
         return self._exit_code is not None
-
-    def _end_group(self) -> None:
-        if self._keep_leftovers:
-            return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
-
-    @property
-    def family(self) -> Family:
-        """The processes that the test started on this machine."""
-        return Family(self._mark, self.pid)
 
     @property
     def exit_code(self) -> int | None:
@@ -189,8 +160,8 @@ class RunningChild:
             self.watch.heard(time.monotonic())
             yield decode(line)
         self._searched = len(self._buffer)
-        if self._searched > self._most_bytes:
-            raise ValueError(f"a message of more than {self._most_bytes:,} bytes")
+        if self._searched > self._max_bytes:
+            raise ValueError(f"a message of more than {self._max_bytes:,} bytes")
 
     def _read_pipe(self) -> None:
         for _ in range(_MOST_READS):
@@ -211,66 +182,6 @@ class RunningChild:
         self._buffer.clear()
         self._searched, self.has_more = 0, False
 
-    def remember(self, fact: AttemptRecord | ServiceNoted) -> None:
-        """Keep what is needed should the process die.
-
-        Raises:
-            ValueError: it has sent more of that than any test has.
-        """
-        service_id = str(fact.record.get("service_id")) if isinstance(fact, ServiceNoted) else ""
-        self.forget(service_id)
-        room = self._room_to_remember - _size(vars(fact) if isinstance(fact, AttemptRecord) else fact.record)
-        if room < 0:
-            raise ValueError("more attempts and services than can be remembered")
-        if isinstance(fact, ServiceNoted):
-            self.services[service_id] = fact.record
-        elif fact.number != len(self.records) + 1:
-            raise ValueError(f"attempt {fact.number} after {len(self.records)} attempts")
-        else:
-            self.records.append(fact)
-        self._room_to_remember = room
-
-    def forget(self, service_id: str) -> None:
-        """Keep no record of a service any more."""
-        record = self.services.pop(service_id, None)
-        if record is not None:
-            self._room_to_remember += _size(record)
-
-    def end_record(self, cause: Cause, done: CleanedUp) -> AttemptRecord:
-        """Make the record of the attempt that was under way when the test was told to end, or died, and keep it.
-
-        Args:
-            cause: why it ended; it failed, whatever it may have said itself.
-            done: what came of cleaning up after it.
-        """
-        number = self.ended_attempt or self.attempt
-        own = next((record for record in self.records if record.number == number), None)
-        logs = "\n".join(
-            ["Logs that are missing:", *(f"  {line}" for line in done.missing_logs)] if done.missing_logs else []
-        )
-        noted = [service["report"] for service in self.services.values() if service.get("report")]
-        several = not self.plan.is_single
-        start_time = own.start_time if own else self.attempt_clock.start_time
-        record = AttemptRecord(
-            number=number,
-            status=str(FAIL),
-            reason=cause.reason,
-            summary=paragraphs(cause.text, self.stacks(), own.summary if own else "", logs),
-            start_time=start_time,
-            stop_time=start_time + self.attempt_clock.elapsed,
-            nodes=names_of(self.nodes),
-            teardown_errors=[*(own.teardown_errors if own else []), *self.late],
-            services=own.services if own else done.services or noted,
-            directory=own.directory if own else (f"attempt-{number}" if several else ""),
-        )
-        others = [each for each in self.records if each is not own]
-        self.records = sorted([*others, record], key=lambda each: each.number)
-        return record
-
-    def faults(self) -> list[dict[str, Any]]:
-        """Return what the test has noted of its faults."""
-        return faults_noted(self._results_dir)
-
     def let_end(self) -> None:
         """Ask the test to end, and leave it alone if it does so already."""
         if self._is_ending:
@@ -281,10 +192,6 @@ class RunningChild:
     @property
     def _is_ending(self) -> bool:
         return self.watch.phase not in ("", SETUP, TEST)
-
-    def interrupt(self) -> None:
-        """Pass a Ctrl-C on to the test and to the programs that it started."""
-        self.signal(signal.SIGINT)
 
     def terminate(self) -> None:
         """Ask the test to end, tear down and report; or what it does in its ending, to come to the next step."""
@@ -326,10 +233,7 @@ class RunningChild:
             os.close(self._pidfd)
             self._pidfd = None
         self.process.close()
-
-
-def _size(fields: Mapping[str, Any]) -> int:
-    return len(json.dumps(fields))
+        self.is_closed = True
 
 
 def _without_own_frames(lines: Iterable[str]) -> Iterator[str]:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from ducktape.cluster.health.login import UnhealthyNode
-from ducktape.tests.driver.recorder import ClientStatus, Recorder, TestKey
+from ducktape.tests.driver.job import TestKey
+from ducktape.tests.driver.recorder import ClientStatus, Recorder
 from ducktape.tests.event import AttemptRecord, Outcome
 from ducktape.tests.recording.journal import Journal
 from ducktape.tests.result import TestResults

@@ -19,10 +19,11 @@ from ducktape.cluster.localhost import LocalhostCluster
 from ducktape.services.service import Service
 from ducktape.tests.driver.deadlines import Limits
 from ducktape.tests.driver.failure_cause import Cause
-from ducktape.tests.driver.recorder import ClientStatus, Recorder, TestKey
+from ducktape.tests.driver.job import Job, State, TestKey
+from ducktape.tests.driver.recorder import ClientStatus, Recorder
 from ducktape.tests.driver.retries import Plan
-from ducktape.tests.driver.supervisor import Children
-from ducktape.tests.driver.worker import START_METHOD_VARIABLE, RunningChild
+from ducktape.tests.driver.supervisor import Supervisor
+from ducktape.tests.driver.worker import START_METHOD_VARIABLE
 from ducktape.tests.event import CleanedUp, Outcome
 from ducktape.tests.loggermaker import close_logger
 from ducktape.tests.result import TestResults
@@ -68,18 +69,24 @@ class Driver:
         self.clients: dict[TestKey, ClientStatus] = {}
         self.lines: list[tuple[int, str]] = []
         self.concluded: list[tuple[TestKey, Outcome, dict[str, str]]] = []
-        self.buried: list[TestKey] = []
+        self.requeued: list[TestKey] = []
+        self.retry = False
         recorder = Recorder(TestResults(self.session, None, client_status=self.clients), self.clients, None, print)
-        self.children = Children(
+        self.supervisor = Supervisor(
             lambda level, line: self.lines.append((level, line)),
             recorder,
-            conclude=lambda key, child, outcome, dirty: self.concluded.append((key, outcome, dirty)),
-            bury=lambda key, child: self.buried.append(key),
+            conclude=self._conclude,
+            requeued=lambda: self.requeued.extend(job.known_key for job in self.supervisor.jobs_in(State.QUEUED)),
             finish_join_timeout=10,
             no_teardown=False,
         )
 
-    def start(self, name: str, *, limits: Limits | None = None, plan: Plan | None = None) -> RunningChild:
+    def _conclude(self, job: Job, dirty: dict[str, str]) -> None:
+        assert job.outcome is not None
+        self.concluded.append((job.known_key, job.outcome, dirty))
+        job.state = State.RETRYING if self.retry else State.DONE
+
+    def start(self, name: str, *, limits: Limits | None = None, plan: Plan | None = None) -> Job:
         context = TestContext(
             session_context=self.session,
             module="mchildren",
@@ -91,18 +98,24 @@ class Driver:
         lent = nodes.alloc(nodes.all())
         settings = RunSettings(1, plan=plan or Plan(), nodes=["a"], mark=f"mark-{os.getpid()}", driver_pid=os.getpid())
         request = TestRequest(context, FiniteSubcluster(lent), settings)
-        return self.children.start(TestKey(context.test_id, 1), request, lent, limits or Limits())
+        job = Job(context)
+        self.supervisor.start(job, TestKey(context.test_id, 1), request, lent, limits or Limits())
+        return job
+
+    @property
+    def phase(self) -> list[str]:
+        return [worker.watch.phase for worker in self.supervisor.workers()]
 
     def go_on(self, until: Callable[[], bool], seconds: float = 20) -> None:
         deadline = time.monotonic() + seconds
         while not until():
             assert time.monotonic() < deadline, self.lines
-            self.children.wait([], time.monotonic() + 1)
-            self.children.take_news()
-            self.children.enforce_deadlines()
+            self.supervisor.wait([], time.monotonic() + 1)
+            self.supervisor.handle_events()
+            self.supervisor.enforce_deadlines()
 
     def to_the_end(self) -> Outcome:
-        self.go_on(lambda: not self.children.all() and not self.children.busy)
+        self.go_on(lambda: not self.supervisor.workers() and not self.supervisor.busy)
         [(_, outcome, _)] = self.concluded
         return outcome
 
@@ -115,53 +128,62 @@ def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Driver]:
     monkeypatch.setenv(START_METHOD_VARIABLE, "fork")
     driver = Driver(tmp_path)
     yield driver
-    driver.children.kill()
-    for child in driver.children.all():
-        child.process.join(10)
+    driver.supervisor.kill()
+    for worker in driver.supervisor.workers():
+        worker.process.join(10)
     for name in list(logging.root.manager.loggerDict):
         if name.startswith("mchildren"):
             close_logger(logging.getLogger(name))
 
 
-def test_a_test_is_concluded_once_and_buried_once(driver: Driver) -> None:
-    child = driver.start("test_passes")
-    key = TestKey(child.test_context.test_id, 1)
-    assert (driver.children.busy, list(driver.children.active)) == (1, [key])
+def test_a_test_is_concluded_once_and_forgotten_when_its_process_is_gone(driver: Driver) -> None:
+    job = driver.start("test_passes")
+    key = TestKey(job.context.test_id, 1)
+    assert (driver.supervisor.busy, driver.supervisor.jobs) == (1, {key: job})
     outcome = driver.to_the_end()
     assert (outcome.status, outcome.data, outcome.reason) == ("pass", {"x": 1}, None)
-    assert ([each for each, _, _ in driver.concluded], driver.buried) == ([key], [key])
+    assert ([each for each, _, _ in driver.concluded], driver.supervisor.jobs) == ([key], {})
     assert (driver.clients[key].status, driver.clients[key].exitcode) == ("FINISHED", 0)
-    assert [record.number for record in child.records] == [1]
+    assert [record.number for record in job.records] == [1]
+
+
+def test_a_test_that_runs_once_more_waits_until_its_process_is_gone(driver: Driver) -> None:
+    driver.retry = True
+    job = driver.start("test_dies")
+    driver.go_on(lambda: job.state is State.QUEUED)
+    assert (driver.supervisor.workers(), driver.supervisor.busy) == ([], 0)
+    assert (driver.supervisor.jobs, driver.requeued) == ({job.known_key: job}, [job.known_key])
 
 
 def test_a_test_that_dies_has_the_record_of_the_attempt_that_it_died_in(driver: Driver) -> None:
-    child = driver.start("test_dies", plan=Plan(deflake=3))
+    job = driver.start("test_dies", plan=Plan(deflake=3))
     outcome = driver.to_the_end()
     assert (outcome.status, outcome.reason) == ("fail", "crash")
-    [record] = child.records
+    [record] = job.records
     assert (record.number, record.reason, record.nodes, record.directory) == (1, "crash", ["localhost0"], "attempt-1")
     assert record.summary == "Test process exited with code 3 before reporting a result"
     assert record.start_time <= record.stop_time
-    assert driver.buried == [TestKey(child.test_context.test_id, 1)]
-    assert driver.clients[driver.buried[0]].status == "TERMINATED"
+    assert driver.supervisor.jobs == {}
+    assert driver.clients[job.known_key].status == "TERMINATED"
 
 
 def test_a_test_that_is_told_to_end_fails_for_the_reason_that_it_was_told(driver: Driver) -> None:
-    child = driver.start("test_waits")
-    driver.go_on(lambda: child.watch.phase == "test")
-    driver.children.terminate(Cause("Test aborted: enough", "interrupted"))
+    driver.start("test_waits")
+    driver.go_on(lambda: driver.phase == ["test"])
+    driver.supervisor.terminate(Cause("Test aborted: enough", "interrupted"))
     outcome = driver.to_the_end()
     assert (outcome.status, outcome.reason) == ("fail", "interrupted")
     assert outcome.summary.startswith("Test aborted: enough\n\nKeyboardInterrupt()")
 
 
 def test_all_tests_are_killed_at_once(driver: Driver) -> None:
-    child = driver.start("test_waits")
-    driver.go_on(lambda: child.watch.phase == "test")
-    driver.children.kill()
+    job = driver.start("test_waits")
+    driver.go_on(lambda: driver.phase == ["test"])
+    driver.supervisor.kill()
     outcome = driver.to_the_end()
     assert (outcome.reason, outcome.summary) == ("interrupted", "Test aborted: KeyboardInterrupt")
-    assert child.exit_code == -signal.SIGKILL
+    assert job.worker is not None
+    assert job.worker.exit_code == -signal.SIGKILL
 
 
 def test_a_test_whose_time_is_over_is_told_so_with_its_stacks(driver: Driver) -> None:
@@ -175,23 +197,23 @@ def test_a_test_whose_time_is_over_is_told_so_with_its_stacks(driver: Driver) ->
 
 
 def test_the_services_of_a_dead_test_are_seen_to_before_it_is_concluded(driver: Driver) -> None:
-    child = driver.start("test_dies_with_a_service")
-    driver.go_on(lambda: bool(driver.children.cleaning))
-    assert (driver.concluded, driver.children.busy) == ([], 1)
+    job = driver.start("test_dies_with_a_service")
+    driver.go_on(lambda: job.state is State.CLEANING)
+    assert (driver.concluded, driver.supervisor.busy) == ([], 1)
     outcome = driver.to_the_end()
     [(_, _, dirty)] = driver.concluded
     assert (outcome.reason, dirty, outcome.teardown_errors) == ("crash", {}, [])
     assert [service["cls_name"] for service in outcome.services] == ["Idle"]
-    assert driver.buried == [TestKey(child.test_context.test_id, 1)]
+    assert driver.supervisor.jobs == {}
 
 
 def test_nodes_are_dirty_when_nobody_could_clean_them(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLEANERS_DIE", "yes")
     monkeypatch.setattr(Sample, "test_dies_with_a_service", _start_and_die)
-    child = driver.start("test_dies_with_a_service")
+    job = driver.start("test_dies_with_a_service")
     outcome = driver.to_the_end()
     [(_, _, dirty)] = driver.concluded
-    why = f"cleaning up after {child.test_context.test_id} failed: Test process exited with code 9"
+    why = f"cleaning up after {job.context.test_id} failed: Test process exited with code 9"
     assert dirty == {"localhost0": f"{why} before reporting a result"}
     assert (outcome.reason, outcome.teardown_errors) == ("crash", [f"{why} before reporting a result"])
 

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One test on its way through the run: its state, its attempts and its processes."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ducktape.faults.engine.recovery import faults_noted
+from ducktape.tests.driver.allocator import names_of
+from ducktape.tests.driver.failure_cause import Cause, paragraphs
+from ducktape.tests.driver.retries import Plan, outcome_of, verdict
+from ducktape.tests.event import AttemptRecord, CleanedUp, Outcome, ServiceNoted
+from ducktape.tests.recording.bounds import ROOM_TO_REMEMBER, bounded_outcome, longest_summary
+from ducktape.tests.status import FAIL
+from ducktape.tests.test_context import TestContext
+from ducktape.utils.support.stopwatch import Stopwatch
+
+if TYPE_CHECKING:
+    from ducktape.tests.driver.worker import Worker
+
+
+class TestKey(NamedTuple):
+    test_id: str
+    test_index: int
+
+
+TestKey.__test__ = False  # type: ignore[attr-defined]  # not a field: a class body could not say so
+
+
+def key_of(context: TestContext, index: int) -> TestKey:
+    """Return the key of a test; its id, which many places remember, exists once in this process."""
+    return TestKey(sys.intern(context.test_id), index)
+
+
+class State(enum.Enum):
+    """Where a test is; see :class:`Job`."""
+
+    QUEUED = "waits for nodes"
+    RUNNING = "its process runs it"
+    CLEANING = "it is over, and another process cleans up after it"
+    RETRYING = "its nodes are free, and it is queued again once its processes are gone"
+    DONE = "its result is recorded, its processes may still exist"
+
+
+HAS_NODES = (State.RUNNING, State.CLEANING)
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class Job:
+    """One test on its way through the run.
+
+    Attributes:
+        context: the test.
+        key: its id and number, once it has a number.
+        state: where it is.
+        plan: how often it is to be run.
+        records: the attempts that are over.
+        avoid: names of nodes that failed it.
+        outcome: what its process reported; what is reported if there is no further attempt.
+        nodes: those of the last attempt.
+        nodes_allocated: how many these are, or would have been.
+        worker: runs it, or ran it last.
+        cleaner: the process that cleans up after it.
+        attempt: number of the attempt that is under way.
+        attempt_clock: runs since the beginning of the attempt.
+        services: what its registry has recorded of its services, by their ids.
+        late_attempt: number of the attempt whose time was over, or 0. It may have ended by itself meanwhile.
+        late: what took too long after it was told to end.
+    """
+
+    context: TestContext
+    key: TestKey | None = None
+    state: State = State.QUEUED
+    plan: Plan = dataclasses.field(default_factory=Plan)
+    records: list[AttemptRecord] = dataclasses.field(default_factory=list)
+    avoid: frozenset[str] = frozenset()
+    outcome: Outcome | None = None
+    nodes: list[Any] = dataclasses.field(default_factory=list)
+    nodes_allocated: int = 0
+    worker: Worker | None = None
+    cleaner: Worker | None = None
+    attempt: int = 1
+    attempt_clock: Stopwatch = dataclasses.field(default_factory=Stopwatch)
+    services: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    late_attempt: int = 0
+    late: list[str] = dataclasses.field(default_factory=list)
+    _room_to_remember: int = 0
+
+    @property
+    def known_key(self) -> TestKey:
+        """The key of a test that has a number."""
+        assert self.key is not None
+        return self.key
+
+    @property
+    def cause_of_end(self) -> Cause | None:
+        """Why its process was told to end, or died."""
+        return None if self.worker is None else self.worker.cause_of_end
+
+    def workers(self) -> list[Worker]:
+        """Return its processes that exist."""
+        return [each for each in (self.worker, self.cleaner) if each is not None and not each.is_closed]
+
+    def begin(self, key: TestKey, worker: Worker, nodes: list[Any], plan: Plan) -> None:
+        """Enter the state of a test whose process has just been started."""
+        self.key, self.plan, self.nodes, self.worker, self.cleaner = key, plan, nodes, worker, None
+        self.state, self.nodes_allocated, self.outcome = State.RUNNING, len(nodes), None
+        self.attempt, self.attempt_clock = len(self.records) + 1, worker.clock
+        self.services, self.late, self.late_attempt = {}, [], 0
+        runs = plan.most_runs(self.records)
+        self._room_to_remember = ROOM_TO_REMEMBER + longest_summary(runs) * runs
+
+    def remember(self, fact: AttemptRecord | ServiceNoted) -> None:
+        """Keep what is needed should the process die.
+
+        Raises:
+            ValueError: it has sent more of that than any test has.
+        """
+        service_id = str(fact.record.get("service_id")) if isinstance(fact, ServiceNoted) else ""
+        self.forget(service_id)
+        room = self._room_to_remember - _size(vars(fact) if isinstance(fact, AttemptRecord) else fact.record)
+        if room < 0:
+            raise ValueError("more attempts and services than can be remembered")
+        if isinstance(fact, ServiceNoted):
+            self.services[service_id] = fact.record
+        elif fact.number != len(self.records) + 1:
+            raise ValueError(f"attempt {fact.number} after {len(self.records)} attempts")
+        else:
+            self.records.append(fact)
+        self._room_to_remember = room
+
+    def forget(self, service_id: str) -> None:
+        """Drop the record of a service."""
+        record = self.services.pop(service_id, None)
+        if record is not None:
+            self._room_to_remember += _size(record)
+
+    def note_late(self, reason: str) -> None:
+        """Note that its time was over, or what took too long after it was told to end."""
+        if self.cause_of_end is not None:
+            self.late.append(reason)
+        else:
+            self.late_attempt = self.attempt
+
+    def cut_short(self, cause: Cause, done: CleanedUp) -> AttemptRecord:
+        """Make and keep the record of the attempt in which the test was told to end, or died, and set the outcome.
+
+        Args:
+            cause: why it ended; it failed, whatever it may have reported itself.
+            done: the result of cleaning up after it.
+        """
+        record = self._record_of_end(cause, done)
+        others = [each for each in self.records if each.number != record.number]
+        self.records = sorted([*others, record], key=lambda each: each.number)
+        own = self.outcome
+        directory = TestContext.results_dir(self.context, self.known_key.test_index)
+        outcome = outcome_of(
+            verdict(self.records, self.plan),
+            self.records,
+            data=own.data if own else None,
+            stop_time=record.stop_time,
+            nodes_used=own.nodes_used if own else len(self.nodes),
+        )
+        faults = own.faults if own else faults_noted(directory)
+        self.outcome = bounded_outcome(dataclasses.replace(outcome, faults=faults))
+        return record
+
+    def _record_of_end(self, cause: Cause, done: CleanedUp) -> AttemptRecord:
+        number = self.late_attempt or self.attempt
+        own = next((record for record in self.records if record.number == number), None)
+        logs = [f"  {line}" for line in done.missing_logs]
+        noted = [service["report"] for service in self.services.values() if service.get("report")]
+        start_time = own.start_time if own else self.attempt_clock.start_time
+        stacks = "" if self.worker is None else self.worker.stacks()
+        return AttemptRecord(
+            number=number,
+            status=str(FAIL),
+            reason=cause.reason,
+            summary=paragraphs(
+                cause.text,
+                stacks,
+                own.summary if own else "",
+                "\n".join(["Logs that are missing:", *logs] if logs else []),
+            ),
+            start_time=start_time,
+            stop_time=start_time + self.attempt_clock.elapsed,
+            nodes=names_of(self.nodes),
+            teardown_errors=[*(own.teardown_errors if own else []), *self.late],
+            services=own.services if own else done.services or noted,
+            directory=own.directory if own else ("" if self.plan.is_single else f"attempt-{number}"),
+        )
+
+    def wants_more(self) -> bool:
+        """Return whether a test that its own process did not run to the end is to be run once more."""
+        if not self.records:
+            return False
+        cut_short = self.cause_of_end is not None or self.plan.blames_infrastructure(self.records)
+        return cut_short and self.plan.wants_more(self.records)
+
+
+def _size(fields: Mapping[str, Any]) -> int:
+    return len(json.dumps(fields))
