@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reports of a run: now and then while it lasts, completely at its end, and elsewhere where the disk is full."""
+"""The reports of a run: interim ones while it lasts, complete ones at its end, elsewhere if the disk is full."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ducktape.tests.recording.journal import Journal
     from ducktape.tests.result import TestResults
 
-# What another directory, or some patience, may help against
+# Errors that another directory or some waiting may help against
 _NO_ROOM = {
     errno.ENOSPC,
     errno.EDQUOT,
@@ -43,66 +43,62 @@ class SessionReports:
 
     Args:
         logger: log of the session.
-        journal: goes along where the reports go.
-        expected: how many results there will be.
+        journal: copied to where the reports are written.
+        expected: number of results at the end.
     """
 
     def __init__(self, logger: logging.Logger, journal: Journal, expected: int) -> None:
         self.expected = expected
         self._logger = logger
         self._journal = journal
-        self._told = False
+        self._warned = False
 
     def write_partial(self, results: TestResults) -> None:
-        """Write the files for what there is so far; trouble with the disk is said once."""
-        from ducktape.tests.reporter import write_session_reports
-
-        for name, error in write_session_reports(results, self.expected, partial=True):
+        """Write the reports of the results so far; a full disk is logged once."""
+        for name, error in self._write_files(results, partial=True):
             if not _is_no_room(error):
-                self._tell(name, error)
-            elif not self._told and self._journal.trouble is None:
-                self._told = True
+                self._log_error(name, error)
+            elif not self._warned and self._journal.trouble is None:
+                self._warned = True
                 self._logger.error("Could not write %s for now: %s", name, class_and_text(error))
 
     def write(self, results: TestResults) -> bool:
-        """Print the summary and write all files; returns whether they are all where they belong.
+        """Print the summary and write all files; returns whether all are in the results directory.
 
-        A full disk gets a few seconds to get room again; then the files go to a new directory, which is named.
+        If the disk stays full for a few seconds, the files are written to a new directory elsewhere, which is logged.
         """
-        from ducktape.tests.reporter import write_session_reports
-
         self._journal.flush()
-        failures = self._true_failures(write_session_reports(results, self.expected, partial=False))
+        failures = self._write_files(results, silent=False)
         deadline = time.monotonic() + _SECONDS_FOR_ROOM
-        while self._lacks_room(failures) and time.monotonic() < deadline:
+        while self._needs_room(failures) and time.monotonic() < deadline:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
             self._journal.flush()
             failures = self._write_files(results)
         for name, error in failures:
             if not _is_no_room(error):
-                self._tell(name, error)
-        if self._lacks_room(failures):
+                self._log_error(name, error)
+        if self._needs_room(failures):
             reasons = [error for _, error in failures if _is_no_room(error)]
             self._write_elsewhere(results, reasons[0] if reasons else self._journal.trouble)
-        return not failures and self._journal.trouble is None and _make_up_for_files(results)
+        return not failures and self._journal.trouble is None and _write_missing_reports(results)
 
-    def _lacks_room(self, failures: list[tuple[str, Exception]]) -> bool:
+    def _needs_room(self, failures: list[tuple[str, Exception]]) -> bool:
         return self._journal.trouble is not None or any(_is_no_room(error) for _, error in failures)
 
-    def _write_files(self, results: TestResults) -> list[tuple[str, Exception]]:
+    def _write_files(
+        self, results: TestResults, *, partial: bool = False, silent: bool = True
+    ) -> list[tuple[str, Exception]]:
+        # Reports load much that a run which only lists tests does not need
         from ducktape.tests.reporter import write_session_reports
 
-        return self._true_failures(write_session_reports(results, self.expected, partial=False, silent=True))
-
-    @staticmethod
-    def _true_failures(failures: list[tuple[str, Exception]]) -> list[tuple[str, Exception]]:
-        # Nobody reads the console any more; the files are what counts
+        failures = write_session_reports(results, self.expected, partial=partial, silent=silent)
+        # A closed console loses nothing that is not in the files
         return [(name, error) for name, error in failures if not isinstance(error, BrokenPipeError)]
 
     def _write_elsewhere(self, results: TestResults, error: Exception | None) -> None:
-        """Write everything to a directory that has room."""
+        """Write everything to the first directory that has room."""
         wanted = results.session_context.results_dir
-        for parent in _other_places():
+        for parent in _other_directories():
             directory = self._write_below(parent, results)
             if directory is not None:
                 self._logger.error("The reports cannot be written to %s (%s): they are in %s", wanted, error, directory)
@@ -110,7 +106,7 @@ class SessionReports:
         self._logger.error("The reports cannot be written to %s (%s), nor anywhere else", wanted, error)
 
     def _write_below(self, parent: str, results: TestResults) -> str | None:
-        """Write everything to a new directory and return it; leaves nothing behind where that fails."""
+        """Write everything to a new directory and return its path; removes it and returns ``None`` if that fails."""
         directory = None
         with contextlib.suppress(OSError):
             directory = tempfile.mkdtemp(prefix=f"ducktape-{results.session_context.session_id}-", dir=parent)
@@ -121,19 +117,19 @@ class SessionReports:
             shutil.rmtree(directory, ignore_errors=True)
         return None
 
-    def _tell(self, name: str, error: Exception) -> None:
+    def _log_error(self, name: str, error: Exception) -> None:
         self._logger.error("Could not write %s: %s", name, "".join(traceback.format_exception(error)))
 
 
-def _other_places() -> Iterator[str]:
-    """Yield directories that may have room; which of them are there is found out by writing, or by asking."""
+def _other_directories() -> Iterator[str]:
+    """Yield directories that may have room."""
     for find in (tempfile.gettempdir, lambda: os.path.expanduser("~"), os.getcwd):
         with contextlib.suppress(OSError):
             yield find()
 
 
-def _make_up_for_files(results: TestResults) -> bool:
-    """Write the reports of single tests that could not be written at their time; returns whether all are there."""
+def _write_missing_reports(results: TestResults) -> bool:
+    """Write the missing reports of single tests; returns whether all exist now."""
     try:
         for result in results:
             if result.relative_results_dir and not os.path.exists(os.path.join(result.results_dir, "report.json")):

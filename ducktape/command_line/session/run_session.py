@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import platform
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from ducktape.tests.result import TestResults
     from ducktape.tests.session import SessionContext
     from ducktape.tests.test_context import TestContext
+
+_EVENTS_PER_FLUSH = 256
 
 
 def new_journal(session_context: SessionContext, resources: contextlib.ExitStack) -> Journal:
@@ -81,11 +84,7 @@ def cluster_for(
 
 
 def conclude(resumed: Resumed, logger: logging.Logger) -> bool:
-    """Write the reports, and the end if it is missing, of a session that has all its results.
-
-    Args:
-        resumed: the session.
-        logger: its log.
+    """Write the reports, and the missing end of the journal, of a session with all results.
 
     Returns:
         Whether everything went well.
@@ -110,20 +109,17 @@ def _write_end(journal: Journal, results: TestResults, *, succeeded: bool) -> No
     )
 
 
-_EVENTS_AT_ONCE = 256
-
-
 class Run:
-    """One run.
+    """Runs the selected tests of a session.
 
     Args:
-        args: the options.
+        options: of the run, with JSON decoded.
         cluster: owns the nodes.
-        session_context: the session.
-        logger: its log.
-        journal: its journal.
-        stop_requests: says when to stop.
-        resumed: the session that it goes on with, if it does.
+        session_context: of the session.
+        logger: of the session.
+        journal: of the session.
+        stop_requests: signals that end the run.
+        resumed: the session that is resumed, if one is.
     """
 
     def __init__(
@@ -148,13 +144,16 @@ class Run:
         """Run the tests, write the reports, and return whether everything went well; blocks.
 
         Args:
-            choice: what to run; its list is emptied, since thousands of tests that are over weigh more than results.
-            import_failures: files whose tests nobody could see.
+            choice: the tests; its list is emptied, since thousands of finished tests need more memory than results.
+            import_failures: test files that could not be imported.
         """
         from ducktape.tests.result import TestResult
 
-        self._begin_journal(choice, import_failures)
-        runner = self._runner(choice, len(import_failures))
+        earlier = 0 if self._recorded is None else len(self._recorded.kept)
+        expected = earlier + len(choice.tests) + len(import_failures) + len(choice.gone)
+        self._begin_journal(choice, expected)
+        self._reports = SessionReports(self._logger, self._journal, expected)
+        runner = self._runner(choice, next_round=None if import_failures else self._rounds(choice))
         choice.tests.clear()
         results = runner.run_all_tests()
         for missed in choice.gone:
@@ -168,37 +167,30 @@ class Run:
             )
         return self._end(results)
 
-    def _runner(self, choice: Choice, failures: int) -> TestRunner:
-        options = self._options
-        if options.deflake < 1:
+    def _runner(self, choice: Choice, next_round: Callable[[], TestScheduler | None] | None) -> TestRunner:
+        if self._options.deflake < 1:
             self._logger.warning(
                 "specified number of deflake runs specified to be less than 1, running without deflake."
             )
+        explain = functools.partial(self._logger.info, "Schedule: %s") if self._options.explain_schedule else None
         scheduler = self._scheduler(choice)
-        if options.explain_schedule:
+        if explain is not None:
             for line in scheduler.explain():
-                self._logger.info("Schedule: %s", line)
-        earlier = len(self._recorded.kept) if self._recorded is not None else 0
-        self._reports = SessionReports(
-            self._logger, self._journal, len(choice.tests) + failures + earlier + len(choice.gone)
-        )
+                explain(line)
         return TestRunner(
             self._cluster,
             self._session_context,
             self._logger,
             [],
-            max(1, options.deflake),
+            max(1, self._options.deflake),
             report=self._reports.write_partial,
             stop_requests=self._stop_requests,
             scheduler=scheduler,
             journal=self._journal,
-            next_round=None if failures else self._rounds(choice),
-            explain=self._explain if options.explain_schedule else None,
+            next_round=next_round,
+            explain=explain,
             resumed=self._recorded,
         )
-
-    def _explain(self, line: str) -> None:
-        self._logger.info("Schedule: %s", line)
 
     def _scheduler(self, choice: Choice) -> TestScheduler:
         return TestScheduler(
@@ -211,16 +203,16 @@ class Run:
         )
 
     def _rounds(self, choice: Choice) -> Callable[[], TestScheduler | None] | None:
-        """Return what makes a further round of the same tests, if they are to be run until one fails."""
-        most = self._options.until_failure
-        if most is None:
+        """Return a function that starts another round of the same tests, for ``--until-failure``."""
+        limit = self._options.until_failure
+        if limit is None:
             return None
         again = Choice(list(choice.tests), choice.first, choice.seed, durations=choice.durations)
         rounds = 1
 
         def next_round() -> TestScheduler | None:
             nonlocal rounds
-            if most and rounds >= most:
+            if limit and rounds >= limit:
                 return None
             rounds += 1
             self._logger.info("All tests passed: round %d", rounds)
@@ -230,14 +222,10 @@ class Run:
 
         return next_round
 
-    # --- the journal
-
-    def _begin_journal(self, choice: Choice, import_failures: list[ImportFailure]) -> None:
+    def _begin_journal(self, choice: Choice, expected: int) -> None:
         journal, context = self._journal, self._session_context
-        resumed = self._recorded is not None
-        already = len(self._recorded.kept) if self._recorded is not None else 0
         journal.write(
-            "resumed" if resumed else "session",
+            "session" if self._recorded is None else "resumed",
             version=JOURNAL_VERSION,
             session_id=context.session_id,
             versions={"ducktape": __version__, "python": sys.version.split()[0], "platform": platform.platform()},
@@ -248,7 +236,7 @@ class Run:
             secrets_left_out=options_with_secrets(vars(self._options)),
             session_context=context.to_json(),
             cluster_num_nodes=len(self._cluster),
-            expected=already + len(choice.tests) + len(import_failures) + len(choice.gone),
+            expected=expected,
         )
         self._queued = 0 if self._recorded is None else self._recorded.next_position
         known = set() if self._recorded is None else {test.test_id for test in self._recorded.queued}
@@ -261,10 +249,8 @@ class Run:
             del fields["why"]
             self._journal.write("queued", position=self._queued, nodes=test.expected_num_nodes, **fields)
             self._queued += 1
-            if self._queued % _EVENTS_AT_ONCE == 0:
+            if self._queued % _EVENTS_PER_FLUSH == 0:
                 self._journal.flush()
-
-    # --- the end
 
     def _end(self, results: TestResults) -> bool:
         """Write the reports and the end of the journal; returns whether everything went well."""
@@ -272,7 +258,7 @@ class Run:
         run, expected = len(results) - imports, self._reports.expected - imports
         succeeded = results.get_aggregate_success() and run >= expected
         if self._options.until_failure is not None and self._stop_requests.interrupts:
-            succeeded = False  # whichever moment between two tests it hit
+            succeeded = False  # also if it was interrupted between two tests
         _write_end(self._journal, results, succeeded=succeeded)
         complete = self._reports.write(results)
         if run < expected:
