@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ducktape.command_line.options.errors import CommandError, UsageError
@@ -44,7 +44,7 @@ _NAMES = {"keyword": "-k", "test_path": "the paths of tests"}
 
 
 class NoEarlierSessionError(RecordError):
-    """No session has run yet, so there is nothing to learn from it."""
+    """No earlier session has results."""
 
 
 class OtherTestsError(UsageError):
@@ -169,9 +169,14 @@ def find_session(results_root: str, wanted: str) -> str:
         RecordError: there is no such session, or it has no journal.
     """
     try:
-        return _latest(results_root) if wanted == "latest" else _named(results_root, wanted)
+        if wanted != "latest":
+            return _named(results_root, wanted)
+        newest = earlier.newest_with_journal(results_root)
     except OSError as error:
         raise RecordError(f"Cannot read {error.filename}: {error.strerror}") from error
+    if newest is None:
+        raise RecordError(f"There is no session with a journal in {results_root}: name the place by --results-root")
+    return newest
 
 
 def without_link(path: str) -> str:
@@ -180,19 +185,12 @@ def without_link(path: str) -> str:
     return os.path.join(os.path.dirname(path), os.readlink(path)) if os.path.islink(path) else path
 
 
-def _latest(results_root: str) -> str:
-    found = earlier.newest_with_journal(results_root)
-    if found is None:
-        raise RecordError(f"There is no session with a journal in {results_root}: name the place by --results-root")
-    return found
-
-
 def _named(results_root: str, wanted: str) -> str:
     for directory in map(without_link, (os.path.join(results_root, wanted), wanted)):
         if earlier.has_journal(directory):
             return directory
     if os.path.isdir(wanted) or os.sep in wanted:
-        RecordedSession.read(wanted)  # says what is wrong
+        RecordedSession.read(wanted)  # raises an error that says why it cannot be resumed
     if os.path.isdir(os.path.join(results_root, wanted)):
         RecordedSession.read(os.path.join(results_root, wanted))
     known = [os.path.basename(directory) for directory in itertools.islice(earlier.sessions(results_root), _SHOWN)]
@@ -232,39 +230,22 @@ def enter_directory(recorded: RecordedSession) -> None:
 
 
 def _anchored(options: Mapping[str, Any], directory: str) -> dict[str, Any]:
-    """Return options with absolute paths instead of paths relative to a directory."""
-    return {name: _FORMS[name](value, directory) if name in _FORMS else value for name, value in options.items()}
+    """Return options as on a command line: paths relative to a directory made absolute, objects as JSON text."""
+    return {name: _absolute(name, value, directory) for name, value in options.items()}
 
 
-def _path(value: Any, directory: str) -> Any:
-    return value if value is None or "://" in value else os.path.join(directory, value)
-
-
-def _paths(value: Any, directory: str) -> Any:
-    # Symbols begin with a path
-    return value if value is None else [os.path.join(directory, each) for each in value]
-
-
-def _object(value: Any, directory: str) -> Any:
-    """Return an object as JSON text, as on a command line."""
-    return json.dumps(value) if isinstance(value, dict) else value
-
-
-def _object_or_file(value: Any, directory: str) -> Any:
-    if isinstance(value, str) and os.path.isfile(path := os.path.join(directory, value)):
+def _absolute(name: str, value: Any, directory: str) -> Any:
+    if isinstance(value, dict):
+        return json.dumps(value)
+    if value is None:
+        return None
+    if name in ("test_path", "exclude"):
+        return [os.path.join(directory, symbol) for symbol in value]  # symbols begin with a path
+    if name in ("cluster_file", "lease", "historical_report") and "://" not in value:
+        return os.path.join(directory, value)
+    if name == "globals" and os.path.isfile(path := os.path.join(directory, value)):
         return path
-    return _object(value, directory)
-
-
-_FORMS: dict[str, Callable[[Any, str], Any]] = {
-    "test_path": _paths,
-    "exclude": _paths,
-    "cluster_file": _path,
-    "lease": _path,
-    "historical_report": _path,
-    "globals": _object_or_file,
-    "parameters": _object,
-}
+    return value
 
 
 # --- tests
@@ -324,18 +305,11 @@ def last_failed(results_root: str) -> tuple[str, frozenset[str]]:
     return found
 
 
-def split_by_failure(
-    tests: Collection[TestContext], failed_ids: Collection[str]
-) -> tuple[list[TestContext], list[TestContext]]:
-    """Return the failed tests and the others, each in the given order.
+def failed_among(tests: Collection[TestContext], failed_ids: frozenset[str]) -> list[TestContext]:
+    """Return the tests that failed, in the given order.
 
     Args:
         tests: all tests.
         failed_ids: as :func:`last_failed` returns them. A file that could not be imported counts for all its tests.
     """
-    failed: list[TestContext] = []
-    others: list[TestContext] = []
-    for test in tests:
-        has_failed = test.test_id in failed_ids or f"{test.module_name}.<import>" in failed_ids
-        (failed if has_failed else others).append(test)
-    return failed, others
+    return [test for test in tests if not failed_ids.isdisjoint((test.test_id, f"{test.module_name}.<import>"))]

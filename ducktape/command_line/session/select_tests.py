@@ -154,7 +154,7 @@ def _chosen_by_options(tests: list[TestContext], options: Options) -> Choice:
         tests = _sample(tests, options.sample)
     if not options.last_failed and not options.failed_first:
         return Choice(tests)
-    from ducktape.command_line.session.resume import NoEarlierSessionError, last_failed, split_by_failure
+    from ducktape.command_line.session.resume import NoEarlierSessionError, failed_among, last_failed
     from ducktape.tests.recording.state import RecordError
 
     try:
@@ -163,7 +163,7 @@ def _chosen_by_options(tests: list[TestContext], options: Options) -> Choice:
         if isinstance(error, NoEarlierSessionError) and not options.last_failed:
             return Choice(tests)  # no test has failed yet
         raise CommandError(str(error)) from error
-    failed, _ = split_by_failure(tests, failed_ids)
+    failed = failed_among(tests, failed_ids)
     lost = [] if _is_narrowed(options) else _lost(tests, failed_ids)
     for test_id in lost:
         print(f"{test_id} failed in session {session_id} and was not found again", file=sys.stderr)

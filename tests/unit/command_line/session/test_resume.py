@@ -15,10 +15,10 @@ from ducktape.command_line.options.options import Options
 from ducktape.command_line.session.resume import (
     NoEarlierSessionError,
     enter_directory,
+    failed_among,
     find_session,
     last_failed,
     options_of,
-    split_by_failure,
     tests_to_run,
 )
 from ducktape.tests.recording.journal import Journal
@@ -261,6 +261,4 @@ def test_what_failed_is_found_in_the_last_session(tmp_path: Path) -> None:
     session_id, failed = last_failed(str(tmp_path))
     assert (session_id, failed) == (FIRST, frozenset({"b", "broken.<import>"}))
     loaded = [Named("a"), Named("broken.x", "broken"), Named("b"), Named("c")]
-    again, others = split_by_failure(loaded, failed)
-    assert [test.test_id for test in again] == ["broken.x", "b"]
-    assert [test.test_id for test in others] == ["a", "c"]
+    assert [test.test_id for test in failed_among(loaded, failed)] == ["broken.x", "b"]
