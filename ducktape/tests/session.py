@@ -15,9 +15,28 @@ from ducktape.utils.support.masking import masked_options
 
 logger = logging.getLogger(__name__)
 
+# Newer than the documented content of report.json, and of no use to its readers
+UNREPORTED_OPTIONS = frozenset(
+    {
+        "skip_nodes_allocation",
+        "ignore_import_errors",
+        "fail_on_teardown_error",
+        "strict",
+        "collect_timeout",
+        "test_timeout",
+        "session_timeout",
+        "detect_flakes",
+        "retry_infrastructure",
+        "max_data_bytes",
+    }
+)
+
 
 class SessionContext:
     """The options of one session, as tests and reports see them.
+
+    Attributes have the names of the options. The program passes every option; the defaults here are those of 0.17.0,
+    for code that constructs a context itself.
 
     Args:
         **kwargs: ``session_id`` and ``results_dir`` are required; the options of the command line are optional;
@@ -40,82 +59,25 @@ class SessionContext:
         self.test_runner_timeout: int | None = kwargs.get("test_runner_timeout")
         self.enable_jvm_logs: bool = kwargs.get("enable_jvm_logs", False)
         self._globals: Any = kwargs.get("globals")
-        # Newer than the documented content of report.json, and of no use to its readers
-        self._unreported = {
-            "skip_nodes_allocation": kwargs.get("skip_nodes_allocation", False),
-            "ignore_import_errors": kwargs.get("ignore_import_errors", False),
-            "collect_timeout": kwargs.get("collect_timeout"),
-            "test_timeout": kwargs.get("test_timeout"),
-            "session_timeout": kwargs.get("session_timeout"),
-            "fail_on_teardown_error": kwargs.get("fail_on_teardown_error", False),
-            "detect_flakes": kwargs.get("detect_flakes"),
-            "strict": kwargs.get("strict", False),
-            "retry_infrastructure": kwargs.get("retry_infrastructure", 0),
-            "max_data_bytes": kwargs.get("max_data_bytes") or ConsoleDefaults.MAX_DATA_BYTES,
-        }
+        self.skip_nodes_allocation: bool = kwargs.get("skip_nodes_allocation", False)
+        self.ignore_import_errors: bool = kwargs.get("ignore_import_errors", False)
+        self.fail_on_teardown_error: bool = kwargs.get("fail_on_teardown_error", False)
+        self.strict: bool = kwargs.get("strict", False)
+        self.collect_timeout: float | None = kwargs.get("collect_timeout")
+        self.test_timeout: float | None = kwargs.get("test_timeout")
+        self.session_timeout: float | None = kwargs.get("session_timeout")
+        self.detect_flakes: int | None = kwargs.get("detect_flakes")
+        self.retry_infrastructure: int = kwargs.get("retry_infrastructure", 0)
+        self.max_data_bytes: int = kwargs.get("max_data_bytes") or ConsoleDefaults.MAX_DATA_BYTES
 
     @property
     def globals(self) -> Any:
-        """What the user passed as ``--globals``, or ``None``."""
+        """The value of ``--globals``, or ``None``."""
         return self._globals
-
-    @property
-    def skip_nodes_allocation(self) -> bool:
-        """Whether services leave allocation to their own code unless they say otherwise."""
-        return bool(self._unreported["skip_nodes_allocation"])
-
-    @property
-    def ignore_import_errors(self) -> bool:
-        """Whether a test file that cannot be imported is only logged."""
-        return bool(self._unreported["ignore_import_errors"])
-
-    @property
-    def collect_timeout(self) -> float | None:
-        """Seconds that the logs of one test may take to be collected; ``None`` is without limit."""
-        seconds: float | None = self._unreported["collect_timeout"]
-        return seconds
-
-    @property
-    def test_timeout(self) -> float | None:
-        """Seconds that a test, and that its setup, may take where no mark says otherwise."""
-        seconds: float | None = self._unreported["test_timeout"]
-        return seconds
-
-    @property
-    def session_timeout(self) -> float | None:
-        """Seconds that the whole run may take."""
-        seconds: float | None = self._unreported["session_timeout"]
-        return seconds
-
-    @property
-    def fail_on_teardown_error(self) -> bool:
-        """Whether an error of teardown, stop or clean fails its test."""
-        return bool(self._unreported["fail_on_teardown_error"])
-
-    @property
-    def detect_flakes(self) -> int | None:
-        """How many times every test is run to see how often it passes; ``None`` for a plain run."""
-        runs: int | None = self._unreported["detect_flakes"]
-        return runs
-
-    @property
-    def strict(self) -> bool:
-        """Whether what is otherwise tolerated with a warning is an error."""
-        return bool(self._unreported["strict"])
-
-    @property
-    def retry_infrastructure(self) -> int:
-        """How many times a test is run again because the infrastructure failed it."""
-        return int(self._unreported["retry_infrastructure"])
-
-    @property
-    def max_data_bytes(self) -> int:
-        """How many bytes, as JSON, a test may return."""
-        return int(self._unreported["max_data_bytes"])
 
     def to_json(self) -> dict[str, Any]:
         """Return the documented attributes without secrets, as report.json shows them."""
-        return masked_options({key: value for key, value in vars(self).items() if key != "_unreported"})
+        return masked_options({name: value for name, value in vars(self).items() if name not in UNREPORTED_OPTIONS})
 
 
 class SessionLoggerMaker(LoggerMaker):

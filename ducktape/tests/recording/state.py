@@ -14,7 +14,7 @@ from ducktape.errors import DucktapeError
 from ducktape.tests.recording.journal import JOURNAL_NAME, JOURNAL_VERSION, is_written, read_events
 from ducktape.tests.recording.not_run import NotRun
 from ducktape.tests.result import TestResult, TestResults
-from ducktape.tests.session import SessionContext
+from ducktape.tests.session import UNREPORTED_OPTIONS, SessionContext
 from ducktape.tests.status import FAIL, status_named
 
 # Such a result says nothing about the test: when the session is resumed, the test runs, or the file is imported, again
@@ -285,7 +285,7 @@ class RecordedSession:
     def _make_context(self) -> SessionContext:
         of_this = {"session_id": self.session_id, "results_dir": self.results_dir}
         context = SessionContext(**{**self.configuration, **of_this})
-        known = set(vars(context)) - {"results_dir", "_unreported"}
+        known = set(vars(context)) - {"results_dir"} - UNREPORTED_OPTIONS
         vars(context).update({name: value for name, value in self._context_values.items() if name in known})
         return context
 
