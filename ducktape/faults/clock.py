@@ -10,11 +10,10 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from ducktape.faults.engine.action import Measure, refusing
-from ducktape.faults.engine.host import Place
-from ducktape.faults.engine.scripted import TTL_SEC, MeasuredFault
-from ducktape.faults.engine.targets import nodes_of
-from ducktape.faults.engine.validation import need_number
+from ducktape.faults.engine.action import Action, refusing
+from ducktape.faults.engine.host import Host
+from ducktape.faults.engine.scripted import TTL_SEC, ScriptedFault
+from ducktape.faults.engine.validation import need_number, nodes_of
 from ducktape.faults.errors import FaultUnavailable
 
 _FILE = "/tmp/dt-clock"
@@ -27,7 +26,7 @@ _FIND_LIBRARY = (
 _OWN_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
-class SkewedClock(MeasuredFault):
+class SkewedClock(ScriptedFault):
     """Clocks that are wrong by some seconds."""
 
     kind = "skew_clock"
@@ -36,22 +35,19 @@ class SkewedClock(MeasuredFault):
         super().__init__(nodes, ttl=ttl, seconds=seconds)
         self._seconds = seconds
 
-    def _plan(self) -> list[Measure]:
-        return [self._measure(place) for place in self._places()]
-
-    def _measure(self, place: Place) -> Measure:
-        if place.run(_USES_LIBRARY).exit_status == 0:
-            return self._by_library(place)
-        reason = _why_not_set(place)
+    def _action(self, host: Host, node: Any) -> Action:
+        if host.run(_USES_LIBRARY).exit_status == 0:
+            return self._by_library(host)
+        reason = _why_not_set(host)
         if reason:
             raise FaultUnavailable(
-                f"{place.name}: {reason}, and no program there was started with faults.clock_environment(node)"
+                f"{host.name}: {reason}, and no program there was started with faults.clock_environment(node)"
             )
-        return self._by_setting(place)
+        return self._by_setting(host)
 
-    def _by_library(self, place: Place) -> Measure:
-        return Measure(
-            place,
+    def _by_library(self, host: Host) -> Action:
+        return Action(
+            host,
             inject=(
                 f"[ ! -e {_FILE} ] || {{ echo 'its clock is wrong already' >&2; exit 77; }}\n"
                 f': >"$d/mine"\numask 022\necho {self._seconds:+.3f} >{_FILE}.new\nmv {_FILE}.new {_FILE}'
@@ -60,10 +56,10 @@ class SkewedClock(MeasuredFault):
             check=f"[ -e {_FILE} ]",
         )
 
-    def _by_setting(self, place: Place) -> Measure:
+    def _by_setting(self, host: Host) -> Action:
         # Relative to now: hours later it is still right, and so is what has been corrected meanwhile
-        return Measure(
-            place,
+        return Action(
+            host,
             inject=refusing(f"date -s '{_relative(self._seconds)}'", "the clock cannot be set") + '\n: >"$d/skewed"',
             undo=f"if rm \"$d/skewed\" 2>/dev/null; then date -s '{_relative(-self._seconds)}' >/dev/null; fi",
             check='[ -e "$d/skewed" ]',
@@ -82,18 +78,18 @@ def _relative(seconds: float) -> str:
     return f"{round(seconds):+d} seconds"
 
 
-def _why_not_set(place: Place) -> str:
+def _why_not_set(host: Host) -> str:
     """Why the clock of a machine must not be set; empty if it may."""
-    if not place.facts.rights:
+    if not host.facts.rights:
         return "setting the clock needs root or sudo without a password"
     try:
         with open(_OWN_BOOT_ID, encoding="ascii") as file:
             own = file.read().strip()
     except OSError:
         own = ""
-    if not place.facts.boot_id or place.facts.boot_id == own:
+    if not host.facts.boot_id or host.facts.boot_id == own:
         return "its clock is that of the driver's machine"
-    if place.facts.is_container:
+    if host.facts.is_container:
         return "it is a container, whose clock is that of other machines too"
     return ""
 
@@ -124,7 +120,7 @@ def clock_environment(node: Any) -> str:
     Raises:
         FaultUnavailable: it has not.
     """
-    library = Place.of(node).ask(_FIND_LIBRARY, "looking for libfaketime").strip()
+    library = Host.of(node).ask(_FIND_LIBRARY, "looking for libfaketime").strip()
     return (
         f"LD_PRELOAD={shlex.quote(library)} FAKETIME_TIMESTAMP_FILE={_FILE} FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1 "
     )

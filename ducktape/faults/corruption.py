@@ -8,11 +8,10 @@ import shlex
 from typing import Any
 
 from ducktape.faults.disk import size_in_bytes
-from ducktape.faults.engine.action import Measure
-from ducktape.faults.engine.host import Place
-from ducktape.faults.engine.scripted import TTL_SEC, MeasuredFault
-from ducktape.faults.engine.targets import nodes_of
-from ducktape.faults.engine.validation import need_number
+from ducktape.faults.engine.action import Action
+from ducktape.faults.engine.host import Host
+from ducktape.faults.engine.scripted import TTL_SEC, ScriptedFault
+from ducktape.faults.engine.validation import need_number, nodes_of
 from ducktape.faults.errors import FaultUnavailable
 
 _MOST_BITS = 4096
@@ -30,7 +29,7 @@ said=$( (: >>"$path") 2>&1) || { echo "$path cannot be written to: ${said##*: }"
 _SIZE = 'size=$(stat -L -c %s "$path") || exit 1\n'
 
 
-class Corruption(MeasuredFault):
+class Corruption(ScriptedFault):
     """A file with flipped bits."""
 
     kind = "corrupt"
@@ -43,14 +42,11 @@ class Corruption(MeasuredFault):
         self._path = path
         self._bits = bits
 
-    def _plan(self) -> list[Measure]:
-        return [self._measure(place) for place in self._places()]
-
-    def _measure(self, place: Place) -> Measure:
+    def _action(self, host: Host, node: Any) -> Action:
         names = f"path={shlex.quote(self._path)}\n"
-        size = int(place.ask(f'{names}{_LOOK}{_SIZE}echo "$size"', "looking at the file"))
+        size = int(host.ask(f'{names}{_LOOK}{_SIZE}echo "$size"', "looking at the file"))
         if size == 0:
-            raise FaultUnavailable(f"{place.name}: {self._path} is empty, there is nothing to flip")
+            raise FaultUnavailable(f"{host.name}: {self._path} is empty, there is nothing to flip")
         masks: dict[int, int] = {}
         # The same seed flips the same bits of files of the same length
         for bit in random.Random(self.seed).sample(range(size * 8), min(self._bits, size * 8)):
@@ -68,10 +64,10 @@ class Corruption(MeasuredFault):
             "while read -r offset was now; do\n"
             '    if [ "$(peek "$offset")" = "$now" ]; then poke "$offset" "$was"; fi\ndone <"$d/flipped"\n'
         )
-        return Measure(place, inject, undo, '[ -e "$d/flipped" ]')
+        return Action(host, inject, undo, '[ -e "$d/flipped" ]')
 
 
-class Truncation(MeasuredFault):
+class Truncation(ScriptedFault):
     """A file without its end."""
 
     kind = "truncate"
@@ -81,12 +77,9 @@ class Truncation(MeasuredFault):
         self._path = path
         self._new_size = f"{size}" if size is not None else f"$((size - {by}))"
 
-    def _plan(self) -> list[Measure]:
-        return [self._measure(place) for place in self._places()]
-
-    def _measure(self, place: Place) -> Measure:
+    def _action(self, host: Host, node: Any) -> Action:
         names = f"path={shlex.quote(self._path)}\n"
-        place.ask(f"{names}{_LOOK}", "looking at the file")
+        host.ask(f"{names}{_LOOK}", "looking at the file")
         inject = (
             f"{names}{_SIZE}new={self._new_size}\n"
             '[ "$new" -ge 0 ] || new=0\n[ "$new" -lt "$size" ] || exit 0\n'
@@ -98,7 +91,7 @@ class Truncation(MeasuredFault):
             '[ "$(stat -L -c "%s %i" "$path" 2>/dev/null)" = "$(cat "$d/cut")" ] || exit 0\n'
             'cat "$d/tail" >>"$path"\n'
         )
-        return Measure(place, inject, undo)
+        return Action(host, inject, undo)
 
 
 def corrupt(node: Any, path: str, bits: int = 1, seed: int | None = None, *, ttl: float = TTL_SEC) -> Corruption:

@@ -7,10 +7,10 @@ import re
 import shlex
 from typing import Any
 
-from ducktape.faults.engine.action import Measure
-from ducktape.faults.engine.host import Place
-from ducktape.faults.engine.scripted import TTL_SEC, MeasuredFault
-from ducktape.faults.engine.targets import nodes_of
+from ducktape.faults.engine.action import Action
+from ducktape.faults.engine.host import Host
+from ducktape.faults.engine.scripted import TTL_SEC, ScriptedFault
+from ducktape.faults.engine.validation import in_sandbox, nodes_of
 
 _SIZES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SLACK = 1 << 20
@@ -98,7 +98,7 @@ fi
 """
 
 
-class FullDisk(MeasuredFault):
+class FullDisk(ScriptedFault):
     """File systems without room."""
 
     kind = "fill_disk"
@@ -108,16 +108,13 @@ class FullDisk(MeasuredFault):
         self._path = path
         self._free = free
 
-    def _plan(self) -> list[Measure]:
-        return [self._measure(place, node) for place, node in zip(self._places(), self.nodes, strict=True)]
-
-    def _measure(self, place: Place, node: Any) -> Measure:
+    def _action(self, host: Host, node: Any) -> Action:
         path = shlex.quote(self._path)
         names = f"path={path}\nfree={self._free}\nfile=$path/.dt-fault-{self.token}\n"
         # All that a node of the sandbox writes is in one file system, of which this is a part
-        below = "/mnt" if getattr(node.account, "is_sandbox", False) is True else ""
-        return Measure(
-            place,
+        below = "/mnt" if in_sandbox(node) else ""
+        return Action(
+            host,
             inject=f"{names}memory_below={below}\n{_FREE}{_FILL}",
             undo=names + _EMPTY,
             check=f"{names}{_FREE}[ $(left) -le $((free + {_SLACK})) ]",

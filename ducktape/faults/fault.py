@@ -47,7 +47,7 @@ class Fault(ABC):
         self.healed_by: str | None = None
         self.error: str | None = None
         self._record = log_of(self.nodes)
-        self._guard = threading.RLock()
+        self._lock = threading.RLock()
         self._clock = Stopwatch()
 
     def __str__(self) -> str:
@@ -94,7 +94,7 @@ class Fault(ABC):
             FaultUnavailable: a machine cannot; nothing has changed.
             FaultError: it failed on a machine; what had been done elsewhere has been undone. Or it is in force already.
         """
-        with self._guard:
+        with self._lock:
             if self.active:
                 raise FaultError(f"{self} is in force already")
             self.probe()
@@ -134,7 +134,7 @@ class Fault(ABC):
         Raises:
             FaultError: a machine could not undo it; it tries once more by itself when the time to live is over.
         """
-        with self._guard:
+        with self._lock:
             if not self.active:
                 return
             self._heal()

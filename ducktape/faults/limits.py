@@ -7,12 +7,11 @@ import shlex
 from typing import Any
 
 from ducktape.faults.disk import size_in_bytes
-from ducktape.faults.engine.action import Measure
-from ducktape.faults.engine.cgroups import Limit, measure
-from ducktape.faults.engine.host import Place
-from ducktape.faults.engine.scripted import TTL_SEC, MeasuredFault
-from ducktape.faults.engine.targets import nodes_of
-from ducktape.faults.engine.validation import need_number
+from ducktape.faults.engine.action import Action
+from ducktape.faults.engine.cgroups import Limit, action_for
+from ducktape.faults.engine.host import Host
+from ducktape.faults.engine.scripted import TTL_SEC, ScriptedFault
+from ducktape.faults.engine.validation import in_sandbox, need_number, nodes_of
 from ducktape.faults.processes import Processes
 
 _PERIOD_US = 100_000
@@ -28,7 +27,7 @@ echo "$device"
 """
 
 
-class Limited(MeasuredFault):
+class Limited(ScriptedFault):
     """Processes, or whole nodes of the sandbox, with a limit."""
 
     def __init__(
@@ -36,19 +35,19 @@ class Limited(MeasuredFault):
     ) -> None:
         nodes = nodes_of(target)
         self.kind = kind
-        in_boxes = all(getattr(node.account, "is_sandbox", False) is True for node in nodes)
+        in_boxes = all(in_sandbox(node) for node in nodes)
         self._processes = None if in_boxes else Processes(target, process)
         super().__init__(nodes, ttl=ttl, process=process, **details)
         self._limit = limit
 
-    def _plan(self) -> list[Measure]:
+    def _plan(self) -> list[Action]:
         return [
             # Nodes may share the control groups of one machine
-            measure(place, node, self._processes, self._limit_of(place), f"{self.token}n{number}")
-            for number, (place, node) in enumerate(zip(self._places(), self.nodes, strict=True))
+            action_for(host, node, self._processes, self._limit_of(host), f"{self.token}n{number}")
+            for number, (host, node) in enumerate(zip(self._hosts(), self.nodes, strict=True))
         ]
 
-    def _limit_of(self, place: Place) -> Limit:
+    def _limit_of(self, host: Host) -> Limit:
         assert self._limit is not None
         return self._limit
 
@@ -61,8 +60,8 @@ class SlowDisk(Limited):
         self._path = path
         self._rate = rate
 
-    def _limit_of(self, place: Place) -> Limit:
-        device = place.ask(f"path={shlex.quote(self._path)}\n{_DEVICE}", "looking for the disk").strip()
+    def _limit_of(self, host: Host) -> Limit:
+        device = host.ask(f"path={shlex.quote(self._path)}\n{_DEVICE}", "looking for the disk").strip()
         both = ("read", "write")
         classic = tuple((f"blkio.throttle.{way}_bps_device", f"{device} {self._rate}") for way in both)
         return Limit("blkio", "io", classic, (("io.max", f"{device} rbps={self._rate} wbps={self._rate}"),))

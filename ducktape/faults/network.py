@@ -6,16 +6,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ducktape.faults.engine.action import Measure
-from ducktape.faults.engine.firewall import IN, OUT, Rule, measure
-from ducktape.faults.engine.host import Place
-from ducktape.faults.engine.scripted import TTL_SEC, MeasuredFault
-from ducktape.faults.engine.targets import nodes_of, split_peers
-from ducktape.faults.engine.validation import need_number
+from ducktape.faults.engine.action import Action
+from ducktape.faults.engine.firewall import IN, OUT, Rule, action_for
+from ducktape.faults.engine.host import Host
+from ducktape.faults.engine.scripted import TTL_SEC, ScriptedFault
+from ducktape.faults.engine.validation import need_number, nodes_of, split_peers
 from ducktape.faults.errors import FaultUnavailable
 
 
-class Partition(MeasuredFault):
+class Partition(ScriptedFault):
     """Groups of nodes between which no packet passes."""
 
     kind = "partition"
@@ -29,21 +28,21 @@ class Partition(MeasuredFault):
         self._sizes = [len(group) for group in groups]
         self._one_way = one_way
 
-    def _plan(self) -> list[Measure]:
-        remaining = iter(self._places())
+    def _plan(self) -> list[Action]:
+        remaining = iter(self._hosts())
         groups = [[next(remaining) for _ in range(size)] for size in self._sizes]
-        measures = []
+        actions = []
         for number, group in enumerate(groups):
             if self._one_way and number == 0:
                 continue
-            others = [place for other in groups if other is not group for place in other]
-            for place in group:
+            others = [host for other in groups if other is not group for host in other]
+            for host in group:
                 # What arrives is dropped, not what is sent: that is the same to everybody, and tells one way apart
-                measures.append(measure(place, [Rule(IN, peers_of(place, others))], self.token))
-        return measures
+                actions.append(action_for(host, [Rule(IN, peers_of(host, others))], self.token))
+        return actions
 
 
-class Loss(MeasuredFault):
+class Loss(ScriptedFault):
     """Packets of one or more nodes that get lost."""
 
     kind = "drop"
@@ -60,20 +59,19 @@ class Loss(MeasuredFault):
         chance = None if probability == 1 else probability
         super().__init__(nodes, ttl=ttl, to=names or None, port=port, probability=chance)
         self._hooks = hooks
+        self._peer_hosts: list[Host] = []
         self._to_all = to is None
         self._port = port
         self._probability = probability
 
-    def _plan(self) -> list[Measure]:
-        peers = [Place.of(node) for node in self._peers]
-        return [self._measure(place, peers) for place in self._places()]
+    def _plan(self) -> list[Action]:
+        self._peer_hosts = [Host.of(node) for node in self._peers]
+        return super()._plan()
 
-    def _measure(self, place: Place, peers: list[Place]) -> Measure:
-        addresses: tuple[str, ...] = ()
-        if not self._to_all:
-            addresses = (*(peers_of(place, peers) if peers else ()), *self._addresses)
+    def _action(self, host: Host, node: Any) -> Action:
+        addresses = () if self._to_all else (*peers_of(host, self._peer_hosts), *self._addresses)
         rules = [Rule(hook, addresses, self._port, self._probability) for hook in self._hooks]
-        return measure(place, rules, self.token)
+        return action_for(host, rules, self.token)
 
 
 class Isolation(Loss):
@@ -82,7 +80,7 @@ class Isolation(Loss):
     kind = "isolate"
 
 
-def peers_of(place: Place, others: Sequence[Place]) -> tuple[str, ...]:
+def peers_of(host: Host, others: Sequence[Host]) -> tuple[str, ...]:
     """The addresses of other machines, as one of them has to be cut off from them.
 
     Raises:
@@ -90,13 +88,13 @@ def peers_of(place: Place, others: Sequence[Place]) -> tuple[str, ...]:
     """
     found: dict[str, None] = {}
     for other in others:
-        same = (other.facts.boot_id, other.facts.network) == (place.facts.boot_id, place.facts.network)
-        if same and place.facts.network:
-            raise FaultUnavailable(f"{place.name} and {other.name} share one network: nothing lies between them")
+        same = (other.facts.boot_id, other.facts.network) == (host.facts.boot_id, host.facts.network)
+        if same and host.facts.network:
+            raise FaultUnavailable(f"{host.name} and {other.name} share one network: nothing lies between them")
         # Machines with containers all have the same private address for them
-        addresses = [address for address in other.addresses if address not in place.facts.addresses]
+        addresses = [address for address in other.addresses if address not in host.facts.addresses]
         if not addresses:
-            raise FaultUnavailable(f"{other.name} has no address by which {place.name} could know its packets")
+            raise FaultUnavailable(f"{other.name} has no address by which {host.name} could know its packets")
         found.update(dict.fromkeys(addresses))
     return tuple(found)
 

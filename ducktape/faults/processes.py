@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from ducktape.cluster.account.processes import signal_number
-from ducktape.faults.engine.action import Measure
-from ducktape.faults.engine.host import Place
-from ducktape.faults.engine.scripted import TTL_SEC, MeasuredFault
-from ducktape.faults.engine.targets import nodes_of
+from ducktape.faults.engine.action import Action
+from ducktape.faults.engine.host import Host
+from ducktape.faults.engine.scripted import TTL_SEC, ScriptedFault
+from ducktape.faults.engine.validation import in_sandbox, nodes_of
 from ducktape.faults.errors import FaultUnavailable
 from ducktape.faults.fault import Fault
 from ducktape.utils.process import tree as processes
@@ -79,14 +79,14 @@ class Processes:
         self._pids_of = getattr(target, "pids", None) if hasattr(target, "nodes") else None
         if process is not None or callable(self._pids_of):
             return
-        plain = [node for node in self.nodes if getattr(node.account, "is_sandbox", False) is not True]
+        plain = [node for node in self.nodes if not in_sandbox(node)]
         if plain:
             raise ValueError(
                 f"which processes of {plain[0].account.hostname}? Give process=, a pattern for pgrep -f, "
                 "or a service that has a method pids(node)"
             )
 
-    def find(self, place: Place, node: Any) -> list[int]:
+    def find(self, host: Host, node: Any) -> list[int]:
         """Process ids on one node, none if nothing runs; blocks for a round trip."""
         if self._pattern is None and callable(self._pids_of):
             return [int(pid) for pid in self._pids_of(node)]
@@ -96,8 +96,8 @@ class Processes:
             # In a variable of its own, the pattern does not match the command that looks for it
             script = f"IFS= read -r pattern <<'DT_PATTERN'\n{self._pattern}\nDT_PATTERN\n"
             script += 'pgrep -f -- "$pattern" || [ $? -eq 1 ]\n'
-        found = [int(word) for word in place.ask(script, "looking for processes").split() if word.isdecimal()]
-        return processes.of_this_test(found) if place.shares_processes else found
+        found = [int(word) for word in host.ask(script, "looking for processes").split() if word.isdecimal()]
+        return processes.of_this_test(found) if host.shares_processes else found
 
 
 def _words(pids: Iterable[int]) -> str:
@@ -124,19 +124,19 @@ class Kill(Fault):
         if not 0 < self._number <= _GREATEST_SIGNAL:
             raise ValueError(f"{sig} is not the number of a signal, from 1 to {_GREATEST_SIGNAL}")
         super().__init__(self._processes.nodes, signal=str(sig), process=process)
-        self._found: list[tuple[Place, list[int]]] = []
+        self._found: list[tuple[Host, list[int]]] = []
 
     def _probe(self) -> None:
         self._found = []
         for node in self.nodes:
-            place = Place.of(node)
-            self._found.append((place, self._processes.find(place, node)))
+            host = Host.of(node)
+            self._found.append((host, self._processes.find(host, node)))
 
     def _inject(self) -> None:
-        for place, pids in self._found:
+        for host, pids in self._found:
             if pids:
-                place.run(f"kill -{self._number} {_words(pids)} 2>/dev/null")
-        self.details["pids"] = {place.name: pids for place, pids in self._found}
+                host.run(f"kill -{self._number} {_words(pids)} 2>/dev/null")
+        self.details["pids"] = {host.name: pids for host, pids in self._found}
 
     def _heal(self) -> None:
         """The dead stay dead."""
@@ -144,7 +144,7 @@ class Kill(Fault):
     def _is_effective(self) -> bool:
         if self._number not in _DEADLY:
             return True
-        return all(place.run(_each_state(pids, '"" | Z | X')).exit_status == 0 for place, pids in self._found if pids)
+        return all(host.run(_each_state(pids, '"" | Z | X')).exit_status == 0 for host, pids in self._found if pids)
 
 
 class Restart(Kill):
@@ -162,7 +162,7 @@ class Restart(Kill):
             self._service.start_node(node)
 
 
-class Pause(MeasuredFault):
+class Pause(ScriptedFault):
     """Processes that stand still."""
 
     kind = "pause"
@@ -171,21 +171,21 @@ class Pause(MeasuredFault):
         self._processes = Processes(target, process)
         super().__init__(self._processes.nodes, ttl=ttl, process=process)
 
-    def _plan(self) -> list[Measure]:
-        measures = []
-        for place, node in zip(self._places(), self.nodes, strict=True):
-            pids = self._processes.find(place, node)
+    def _plan(self) -> list[Action]:
+        actions = []
+        for host, node in zip(self._hosts(), self.nodes, strict=True):
+            pids = self._processes.find(host, node)
             if not pids:
-                raise FaultUnavailable(f"{place.name}: nothing runs there that could be paused")
-            measures.append(
-                Measure(
-                    place,
+                raise FaultUnavailable(f"{host.name}: nothing runs there that could be paused")
+            actions.append(
+                Action(
+                    host,
                     inject=f"pids='{_words(pids)}'\n{_STOP}",
                     undo=f"pids='{_words(pids)}'\n{_CONTINUE}",
                     check=_each_state(pids, '"" | T | t | Z'),
                 )
             )
-        return measures
+        return actions
 
 
 class PowerOff(Fault):
@@ -221,7 +221,7 @@ class PowerOff(Fault):
             self._off.pop()
 
     def _is_healed(self) -> bool:
-        return not self.active and all(Place.of(node).run(":").exit_status == 0 for node in self.nodes)
+        return not self.active and all(Host.of(node).run(":").exit_status == 0 for node in self.nodes)
 
 
 def kill(target: Any, signal: int | str = "KILL", *, process: str | None = None) -> Kill:

@@ -652,8 +652,8 @@ def test_what_a_test_forgot_is_healed_by_its_log(pair: tuple[Any, Any]) -> None:
 
 def test_random_faults_repeat_with_their_seed(trio: list[Any]) -> None:
     plan: list[Callable[..., Fault]] = [
-        lambda dice: faults.isolate(dice.choice(trio)),
-        lambda dice: faults.drop(dice.choice(trio), port=7),
+        lambda rng: faults.isolate(rng.choice(trio)),
+        lambda rng: faults.drop(rng.choice(trio), port=7),
         lambda: faults.power_off(trio[0]),
     ]
 

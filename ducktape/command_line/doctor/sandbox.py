@@ -14,7 +14,7 @@ from ducktape.cluster.sandbox import cgroups
 from ducktape.cluster.sandbox.cleanup import remove_sandbox_leftovers, sandbox_leftovers
 from ducktape.cluster.sandbox.preflight import Part, groups_part, overlay_part, rights_part
 from ducktape.cluster.sandbox.userns import gain_rights, has_rights, what_is_missing
-from ducktape.faults.engine.host import Place
+from ducktape.faults.engine.host import Host
 from ducktape.faults.engine.netem import slow
 from ducktape.faults.errors import FaultError, FaultUnavailable
 
@@ -161,7 +161,7 @@ def _ms_since(begin: float) -> float:
 
 
 def _asked(node: Any) -> Iterator[Part]:
-    place = Place.of(node)
+    place = Host.of(node)
     works = [name for tool, name in _FIREWALLS.items() if tool in place.facts.works]
     if works:
         yield Part("firewall", f"{' and '.join(works)}, for partitions and lost packets")
@@ -173,7 +173,7 @@ def _asked(node: Any) -> Iterator[Part]:
         yield Part("sudo", "refuses", "See what this says in a node: sudo -n true")
 
 
-def _slow_links(node: Any, place: Place) -> Part:
+def _slow_links(node: Any, place: Host) -> Part:
     name = "slow links"
     try:
         with slow(node, delay=0.001) as fault:

@@ -13,7 +13,7 @@ import enum
 import shlex
 from collections.abc import Sequence
 
-from ducktape.faults.engine.host import UNAVAILABLE, Place
+from ducktape.faults.engine.host import UNAVAILABLE, Host
 from ducktape.faults.errors import FaultError
 
 FOLDER = "/tmp"
@@ -94,20 +94,20 @@ exit {_GONE}
 
 
 @dataclasses.dataclass(frozen=True)
-class Measure:
+class Action:
     """What a fault does on one machine.
 
     The scripts find their own directory on the machine in ``$d``.
 
     Attributes:
-        place: the machine.
+        host: the machine.
         inject: brings it about; run with ``set -e``. Status 77 means that the machine cannot.
         undo: undoes it; may run twice, and when only a part was brought about.
         check: status 0 if the fault is effective; nothing to check if empty.
         lives_in_kernel: whether it goes when the machine loses its power: rules of a firewall do, files do not.
     """
 
-    place: Place
+    host: Host
     inject: str
     undo: str
     check: str = ""
@@ -122,63 +122,63 @@ class Renewal(enum.Enum):
     ORPHANED = "the script that would undo it is dead"
 
 
-def combined(measures: Sequence[Measure]) -> Measure:
-    """Several measures on the same machine as one; undone in the opposite order."""
-    undoings = [f"(\n{measure.undo}\n) || failed=1" for measure in reversed(measures)]
-    return Measure(
-        measures[0].place,
-        "\n".join(measure.inject for measure in measures),
+def combined(actions: Sequence[Action]) -> Action:
+    """Several actions on the same machine as one; undone in the opposite order."""
+    undoings = [f"(\n{action.undo}\n) || failed=1" for action in reversed(actions)]
+    return Action(
+        actions[0].host,
+        "\n".join(action.inject for action in actions),
         "\n".join(["failed=0", *undoings, '[ "$failed" = 0 ]']),
-        " && ".join(f"{{ {measure.check}\n}}" for measure in measures if measure.check),
-        all(measure.lives_in_kernel for measure in measures),
+        " && ".join(f"{{ {action.check}\n}}" for action in actions if action.check),
+        all(action.lives_in_kernel for action in actions),
     )
 
 
-class Lifeline:
-    """One measure in force on a machine, with its script.
+class DeadManSwitch:
+    """One action in force on a machine, with its script.
 
     Args:
-        measure: what is done.
+        action: what is done.
         token: letters and digits that no other fault on the machine has.
         ttl: seconds without a sign of life after which the machine undoes it by itself.
     """
 
-    def __init__(self, measure: Measure, token: str, ttl: float) -> None:
-        self.measure = measure
-        self.place = measure.place
+    def __init__(self, action: Action, token: str, ttl: float) -> None:
+        self.action = action
+        self.host = action.host
         self.token = token
         self.directory = _directory(token)
         self.ttl = max(2, round(ttl))
-        self._has_remains = False
+        self._has_leftovers = False
 
-    def tie(self) -> None:
+    def inject(self) -> None:
         """Bring the fault about; blocks until it is there.
 
         Raises:
             FaultUnavailable: the machine cannot; nothing has changed.
             FaultError: it failed, and what had been done was undone.
         """
-        self.place.ask(self._installation(), "bringing about the fault")
+        self.host.ask(self._installation(), "bringing about the fault")
 
     def renew(self) -> Renewal:
         """Let it stay for another time to live; returns whether it was still there."""
-        status = self.place.run(f"{self._d()}{_RENEW}").exit_status
+        status = self.host.run(f"{self._d()}{_RENEW}").exit_status
         return {0: Renewal.STAYS, _ORPHANED: Renewal.ORPHANED}.get(status, Renewal.GONE)
 
-    def tie_again(self) -> None:
+    def inject_again(self) -> None:
         """Put it back, with a new script, on a machine that was off in the meantime; what lies in files is there yet.
 
         Raises:
             FaultUnavailable: the machine cannot any more.
             FaultError: it failed.
         """
-        if not self.measure.lives_in_kernel:
-            self.place.ask(f"umask 077\ntrap '' HUP\n{self._d()}{self._watch()}", "renewing the fault")
+        if not self.action.lives_in_kernel:
+            self.host.ask(f"umask 077\ntrap '' HUP\n{self._d()}{self._watch()}", "renewing the fault")
             return
-        sweep = f'{self._d()}sh "$d/undo" >/dev/null 2>&1\nrm -rf "$d"\n'
-        self.place.ask(sweep + self._installation(), "bringing the fault about again")
+        remove_leftovers = f'{self._d()}sh "$d/undo" >/dev/null 2>&1\nrm -rf "$d"\n'
+        self.host.ask(remove_leftovers + self._installation(), "bringing the fault about again")
 
-    def cut(self) -> bool:
+    def undo(self) -> bool:
         """Undo it, unless the machine has done so; blocks until it is undone.
 
         Returns:
@@ -188,32 +188,32 @@ class Lifeline:
             FaultError: it could not be undone.
         """
         # Asked first: a connection to a machine without power may take its time to break
-        if not (self.measure.lives_in_kernel and self.place.is_off):
-            return undo_now(self.place, self.token)
+        if not (self.action.lives_in_kernel and self.host.is_off):
+            return undo_now(self.host, self.token)
         # It went with the power; what is left of its files can be reached when the machine is on again
-        self._has_remains = True
+        self._has_leftovers = True
         return False
 
-    def sweep(self) -> None:
+    def remove_leftovers(self) -> None:
         """Remove what could not be removed while the machine was off."""
-        if self._has_remains:
-            self._has_remains = False
-            undo_now(self.place, self.token)
+        if self._has_leftovers:
+            self._has_leftovers = False
+            undo_now(self.host, self.token)
 
     @property
     def is_effective(self) -> bool:
         """Whether it is in force; asks the machine."""
-        check = self.measure.check or ":"
-        return self.place.run(f'{self._d()}[ -d "$d" ] || exit 1\n{check}\n').exit_status == 0
+        check = self.action.check or ":"
+        return self.host.run(f'{self._d()}[ -d "$d" ] || exit 1\n{check}\n').exit_status == 0
 
     @property
     def is_gone(self) -> bool:
         """Whether it has been undone; asks the machine."""
-        if self._has_remains:
+        if self._has_leftovers:
             return True
-        done = self.place.run(f'{self._d()}[ ! -e "$d" ] || exit {_GONE}\n')
+        done = self.host.run(f'{self._d()}[ ! -e "$d" ] || exit {_GONE}\n')
         if done.exit_status not in (0, _GONE):
-            raise FaultError(f"{self.place.name} does not say whether the fault is gone: status {done.exit_status}")
+            raise FaultError(f"{self.host.name} does not say whether the fault is gone: status {done.exit_status}")
         return done.exit_status == 0
 
     def _d(self) -> str:
@@ -222,16 +222,16 @@ class Lifeline:
     def _watch(self) -> str:
         clean = "env -i" + ' PATH="$PATH"'
         # A session of its own and no inherited environment: what ends the processes of a test spares this one
-        starter = f"{clean} setsid" if "setsid" in self.place.facts.tools else clean
+        starter = f"{clean} setsid" if "setsid" in self.host.facts.tools else clean
         return f'{starter} sh "$d/watch" "$d" {self.ttl} </dev/null >/dev/null 2>&1 &\necho $! >"$d/watcher"\n'
 
     def _installation(self) -> str:
-        undo = f'PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"\nexport PATH\n{self._d()}{self.measure.undo}\n'
+        undo = f'PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"\nexport PATH\n{self._d()}{self.action.undo}\n'
         return (
             f"umask 077\ntrap '' HUP\n{self._d()}"
             'mkdir "$d" || exit 1\n'
             f"{_file('undo', undo)}{_file('watch', _WATCH)}"
-            f"{self._watch()}(\nset -e\n{self.measure.inject}\n)\nstatus=$?\n"
+            f"{self._watch()}(\nset -e\n{self.action.inject}\n)\nstatus=$?\n"
             f'[ "$status" -eq 0 ] && exit 0\n'
             'watcher=$(cat "$d/watcher")\n'
             'sh "$d/undo" >/dev/null 2>&1\nmv "$d" "$d-gone"\nrm -rf "$d-gone"\n'
@@ -240,12 +240,12 @@ class Lifeline:
         )
 
 
-def undo_now(place: Place, token: str) -> bool:
+def undo_now(host: Host, token: str) -> bool:
     """Undo what was done to a machine, unless that has been done; blocks until it is undone.
 
     Args:
-        place: the machine.
-        token: of the measure.
+        host: the machine.
+        token: of the action.
 
     Returns:
         Whether it was still there to be undone.
@@ -253,7 +253,7 @@ def undo_now(place: Place, token: str) -> bool:
     Raises:
         FaultError: it could not be undone.
     """
-    return "gone" not in place.ask(_d(_directory(token)) + _UNDO_NOW, "undoing the fault").split()
+    return "gone" not in host.ask(_d(_directory(token)) + _UNDO_NOW, "undoing the fault").split()
 
 
 def _directory(token: str) -> str:

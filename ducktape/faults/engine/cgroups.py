@@ -8,8 +8,9 @@ import shlex
 from typing import Any
 
 from ducktape.cluster.local.transport import LocalTransport
-from ducktape.faults.engine.action import Measure
-from ducktape.faults.engine.host import Place
+from ducktape.faults.engine.action import Action
+from ducktape.faults.engine.host import Host
+from ducktape.faults.engine.validation import in_sandbox
 from ducktape.faults.errors import FaultUnavailable
 from ducktape.faults.processes import Processes
 
@@ -99,14 +100,14 @@ class Limit:
     modern_files: tuple[tuple[str, str], ...]
 
 
-def measure(place: Place, node: Any, processes: Processes | None, limit: Limit, token: str) -> Measure:
+def action_for(host: Host, node: Any, processes: Processes | None, limit: Limit, token: str) -> Action:
     """What puts a limit into force.
 
     A node of the sandbox is a group already, which lies on the driver's machine. Elsewhere the processes move into a
     group of their own.
 
     Args:
-        place: the machine of the node.
+        host: the machine of the node.
         node: the node.
         processes: those that are meant; not needed in the sandbox.
         limit: what to write.
@@ -115,21 +116,21 @@ def measure(place: Place, node: Any, processes: Processes | None, limit: Limit, 
     Raises:
         FaultUnavailable: there is no such group.
     """
-    if getattr(node.account, "is_sandbox", False) is True:
+    if in_sandbox(node):
         groups = getattr(node, "cgroup", None) or {}
         group = groups.get(limit.controller) or groups.get(limit.modern) or groups.get("unified")
         if not group:
-            raise FaultUnavailable(f"{place.name}: this machine offers no control group for {limit.modern}")
-        return _of_group(Place(LocalTransport(), f"the machine of {place.name}"), str(group), limit)
-    place.need_root("limiting processes")
+            raise FaultUnavailable(f"{host.name}: this machine offers no control group for {limit.modern}")
+        return _of_group(Host(LocalTransport(), f"the machine of {host.name}"), str(group), limit)
+    host.need_root("limiting processes")
     assert processes is not None
-    pids = processes.find(place, node)
+    pids = processes.find(host, node)
     if not pids:
-        raise FaultUnavailable(f"{place.name}: nothing runs there that could be limited")
-    return _of_processes(place, pids, limit, token)
+        raise FaultUnavailable(f"{host.name}: nothing runs there that could be limited")
+    return _of_processes(host, pids, limit, token)
 
 
-def _of_group(place: Place, group: str, limit: Limit) -> Measure:
+def _of_group(host: Host, group: str, limit: Limit) -> Action:
     inject = [f"group={shlex.quote(group)}", "found="]
     for name, value in (*limit.classic_files, *limit.modern_files):
         quoted = shlex.quote(value)
@@ -148,7 +149,7 @@ def _of_group(place: Place, group: str, limit: Limit) -> Measure:
             '    if [ -e "$d/$name.was" ]; then\n        was=$(sed 1d "$d/$name.was")\n'
             f'        echo "${{was:-{none}}}" >"$group/$name"\n    fi\nfi'
         )
-    return Measure(place, "\n".join(inject), "\n".join(undo), f"[ -d {shlex.quote(group)} ]")
+    return Action(host, "\n".join(inject), "\n".join(undo), f"[ -d {shlex.quote(group)} ]")
 
 
 def _without_limit(name: str, value: str) -> str:
@@ -158,11 +159,11 @@ def _without_limit(name: str, value: str) -> str:
     return f"{device} 0"
 
 
-def _of_processes(place: Place, pids: list[int], limit: Limit, token: str) -> Measure:
+def _of_processes(host: Host, pids: list[int], limit: Limit, token: str) -> Action:
     names = f"controller={limit.controller}\nmodern={limit.modern}\ntoken={token}\n{_BASE}"
     writes = []
     for kind, files in ((1, limit.classic_files), (2, limit.modern_files)):
         lines = "\n".join(f'    echo {shlex.quote(value)} >"$group/{name}"' for name, value in files)
         writes.append(f'if [ "$kind" = {kind} ]; then\n{lines}\nfi')
     inject = f"{names}{_MAKE}" + "\n".join(writes) + f'\npids="{" ".join(map(str, pids))}"\n{_MOVE}'
-    return Measure(place, inject, names + _MOVE_BACK, f'{names}[ -d "$base/dt-$token" ]')
+    return Action(host, inject, names + _MOVE_BACK, f'{names}[ -d "$base/dt-$token" ]')

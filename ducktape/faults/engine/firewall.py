@@ -8,8 +8,8 @@ import ipaddress
 import shlex
 from collections.abc import Iterable
 
-from ducktape.faults.engine.action import Measure, refusing
-from ducktape.faults.engine.host import Place
+from ducktape.faults.engine.action import Action, refusing
+from ducktape.faults.engine.host import Host
 from ducktape.faults.errors import FaultUnavailable
 
 IN, OUT = "in", "out"
@@ -34,29 +34,29 @@ class Rule:
     probability: float = 1.0
 
 
-def measure(place: Place, rules: Iterable[Rule], token: str) -> Measure:
+def action_for(host: Host, rules: Iterable[Rule], token: str) -> Action:
     """What puts rules into force on a machine.
 
     Args:
-        place: the machine.
+        host: the machine.
         rules: in any order.
         token: makes the names of tables and chains its own.
 
     Raises:
         FaultUnavailable: the machine has no firewall that works.
     """
-    place.need_root("dropping packets")
-    place.need_own_network()
+    host.need_root("dropping packets")
+    host.need_own_network()
     rules = list(rules)
-    if "nft" in place.facts.works:
-        return nft_measure(place, rules, token)
-    if "iptables" in place.facts.works:
-        return iptables_measure(place, rules, token)
-    present = sorted(place.facts.tools & {"nft", "iptables"})
+    if "nft" in host.facts.works:
+        return nft_action(host, rules, token)
+    if "iptables" in host.facts.works:
+        return iptables_action(host, rules, token)
+    present = sorted(host.facts.tools & {"nft", "iptables"})
     raise FaultUnavailable(
-        f"{place.name}: {' and '.join(present)} cannot be used there"
+        f"{host.name}: {' and '.join(present)} cannot be used there"
         if present
-        else f"{place.name} has neither nft nor iptables (Debian's packages nftables and iptables)"
+        else f"{host.name} has neither nft nor iptables (Debian's packages nftables and iptables)"
     )
 
 
@@ -66,7 +66,7 @@ def by_family(addresses: Iterable[str]) -> tuple[list[str], list[str]]:
     return [str(v) for v in versions if v.version == 4], [str(v) for v in versions if v.version == 6]
 
 
-def nft_measure(place: Place, rules: list[Rule], token: str) -> Measure:
+def nft_action(host: Host, rules: list[Rule], token: str) -> Action:
     """The rules for nftables, in a table of their own."""
     table = f"dt_{token}"
     lines = []
@@ -76,12 +76,12 @@ def nft_measure(place: Place, rules: list[Rule], token: str) -> Measure:
             continue
         lines.append(f"chain {hook} {{ type filter hook {_HOOKS[hook][0]} priority -200; policy accept;")
         for rule in here:
-            lines.extend(_nft_rule(place, rule))
+            lines.extend(_nft_rule(host, rule))
         lines.append("}")
     definition = f"table inet {table} {{\n" + "\n".join(lines) + "\n}\n"
     load = f"said=$(nft -f - 2>&1 <<'DT_RULES'\n{definition}DT_RULES\n)"
-    return Measure(
-        place,
+    return Action(
+        host,
         inject=f'{load} || {{ echo "nft refuses the rules: $said" >&2; exit 77; }}',
         undo=f"nft delete table inet {table} 2>/dev/null\n! nft list table inet {table} >/dev/null 2>&1",
         check=f"nft list table inet {table} >/dev/null 2>&1",
@@ -89,7 +89,7 @@ def nft_measure(place: Place, rules: list[Rule], token: str) -> Measure:
     )
 
 
-def _nft_rule(place: Place, rule: Rule) -> list[str]:
+def _nft_rule(host: Host, rule: Rule) -> list[str]:
     end = (
         f"numgen random mod {_MILLION} < {round(rule.probability * _MILLION)} drop" if rule.probability < 1 else "drop"
     )
@@ -101,8 +101,8 @@ def _nft_rule(place: Place, rule: Rule) -> list[str]:
         return [f"{family} {side} {{ {', '.join(some)} }} {port}{end}" for family, some in families if some]
     # Negative conditions rather than rules that accept: those would spare packets from the other rules, too
     lines = [f'{_HOOKS[rule.hook][2]}name != "lo" {port}']
-    if place.facts.control is not None:
-        address, ssh_port = place.facts.control
+    if host.facts.control is not None:
+        address, ssh_port = host.facts.control
         family = "ip" if ipaddress.ip_address(address).version == 4 else "ip6"
         peer, own = ("saddr", "dport") if rule.hook == IN else ("daddr", "sport")
         exempt = f"{family} {peer} {address} tcp {own} {ssh_port} accept"
@@ -110,15 +110,15 @@ def _nft_rule(place: Place, rule: Rule) -> list[str]:
     return [lines[0] + end]
 
 
-def iptables_measure(place: Place, rules: list[Rule], token: str) -> Measure:
+def iptables_action(host: Host, rules: list[Rule], token: str) -> Action:
     """The rules for iptables, in chains of their own."""
     inject, undo, check = [], [], []
     for tool, version in (("iptables", 4), ("ip6tables", 6)):
-        if tool not in place.facts.works:
+        if tool not in host.facts.works:
             continue
         for hook in (IN, OUT):
             chain = f"DT_{token}_{hook}"
-            lines = [line for rule in rules if rule.hook == hook for line in _iptables_rule(place, rule, version)]
+            lines = [line for rule in rules if rule.hook == hook for line in _iptables_rule(host, rule, version)]
             if not lines:
                 continue
             builtin = _HOOKS[hook][1]
@@ -128,7 +128,7 @@ def iptables_measure(place: Place, rules: list[Rule], token: str) -> Measure:
             inject.append(refusing(f"{call} -I {builtin} 1 -j {chain}", f"{tool} refuses a rule"))
             undo += undo_chain(call, builtin, chain)
             check.append(f"{call} -C {builtin} -j {chain} 2>/dev/null")
-    return Measure(place, "\n".join(inject), "\n".join([*undo, ":"]), " && ".join(check), lives_in_kernel=True)
+    return Action(host, "\n".join(inject), "\n".join([*undo, ":"]), " && ".join(check), lives_in_kernel=True)
 
 
 def undo_chain(call: str, builtin: str, chain: str) -> list[str]:
@@ -141,7 +141,7 @@ def undo_chain(call: str, builtin: str, chain: str) -> list[str]:
     ]
 
 
-def _iptables_rule(place: Place, rule: Rule, version: int) -> list[str]:
+def _iptables_rule(host: Host, rule: Rule, version: int) -> list[str]:
     chance = f" -m statistic --mode random --probability {rule.probability:.6f}" if rule.probability < 1 else ""
     ports = [""] if rule.port is None else [f" -p {protocol} --dport {rule.port}" for protocol in ("tcp", "udp")]
     if rule.peers:
@@ -150,7 +150,7 @@ def _iptables_rule(place: Place, rule: Rule, version: int) -> list[str]:
         return [f"{flag} {shlex.quote(peer)}{port}{chance} -j DROP" for peer in peers for port in ports]
     device = "-i" if rule.hook == IN else "-o"
     lines = [f"! {device} lo{port}{chance} -j DROP" for port in ports]
-    control = place.facts.control
+    control = host.facts.control
     if control is not None and ipaddress.ip_address(control[0]).version == version:
         peer, own = ("-s", "--dport") if rule.hook == IN else ("-d", "--sport")
         return [f"{peer} {control[0]} -p tcp {own} {control[1]} -j RETURN", *lines]

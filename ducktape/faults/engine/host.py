@@ -114,7 +114,7 @@ def _is_address(text: str) -> bool:
         return False
 
 
-class Place:
+class Host:
     """A machine on which a fault does something.
 
     Args:
@@ -131,7 +131,7 @@ class Place:
         self._account = account
 
     @classmethod
-    def of(cls, node: Any) -> Place:
+    def of(cls, node: Any) -> Host:
         """The machine of a node.
 
         Raises:
@@ -146,14 +146,14 @@ class Place:
         return cls(account.transport, str(account.hostname), address, account)
 
     def __repr__(self) -> str:
-        return f"Place({self.name})"
+        return f"Host({self.name})"
 
     @functools.cached_property
     def facts(self) -> Facts:
         """What the machine says of itself; asked once, blocks for that time."""
         done = self._run("sh -s", _FACTS)
         if done.exit_status != 0:
-            raise FaultError(f"{self.name} does not say what it offers: {_last_words(done)}")
+            raise FaultError(f"{self.name} does not say what it offers: {_message_of(done)}")
         return parse_facts(done.stdout.decode(errors="replace"))
 
     @property
@@ -228,9 +228,9 @@ class Place:
         """
         done = self.run(script)
         if done.exit_status == UNAVAILABLE:
-            raise FaultUnavailable(f"{self.name}: {_last_words(done)}")
+            raise FaultUnavailable(f"{self.name}: {_message_of(done)}")
         if done.exit_status != 0:
-            raise FaultError(f"{self.name}: {what} failed with status {done.exit_status}: {_last_words(done)}")
+            raise FaultError(f"{self.name}: {what} failed with status {done.exit_status}: {_message_of(done)}")
         return done.stdout.decode(errors="replace")
 
     def _run(self, command: str, script: str) -> Completed:
@@ -256,6 +256,6 @@ def _own_boot_id() -> str:
         return ""
 
 
-def _last_words(done: Completed) -> str:
+def _message_of(done: Completed) -> str:
     said = (done.stderr or done.stdout).decode(errors="replace").strip()
     return " ".join(said.split())[-500:] or "it said nothing"

@@ -8,6 +8,7 @@ import os
 import threading
 from typing import Any, Protocol
 
+from ducktape.faults.engine.validation import in_sandbox
 from ducktape.json_serializable import jsonable, strict_dumps
 from ducktape.utils.support.files import write_atomically
 from ducktape.utils.support.text import reason_of
@@ -15,7 +16,7 @@ from ducktape.utils.support.text import reason_of
 EVENTS_FILE = "events.json"
 
 
-class Noted(Protocol):
+class Recordable(Protocol):
     """What the record needs of a fault."""
 
     def heal(self) -> Any:
@@ -38,7 +39,7 @@ class FaultLog:
     def __init__(self, directory: str | None = None) -> None:
         self._directory = directory
         self._lock = threading.Lock()
-        self._faults: list[Noted] = []
+        self._faults: list[Recordable] = []
 
     def __repr__(self) -> str:
         return f"<FaultLog of {self._directory}>"
@@ -47,7 +48,7 @@ class FaultLog:
         # It may hang on an account that goes to another process, where it begins anew
         return type(self), (self._directory,)
 
-    def note(self, fault: Noted) -> None:
+    def note(self, fault: Recordable) -> None:
         """Remember a fault, and write down how it is with all of them now.
 
         Args:
@@ -116,6 +117,6 @@ def log_of(nodes: list[Any]) -> FaultLog:
     found = next((log for log in logs if isinstance(log, FaultLog)), None) or FaultLog()
     for node, log in zip(nodes, logs, strict=True):
         # By which it learns when the node is switched off and on
-        if log is None and getattr(node.account, "is_sandbox", False) is True:
+        if log is None and in_sandbox(node):
             node.account.fault_log = found
     return found

@@ -9,11 +9,10 @@ from typing import Any
 
 from ducktape.faults.engine import firewall
 from ducktape.faults.engine import packet_delay as delaying
-from ducktape.faults.engine.action import Measure, combined, refusing
-from ducktape.faults.engine.host import Place
-from ducktape.faults.engine.scripted import TTL_SEC, MeasuredFault
-from ducktape.faults.engine.targets import nodes_of
-from ducktape.faults.engine.validation import need_number
+from ducktape.faults.engine.action import Action, combined, refusing
+from ducktape.faults.engine.host import Host
+from ducktape.faults.engine.scripted import TTL_SEC, ScriptedFault
+from ducktape.faults.engine.validation import need_number, nodes_of
 from ducktape.faults.errors import FaultUnavailable
 
 _UNITS = {"": 1, "bit": 1, "kbit": 10**3, "mbit": 10**6, "gbit": 10**9, "bps": 8, "kbps": 8000, "mbps": 8 * 10**6}
@@ -22,7 +21,7 @@ _DEVICES = "sed -n 's/^ *\\([^ ]*\\):.*/\\1/p' /proc/net/dev\n"
 _HAS_NETEM = "unshare --net tc qdisc add dev lo root netem delay 1ms 2>&1"
 
 
-class Slowness(MeasuredFault):
+class Slowness(ScriptedFault):
     """Nodes whose packets take longer, get lost, or come at a limited rate."""
 
     kind = "slow"
@@ -43,26 +42,23 @@ class Slowness(MeasuredFault):
         self._delay, self._jitter, self._loss, self._rate = delay, jitter, loss, rate
         self._device = device
 
-    def _plan(self) -> list[Measure]:
-        return [self._measure(place) for place in self._places()]
-
-    def _measure(self, place: Place) -> Measure:
-        place.need_root("slowing down the network")
-        place.need_own_network()
-        if self._device is not None and self._device not in place.ask(_DEVICES, "listing network devices").split():
-            raise FaultUnavailable(f"{place.name} has no network device {self._device}")
+    def _action(self, host: Host, node: Any) -> Action:
+        host.need_root("slowing down the network")
+        host.need_own_network()
+        if self._device is not None and self._device not in host.ask(_DEVICES, "listing network devices").split():
+            raise FaultUnavailable(f"{host.name} has no network device {self._device}")
         if self._delay or self._rate:
-            place.need_tool("tc", "iproute2")
-        if self._delay and place.run(_HAS_NETEM).exit_status == 0:
-            return self._shaper(place, f"netem {' '.join(self._netem_words())}")
+            host.need_tool("tc", "iproute2")
+        if self._delay and host.run(_HAS_NETEM).exit_status == 0:
+            return self._shaper(host, f"netem {' '.join(self._netem_words())}")
         parts = []
         if self._rate:
             burst = max(3000, self._rate // 8 // 100)  # bytes that the kernel's clock lets pass at once
-            parts.append(self._shaper(place, f"tbf rate {self._rate}bit burst {burst} latency 400ms"))
+            parts.append(self._shaper(host, f"tbf rate {self._rate}bit burst {burst} latency 400ms"))
         if self._loss:
-            parts.append(firewall.measure(place, [firewall.Rule(firewall.OUT, probability=self._loss)], self.token))
+            parts.append(firewall.action_for(host, [firewall.Rule(firewall.OUT, probability=self._loss)], self.token))
         if self._delay:
-            parts.append(delaying.measure(place, delay=self._delay, jitter=self._jitter, token=self.token))
+            parts.append(delaying.action_for(host, delay=self._delay, jitter=self._jitter, token=self.token))
         return combined(parts)
 
     def _netem_words(self) -> list[str]:
@@ -75,16 +71,16 @@ class Slowness(MeasuredFault):
             words.append(f"rate {self._rate}bit")
         return [*words, "limit 20000"]
 
-    def _shaper(self, place: Place, what: str) -> Measure:
-        device = self._device or place.facts.device
+    def _shaper(self, host: Host, what: str) -> Action:
+        device = self._device or host.facts.device
         if not device:
-            raise FaultUnavailable(f"{place.name} has no network device with an address")
+            raise FaultUnavailable(f"{host.name} has no network device with an address")
         # The number tells this queue from any other, also when it is to be removed
         handle = f"{int(self.token[:3], 16) + 0x1000:x}:"
         dev = shlex.quote(device)
         present = f"tc qdisc show dev {dev} | grep -E '^qdisc [^ ]+ {handle} '"
-        return Measure(
-            place,
+        return Action(
+            host,
             inject=(
                 # The kernel numbers its own default 0
                 f"taken=$(tc qdisc show dev {dev} | grep root | grep -v ' 0: ' || :)\n"

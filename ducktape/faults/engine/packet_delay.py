@@ -10,9 +10,9 @@ its death ends the delay. Its text is self-contained, because it runs where this
 
 from __future__ import annotations
 
-from ducktape.faults.engine.action import Measure, refusing
+from ducktape.faults.engine.action import Action, refusing
 from ducktape.faults.engine.firewall import undo_chain
-from ducktape.faults.engine.host import Place
+from ducktape.faults.engine.host import Host
 from ducktape.faults.errors import FaultUnavailable
 
 PROGRAM = r"""
@@ -71,15 +71,15 @@ def take(data):
     while start + 16 <= len(data):
         length, kind = struct.unpack_from("=IH", data, start)
         if kind == 3 << 8:
-            place = start + 20
-            while place + 4 <= start + length:
-                size, name = struct.unpack_from("=HH", data, place)
+            offset = start + 20
+            while offset + 4 <= start + length:
+                size, name = struct.unpack_from("=HH", data, offset)
                 if name & 0x3FFF == 1:
-                    packet = struct.unpack_from(">I", data, place + 4)[0]
+                    packet = struct.unpack_from(">I", data, offset + 4)[0]
                     # Nothing overtakes: links are slow far more often than they reorder
                     last = max(last, now + max(0.0, delay + random.uniform(-jitter, jitter)))
                     waiting.append((last, packet))
-                place += max(4, size + 3 & ~3)
+                offset += max(4, size + 3 & ~3)
         start += max(16, length + 3 & ~3)
 
 
@@ -118,27 +118,27 @@ done
 """
 
 
-def measure(place: Place, *, delay: float, jitter: float, token: str) -> Measure:
+def action_for(host: Host, *, delay: float, jitter: float, token: str) -> Action:
     """What delays the packets that a machine receives.
 
     Args:
-        place: the machine.
+        host: the machine.
         delay, jitter: seconds.
         token: makes the names of chains its own.
 
     Raises:
         FaultUnavailable: the machine lacks what it takes.
     """
-    lacking = [name for name in ("iptables",) if name not in place.facts.works]
-    lacking += [name for name in ("python3",) if name not in place.facts.tools]
+    lacking = [name for name in ("iptables",) if name not in host.facts.works]
+    lacking += [name for name in ("python3",) if name not in host.facts.tools]
     if lacking:
         raise FaultUnavailable(
-            f"{place.name}: the kernel has no netem to delay packets with, and there is no {' and no '.join(lacking)} "
+            f"{host.name}: the kernel has no netem to delay packets with, and there is no {' and no '.join(lacking)} "
             "to do it in a program"
         )
     queue = int(token[:4], 16)
-    starter = 'env -i PATH="$PATH" ' + ("setsid " if "setsid" in place.facts.tools else "")
-    first = sorted(place.facts.works & {"iptables", "ip6tables"})[0]
+    starter = 'env -i PATH="$PATH" ' + ("setsid " if "setsid" in host.facts.tools else "")
+    first = sorted(host.facts.works & {"iptables", "ip6tables"})[0]
     inject = [
         # A packet that a program has let go is not given to another one: the second would have no effect
         f"if {first} -w 5 -t mangle -S INPUT 2>/dev/null | grep -q ' DT_[0-9a-f]*_q$'; then\n"
@@ -149,13 +149,13 @@ def measure(place: Place, *, delay: float, jitter: float, token: str) -> Measure
         '[ -e "$d/ready" ] || { echo "packets cannot be queued: $(tail -n 1 "$d/said")" >&2; exit 77; }',
     ]
     undo, chain = [], f"DT_{token}_q"
-    if "nft" in place.facts.works:
+    if "nft" in host.facts.works:
         inject.append(_NOTE_TABLES)
-    for tool in sorted(place.facts.works & {"iptables", "ip6tables"}):
+    for tool in sorted(host.facts.works & {"iptables", "ip6tables"}):
         # A table in which other rules rarely decide that a packet is done with
         call = f"{tool} -w 5 -t mangle"
         inject.append(refusing(f"{call} -N {chain}", f"{tool} refuses a chain"))
-        control = _control_exemption(place, tool)
+        control = _control_exemption(host, tool)
         if control:
             inject.append(refusing(f"{call} -A {chain} {control}", f"{tool} refuses a rule"))
         target = f"-A {chain} ! -i lo -j NFQUEUE --queue-num {queue} --queue-bypass"
@@ -164,11 +164,11 @@ def measure(place: Place, *, delay: float, jitter: float, token: str) -> Measure
         undo += undo_chain(call, "INPUT", chain)
     # Without the file the program lets go of what it holds, and ends
     undo += [_REMOVE_TABLES, 'rm -f "$d/ready"']
-    return Measure(place, "\n".join(inject), "\n".join(undo), '[ -e "$d/ready" ]', lives_in_kernel=True)
+    return Action(host, "\n".join(inject), "\n".join(undo), '[ -e "$d/ready" ]', lives_in_kernel=True)
 
 
-def _control_exemption(place: Place, tool: str) -> str:
-    control = place.facts.control
+def _control_exemption(host: Host, tool: str) -> str:
+    control = host.facts.control
     if control is None or (":" in control[0]) != (tool == "ip6tables"):
         return ""
     return f"-s {control[0]} -p tcp --dport {control[1]} -j RETURN"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ducktape.faults.engine.action import undo_now
-from ducktape.faults.engine.host import Place
+from ducktape.faults.engine.host import Host
 from ducktape.faults.engine.log import EVENTS_FILE, write_events
 from ducktape.utils.support.files import read_start
 from ducktape.utils.support.text import reason_of
@@ -22,7 +22,7 @@ _MOST_OF_FAULTS = 16 * 1024 * 1024
 _TOKEN = re.compile(r"[0-9a-f]+n\d+")
 
 
-def faults_noted(directory: str) -> list[dict[str, Any]]:
+def recorded_faults(directory: str) -> list[dict[str, Any]]:
     """Return what was noted of the faults of a test; nothing if there were none, or if it cannot be read.
 
     Args:
@@ -45,16 +45,16 @@ def heal_remaining(directory: str, nodes: Iterable[Any]) -> list[str]:
     Returns:
         What went wrong, one line each. The nodes undo that by themselves when its time to live is over.
     """
-    faults = faults_noted(directory)
-    of_name: dict[str, list[Any]] = {}
+    faults = recorded_faults(directory)
+    by_name: dict[str, list[Any]] = {}
     for node in nodes:
-        of_name.setdefault(str(node.account.hostname), []).append(node)
+        by_name.setdefault(str(node.account.hostname), []).append(node)
     problems: list[str] = []
     for fault in reversed(faults):
         if fault.get("injected") is None or fault.get("healed") is not None:
             continue
         try:
-            _heal(fault, of_name)
+            _heal(fault, by_name)
         except Exception as error:
             nodes = ", ".join(map(str, fault.get("nodes") or ()))
             problems.append(f"healing {fault.get('fault')} of {nodes}: {reason_of(error)}")
@@ -66,14 +66,14 @@ def heal_remaining(directory: str, nodes: Iterable[Any]) -> list[str]:
     return problems
 
 
-def _heal(fault: Mapping[str, Any], of_name: Mapping[str, list[Any]]) -> None:
+def _heal(fault: Mapping[str, Any], by_name: Mapping[str, list[Any]]) -> None:
     if fault.get("fault") == "power_off":
         for name in fault.get("nodes") or ():
-            for node in of_name.get(name, ()):
+            for node in by_name.get(name, ()):
                 node.power_on()
     for name, token in fault.get("undo") or ():
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             continue  # nothing that this package has written
         # Nodes with the same name may be several machines: where there is no such script, nothing happens
-        for node in of_name.get(name, ()):
-            undo_now(Place.of(node), token)
+        for node in by_name.get(name, ()):
+            undo_now(Host.of(node), token)

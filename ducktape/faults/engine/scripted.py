@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults that are scripts on machines: done side by side, renewed as long as the test lives, undone in time."""
+"""Faults that are scripts on machines: injected in parallel, renewed while the test lives, undone otherwise."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import logging
 import os
 import secrets
 import threading
-from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
-from ducktape.faults.engine.action import Lifeline, Measure, Renewal
-from ducktape.faults.engine.host import Place
+from ducktape.faults.engine.action import Action, DeadManSwitch, Renewal
+from ducktape.faults.engine.host import Host
 from ducktape.faults.engine.validation import need_number
 from ducktape.faults.errors import FaultUnavailable
 from ducktape.faults.fault import Fault
@@ -24,13 +23,12 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class MeasuredFault(Fault):
-    """A fault that consists of scripts on machines, each with a script beside it that undoes it in time.
+class ScriptedFault(Fault):
+    """A fault that consists of scripts on machines, each guarded by a dead-man switch.
 
     Args:
-        nodes: that it is done to.
-        ttl: seconds after which a machine undoes it by itself when the test does not renew it, which a thread of the
-            test's process does as long as that lives.
+        nodes: the nodes to break.
+        ttl: seconds after which a machine undoes the fault by itself unless a thread of the test's process renews it.
         **details: for the records.
     """
 
@@ -40,102 +38,108 @@ class MeasuredFault(Fault):
         super().__init__(nodes, **details)
         self.ttl = ttl
         self.token = secrets.token_hex(5)
-        self._measures: list[Measure] = []
-        self._lines: list[Lifeline] = []
-        self._over = threading.Event()
+        self._actions: list[Action] = []
+        self._switches: list[DeadManSwitch] = []
+        self._stopped = threading.Event()
 
     def to_json(self) -> dict[str, Any]:
         """Return what the records say of it; while it is in force, also how others can undo it."""
         if not self.active:
             return super().to_json()
-        undo = [[measure.place.name, token] for token, measure in self._measures_by_token().items()]
+        undo = [[action.host.name, token] for token, action in self._actions_by_token().items()]
         return {**super().to_json(), "undo": undo}
 
-    @abstractmethod
-    def _plan(self) -> list[Measure]:
-        """Look at the machines, and say what is to be done to them."""
+    def _plan(self) -> list[Action]:
+        """Look at the machines, and return the actions for them; by default one for each node."""
+        return [self._action(host, node) for host, node in zip(self._hosts(), self.nodes, strict=True)]
 
-    def _places(self) -> list[Place]:
-        """The machines of the nodes, all asked for their facts side by side."""
-        places = [Place.of(node) for node in self.nodes]
-        side_by_side(places, lambda place: place.facts)
-        return places
+    def _action(self, host: Host, node: Any) -> Action:
+        """Return the action for one node."""
+        raise NotImplementedError
+
+    def _hosts(self) -> list[Host]:
+        """Return the machines of the nodes; their facts are read in parallel."""
+        hosts = [Host.of(node) for node in self.nodes]
+        in_parallel(hosts, lambda host: host.facts)
+        return hosts
 
     def _probe(self) -> None:
         self.token = secrets.token_hex(5)
-        self._measures = self._plan()
+        self._actions = self._plan()
 
     def _inject(self) -> None:
-        self._lines = [Lifeline(measure, token, self.ttl) for token, measure in self._measures_by_token().items()]
-        self._over = threading.Event()
+        self._switches = [DeadManSwitch(action, token, self.ttl) for token, action in self._actions_by_token().items()]
+        self._stopped = threading.Event()
         try:
-            side_by_side(self._lines, Lifeline.tie)
+            in_parallel(self._switches, DeadManSwitch.inject)
         except BaseException as error:
-            self._cut_what_was_tied(error)
+            try:
+                in_parallel(self._switches, DeadManSwitch.undo)
+            except Exception as second:  # the first one is raised
+                self._log(logging.WARNING, f"after {error!r} it could not be undone: {reason_of(second)}")
             raise
-        # The pid: a forked process has the object and not the thread, and must not believe that it renews
+        # The pid: a forked process has a copy of the object but not the thread
         threading.Thread(
-            target=self._renew, args=(self._lines, self._over, os.getpid()), name=f"fault-{self.token}", daemon=True
+            target=self._renew,
+            args=(self._switches, self._stopped, os.getpid()),
+            name=f"fault-{self.token}",
+            daemon=True,
         ).start()
 
-    def _measures_by_token(self) -> dict[str, Measure]:
+    def _actions_by_token(self) -> dict[str, Action]:
         # Machines may share the directory
-        return {f"{self.token}n{number}": measure for number, measure in enumerate(self._measures)}
-
-    def _cut_what_was_tied(self, error: BaseException) -> None:
-        try:
-            side_by_side(self._lines, Lifeline.cut)
-        except Exception as second:
-            self._log(logging.WARNING, f"after {error!r} it could not be undone: {reason_of(second)}")
+        return {f"{self.token}n{number}": action for number, action in enumerate(self._actions)}
 
     def _heal(self) -> None:
-        self._over.set()
-        if not all(side_by_side(self._lines, Lifeline.cut)):
+        self._stopped.set()
+        if not all(in_parallel(self._switches, DeadManSwitch.undo)):
             self.healed_by = "node"
 
     def _is_effective(self) -> bool:
-        return all(side_by_side(self._lines, lambda line: line.is_effective))
+        return all(in_parallel(self._switches, lambda switch: switch.is_effective))
 
     def _is_healed(self) -> bool:
-        return not self.active and all(side_by_side(self._lines, lambda line: line.is_gone))
+        return not self.active and all(in_parallel(self._switches, lambda switch: switch.is_gone))
 
     def power_returned(self, node: Any) -> None:
-        """Put it back into force on a node whose rules have gone with its power; blocks until it is there."""
+        """Inject it again on a node that lost its rules when its power was cut; blocks until that is done."""
         name = str(node.account.hostname)
-        with self._guard:
-            for line in self._lines:
-                if line.place.name != name:
+        with self._lock:
+            for switch in self._switches:
+                if switch.host.name != name:
                     continue
                 if self.active:
-                    self._renew_line(line, self._over)
+                    self._renew_switch(switch, self._stopped)
                 else:
-                    line.sweep()
+                    switch.remove_leftovers()
 
-    def _renew(self, lines: list[Lifeline], over: threading.Event, pid: int) -> None:
-        # The script on the machine counts in whole seconds, and so may be one ahead
-        while not over.wait((self.ttl - 1) / 4) and os.getpid() == pid:
-            for line in lines:
+    def _renew(self, switches: list[DeadManSwitch], stopped: threading.Event, pid: int) -> None:
+        # The script on the machine counts whole seconds, so it may be one ahead
+        while not stopped.wait((self.ttl - 1) / 4) and os.getpid() == pid:
+            for switch in switches:
                 try:
-                    self._renew_line(line, over)
-                except Exception as error:  # a node may be away for a moment
-                    self._log(logging.WARNING, f"could not be renewed on {line.place.name}: {reason_of(error)}")
+                    self._renew_switch(switch, stopped)
+                except (
+                    Exception
+                ) as error:  # the node may be unreachable for a short time
+                    self._log(logging.WARNING, f"could not be renewed on {switch.host.name}: {reason_of(error)}")
 
-    def _renew_line(self, line: Lifeline, over: threading.Event) -> None:
-        found = line.renew()
-        if found is Renewal.GONE and not over.is_set():
+    def _renew_switch(self, switch: DeadManSwitch, stopped: threading.Event) -> None:
+        found = switch.renew()
+        if found is Renewal.GONE and not stopped.is_set():
             self.healed_by = "node"
-            self._log(logging.WARNING, f"{line.place.name} has undone it: it was not renewed in time")
+            self._log(logging.WARNING, f"{switch.host.name} has undone it: it was not renewed in time")
         if found is not Renewal.ORPHANED:
             return
-        with self._guard:
-            # Somebody else may have put it back meanwhile, and to do so again would lift it for a moment
-            if over.is_set() or line.renew() is not Renewal.ORPHANED:
+        with self._lock:
+            # Another thread may have injected it again; doing so twice would interrupt the fault
+            if stopped.is_set() or switch.renew() is not Renewal.ORPHANED:
                 return
-            line.tie_again()
-        self._log(logging.INFO, f"in force again on {line.place.name}, which was off")
+            switch.inject_again()
+        self._log(logging.INFO, f"in force again on {switch.host.name}, which was off")
 
 
-def side_by_side(items: Sequence[T], work: Callable[[T], R]) -> list[R]:
+def in_parallel(items: Sequence[T], work: Callable[[T], R]) -> list[R]:
     """Call ``work(item)`` for all items in parallel; raises the first error, preferably that a fault is unavailable."""
     attempts = run_parallel(items, work)
     errors = [attempt.error for attempt in attempts if attempt.error is not None]

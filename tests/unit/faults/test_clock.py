@@ -11,7 +11,7 @@ import pytest
 from ducktape.cluster.local.transport import LocalTransport
 from ducktape.cluster.transport import CommandStream, Stdin, TransportWrapper
 from ducktape.faults import clock
-from ducktape.faults.engine.host import Place
+from ducktape.faults.engine.host import Host
 from ducktape.faults.errors import FaultUnavailable
 
 
@@ -40,8 +40,8 @@ def make_node(transport: Any) -> Any:
 
 def test_the_clock_of_a_machine_is_set_and_set_back_by_as_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     node = make_node(WithOwnClock(tmp_path))
-    assert Place.of(node).run("command -v date").stdout.decode().strip() == f"{tmp_path}/tools/date"
-    monkeypatch.setattr(clock, "_why_not_set", lambda place: "")
+    assert Host.of(node).run("command -v date").stdout.decode().strip() == f"{tmp_path}/tools/date"
+    monkeypatch.setattr(clock, "_why_not_set", lambda host: "")
     monkeypatch.setattr(clock, "_USES_LIBRARY", "exit 1")
     with clock.skew_clock(node, -90.4):
         assert (tmp_path / "said").read_text() == "-s -90 seconds\n"

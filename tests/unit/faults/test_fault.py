@@ -14,9 +14,9 @@ import pytest
 from ducktape.cluster.local.transport import LocalTransport
 from ducktape.errors import Skip, TimeoutError
 from ducktape.faults.chaos import random
-from ducktape.faults.engine.action import Measure
+from ducktape.faults.engine.action import Action
 from ducktape.faults.engine.log import FaultLog
-from ducktape.faults.engine.scripted import MeasuredFault
+from ducktape.faults.engine.scripted import ScriptedFault
 from ducktape.faults.errors import FaultError, FaultUnavailable
 from ducktape.faults.fault import Fault
 
@@ -52,7 +52,7 @@ class Plain(Fault):
         return self._works
 
 
-class Marks(MeasuredFault):
+class FilePerNode(ScriptedFault):
     """Leaves a file per node."""
 
     def __init__(self, nodes: list[Any], folder: Path, *, broken: str = "") -> None:
@@ -60,13 +60,13 @@ class Marks(MeasuredFault):
         self._folder = folder
         self._broken = broken
 
-    def _plan(self) -> list[Measure]:
+    def _plan(self) -> list[Action]:
         plan = []
-        for place in self._places():
-            mark = self._folder / place.name
+        for host in self._hosts():
+            mark = self._folder / host.name
             # Both are one machine here, where a token names one fault
-            inject = "exit 1" if place.name == self._broken else f"touch {mark}"
-            plan.append(Measure(place, inject, f"rm -f {mark}", f"[ -e {mark} ]"))
+            inject = "exit 1" if host.name == self._broken else f"touch {mark}"
+            plan.append(Action(host, inject, f"rm -f {mark}", f"[ -e {mark} ]"))
         return plan
 
 
@@ -127,7 +127,7 @@ def test_the_error_of_the_block_wins_over_that_of_healing(caplog: pytest.LogCapt
 
 
 def test_scripts_on_the_machine_come_and_go(tmp_path: Path) -> None:
-    with Marks([make_node()], tmp_path) as fault:
+    with FilePerNode([make_node()], tmp_path) as fault:
         assert os.listdir(tmp_path) == ["n1"]
         assert os.path.isdir(f"/tmp/dt-fault-{fault.token}n0")
     assert os.listdir(tmp_path) == []
@@ -135,16 +135,16 @@ def test_scripts_on_the_machine_come_and_go(tmp_path: Path) -> None:
 
 
 def test_what_the_machine_has_undone_itself_is_said(tmp_path: Path) -> None:
-    fault = Marks([make_node()], tmp_path).inject()
+    fault = FilePerNode([make_node()], tmp_path).inject()
     os.system(f"rm -rf /tmp/dt-fault-{fault.token}n0; rm -f {tmp_path}/n1")
     fault.heal()
     assert fault.healed_by == "node"
 
 
 def test_a_time_to_live_that_cannot_be_kept_is_refused() -> None:
-    class Short(Marks):
+    class Short(FilePerNode):
         def __init__(self) -> None:
-            MeasuredFault.__init__(self, [make_node()], ttl=1)
+            ScriptedFault.__init__(self, [make_node()], ttl=1)
 
     with pytest.raises(ValueError, match="a time to live of 1 seconds is too short"):
         Short()

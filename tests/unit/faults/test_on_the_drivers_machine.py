@@ -17,7 +17,7 @@ import pytest
 from ducktape import faults
 from ducktape.cluster.local.transport import LocalTransport
 from ducktape.cluster.transport import CommandStream, Completed, Stdin, TransportWrapper
-from ducktape.faults.engine.host import Place
+from ducktape.faults.engine.host import Host
 from ducktape.faults.errors import FaultError, FaultUnavailable
 from ducktape.faults.fault import Fault
 from ducktape.faults.processes import Processes
@@ -92,7 +92,7 @@ def test_the_network_of_the_driver_is_not_broken(kind: str) -> None:
 
 def test_the_same_number_on_another_kernel_is_another_network() -> None:
     transport = Paper(os.readlink("/proc/self/ns/net"), "another kernel", "10.0.0.2")
-    Place.of(node(transport, "far")).need_own_network()
+    Host.of(node(transport, "far")).need_own_network()
 
 
 def test_a_machine_that_is_away_is_named() -> None:
@@ -126,7 +126,7 @@ def sleepers(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
 def test_processes_of_others_on_the_drivers_machine_are_not_meant(sleepers: tuple[int, int]) -> None:
     here = node(LocalTransport(), "here")
     pattern = f"^sleep 300[.]{os.getpid()}$"
-    assert Processes(here, pattern).find(Place.of(here), here) == [sleepers[0]]
+    assert Processes(here, pattern).find(Host.of(here), here) == [sleepers[0]]
 
 
 def test_a_test_does_not_kill_itself_or_its_ancestors(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,5 +136,5 @@ def test_a_test_does_not_kill_itself_or_its_ancestors(monkeypatch: pytest.Monkey
     monkeypatch.delenv(_MARK, raising=False)
     here = node(LocalTransport(), "here")
     # Only looked for: what is found is not touched
-    found = Processes(here, ".").find(Place.of(here), here)
+    found = Processes(here, ".").find(Host.of(here), here)
     assert {os.getpid(), os.getppid()} & set(found) == set()

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from ducktape.cluster.local.transport import LocalTransport
-from ducktape.faults.engine.host import Facts, Place, parse_facts
+from ducktape.faults.engine.host import Facts, Host, parse_facts
 from ducktape.faults.errors import FaultError, FaultUnavailable
 
 LISTING = """Welcome to this machine
@@ -51,30 +51,30 @@ def test_an_address_of_version_4_in_the_clothes_of_version_6_is_one_of_version_4
 
 
 def test_this_machine_says_what_it_is() -> None:
-    facts = Place(LocalTransport(), "here").facts
+    facts = Host(LocalTransport(), "here").facts
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
         assert facts.boot_id == file.read().strip()
 
 
 def test_a_script_says_in_its_status_whether_it_failed_or_cannot_be() -> None:
-    place = Place(LocalTransport(), "here")
-    assert place.ask("echo word", "speaking") == "word\n"
+    host = Host(LocalTransport(), "here")
+    assert host.ask("echo word", "speaking") == "word\n"
     with pytest.raises(FaultUnavailable, match="here: no such thing"):
-        place.ask("echo no such thing >&2; exit 77", "speaking")
+        host.ask("echo no such thing >&2; exit 77", "speaking")
     with pytest.raises(FaultError, match="here: speaking failed with status 3: dumb"):
-        place.ask("echo dumb >&2; exit 3", "speaking")
+        host.ask("echo dumb >&2; exit 3", "speaking")
 
 
 def test_other_systems_are_refused() -> None:
     account = SimpleNamespace(hostname="w1", operating_system="windows", transport=LocalTransport())
     with pytest.raises(FaultUnavailable, match="w1 does not run Linux"):
-        Place.of(SimpleNamespace(account=account))
+        Host.of(SimpleNamespace(account=account))
 
 
 def test_an_ordinary_user_is_told_what_is_missing() -> None:
-    place = Place(LocalTransport(), "here")
-    place.__dict__["facts"] = Facts()
+    host = Host(LocalTransport(), "here")
+    host.__dict__["facts"] = Facts()
     with pytest.raises(FaultUnavailable, match="here: dropping packets needs root or sudo without a password"):
-        place.need_root("dropping packets")
+        host.need_root("dropping packets")
     with pytest.raises(FaultUnavailable, match=r"here has no tc .Debian's package iproute2"):
-        place.need_tool("tc", "iproute2")
+        host.need_tool("tc", "iproute2")

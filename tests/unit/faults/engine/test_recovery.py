@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ducktape.cluster.local.transport import LocalTransport
-from ducktape.faults.engine.action import Lifeline, Measure
-from ducktape.faults.engine.host import Place
-from ducktape.faults.engine.recovery import faults_noted, heal_remaining
+from ducktape.faults.engine.action import Action, DeadManSwitch
+from ducktape.faults.engine.host import Host
+from ducktape.faults.engine.recovery import heal_remaining, recorded_faults
 
 
 @dataclasses.dataclass
@@ -38,15 +38,15 @@ def note(directory: Path, *faults: Any) -> None:
     (directory / "events.json").write_text(json.dumps({"faults": faults}))
 
 
-def tied(mark: Path) -> Lifeline:
-    measure = Measure(Place(LocalTransport(), "a"), f"touch {mark}", f"rm -f {mark}")
-    line = Lifeline(measure, f"{secrets.token_hex(5)}n0", 60)
-    line.tie()
-    return line
+def make_switch(mark: Path) -> DeadManSwitch:
+    action = Action(Host(LocalTransport(), "a"), f"touch {mark}", f"rm -f {mark}")
+    switch = DeadManSwitch(action, f"{secrets.token_hex(5)}n0", 60)
+    switch.inject()
+    return switch
 
 
 def test_what_is_in_force_is_undone_and_the_file_says_by_whom(tmp_path: Path) -> None:
-    first, second = tied(tmp_path / "first"), tied(tmp_path / "second")
+    first, second = make_switch(tmp_path / "first"), make_switch(tmp_path / "second")
     healed = {"fault": "drop", "nodes": ["a"], "injected": 1.0, "healed": 2.0, "healed_by": "test"}
     note(
         tmp_path,
@@ -57,7 +57,7 @@ def test_what_is_in_force_is_undone_and_the_file_says_by_whom(tmp_path: Path) ->
     assert heal_remaining(str(tmp_path), [Node(Account("b")), Node(Account("a"))]) == []
     assert [(tmp_path / name).exists() for name in ("first", "second")] == [False, False]
     assert [first.is_gone, second.is_gone] == [True, True]
-    noted = faults_noted(str(tmp_path))
+    noted = recorded_faults(str(tmp_path))
     assert noted[0] == healed
     assert [(fault["fault"], fault["healed_by"], "undo" in fault) for fault in noted[1:]] == [
         ("pause", "clean-up", False),
@@ -67,15 +67,15 @@ def test_what_is_in_force_is_undone_and_the_file_says_by_whom(tmp_path: Path) ->
 
 
 def test_what_cannot_be_healed_is_told_and_stays_noted_and_the_rest_is_healed(tmp_path: Path) -> None:
-    line = tied(tmp_path / "mark")
+    switch = make_switch(tmp_path / "mark")
     note(
         tmp_path,
-        {"fault": "pause", "nodes": ["a"], "injected": 1.0, "healed": None, "undo": [["a", line.token]]},
+        {"fault": "pause", "nodes": ["a"], "injected": 1.0, "healed": None, "undo": [["a", switch.token]]},
         {"fault": "slow", "nodes": ["away"], "injected": 2.0, "healed": None, "undo": [["away", "abcn0"]]},
     )
     problems = heal_remaining(str(tmp_path), [Node(Account("a")), Node(Account("away", Unplugged()))])
     assert problems == ["healing slow of away: away cannot be reached: no route to the node"]
-    assert [fault["healed"] is None for fault in faults_noted(str(tmp_path))] == [False, True]
+    assert [fault["healed"] is None for fault in recorded_faults(str(tmp_path))] == [False, True]
     assert not (tmp_path / "mark").exists()
 
 
@@ -96,7 +96,7 @@ def test_nonsense_in_the_file_does_nothing(tmp_path: Path) -> None:
     assert heal_remaining(str(tmp_path), [Node(Account("a"))]) == []
     assert not mark.exists()
     (tmp_path / "events.json").write_text("[")
-    assert faults_noted(str(tmp_path)) == []
+    assert recorded_faults(str(tmp_path)) == []
     assert heal_remaining(str(tmp_path), []) == []
     assert (tmp_path / "events.json").read_text() == "["
 

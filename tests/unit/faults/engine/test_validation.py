@@ -11,7 +11,7 @@ import pytest
 from ducktape import faults
 from ducktape.faults.disk import size_in_bytes
 from ducktape.faults.engine.netem import bits_per_second
-from ducktape.faults.engine.targets import nodes_of, split_peers
+from ducktape.faults.engine.validation import nodes_of, split_peers
 
 # What callers without types may do
 untyped: Any = faults
