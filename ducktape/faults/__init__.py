@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults to break nodes with, one line each; every one is healed whatever happens to the test."""
+"""Faults that break nodes, one line each; all are healed whatever happens to the test."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # Looked for when it is used: importing the package costs next to nothing
+    # Imported on first use, so that importing the package is cheap
     import importlib
 
     for module, names in _HOMES.items():

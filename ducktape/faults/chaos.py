@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults at random, in a sequence that its seed repeats."""
+"""Random faults, in a sequence that can be repeated by its seed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Plan = Union[Sequence[Maker], Mapping[Maker, float]]
 
 
 class RandomFaults(Fault):
-    """One fault after the other, in a thread, with pauses in between.
+    """Faults one after another, in a thread, with pauses in between.
 
     Attributes:
         seed: repeats the sequence.
@@ -58,8 +58,8 @@ class RandomFaults(Fault):
             timeout_sec: seconds.
 
         Raises:
-            FaultUnavailable: none of the plan can be done.
-            TimeoutError: (the framework's) none has come into effect.
+            FaultUnavailable: no fault of the plan is available.
+            TimeoutError: (the framework's) none was effective in time.
         """
         if not self._started.wait(timeout_sec):
             raise TimeoutError(f"{self}: none has come into effect within {timeout_sec} seconds")
@@ -67,7 +67,7 @@ class RandomFaults(Fault):
         self.effective = self._clock.now()
 
     def _probe(self) -> None:
-        """Each fault looks for itself, when its turn comes."""
+        """Each fault probes for itself before it is injected."""
 
     def _inject(self) -> None:
         self.history, self._error, self._unavailable = [], None, {}
@@ -93,7 +93,7 @@ class RandomFaults(Fault):
         rng = Random(self.seed)
         try:
             while not self._stopped.is_set():
-                # Always the same number of throws, whatever becomes of the fault: the sequence depends on nothing else
+                # Draw the same amount of random numbers whether or not the fault is available, so only the seed decides
                 number = rng.choices(range(len(self._makers)), self._weights)[0]
                 own_rng = Random(rng.getrandbits(64))
                 lasts, rests = (rng.uniform(0.5, 1) * length for length in (self._interval, self._pause))
@@ -107,7 +107,7 @@ class RandomFaults(Fault):
             self._started.set()
 
     def _run_one(self, number: int, rng: Random, lasts: float) -> bool:
-        """Make a fault, inject it, wait and heal it; returns whether the machines could do it."""
+        """Make a fault, inject it, wait and heal it; returns whether it was available."""
         maker = self._makers[number]
         fault = answer_of(maker, rng) if _takes_rng(maker) else answer_of(maker)
         if not isinstance(fault, Fault):
@@ -144,18 +144,18 @@ def _takes_rng(maker: Maker) -> bool:
 
 
 def random(plan: Plan, seed: int | None = None, interval: float = 5, *, pause: float | None = None) -> RandomFaults:
-    """Inject one fault after the other in the background, until healed.
+    """Inject one fault after another in the background, until healed.
 
     Args:
         plan: functions that each make a fault, such as ``lambda: isolate(node)``, or a mapping from those to their
-            weights. One with a parameter is given a ``random.Random`` to choose nodes with:
+            weights. A function with a parameter gets a ``random.Random`` to choose nodes with:
             ``lambda rng: isolate(rng.choice(nodes))``.
-        seed: repeats the sequence; by default a new one, which the log tells and the records of each fault.
-        interval: seconds that a fault lasts at most; at least half of that.
-        pause: likewise the time between two faults; the same by default.
+        seed: repeats a sequence; a new one by default, which stands in the log and in the record of each fault.
+        interval: maximum duration of a fault in seconds; the minimum is half of it.
+        pause: likewise the time between two faults; the interval by default.
 
     Returns:
-        A fault as all others are, with ``seed`` and ``history``. What machines cannot do is left out; if that is
-        everything, :class:`FaultUnavailable` is raised. An error of the plan is raised when it heals.
+        A fault with ``seed`` and ``history``. Unavailable faults are left out; if all are, :class:`FaultUnavailable` is
+        raised. An error of the plan is raised on healing.
     """
     return RandomFaults(plan, seed, interval, pause)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clocks that are wrong.
+"""Wrong clocks.
 
-The clock of a machine is set only where it is that machine's own. Elsewhere, as in the sandbox, a library answers
-programs that were started with it, and reads from a file how wrong it is to be.
+The clock of a machine is set only if it is the machine's own. Elsewhere, as in the sandbox, programs are started with
+libfaketime, which reads the offset from a file.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import shlex
 from typing import Any
 
 from ducktape.faults.engine.action import Action, refusing
-from ducktape.faults.engine.host import Host
+from ducktape.faults.engine.host import Host, own_boot_id
 from ducktape.faults.engine.scripted import TTL_SEC, ScriptedFault
 from ducktape.faults.engine.validation import need_number, nodes_of
 from ducktape.faults.errors import FaultUnavailable
@@ -23,11 +23,10 @@ _FIND_LIBRARY = (
     '    if [ -e "$f" ]; then echo "$f"; exit 0; fi\ndone\n'
     'echo "there is no libfaketime (package libfaketime of Debian)" >&2; exit 77\n'
 )
-_OWN_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 class SkewedClock(ScriptedFault):
-    """Clocks that are wrong by some seconds."""
+    """Clocks that are fast or slow by some seconds."""
 
     kind = "skew_clock"
 
@@ -57,7 +56,7 @@ class SkewedClock(ScriptedFault):
         )
 
     def _by_setting(self, host: Host) -> Action:
-        # Relative to now: hours later it is still right, and so is what has been corrected meanwhile
+        # A relative change, so that undoing it hours later is right and keeps corrections made meanwhile
         return Action(
             host,
             inject=refusing(f"date -s '{_relative(self._seconds)}'", "the clock cannot be set") + '\n: >"$d/skewed"',
@@ -79,15 +78,10 @@ def _relative(seconds: float) -> str:
 
 
 def _why_not_set(host: Host) -> str:
-    """Why the clock of a machine must not be set; empty if it may."""
+    """Return why the clock of a machine must not be set; empty if it may."""
     if not host.facts.rights:
         return "setting the clock needs root or sudo without a password"
-    try:
-        with open(_OWN_BOOT_ID, encoding="ascii") as file:
-            own = file.read().strip()
-    except OSError:
-        own = ""
-    if not host.facts.boot_id or host.facts.boot_id == own:
+    if not host.facts.boot_id or host.facts.boot_id == own_boot_id():
         return "its clock is that of the driver's machine"
     if host.facts.is_container:
         return "it is a container, whose clock is that of other machines too"
@@ -95,30 +89,30 @@ def _why_not_set(host: Host) -> str:
 
 
 def skew_clock(node: Any, seconds: float, *, ttl: float = TTL_SEC) -> SkewedClock:
-    """Make the clock of nodes wrong.
+    """Change the clock of nodes.
 
-    Where a machine has a clock of its own, that is set, to whole seconds. Elsewhere only those programs are affected
-    that were started with :func:`clock_environment`.
+    A machine with a clock of its own has it set, by whole seconds. Elsewhere only programs that were started with
+    :func:`clock_environment` are affected.
 
     Args:
         node: a node, a service, or a list of nodes.
-        seconds: by which the clock is fast; slow if negative.
-        ttl: seconds after which the nodes undo it by themselves if the test does not live to do it.
+        seconds: positive for a fast clock, negative for a slow one.
+        ttl: seconds after which the nodes undo it by themselves unless the test renews it.
 
     Raises:
-        TypeError: the seconds are no number.
+        TypeError: the seconds are not a number.
     """
     return SkewedClock(nodes_of(node), need_number(seconds, "seconds", "seconds"), ttl)
 
 
 def clock_environment(node: Any) -> str:
-    """Return what goes in front of a command, so that :func:`skew_clock` can deceive the program.
+    """Return a prefix for a command that makes :func:`skew_clock` affect it; blocks for a round trip.
 
     Args:
-        node: on which it is going to run; has libfaketime. Blocks for a round trip.
+        node: where the command will run.
 
     Raises:
-        FaultUnavailable: it has not.
+        FaultUnavailable: the node has no libfaketime.
     """
     library = Host.of(node).ask(_FIND_LIBRARY, "looking for libfaketime").strip()
     return (

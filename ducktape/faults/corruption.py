@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Damaged files: flipped bits, missing ends."""
+"""Damaged files: flipped bits, truncation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if [ ! -f "$path" ]; then
     if [ -d "$path" ]; then echo "$path is a directory" >&2; else echo "$path is not a regular file" >&2; fi
     exit 1
 fi
-# Opened and not written to: who is root may write to nearly all there is
+# Opened without writing: root may write to nearly every file
 said=$( (: >>"$path") 2>&1) || { echo "$path cannot be written to: ${said##*: }" >&2; exit 77; }
 """
 _SIZE = 'size=$(stat -L -c %s "$path") || exit 1\n'
@@ -48,7 +48,7 @@ class Corruption(ScriptedFault):
         if size == 0:
             raise FaultUnavailable(f"{host.name}: {self._path} is empty, there is nothing to flip")
         masks: dict[int, int] = {}
-        # The same seed flips the same bits of files of the same length
+        # The same seed flips the same bits of files with the same length
         for bit in random.Random(self.seed).sample(range(size * 8), min(self._bits, size * 8)):
             masks[bit // 8] = masks.get(bit // 8, 0) | 1 << bit % 8
         flips = "".join(f"flip {offset} {mask}\n" for offset, mask in sorted(masks.items()))
@@ -59,7 +59,7 @@ class Corruption(ScriptedFault):
         )
         undo = (
             f'{names}{_PEEK}{_POKE}[ -e "$d/flipped" ] || exit 0\n'
-            # What has been replaced or written anew since is not damaged any more, and must not be damaged again
+            # A file that was replaced or rewritten since is intact and must stay so
             '[ "$(stat -L -c %i "$path" 2>/dev/null)" = "$(cat "$d/inode")" ] || exit 0\n'
             "while read -r offset was now; do\n"
             '    if [ "$(peek "$offset")" = "$now" ]; then poke "$offset" "$was"; fi\ndone <"$d/flipped"\n'
@@ -68,7 +68,7 @@ class Corruption(ScriptedFault):
 
 
 class Truncation(ScriptedFault):
-    """A file without its end."""
+    """A truncated file."""
 
     kind = "truncate"
 
@@ -95,14 +95,14 @@ class Truncation(ScriptedFault):
 
 
 def corrupt(node: Any, path: str, bits: int = 1, seed: int | None = None, *, ttl: float = TTL_SEC) -> Corruption:
-    """Flip bits of a file. Healing flips them back where nobody has written since.
+    """Flip bits of a file. Healing flips them back unless they were overwritten since.
 
     Args:
         node: a node, a service, or a list of nodes.
         path: of an existing file.
-        bits: how many, up to 4096.
-        seed: decides which; by default one that nobody knows before, which the records tell.
-        ttl: seconds after which the nodes undo it by themselves if the test does not live to do it.
+        bits: number of bits, up to 4096.
+        seed: selects the bits; random by default and then found in the records.
+        ttl: seconds after which the nodes undo it by themselves unless the test renews it.
     """
     return Corruption(nodes_of(node), path, bits, seed, ttl)
 
@@ -110,14 +110,14 @@ def corrupt(node: Any, path: str, bits: int = 1, seed: int | None = None, *, ttl
 def truncate(
     node: Any, path: str, size: int | str | None = None, *, by: int | str | None = None, ttl: float = TTL_SEC
 ) -> Truncation:
-    """Cut off the end of a file. Healing puts it back if nobody has written to the file since.
+    """Cut off the end of a file. Healing restores it unless the file was written to since.
 
     Args:
         node: a node, a service, or a list of nodes.
         path: of an existing file.
         size: bytes that remain; 0 by default.
-        by: bytes that are cut off, instead.
-        ttl: seconds after which the nodes undo it by themselves if the test does not live to do it.
+        by: number of bytes to cut off, instead of ``size``.
+        ttl: seconds after which the nodes undo it by themselves unless the test renews it.
 
     Raises:
         ValueError: both sizes are given.

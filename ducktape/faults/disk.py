@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Disks that are full."""
+"""Full disks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ducktape.faults.engine.validation import in_sandbox, nodes_of
 _SIZES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SLACK = 1 << 20
 
-# Root may use the blocks that a file system keeps for it
+# Root may use the reserved blocks of a file system
 _FREE = r"""
 left() {
     if [ "$(id -u)" = 0 ]; then wanted=%f; else wanted=%a; fi
@@ -23,10 +23,10 @@ left() {
     echo $(($1 * $2))
 }
 """
-# A file system in memory is made smaller, which takes no memory; all others get a file that takes the room
+# A file system in memory is shrunk, which takes no memory; all others are filled with a file
 _FILL = r"""
 [ -d "$path" ] || { echo "there is no directory $path" >&2; exit 1; }
-# In the sandbox such a file system is that of the driver's machine, which must not shrink
+# In the sandbox that is a file system of the driver's machine
 [ -w "$path" ] || { echo "$path is read-only there" >&2; exit 77; }
 size=$(($(left) - free))
 echo "$file" >"$d/fills"
@@ -39,14 +39,14 @@ if [ -n "$top" ]; then
     set -- $(stat -f -c "%b %f %S" "$top")
     echo "$(($1 * $3 / 1024)) $top" >"$d/size"
     if [ "$size" -le 0 ]; then
-        # Another fault has made it as small, or smaller: this one stays in force when that is healed
+        # Another fault has made it at least as small; this one stays in force when that is healed
         cp "$d/size" "$d/made"
         mount -o "remount,size=$(($1 * $3 / 1024))k" "$top" 2>/dev/null || rm "$d/size" "$d/made"
         exit 0
     fi
     # Written before there is no room for it
     echo "00000000000000000000 $top" >"$d/made"
-    # Less than what is in it the kernel refuses, and somebody may be writing just now
+    # The kernel refuses a size below the used one, and other processes may be writing
     for more in 0 64 512; do
         set -- $(stat -f -c "%b %f %S" "$top")
         kib=$(((($1 - $2) * $3 + free + 1023) / 1024 + more))
@@ -70,7 +70,7 @@ rest=$(($(left) - free))
 [ "$rest" -lt 4096 ] || dd if=/dev/zero of="$file-rest" bs=4096 count=$((rest >> 12)) 2>/dev/null || :
 """
 _EMPTY = r"""
-# What fills the disk for another fault as well is left to that one, unless it is being healed at this moment
+# Files that also fill the disk for another fault are left to that one, unless it is being healed right now
 for other in "${d%/*}"/dt-fault-*; do
     [ "$other" != "$d" ] && [ ! -d "$other/undoing" ] && [ -e "$other/fills" ] || continue
     theirs=$(cat "$other/fills")
@@ -84,7 +84,7 @@ done
 rm -f "$file" "$file"-*
 if [ -e "$d/size" ]; then
     if [ -e "$d/made" ]; then
-        # Another fault that began later found what this one had made: it goes back to what was before both
+        # A later fault found the size of this one: it shall restore the one from before both
         for other in "${d%/*}"/dt-fault-*; do
             # The rest of the file is what it was made for
             [ "$other" != "$d" ] && [ "$(sed 1q "$d/made")" = "$(cat "$other/size" 2>/dev/null)" ] || continue
@@ -99,7 +99,7 @@ fi
 
 
 class FullDisk(ScriptedFault):
-    """File systems without room."""
+    """Full file systems."""
 
     kind = "fill_disk"
 
@@ -111,7 +111,7 @@ class FullDisk(ScriptedFault):
     def _action(self, host: Host, node: Any) -> Action:
         path = shlex.quote(self._path)
         names = f"path={path}\nfree={self._free}\nfile=$path/.dt-fault-{self.token}\n"
-        # All that a node of the sandbox writes is in one file system, of which this is a part
+        # A node of the sandbox writes to a single file system, mounted here
         below = "/mnt" if in_sandbox(node) else ""
         return Action(
             host,
@@ -122,7 +122,7 @@ class FullDisk(ScriptedFault):
 
 
 def size_in_bytes(size: int | str) -> int:
-    """Understand a size: a number of bytes, or a text such as ``"64k"`` or ``"100M"``."""
+    """Parse a size: bytes, or a text such as ``"64k"`` or ``"100M"``."""
     match = re.fullmatch(r"\s*([0-9]+)\s*([kmgt]?)(?:i?b)?\s*", str(size).lower())
     if match is None:
         raise ValueError(f"{size!r} is not a size: give bytes, or a text such as '64k' or '100M'")
@@ -130,12 +130,12 @@ def size_in_bytes(size: int | str) -> int:
 
 
 def fill_disk(node: Any, path: str, free: int | str = 0, *, ttl: float = TTL_SEC) -> FullDisk:
-    """Fill a file system, so that writing to it fails.
+    """Fill a file system so that writing fails.
 
     Args:
         node: a node, a service, or a list of nodes.
         path: a directory on the file system.
-        free: bytes that are left, or a text such as ``"1M"``.
-        ttl: seconds after which the nodes undo it by themselves if the test does not live to do it.
+        free: bytes to leave, or a text such as ``"1M"``.
+        ttl: seconds after which the nodes undo it by themselves unless the test renews it.
     """
     return FullDisk(nodes_of(node), path, size_in_bytes(free), ttl)

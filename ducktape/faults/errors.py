@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes wrong with faults themselves."""
+"""Errors of faults themselves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ducktape.errors import DucktapeError, Skip
 
 
 class FaultUnavailable(Skip):
-    """A machine lacks what a fault needs; a test that lets it through is reported as ignored, with the reason.
+    """A machine does not support a fault; a test that does not catch it is reported as ignored, with the reason.
 
     Args:
         reason: text for the reports: which machine, what is missing.
@@ -15,4 +15,4 @@ class FaultUnavailable(Skip):
 
 
 class FaultError(DucktapeError):
-    """A fault could not be brought about, or not be undone, although everything for it seemed to be there."""
+    """A supported fault could not be injected or healed."""

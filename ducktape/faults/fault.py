@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all faults have in common: they are looked at beforehand, injected, effective, healed and recorded."""
+"""The base class of faults: probe, inject, wait, heal, record."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ F = TypeVar("F", bound="Fault")
 
 
 class Fault(ABC):
-    """Something bad that is done to nodes for a while; a context manager that injects it first and heals it last.
+    """A failure of nodes for some time; a context manager that injects it and heals it at the end.
 
     Args:
-        nodes: that it is done to.
+        nodes: the nodes to break.
         **details: for the records.
 
     Attributes:
-        kind: of fault, one word.
+        kind: name of the kind of fault.
         details: for the records.
-        injected, effective, healed: when; Unix seconds, ``None`` before.
-        healed_by: ``test``, or ``node`` when a node had undone it because nobody renewed it.
-        error: why it could not be injected; everything has been undone then.
+        injected, effective, healed: Unix seconds; ``None`` before.
+        healed_by: ``test``, or ``node`` if a node undid it because it was not renewed.
+        error: why the injection failed; it has been undone then.
     """
 
     kind = "fault"
@@ -59,7 +59,7 @@ class Fault(ABC):
         return f"<{self}>"
 
     def to_json(self) -> dict[str, Any]:
-        """Return what the records say of it."""
+        """Return the record for reports."""
         content = {
             "fault": self.kind,
             "nodes": [str(node.account.hostname) for node in self.nodes],
@@ -73,26 +73,26 @@ class Fault(ABC):
 
     @property
     def active(self) -> bool:
-        """Whether it has been injected and not been healed."""
+        """Whether it is injected and not healed."""
         return self.injected is not None and self.healed is None
 
     def probe(self) -> None:
-        """Look whether the machines can do it; changes nothing, blocks for a round trip to each.
+        """Check whether the machines support it, without changing anything; blocks for a round trip to each.
 
         Raises:
-            FaultUnavailable: one of them cannot; the text says which and why.
+            FaultUnavailable: one of them does not; the text says which and why.
         """
         self._probe()
 
     def inject(self: F) -> F:
-        """Bring it about, after a look whether the machines can; blocks until it is done everywhere.
+        """Probe and inject it; blocks until that is done on every node.
 
         Returns:
             The fault itself.
 
         Raises:
-            FaultUnavailable: a machine cannot; nothing has changed.
-            FaultError: it failed on a machine; what had been done elsewhere has been undone. Or it is in force already.
+            FaultUnavailable: a machine does not support it; nothing has changed.
+            FaultError: it failed on a machine and was undone on the others, or it is already in force.
         """
         with self._lock:
             if self.active:
@@ -112,13 +112,13 @@ class Fault(ABC):
         return self
 
     def wait_effective(self, timeout_sec: float = 10) -> None:
-        """Block until its effect is there on every machine.
+        """Block until it is effective on every machine.
 
         Args:
             timeout_sec: seconds.
 
         Raises:
-            TimeoutError: (the framework's) it has not come into effect.
+            TimeoutError: (the framework's) it is not effective in time.
             FaultError: it is not injected.
         """
         if not self.active:
@@ -129,10 +129,10 @@ class Fault(ABC):
         self._log(logging.INFO, "in effect")
 
     def heal(self) -> None:
-        """Undo it; does nothing if there is nothing to undo. Blocks until it is undone everywhere.
+        """Undo it if it is in force; blocks until that is done on every node.
 
         Raises:
-            FaultError: a machine could not undo it; it tries once more by itself when the time to live is over.
+            FaultError: a machine could not undo it; it tries again by itself at the end of the time to live.
         """
         with self._lock:
             if not self.active:
@@ -142,7 +142,7 @@ class Fault(ABC):
             self._log(logging.INFO, f"healed by the {self.healed_by}")
 
     def wait_healed(self, timeout_sec: float = 10) -> None:
-        """Block until every machine is as it was.
+        """Block until every machine is restored.
 
         Args:
             timeout_sec: seconds.
@@ -170,23 +170,19 @@ class Fault(ABC):
         except Exception as problem:
             if error is None:
                 raise
-            # What went wrong first is what the test is about
+            # The first error is the one that matters for the test
             self._log(logging.WARNING, f"not healed: {problem}")
 
     def power_returned(self, node: Any) -> None:
-        """Do what there is to do when a node has its power back, before anything is started on it.
-
-        Args:
-            node: which is on again.
-        """
+        """Restore the fault on a node whose power is back, before anything is started there."""
 
     @abstractmethod
     def _probe(self) -> None:
-        """Raise :class:`FaultUnavailable` if it cannot be done."""
+        """Raise :class:`FaultUnavailable` if a machine does not support it."""
 
     @abstractmethod
     def _inject(self) -> None:
-        """Do it everywhere, or nowhere."""
+        """Inject it on all nodes or on none."""
 
     @abstractmethod
     def _heal(self) -> None:

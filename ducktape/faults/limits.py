@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nodes and processes that get less of the machine: processor, memory, disk."""
+"""Limits for nodes and processes: processor, memory, disk."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Limited(ScriptedFault):
 
     def _plan(self) -> list[Action]:
         return [
-            # Nodes may share the control groups of one machine
+            # Nodes may share a machine and its control groups
             action_for(host, node, self._processes, self._limit_of(host), f"{self.token}n{number}")
             for number, (host, node) in enumerate(zip(self._hosts(), self.nodes, strict=True))
         ]
@@ -53,7 +53,7 @@ class Limited(ScriptedFault):
 
 
 class SlowDisk(Limited):
-    """Processes, or whole nodes of the sandbox, for which a disk is slow."""
+    """Processes, or whole nodes of the sandbox, with a slow disk."""
 
     def __init__(self, target: Any, path: str, rate: int, process: str | None, ttl: float) -> None:
         super().__init__(target, "slow_disk", None, process, ttl, path=path, rate=rate)
@@ -68,17 +68,17 @@ class SlowDisk(Limited):
 
 
 def limit_cpu(target: Any, cores: float, *, process: str | None = None, ttl: float = TTL_SEC) -> Limited:
-    """Give processes less of the processor.
+    """Limit the processor time of processes.
 
     Args:
-        target: nodes of the sandbox, which are limited as a whole; elsewhere a service, whose method ``pids(node)``
-            says which processes, or nodes with a pattern.
-        cores: how much of processors in sum; 0.5 is half of one.
+        target: nodes of the sandbox, which are limited as a whole; elsewhere a service with a method ``pids(node)``, or
+            nodes together with ``process``.
+        cores: processors in total; 0.5 is half of one.
         process: regular expression for ``pgrep -f``; not used in the sandbox.
-        ttl: seconds after which it is undone if the test does not live to do it.
+        ttl: seconds after which it is undone unless the test renews it.
 
     Raises:
-        ValueError: too little, or it is not clear which processes are meant.
+        ValueError: the limit is too low, or no processes are named.
     """
     quota = round(need_number(cores, "cores", "processors") * _PERIOD_US)
     if quota < 1000:
@@ -89,17 +89,16 @@ def limit_cpu(target: Any, cores: float, *, process: str | None = None, ttl: flo
 
 
 def limit_memory(target: Any, size: int | str, *, process: str | None = None, ttl: float = TTL_SEC) -> Limited:
-    """Give processes less memory; what asks for more is killed by the kernel.
+    """Limit the memory of processes; the kernel kills those that exceed it.
 
-    Where the kernel has control groups of the first kind, memory that processes had before does not count, except in
-    the sandbox.
+    With control groups of version 1, memory allocated before does not count, except in the sandbox.
 
     Args:
-        target: nodes of the sandbox, which are limited as a whole; elsewhere a service, whose method ``pids(node)``
-            says which processes, or nodes with a pattern.
+        target: nodes of the sandbox, which are limited as a whole; elsewhere a service with a method ``pids(node)``, or
+            nodes together with ``process``.
         size: bytes, or a text such as ``"100M"``.
         process: regular expression for ``pgrep -f``; not used in the sandbox.
-        ttl: seconds after which it is undone if the test does not live to do it.
+        ttl: seconds after which it is undone unless the test renews it.
     """
     wanted = str(size_in_bytes(size))
     limit = Limit("memory", "memory", (("memory.limit_in_bytes", wanted),), (("memory.max", wanted),))
@@ -107,14 +106,14 @@ def limit_memory(target: Any, size: int | str, *, process: str | None = None, tt
 
 
 def slow_disk(target: Any, path: str, rate: int | str, *, process: str | None = None, ttl: float = TTL_SEC) -> SlowDisk:
-    """Make a disk slow for processes. Control groups of the first kind slow down reading and direct writing only.
+    """Slow down a disk for processes; with control groups of version 1 only reads and direct writes.
 
     Args:
-        target: nodes of the sandbox, which are limited as a whole; elsewhere a service, whose method ``pids(node)``
-            says which processes, or nodes with a pattern.
-        path: something on the disk.
+        target: nodes of the sandbox, which are limited as a whole; elsewhere a service with a method ``pids(node)``, or
+            nodes together with ``process``.
+        path: any path on the disk.
         rate: bytes per second, or a text such as ``"1M"``, for reading and for writing.
         process: regular expression for ``pgrep -f``; not used in the sandbox.
-        ttl: seconds after which it is undone if the test does not live to do it.
+        ttl: seconds after which it is undone unless the test renews it.
     """
     return SlowDisk(target, path, size_in_bytes(rate), process, ttl)

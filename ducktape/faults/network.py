@@ -15,7 +15,7 @@ from ducktape.faults.errors import FaultUnavailable
 
 
 class Partition(ScriptedFault):
-    """Groups of nodes between which no packet passes."""
+    """Groups of nodes that exchange no packets."""
 
     kind = "partition"
 
@@ -37,13 +37,13 @@ class Partition(ScriptedFault):
                 continue
             others = [host for other in groups if other is not group for host in other]
             for host in group:
-                # What arrives is dropped, not what is sent: that is the same to everybody, and tells one way apart
+                # Dropping received packets only has the same effect, and allows for one-way partitions
                 actions.append(action_for(host, [Rule(IN, peers_of(host, others))], self.token))
         return actions
 
 
 class Loss(ScriptedFault):
-    """Packets of one or more nodes that get lost."""
+    """Lost packets of nodes."""
 
     kind = "drop"
 
@@ -75,23 +75,23 @@ class Loss(ScriptedFault):
 
 
 class Isolation(Loss):
-    """Nodes that nothing reaches and that reach nothing."""
+    """Nodes cut off from the network."""
 
     kind = "isolate"
 
 
 def peers_of(host: Host, others: Sequence[Host]) -> tuple[str, ...]:
-    """The addresses of other machines, as one of them has to be cut off from them.
+    """Return the addresses of other machines from which one is to be cut off.
 
     Raises:
-        FaultUnavailable: one of the others is the machine itself, or has no address.
+        FaultUnavailable: one of the others shares its network, or has no address.
     """
     found: dict[str, None] = {}
     for other in others:
         same = (other.facts.boot_id, other.facts.network) == (host.facts.boot_id, host.facts.network)
         if same and host.facts.network:
             raise FaultUnavailable(f"{host.name} and {other.name} share one network: nothing lies between them")
-        # Machines with containers all have the same private address for them
+        # Container hosts all have the same private address for their bridge
         addresses = [address for address in other.addresses if address not in host.facts.addresses]
         if not addresses:
             raise FaultUnavailable(f"{other.name} has no address by which {host.name} could know its packets")
@@ -100,12 +100,12 @@ def peers_of(host: Host, others: Sequence[Host]) -> tuple[str, ...]:
 
 
 def partition(*groups: Any, one_way: bool = False, ttl: float = TTL_SEC) -> Partition:
-    """Cut groups of nodes off from each other; within a group, and to everybody else, packets pass.
+    """Cut groups of nodes off from each other, but not from their own group or from anybody else.
 
     Args:
         *groups: two or more; each a node, a service, or a list of nodes.
         one_way: packets from the first group do not reach the second, while those from the second do reach the first.
-        ttl: seconds after which the nodes undo it by themselves if the test does not live to do it.
+        ttl: seconds after which the nodes undo it by themselves unless the test renews it.
 
     Raises:
         ValueError: a node is in two groups, or the number of groups is wrong.
@@ -118,28 +118,28 @@ def partition(*groups: Any, one_way: bool = False, ttl: float = TTL_SEC) -> Part
 
 
 def isolate(node: Any, *, ttl: float = TTL_SEC) -> Isolation:
-    """Cut nodes off from everybody, each for itself: other nodes, and programs on the driver's machine.
+    """Cut each node off from all others, and from programs on the driver's machine.
 
-    Commands of the test still reach them.
+    Commands of the test still reach it.
 
     Args:
         node: a node, a service, or a list of nodes.
-        ttl: seconds after which the nodes undo it by themselves if the test does not live to do it.
+        ttl: seconds after which the nodes undo it by themselves unless the test renews it.
     """
     return Isolation(nodes_of(node), hooks=(IN, OUT), to=None, port=None, probability=1, ttl=ttl)
 
 
 def drop(node: Any, to: Any = None, port: int | None = None, probability: float = 1.0, *, ttl: float = TTL_SEC) -> Loss:
-    """Lose packets that nodes send.
+    """Drop packets that nodes send.
 
     Args:
-        node: a node, a service, or a list of nodes, which send.
-        to: a node, a service, an address, or a list of them, which do not receive; ``None`` is everybody.
+        node: the senders: a node, a service, or a list of nodes.
+        to: the receivers: a node, a service, an address, or a list of them; ``None`` is everybody.
         port: only packets to this port of TCP or UDP.
         probability: of the loss of each packet, above 0 and up to 1.
-        ttl: seconds after which the nodes undo it by themselves if the test does not live to do it.
+        ttl: seconds after which the nodes undo it by themselves unless the test renews it.
 
     Raises:
-        ValueError: an argument makes no sense.
+        ValueError: an argument is out of range.
     """
     return Loss(nodes_of(node), hooks=(OUT,), to=to, port=port, probability=probability, ttl=ttl)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults of processes and of whole machines: killed, standing still, restarted, without power."""
+"""Faults of processes and of whole machines: killed, paused, restarted, powered off."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ducktape.utils.process import tree as processes
 
 _GREATEST_SIGNAL = 64
 _DEADLY = {1, 2, 3, 6, 9, 11, 15}
-# Everything but the first process, this script and its ancestors, and what faults and logins need
+# All but process 1, this script with its ancestors, and the processes of faults and SSH servers
 _ALL = r"""
 own=" $$ 1 "
 parent=$PPID
@@ -36,7 +36,7 @@ done
 """
 
 
-# Those that stand already are not this fault's to wake. One that has ended since does not matter
+# Processes that are already stopped are not resumed at the end. One that has ended since does not matter
 _STOP = r"""
 for pid in $pids; do
     echo "$pid" >>"$d/wanted"
@@ -47,7 +47,7 @@ for pid in $pids; do
 done
 :
 """
-# What another fault wants to stand is left to that one to wake, unless it is being healed at this moment
+# Processes that another fault pauses, too, are left for that one to resume, unless it is being healed right now
 _CONTINUE = r"""
 [ -d "$d" ] || { kill -CONT $pids 2>/dev/null; exit 0; }
 for pid in $(cat "$d/stopped" 2>/dev/null); do
@@ -63,11 +63,11 @@ rm -f "$d/stopped"
 
 
 class Processes:
-    """Finds the processes that a fault is aimed at.
+    """Finds the target processes of a fault.
 
     Args:
-        target: a service that says its own with ``pids(node)``, or nodes.
-        process: regular expression of ``pgrep -f``; for what does not say its processes.
+        target: a service with a method ``pids(node)``, or nodes.
+        process: regular expression for ``pgrep -f``, for targets without such a method.
 
     Raises:
         ValueError: neither is given.
@@ -87,13 +87,13 @@ class Processes:
             )
 
     def find(self, host: Host, node: Any) -> list[int]:
-        """Process ids on one node, none if nothing runs; blocks for a round trip."""
+        """Return process ids on one node, empty if nothing runs; blocks for a round trip."""
         if self._pattern is None and callable(self._pids_of):
             return [int(pid) for pid in self._pids_of(node)]
         if self._pattern is None:
             script = _ALL
         else:
-            # In a variable of its own, the pattern does not match the command that looks for it
+            # Read into a variable, so that the pattern does not match the searching command itself
             script = f"IFS= read -r pattern <<'DT_PATTERN'\n{self._pattern}\nDT_PATTERN\n"
             script += 'pgrep -f -- "$pattern" || [ $? -eq 1 ]\n'
         found = [int(word) for word in host.ask(script, "looking for processes").split() if word.isdecimal()]
@@ -105,7 +105,7 @@ def _words(pids: Iterable[int]) -> str:
 
 
 def _each_state(pids: Iterable[int], verdict: str) -> str:
-    """A script that looks at the state of each process, empty when there is none."""
+    """Return a script that succeeds if the states of all processes match; the state of a missing one is empty."""
     return (
         f"for pid in {_words(pids)}; do\n"
         "    state=$(sed 's/.*) //' \"/proc/$pid/stat\" 2>/dev/null | cut -c 1)\n"
@@ -114,7 +114,7 @@ def _each_state(pids: Iterable[int], verdict: str) -> str:
 
 
 class Kill(Fault):
-    """A signal to processes; what it ends stays ended."""
+    """A signal to processes; healing does not restart them."""
 
     kind = "kill"
 
@@ -139,7 +139,7 @@ class Kill(Fault):
         self.details["pids"] = {host.name: pids for host, pids in self._found}
 
     def _heal(self) -> None:
-        """The dead stay dead."""
+        """Killed processes are not restarted."""
 
     def _is_effective(self) -> bool:
         if self._number not in _DEADLY:
@@ -148,7 +148,7 @@ class Kill(Fault):
 
 
 class Restart(Kill):
-    """Processes of a service that are killed, and started again when the fault is healed."""
+    """Killed processes of a service, which healing starts again."""
 
     kind = "restart"
 
@@ -163,7 +163,7 @@ class Restart(Kill):
 
 
 class Pause(ScriptedFault):
-    """Processes that stand still."""
+    """Paused processes."""
 
     kind = "pause"
 
@@ -189,7 +189,7 @@ class Pause(ScriptedFault):
 
 
 class PowerOff(Fault):
-    """Machines without power: all their processes are gone at once."""
+    """Machines without power: all processes end at once."""
 
     kind = "power_off"
 
@@ -228,33 +228,33 @@ def kill(target: Any, signal: int | str = "KILL", *, process: str | None = None)
     """Send a signal to processes. Healing does not bring them back: see :func:`restart`.
 
     Args:
-        target: a service, whose method ``pids(node)`` says which processes; or nodes.
+        target: a service with a method ``pids(node)``, or nodes.
         signal: number, constant or name.
-        process: regular expression for ``pgrep -f``, which decides instead. On nodes of the sandbox it may be left out,
-            and means all processes. On the driver's own machine only what the test has started is meant.
+        process: regular expression for ``pgrep -f`` instead. Optional on nodes of the sandbox, where the default is all
+            processes. On the driver's own machine only processes that the test has started are selected.
 
     Raises:
-        ValueError: it is not clear which processes are meant, or there is no such signal.
+        ValueError: no processes are named, or there is no such signal.
     """
     return Kill(target, signal, process)
 
 
 def pause(target: Any, *, process: str | None = None, ttl: float = TTL_SEC) -> Pause:
-    """Let processes stand still (``SIGSTOP``) until the fault is healed: what a long garbage collection looks like.
+    """Stop processes (``SIGSTOP``) until the fault is healed, like a long garbage collection.
 
     Args:
-        target: a service, whose method ``pids(node)`` says which processes; or nodes.
-        process: regular expression for ``pgrep -f``, which decides instead; see :func:`kill`.
-        ttl: seconds after which the nodes undo it by themselves if the test does not live to do it.
+        target: a service with a method ``pids(node)``, or nodes.
+        process: regular expression for ``pgrep -f`` instead; see :func:`kill`.
+        ttl: seconds after which the nodes undo it by themselves unless the test renews it.
 
     Raises:
-        ValueError: it is not clear which processes are meant.
+        ValueError: no processes are named.
     """
     return Pause(target, process, ttl)
 
 
 def resume(target: Any, *, process: str | None = None) -> None:
-    """Let processes go on at once that stand still for whatever reason; a :func:`pause` does so itself when it heals.
+    """Resume processes that are stopped for any reason; healing a :func:`pause` does so by itself.
 
     Args:
         target, process: as for :func:`pause`.
@@ -266,14 +266,14 @@ def restart(service: Any, node: Any = None, *, signal: int | str = "KILL", proce
     """Kill a service, and start it again with its ``start_node`` when the fault is healed.
 
     Args:
-        service: has ``start_node``, and a method ``pids(node)`` unless the pattern is given.
+        service: with ``start_node``, and with a method ``pids(node)`` unless ``process`` is given.
         node: some of its nodes only; a node or a list.
         signal: number, constant or name.
         process: regular expression for ``pgrep -f``.
 
     Raises:
-        TypeError: it is not a service, which alone knows how to start again.
-        ValueError: it is not clear which processes are meant.
+        TypeError: it is not a service.
+        ValueError: no processes are named.
     """
     if not callable(getattr(service, "start_node", None)):
         raise TypeError(f"{service!r} has no start_node: only services can be restarted")
@@ -281,10 +281,10 @@ def restart(service: Any, node: Any = None, *, signal: int | str = "KILL", proce
 
 
 def power_off(node: Any, *, lose_unsynced: bool = False) -> PowerOff:
-    """Cut the power of nodes: all processes end at once. Healing switches it on again; nothing is started then.
+    """Cut the power of nodes: all processes end at once. Healing restores it and starts nothing.
 
     Args:
         node: a node of the sandbox, a service, or a list.
-        lose_unsynced: lose the private files that no program had synced to the disk, too.
+        lose_unsynced: also lose the private files that were not synced to disk.
     """
     return PowerOff(nodes_of(node), lose_unsynced=lose_unsynced)

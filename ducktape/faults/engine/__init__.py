@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What faults are made of: scripts on machines that undo themselves, rules, limits, and their log."""
+"""How faults work: scripts on machines that undo themselves, firewall rules, limits, and the log."""

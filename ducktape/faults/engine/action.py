@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is done to a machine, and the script on it that undoes it when nobody says in time that it shall stay.
+"""Actions on a machine, and the dead-man switch: a script there that undoes an action unless it is renewed in time.
 
-The script needs a POSIX shell and ``sleep``, ``rm``, ``mkdir``. It counts its own seconds, so that neither a changed
-clock nor a machine that slept for a while ends a fault early. Whoever undoes the fault makes a directory first, which
-only one can; the other one waits.
+The script needs a POSIX shell and ``sleep``, ``rm``, ``mkdir``. It counts seconds by itself, so that neither a changed
+clock nor a suspended machine ends a fault early. Creating a directory is the lock that decides who undoes the fault.
 """
 
 from __future__ import annotations
@@ -31,18 +30,18 @@ while [ -d "$d" ] && [ "$left" -gt 0 ]; do
     left=$((left - 1))
     if [ -e "$d/renewed" ]; then
         rm -f "$d/renewed"
-        # The sign of life may be a second old
+        # The renewal may be a second old
         left=$(($2 - 1))
     fi
 done
 if [ ! -d "$d" ]; then
-    # Who undid the fault ends this script at once. Otherwise somebody has cleared the directory above.
+    # Whoever undoes the fault kills this script. So the directory above was cleared.
     sleep 1
     sh -c "$undo" >/dev/null 2>&1
     exit 0
 fi
 if ! mkdir "$d/undoing" 2>/dev/null; then
-    # Somebody else is at it. Should they die over it, it is done here.
+    # Another process undoes it; if that dies, do it here.
     left=20
     while [ -d "$d" ] && [ "$left" -gt 0 ]; do
         sleep 1
@@ -61,16 +60,16 @@ trap '' HUP
 if mkdir "$d/undoing" 2>/dev/null; then
     if sh "$d/undo" >&2; then
         watcher=$(cat "$d/watcher" 2>/dev/null)
-        # In one step: nobody who renews it can put a file back in between
+        # Atomic, so that a concurrent renewal cannot create a file in between
         mv "$d" "$d-gone"
         rm -rf "$d-gone"
-        # Unless the machine was switched off and on, and the number belongs to another
+        # After a reboot the process id may belong to another process
         case $(tr '\0' ' ' <"/proc/$watcher/cmdline" 2>/dev/null) in
             *"$d/watch"*) kill -KILL "$watcher" 2>/dev/null ;;
         esac
         exit 0
     fi
-    # The watching script tries once more when the time is over
+    # The watching script tries once more when its time is over
     rmdir "$d/undoing"
     exit 1
 fi
@@ -95,16 +94,14 @@ exit {_GONE}
 
 @dataclasses.dataclass(frozen=True)
 class Action:
-    """What a fault does on one machine.
-
-    The scripts find their own directory on the machine in ``$d``.
+    """The shell scripts of a fault for one machine; they find their own directory there in ``$d``.
 
     Attributes:
         host: the machine.
-        inject: brings it about; run with ``set -e``. Status 77 means that the machine cannot.
-        undo: undoes it; may run twice, and when only a part was brought about.
-        check: status 0 if the fault is effective; nothing to check if empty.
-        lives_in_kernel: whether it goes when the machine loses its power: rules of a firewall do, files do not.
+        inject: run with ``set -e``; status 77 means that the machine does not support it.
+        undo: may run twice, and after a partial injection.
+        check: status 0 if the fault is effective; empty if there is nothing to check.
+        lives_in_kernel: whether it is lost with the machine's power: firewall rules are, files are not.
     """
 
     host: Host
@@ -115,7 +112,7 @@ class Action:
 
 
 class Renewal(enum.Enum):
-    """How a machine answers a sign of life."""
+    """The result of a renewal."""
 
     STAYS = "it is in force"
     GONE = "it has been undone"
@@ -123,7 +120,7 @@ class Renewal(enum.Enum):
 
 
 def combined(actions: Sequence[Action]) -> Action:
-    """Several actions on the same machine as one; undone in the opposite order."""
+    """Combine actions on the same machine; they are undone in reverse order."""
     undoings = [f"(\n{action.undo}\n) || failed=1" for action in reversed(actions)]
     return Action(
         actions[0].host,
@@ -135,12 +132,9 @@ def combined(actions: Sequence[Action]) -> Action:
 
 
 class DeadManSwitch:
-    """One action in force on a machine, with its script.
+    """An action in force on a machine, undone by a script there once nobody renews it for ``ttl`` seconds.
 
-    Args:
-        action: what is done.
-        token: letters and digits that no other fault on the machine has.
-        ttl: seconds without a sign of life after which the machine undoes it by itself.
+    The token identifies it among all faults of the machine: letters and digits.
     """
 
     def __init__(self, action: Action, token: str, ttl: float) -> None:
@@ -152,24 +146,24 @@ class DeadManSwitch:
         self._has_leftovers = False
 
     def inject(self) -> None:
-        """Bring the fault about; blocks until it is there.
+        """Run the injecting script; blocks until it is done.
 
         Raises:
-            FaultUnavailable: the machine cannot; nothing has changed.
-            FaultError: it failed, and what had been done was undone.
+            FaultUnavailable: the machine does not support it; nothing has changed.
+            FaultError: it failed and was undone.
         """
         self.host.ask(self._installation(), "bringing about the fault")
 
     def renew(self) -> Renewal:
-        """Let it stay for another time to live; returns whether it was still there."""
+        """Extend it by another time to live."""
         status = self.host.run(f"{self._d()}{_RENEW}").exit_status
         return {0: Renewal.STAYS, _ORPHANED: Renewal.ORPHANED}.get(status, Renewal.GONE)
 
     def inject_again(self) -> None:
-        """Put it back, with a new script, on a machine that was off in the meantime; what lies in files is there yet.
+        """Start a new script on a machine that was off, and inject again what does not survive that.
 
         Raises:
-            FaultUnavailable: the machine cannot any more.
+            FaultUnavailable: the machine does not support it any more.
             FaultError: it failed.
         """
         if not self.action.lives_in_kernel:
@@ -179,23 +173,20 @@ class DeadManSwitch:
         self.host.ask(remove_leftovers + self._installation(), "bringing the fault about again")
 
     def undo(self) -> bool:
-        """Undo it, unless the machine has done so; blocks until it is undone.
-
-        Returns:
-            Whether it was still there to be undone.
+        """Undo it and wait for that; returns ``False`` if the machine had already done so.
 
         Raises:
             FaultError: it could not be undone.
         """
-        # Asked first: a connection to a machine without power may take its time to break
+        # Checked first: a connection to a machine without power may take long to break
         if not (self.action.lives_in_kernel and self.host.is_off):
             return undo_now(self.host, self.token)
-        # It went with the power; what is left of its files can be reached when the machine is on again
+        # It was lost with the power; its files can be reached when the machine is on again
         self._has_leftovers = True
         return False
 
     def remove_leftovers(self) -> None:
-        """Remove what could not be removed while the machine was off."""
+        """Remove the files that could not be removed while the machine was off."""
         if self._has_leftovers:
             self._has_leftovers = False
             undo_now(self.host, self.token)
@@ -221,7 +212,7 @@ class DeadManSwitch:
 
     def _watch(self) -> str:
         clean = "env -i" + ' PATH="$PATH"'
-        # A session of its own and no inherited environment: what ends the processes of a test spares this one
+        # A session of its own and no inherited environment, so that killing the processes of a test spares this one
         starter = f"{clean} setsid" if "setsid" in self.host.facts.tools else clean
         return f'{starter} sh "$d/watch" "$d" {self.ttl} </dev/null >/dev/null 2>&1 &\necho $! >"$d/watcher"\n'
 
@@ -235,20 +226,13 @@ class DeadManSwitch:
             f'[ "$status" -eq 0 ] && exit 0\n'
             'watcher=$(cat "$d/watcher")\n'
             'sh "$d/undo" >/dev/null 2>&1\nmv "$d" "$d-gone"\nrm -rf "$d-gone"\n'
-            # What it would undo a second time may be another fault's by then
+            # Undoing it a second time might hit another fault
             'kill -KILL "$watcher" 2>/dev/null\nexit "$status"\n'
         )
 
 
 def undo_now(host: Host, token: str) -> bool:
-    """Undo what was done to a machine, unless that has been done; blocks until it is undone.
-
-    Args:
-        host: the machine.
-        token: of the action.
-
-    Returns:
-        Whether it was still there to be undone.
+    """Undo the action with this token and wait for that; returns ``False`` if the machine had already done so.
 
     Raises:
         FaultError: it could not be undone.
@@ -269,6 +253,6 @@ def _file(name: str, content: str) -> str:
 
 
 def refusing(command: str, reason: str) -> str:
-    """A command whose failure means that the machine cannot, for the given reason and what the command says."""
+    """Wrap a command whose failure means that the machine does not support the fault, with a reason and its output."""
     quoted = shlex.quote(reason)
     return f'said=$({command} 2>&1) || {{ echo {quoted}: "$said" >&2; exit {UNAVAILABLE}; }}'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Limits through control groups, of the kernel's first and second kind."""
+"""Limits through control groups, versions 1 and 2."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ducktape.faults.engine.validation import in_sandbox
 from ducktape.faults.errors import FaultUnavailable
 from ducktape.faults.processes import Processes
 
-# Finds the group of all groups of a controller
+# Finds the root group of a controller
 _BASE = r"""
 base=$(awk -v c="$controller" '$3 == "cgroup" && index("," $4 ",", "," c ",") { print $2; exit }' /proc/mounts)
 kind=1
@@ -47,7 +47,7 @@ done
 _MOVE_BACK = r"""
 group=$base/dt-$token
 [ -d "$group" ] || exit 0
-# Another fault that began later found them here: it takes them back to where they were before both
+# A later fault found them here: it shall move them back to where they were before both
 while read -r pid was; do
     for other in "${d%/*}"/dt-fault-*; do
         [ "$other" != "$d" ] && grep -qx "$pid /dt-$token" "$other/moved" 2>/dev/null || continue
@@ -60,7 +60,7 @@ done <"$d/moved"
 tries=0
 while [ "$tries" -lt 20 ]; do
     for pid in $(cat "$group/cgroup.procs"); do
-        # Children that came later go where the first one came from
+        # Younger children go where the first process came from
         was=$(sed -n "s/^$pid //p" "$d/moved")
         [ -n "$was" ] || was=$(sed -n '1s/^[0-9]* //p' "$d/moved")
         echo "$pid" >"$base$was/cgroup.procs" 2>/dev/null || echo "$pid" >"$base/cgroup.procs" 2>/dev/null
@@ -72,7 +72,7 @@ done
 exit 1
 """
 
-# Another fault that began later found what this one had made: it goes back to what was before both
+# A later fault found the values of this one: it shall restore those from before both
 _HAND_ON = r"""
     for other in "${d%/*}"/dt-fault-*; do
         if [ "$other" != "$d" ] && cmp -s "$d/$name.made" "$other/$name.was"; then
@@ -85,14 +85,7 @@ _HAND_ON = r"""
 
 @dataclasses.dataclass(frozen=True)
 class Limit:
-    """What is written into a control group.
-
-    Attributes:
-        controller: its name in the first kind of control groups.
-        modern: its name in the second kind.
-        classic_files: files and their contents, in the first kind.
-        modern_files: the same in the second kind.
-    """
+    """The values to write into a control group: controller and files with their content, for versions 1 and 2."""
 
     controller: str
     modern: str
@@ -101,17 +94,9 @@ class Limit:
 
 
 def action_for(host: Host, node: Any, processes: Processes | None, limit: Limit, token: str) -> Action:
-    """What puts a limit into force.
+    """Return the action that applies a limit to a node, or to some processes of it.
 
-    A node of the sandbox is a group already, which lies on the driver's machine. Elsewhere the processes move into a
-    group of their own.
-
-    Args:
-        host: the machine of the node.
-        node: the node.
-        processes: those that are meant; not needed in the sandbox.
-        limit: what to write.
-        token: makes the name of the group its own.
+    A node of the sandbox already has a group, on the driver's machine. Elsewhere the processes move into a new one.
 
     Raises:
         FaultUnavailable: there is no such group.
@@ -141,7 +126,7 @@ def _of_group(host: Host, group: str, limit: Limit) -> Action:
     inject.append('[ -n "$found" ] || { echo "its control group has no such limit" >&2; exit 77; }')
     undo = [f"group={shlex.quote(group)}"]
     for name, value in (*limit.classic_files, *limit.modern_files):
-        # A list of devices has no line for what is without limit, so that is said in words
+        # A list of devices has no line for an unlimited one, so the unlimited value is spelled out
         none = shlex.quote(_without_limit(name, value))
         undo.append(
             f'if [ -e "$d/{name}.was" ] && [ -e "$group/{name}" ]; then\n'

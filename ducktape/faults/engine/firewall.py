@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Packets that are dropped or handed over, as rules of nftables or of iptables."""
+"""Drops packets by rules of nftables or iptables."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _HOOKS = {IN: ("input", "INPUT", "iif"), OUT: ("output", "OUTPUT", "oif")}
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """Packets that are lost.
+    """The packets to drop.
 
     Attributes:
-        hook: ``in`` for those that arrive, ``out`` for those that are sent.
-        peers: addresses at the other end; without any, everybody but the machine itself and, over SSH, the driver.
-        port: their destination, of TCP and UDP; ``None`` is any, of any protocol.
-        probability: of the loss of a packet.
+        hook: ``in`` for received packets, ``out`` for sent ones.
+        peers: addresses at the other end; by default all but the machine itself and, over SSH, the driver.
+        port: destination port of TCP and UDP; ``None`` is any port of any protocol.
+        probability: of dropping a packet.
     """
 
     hook: str
@@ -35,15 +35,10 @@ class Rule:
 
 
 def action_for(host: Host, rules: Iterable[Rule], token: str) -> Action:
-    """What puts rules into force on a machine.
-
-    Args:
-        host: the machine.
-        rules: in any order.
-        token: makes the names of tables and chains its own.
+    """Return the action that applies rules; the token makes the names of tables and chains unique.
 
     Raises:
-        FaultUnavailable: the machine has no firewall that works.
+        FaultUnavailable: the machine has no working firewall.
     """
     host.need_root("dropping packets")
     host.need_own_network()
@@ -61,13 +56,13 @@ def action_for(host: Host, rules: Iterable[Rule], token: str) -> Action:
 
 
 def by_family(addresses: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Addresses of version 4 and of version 6."""
+    """Split addresses into IPv4 and IPv6."""
     versions = [ipaddress.ip_address(address) for address in addresses]
     return [str(v) for v in versions if v.version == 4], [str(v) for v in versions if v.version == 6]
 
 
 def nft_action(host: Host, rules: list[Rule], token: str) -> Action:
-    """The rules for nftables, in a table of their own."""
+    """Return the rules for nftables, in a table of their own."""
     table = f"dt_{token}"
     lines = []
     for hook in (IN, OUT):
@@ -99,7 +94,7 @@ def _nft_rule(host: Host, rule: Rule) -> list[str]:
         fours, sixes = by_family(rule.peers)
         families = (("ip", fours), ("ip6", sixes))
         return [f"{family} {side} {{ {', '.join(some)} }} {port}{end}" for family, some in families if some]
-    # Negative conditions rather than rules that accept: those would spare packets from the other rules, too
+    # Negated conditions rather than accepting rules, which would exempt packets from the other rules too
     lines = [f'{_HOOKS[rule.hook][2]}name != "lo" {port}']
     if host.facts.control is not None:
         address, ssh_port = host.facts.control
@@ -111,7 +106,7 @@ def _nft_rule(host: Host, rule: Rule) -> list[str]:
 
 
 def iptables_action(host: Host, rules: list[Rule], token: str) -> Action:
-    """The rules for iptables, in chains of their own."""
+    """Return the rules for iptables, in chains of their own."""
     inject, undo, check = [], [], []
     for tool, version in (("iptables", 4), ("ip6tables", 6)):
         if tool not in host.facts.works:
@@ -132,7 +127,7 @@ def iptables_action(host: Host, rules: list[Rule], token: str) -> Action:
 
 
 def undo_chain(call: str, builtin: str, chain: str) -> list[str]:
-    """Commands that remove a chain of iptables and what leads to it."""
+    """Return the commands that remove a chain of iptables and the jumps to it."""
     return [
         f"while {call} -D {builtin} -j {chain} 2>/dev/null; do :; done",
         f"{call} -F {chain} 2>/dev/null",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A machine as faults see it: a shell with as many rights as are to be had, and what is known of the machine."""
+"""The machine that a fault acts on: a shell with root rights if possible, and facts about the machine."""
 
 from __future__ import annotations
 
@@ -53,19 +53,19 @@ exit 0
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """What a machine says of itself.
+    """Properties of a machine.
 
     Attributes:
-        rights: ``root``, ``sudo``, or nothing for an ordinary user.
-        tools: programs that are there.
-        works: those among the firewalls that can be used.
-        control: address of the driver and port of the SSH server, by which the driver reaches the machine; or ``None``.
-        boot_id: the same for all that share a kernel.
-        is_container: it shares the clock of another machine.
-        addresses: by which other machines reach it.
-        network: the same for all that share addresses, ports and firewall with it, on the same kernel.
-        device: of the default route, or of some network.
-        processes: the same for all that see the same processes, on the same kernel.
+        rights: ``root``, ``sudo``, or empty for an ordinary user.
+        tools: installed programs.
+        works: usable firewalls.
+        control: address of the driver and port of the SSH server; ``None`` without SSH.
+        boot_id: identifies the running kernel.
+        is_container: whether it shares the clock of another machine.
+        addresses: under which other machines reach it.
+        network: identifies the network namespace.
+        device: of the default route, or of any network.
+        processes: identifies the process namespace.
     """
 
     rights: str = ""
@@ -81,7 +81,7 @@ class Facts:
 
 
 def parse_facts(listing: str) -> Facts:
-    """Understand what the questions of this module are answered with."""
+    """Parse the output of the script that collects facts."""
     found: dict[str, list[str]] = {}
     for line in listing.splitlines():
         key, _, value = line.partition(" ")
@@ -103,7 +103,7 @@ def parse_facts(listing: str) -> Facts:
 
 
 def _is_connection(words: list[str]) -> bool:
-    # A server that was not reached over a network says UNKNOWN
+    # A server not reached over a network reports UNKNOWN
     return len(words) == 4 and _is_address(words[0].removeprefix("::ffff:")) and words[3].isdecimal()
 
 
@@ -115,14 +115,7 @@ def _is_address(text: str) -> bool:
 
 
 class Host:
-    """A machine on which a fault does something.
-
-    Args:
-        transport: runs commands on it.
-        name: for texts.
-        address: one more by which others reach it.
-        account: by which it is known whether it is on; ``None`` if it is not known.
-    """
+    """A machine on which a fault acts; ``address`` is one more under which others reach it."""
 
     def __init__(self, transport: Transport, name: str, address: str | None = None, account: Any = None) -> None:
         self.transport = transport
@@ -132,7 +125,7 @@ class Host:
 
     @classmethod
     def of(cls, node: Any) -> Host:
-        """The machine of a node.
+        """Return the machine of a node.
 
         Raises:
             FaultUnavailable: it does not run Linux.
@@ -140,7 +133,7 @@ class Host:
         account = node.account
         if getattr(account, "operating_system", "linux") != "linux":
             raise FaultUnavailable(f"{account.hostname} does not run Linux, and faults are for Linux machines")
-        # Not one that was looked up: behind a forwarded port it is that of the driver
+        # Not an address that was looked up: behind a forwarded port that is the driver's
         given = "assigned_address" if hasattr(type(account), "assigned_address") else "externally_routable_ip"
         address = getattr(account, given, None)
         return cls(account.transport, str(account.hostname), address, account)
@@ -150,7 +143,7 @@ class Host:
 
     @functools.cached_property
     def facts(self) -> Facts:
-        """What the machine says of itself; asked once, blocks for that time."""
+        """Facts about the machine, collected once; blocks for a round trip."""
         done = self._run("sh -s", _FACTS)
         if done.exit_status != 0:
             raise FaultError(f"{self.name} does not say what it offers: {_message_of(done)}")
@@ -158,7 +151,7 @@ class Host:
 
     @property
     def is_off(self) -> bool:
-        """Whether it is a node of the sandbox that has no power, or is gone; of others nobody knows."""
+        """Whether it is a node of the sandbox without power; always ``False`` for other machines."""
         if getattr(self._account, "is_sandbox", False) is not True:
             return False
         try:
@@ -168,26 +161,26 @@ class Host:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """All addresses by which other machines reach this one."""
+        """All addresses under which other machines reach this one."""
         known = (self._address,) if self._address and _is_address(self._address) else ()
         return tuple(dict.fromkeys((*known, *self.facts.addresses)))
 
     def need_root(self, what_for: str) -> None:
-        """Make sure that there are the rights of root.
+        """Require root rights.
 
         Raises:
-            FaultUnavailable: there are not.
+            FaultUnavailable: there are none.
         """
         if not self.facts.rights:
             raise FaultUnavailable(f"{self.name}: {what_for} needs root or sudo without a password")
 
     def need_own_network(self) -> None:
-        """Make sure that the machine's network is not that of the driver, whose user works there, too.
+        """Require a network other than that of the driver's machine.
 
         Raises:
-            FaultUnavailable: it is.
+            FaultUnavailable: it is the driver's.
         """
-        if self.facts.network and (self.facts.boot_id, self.facts.network) == (_own_boot_id(), _own("net")):
+        if self.facts.network and (self.facts.boot_id, self.facts.network) == (own_boot_id(), _own("net")):
             raise FaultUnavailable(
                 f"{self.name} has the network of the driver's machine, which would be cut off with everything on it; "
                 "nodes of the sandbox have their own"
@@ -195,23 +188,23 @@ class Host:
 
     @property
     def shares_processes(self) -> bool:
-        """Whether the test's own process, and all others of the driver's machine, are among those of this machine."""
+        """Whether the processes of this machine include those of the driver's machine."""
         return bool(self.facts.processes) and (self.facts.boot_id, self.facts.processes) == (
-            _own_boot_id(),
+            own_boot_id(),
             _own("pid"),
         )
 
     def need_tool(self, tool: str, package: str) -> None:
-        """Make sure that a program is there.
+        """Require a program.
 
         Raises:
-            FaultUnavailable: it is not.
+            FaultUnavailable: it is not installed.
         """
         if tool not in self.facts.tools:
             raise FaultUnavailable(f"{self.name} has no {tool} (Debian's package {package})")
 
     def run(self, script: str) -> Completed:
-        """Run a shell script with as many rights as are to be had; blocks until it ends."""
+        """Run a shell script as root if possible; blocks until it ends."""
         command = "sudo -n sh -s" if self.facts.rights == "sudo" else "sh -s"
         return self._run(command, SEARCH_PATH + script)
 
@@ -219,8 +212,8 @@ class Host:
         """Return the output of a shell script.
 
         Args:
-            script: its exit status 77 means that the machine cannot; its error output says why.
-            what: it does, for the text of an error.
+            script: exit status 77 means that the machine does not support the fault, for the reason on stderr.
+            what: description of the script for errors.
 
         Raises:
             FaultUnavailable: status 77.
@@ -248,7 +241,8 @@ def _own(kind: str) -> str:
         return ""
 
 
-def _own_boot_id() -> str:
+def own_boot_id() -> str:
+    """Return the identifier of the running kernel of this machine; empty where there is none."""
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             return file.read().strip()

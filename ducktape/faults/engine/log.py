@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happened to the nodes of one test, and when: for its log, for ``events.json`` and for the report."""
+"""The log of the faults of one test, for ``events.json`` and the report."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ EVENTS_FILE = "events.json"
 
 
 class Recordable(Protocol):
-    """What the record needs of a fault."""
+    """What the log needs of a fault; see :class:`ducktape.faults.fault.Fault`."""
 
     def heal(self) -> Any:
         """Undo it."""
 
     def to_json(self) -> Any:
-        """Return what reports say of it."""
+        """Return the record for reports."""
 
     def power_returned(self, node: Any) -> None:
-        """Do what there is to do when a node has its power back."""
+        """Restore the fault on a node whose power is back."""
 
 
 class FaultLog:
     """The faults of one test.
 
     Args:
-        directory: of the test's results, for ``events.json``; without one there is no file.
+        directory: the test's results directory, for ``events.json``; ``None`` writes no file.
     """
 
     def __init__(self, directory: str | None = None) -> None:
@@ -45,15 +45,11 @@ class FaultLog:
         return f"<FaultLog of {self._directory}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # It may hang on an account that goes to another process, where it begins anew
+        # An account that is sent to another process takes its log along, which starts empty there
         return type(self), (self._directory,)
 
     def note(self, fault: Recordable) -> None:
-        """Remember a fault, and write down how it is with all of them now.
-
-        Args:
-            fault: that has just been injected, become effective, or healed.
-        """
+        """Record that a fault was injected, became effective or was healed; rewrites the file."""
         with self._lock:
             if fault not in self._faults:
                 self._faults.append(fault)
@@ -62,18 +58,14 @@ class FaultLog:
             write_events(self._directory, self._to_json())
 
     def power_returned(self, node: Any) -> None:
-        """Tell the faults that a node has its power back; blocks until those in force are so there, too.
-
-        Args:
-            node: which is on again, and on which nothing has been started yet.
-        """
+        """Restore all faults in force on a node whose power is back; blocks until that is done."""
         with self._lock:
             faults = list(self._faults)
         for fault in faults:
             fault.power_returned(node)
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Return all faults in the order of their injection; times are Unix seconds, ``None`` for what has not been."""
+        """Return the records of all faults in the order of their injection."""
         with self._lock:
             return self._to_json()
 
@@ -81,10 +73,9 @@ class FaultLog:
         return [dict(jsonable(fault.to_json())) for fault in self._faults]
 
     def heal_all(self) -> list[str]:
-        """Heal whatever is still in force, the youngest first; returns what went wrong, one line each.
+        """Heal all faults in force, the newest first; returns the errors, one line each.
 
-        To be called at the end of a test, before its services are stopped: they would not stop while they are paused
-        or cut off.
+        Called at the end of a test, before its services are stopped: paused or isolated ones would not stop.
         """
         with self._lock:
             faults = list(reversed(self._faults))
@@ -98,13 +89,8 @@ class FaultLog:
 
 
 def write_events(directory: str, faults: list[dict[str, Any]]) -> None:
-    """Write the file of a test that tells of its faults.
-
-    Args:
-        directory: of the test's results; made if it is not there.
-        faults: ready for JSON, in the order of their injection.
-    """
-    # A full disk costs the file; the report has it all the same
+    """Write the records of faults into ``events.json`` of a test's results directory."""
+    # On a full disk the file is missing; the report has the faults all the same
     with contextlib.suppress(OSError):
         os.makedirs(directory, exist_ok=True)
         text = strict_dumps({"faults": faults}, indent=1)
@@ -112,11 +98,11 @@ def write_events(directory: str, faults: list[dict[str, Any]]) -> None:
 
 
 def log_of(nodes: list[Any]) -> FaultLog:
-    """The log of the test that uses some nodes; one that writes nothing if they are not known to belong to a test."""
+    """Return the log of the test that owns the nodes, or one without a file if no test is known to."""
     logs = [getattr(node.account, "fault_log", None) for node in nodes]
     found = next((log for log in logs if isinstance(log, FaultLog)), None) or FaultLog()
     for node, log in zip(nodes, logs, strict=True):
-        # By which it learns when the node is switched off and on
+        # So that the log is notified when the power of the node returns
         if log is None and in_sandbox(node):
             node.account.fault_log = found
     return found

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Slow links: delay, jitter, loss and a limited rate of what nodes send."""
+"""Slow links: delay, jitter, loss and a limited rate of sent packets."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ducktape.faults.errors import FaultUnavailable
 
 _UNITS = {"": 1, "bit": 1, "kbit": 10**3, "mbit": 10**6, "gbit": 10**9, "bps": 8, "kbps": 8000, "mbps": 8 * 10**6}
 _DEVICES = "sed -n 's/^ *\\([^ ]*\\):.*/\\1/p' /proc/net/dev\n"
-# Tried on a network that exists for this command only
+# Tried in a temporary network namespace
 _HAS_NETEM = "unshare --net tc qdisc add dev lo root netem delay 1ms 2>&1"
 
 
 class Slowness(ScriptedFault):
-    """Nodes whose packets take longer, get lost, or come at a limited rate."""
+    """Nodes whose packets are delayed, lost, or limited in rate."""
 
     kind = "slow"
 
@@ -53,7 +53,7 @@ class Slowness(ScriptedFault):
             return self._shaper(host, f"netem {' '.join(self._netem_words())}")
         parts = []
         if self._rate:
-            burst = max(3000, self._rate // 8 // 100)  # bytes that the kernel's clock lets pass at once
+            burst = max(3000, self._rate // 8 // 100)  # bytes per tick of the kernel's clock
             parts.append(self._shaper(host, f"tbf rate {self._rate}bit burst {burst} latency 400ms"))
         if self._loss:
             parts.append(firewall.action_for(host, [firewall.Rule(firewall.OUT, probability=self._loss)], self.token))
@@ -75,7 +75,7 @@ class Slowness(ScriptedFault):
         device = self._device or host.facts.device
         if not device:
             raise FaultUnavailable(f"{host.name} has no network device with an address")
-        # The number tells this queue from any other, also when it is to be removed
+        # The handle identifies this queue, also for its removal
         handle = f"{int(self.token[:3], 16) + 0x1000:x}:"
         dev = shlex.quote(device)
         present = f"tc qdisc show dev {dev} | grep -E '^qdisc [^ ]+ {handle} '"
@@ -94,7 +94,7 @@ class Slowness(ScriptedFault):
 
 
 def bits_per_second(rate: float | str) -> int:
-    """Understand a rate: a number of bits per second, or a text such as ``"512kbit"`` or ``"10mbit"``."""
+    """Parse a rate: bits per second, or a text such as ``"512kbit"`` or ``"10mbit"``."""
     match = re.fullmatch(r"\s*([0-9.]+)\s*([a-z]*)\s*", str(rate).lower())
     if match is None or match[2] not in _UNITS:
         raise ValueError(f"{rate!r} is not a rate: give bits per second, or a text such as '512kbit' or '10mbit'")
@@ -114,9 +114,9 @@ def slow(
     device: str | None = None,
     ttl: float = TTL_SEC,
 ) -> Slowness:
-    """Make the links of nodes slow, for what they send.
+    """Slow down the packets that nodes send.
 
-    Where the kernel has no netem, a delay is that of what they receive; round trips take the same time.
+    Where the kernel has no netem, received packets are delayed instead; round trips take the same time.
 
     Args:
         node: a node, a service, or a list of nodes.
@@ -124,12 +124,12 @@ def slow(
         jitter: seconds that the delay varies up and down.
         loss: probability of the loss of a packet, up to 1.
         rate: bits per second, or a text such as ``"512kbit"``.
-        device: name of the network device; found out by default.
-        ttl: seconds after which the nodes undo it by themselves if the test does not live to do it.
+        device: name of the network device; by default that of the default route.
+        ttl: seconds after which the nodes undo it by themselves unless the test renews it.
 
     Raises:
-        TypeError: what is to be a number is none.
-        ValueError: an argument makes no sense.
+        TypeError: an argument is not a number.
+        ValueError: an argument is out of range.
     """
     for name, value in (("delay", delay), ("jitter", jitter)):
         need_number(value, name, "seconds")

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Delay without the kernel's netem: packets wait in a queue of the firewall until a small program lets them go.
+"""Delays packets without the kernel's netem: a small program holds them in a queue of the firewall.
 
-What waits is what a machine receives. What it sends would wait just as well, but the kernel's TCP has only two packets
-or so of its own in a queue at a time, so that a connection would creep. For a round trip there is no difference.
+Received packets are delayed. Sent ones could be, too, but the kernel's TCP allows itself about two packets in a queue,
+so connections would be throttled. Round trips take the same time.
 
-The program needs Python 3 on the machine and nothing else. The rules say that packets pass when it is not there, so
-its death ends the delay. Its text is self-contained, because it runs where this package is not installed.
+The program needs only Python 3 on the machine. The rules let packets pass when it is not running, so its death ends
+the delay. It is self-contained because this package is not installed there.
 """
 
 from __future__ import annotations
@@ -102,13 +102,13 @@ while True:
             pass  # more packets than room: the kernel lets those pass
 """
 
-# The newer iptables keeps its rules in tables of nftables, makes those that it needs, and leaves them
+# iptables-nft creates the tables that it needs in nftables and leaves them behind
 _NOTE_TABLES = """
 for family in ip ip6; do
     nft list table $family mangle >/dev/null 2>&1 || : >"$d/made-$family"
 done
 """
-# Only without a rule: others may have found the table useful since
+# Only if empty: others may have added rules since
 _REMOVE_TABLES = """
 for family in ip ip6; do
     [ -e "$d/made-$family" ] || continue
@@ -119,15 +119,10 @@ done
 
 
 def action_for(host: Host, *, delay: float, jitter: float, token: str) -> Action:
-    """What delays the packets that a machine receives.
-
-    Args:
-        host: the machine.
-        delay, jitter: seconds.
-        token: makes the names of chains its own.
+    """Return the action that delays received packets, by seconds.
 
     Raises:
-        FaultUnavailable: the machine lacks what it takes.
+        FaultUnavailable: the machine lacks iptables or Python.
     """
     lacking = [name for name in ("iptables",) if name not in host.facts.works]
     lacking += [name for name in ("python3",) if name not in host.facts.tools]
@@ -140,7 +135,7 @@ def action_for(host: Host, *, delay: float, jitter: float, token: str) -> Action
     starter = 'env -i PATH="$PATH" ' + ("setsid " if "setsid" in host.facts.tools else "")
     first = sorted(host.facts.works & {"iptables", "ip6tables"})[0]
     inject = [
-        # A packet that a program has let go is not given to another one: the second would have no effect
+        # A released packet is not queued again, so a second delay would have no effect
         f"if {first} -w 5 -t mangle -S INPUT 2>/dev/null | grep -q ' DT_[0-9a-f]*_q$'; then\n"
         '    echo "its packets are delayed already" >&2; exit 77\nfi',
         f"cat >\"$d/delay.py\" <<'DT_PROGRAM'\n{PROGRAM}DT_PROGRAM",
@@ -152,7 +147,7 @@ def action_for(host: Host, *, delay: float, jitter: float, token: str) -> Action
     if "nft" in host.facts.works:
         inject.append(_NOTE_TABLES)
     for tool in sorted(host.facts.works & {"iptables", "ip6tables"}):
-        # A table in which other rules rarely decide that a packet is done with
+        # A table whose other rules rarely accept or drop packets
         call = f"{tool} -w 5 -t mangle"
         inject.append(refusing(f"{call} -N {chain}", f"{tool} refuses a chain"))
         control = _control_exemption(host, tool)
@@ -162,7 +157,7 @@ def action_for(host: Host, *, delay: float, jitter: float, token: str) -> Action
         inject.append(refusing(f"{call} {target}", "the kernel has no netem, and no queue for packets either"))
         inject.append(refusing(f"{call} -I INPUT 1 -j {chain}", f"{tool} refuses a rule"))
         undo += undo_chain(call, "INPUT", chain)
-    # Without the file the program lets go of what it holds, and ends
+    # Without this file the program releases its packets and ends
     undo += [_REMOVE_TABLES, 'rm -f "$d/ready"']
     return Action(host, "\n".join(inject), "\n".join(undo), '[ -e "$d/ready" ]', lives_in_kernel=True)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The faults of a test whose process is dead: known from ``events.json``, and healed by another process."""
+"""Heals the faults of a test whose process is dead, as recorded in ``events.json``."""
 
 from __future__ import annotations
 
@@ -23,11 +23,7 @@ _TOKEN = re.compile(r"[0-9a-f]+n\d+")
 
 
 def recorded_faults(directory: str) -> list[dict[str, Any]]:
-    """Return what was noted of the faults of a test; nothing if there were none, or if it cannot be read.
-
-    Args:
-        directory: of the test's results.
-    """
+    """Return the records of faults in a test's results directory; empty if there are none or they are unreadable."""
     with contextlib.suppress(OSError, ValueError, RecursionError):
         content = json.loads(read_start(os.path.join(directory, EVENTS_FILE), _MOST_OF_FAULTS))
         faults = content.get("faults") if isinstance(content, dict) else None
@@ -36,14 +32,14 @@ def recorded_faults(directory: str) -> list[dict[str, Any]]:
 
 
 def heal_remaining(directory: str, nodes: Iterable[Any]) -> list[str]:
-    """Heal what a dead test has left in force, the youngest first; blocks until the nodes have done so.
+    """Heal the faults that a dead test left in force, the newest first, and record that.
 
     Args:
-        directory: of the test's results; what was healed is noted there.
-        nodes: of the test.
+        directory: the test's results directory.
+        nodes: those of the test.
 
     Returns:
-        What went wrong, one line each. The nodes undo that by themselves when its time to live is over.
+        The errors, one line each. The nodes undo those faults by themselves at the end of their time to live.
     """
     faults = recorded_faults(directory)
     by_name: dict[str, list[Any]] = {}
@@ -73,7 +69,7 @@ def _heal(fault: Mapping[str, Any], by_name: Mapping[str, list[Any]]) -> None:
                 node.power_on()
     for name, token in fault.get("undo") or ():
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-            continue  # nothing that this package has written
-        # Nodes with the same name may be several machines: where there is no such script, nothing happens
+            continue  # not written by this package
+        # Several machines may have the same name; without the script nothing happens
         for node in by_name.get(name, ()):
             undo_now(Host.of(node), token)

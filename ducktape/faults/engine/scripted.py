@@ -119,9 +119,7 @@ class ScriptedFault(Fault):
             for switch in switches:
                 try:
                     self._renew_switch(switch, stopped)
-                except (
-                    Exception
-                ) as error:  # the node may be unreachable for a short time
+                except Exception as error:  # the node may be unreachable for a short time
                     self._log(logging.WARNING, f"could not be renewed on {switch.host.name}: {reason_of(error)}")
 
     def _renew_switch(self, switch: DeadManSwitch, stopped: threading.Event) -> None:
