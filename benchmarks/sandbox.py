@@ -165,8 +165,8 @@ def _by_name(made: float, destroyed: float, commands: Sequence[float], weight: f
 
 def _resident_kib(cluster: SandboxCluster) -> float:
     """What the process that holds the nodes, and the nodes, take of the memory, shared pages in equal parts."""
-    assert cluster._keeper is not None
-    keeper = cluster._keeper.pid
+    assert cluster._supervisor is not None
+    keeper = cluster._supervisor.pid
     children = Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()
     total = 0.0
     for pid in (str(keeper), *children):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ducktape.utils.support.lazy import Deferred, DeferringDict
+from ducktape.utils.support.lazy import Lazy, LazyDict
 
 if TYPE_CHECKING:
     import jinja2
@@ -49,7 +49,7 @@ class TemplateRenderer:
             template = template_engine.compile_text(template)
         if not hasattr(template, "render"):
             raise TypeError(f"Expected a text or an object with a method render, not {type(template).__name__}")
-        variables = DeferringDict(self._get_ctx())
+        variables = LazyDict(self._get_ctx())
         variables.update(kwargs)
         return template_engine.render(template, variables)
 
@@ -83,13 +83,13 @@ class TemplateRenderer:
 
     def _get_ctx(self) -> dict[str, Any]:
         cls = type(self)
-        variables = DeferringDict()
+        variables = LazyDict()
         for name in dir(cls):
             try:
                 value = getattr(cls, name)
             except AttributeError:  # descriptors of user code may exist on instances only
                 continue
-            variables[name] = Deferred(self, name) if isinstance(value, (property, cached_property)) else value
+            variables[name] = Lazy(self, name) if isinstance(value, (property, cached_property)) else value
         variables.update(vars(self))
         return variables
 

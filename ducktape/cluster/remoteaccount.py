@@ -20,7 +20,7 @@ from ducktape.cluster.account.processes import ProcessVerbs
 from ducktape.cluster.ssh.config import RemoteAccountSSHConfig
 from ducktape.cluster.ssh.errors import check_ssh, run_ssh_checks
 from ducktape.cluster.ssh.transport import KEEPALIVE_SEC, IgnoreMissingHostKeyPolicy, SshTransport
-from ducktape.cluster.transport import Transport, framework_commands, innermost
+from ducktape.cluster.transport import Transport, framework_commands, unwrap
 from ducktape.utils.http_utils import HttpMixin
 from ducktape.utils.support.addresses import in_url, resolved
 from ducktape.utils.util import wait_until
@@ -193,7 +193,7 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
         return self.transport.is_local
 
     def _connection(self) -> SshTransport:
-        heart = innermost(self.transport)
+        heart = unwrap(self.transport)
         if not isinstance(heart, SshTransport):
             raise RemoteAccountError(self, f"has no SSH connection, because it works through a {type(heart).__name__}")
         return heart

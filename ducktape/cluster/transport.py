@@ -261,7 +261,7 @@ class TransportWrapper(Transport):
         self.inner.close()
 
 
-def innermost(transport: Transport) -> Transport:
+def unwrap(transport: Transport) -> Transport:
     """The transport at the heart of all wrappers."""
     while isinstance(transport, TransportWrapper):
         transport = transport.inner

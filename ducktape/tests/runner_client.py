@@ -45,7 +45,7 @@ from ducktape.tests.worker.lifecycle import Attempt, InterruptGate, TestRun
 from ducktape.tests.worker.request import CLEAN_UP_STACKS_FILE, STACKS_FILE, STACKS_SIGNAL, CleanUpRequest, RunSettings
 from ducktape.utils.process.spawn import HELD_BACK, release_signals
 from ducktape.utils.process.tree import Family, child_pids, end_processes
-from ducktape.utils.process.watchdog import say_that_ending
+from ducktape.utils.process.watchdog import announce_teardown
 from ducktape.utils.support import strictness
 from ducktape.utils.support.files import NO_ROOM, without_waiting
 from ducktape.utils.support.stable_text import stable_text
@@ -167,7 +167,7 @@ class RunnerClient:
         """Turn SIGTERM into an interrupt of the test, and of the programs that it started on this machine."""
         self.send(Heard())
         if os.getppid() != self.settings.driver_pid:
-            say_that_ending()  # to the one who ends what a dead driver has left
+            announce_teardown()  # to the one who ends what a dead driver has left
         if self.gate.requested:
             return  # it is ending already, and must not be interrupted in its teardown
         self.logger.warning("Received SIGTERM: ending the test, then tearing it down")

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ducktape.cluster.transport import Transport, innermost
+from ducktape.cluster.transport import Transport, unwrap
 
 ODD_TEXT = 'it\'s "quoted", a\nnewline, $HOME `true` \\ * und Grüße 日本'
 
@@ -87,7 +87,7 @@ def test_silence_raises_the_builtin_timeout_and_loses_nothing(transport: Transpo
 
 
 def test_a_timeout_of_zero_takes_what_has_arrived(transport: Transport) -> None:
-    stream = transport.stream("sleep 3", timeout=0.0 if innermost(transport).is_local else 20)
+    stream = transport.stream("sleep 3", timeout=0.0 if unwrap(transport).is_local else 20)
     try:
         stream.settimeout(0)
         with pytest.raises(TimeoutError):

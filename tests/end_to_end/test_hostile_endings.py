@@ -99,7 +99,7 @@ WITHOUT_DESCRIPTORS = """
 def test_a_test_with_much_to_say_ends_although_its_driver_was_killed(tmp_path: Path) -> None:
     with started(tmp_path, suite(tmp_path, LOUD_END)) as program:
         program.wait_for("now it runs")
-        [child] = [each for each in psutil.Process(program.process.pid).children() if each.name() != "dt-guardian"]
+        [child] = [each for each in psutil.Process(program.process.pid).children() if each.name() != "dt-watchdog"]
         program.signal(signal.SIGKILL)
 
         psutil.wait_procs([child], timeout=15)

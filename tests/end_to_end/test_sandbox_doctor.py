@@ -36,7 +36,7 @@ DRIVER = """
 
     cluster = SandboxCluster()
     [node] = cluster.alloc(ClusterSpec.simple_linux(1))
-    print(node.account._keeper.pid, flush=True)
+    print(node.account._supervisor.pid, flush=True)
     for line in sys.stdin:
         print(node.account.ssh_output(line).decode().strip(), flush=True)
     cluster.close()
@@ -55,7 +55,7 @@ class Run:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.keeper = int(self._answer())
+        self.supervisor = int(self._answer())
 
     def ask(self, command: str) -> str:
         """Return what a command in the node says."""
@@ -70,7 +70,7 @@ class Run:
 
     def die(self) -> None:
         """Be killed, while the process that would clean up after it stands still."""
-        os.kill(self.keeper, signal.SIGSTOP)
+        os.kill(self.supervisor, signal.SIGSTOP)
         self.process.kill()
         self.process.wait()
 
@@ -80,7 +80,7 @@ class Run:
         with contextlib.suppress(BrokenPipeError), self.process.stdin, self.process.stdout:
             pass
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self.keeper, signal.SIGCONT)
+            os.kill(self.supervisor, signal.SIGCONT)
         self.process.wait(PATIENCE_SEC)
 
 
@@ -177,24 +177,24 @@ def test_leftovers_of_dead_runs_are_removed_and_living_runs_are_left_alone(
         pytest.skip("other users' runs cannot be ended")
     living, frozen, dead = runs(), runs(), runs()
     living.ask("nohup sleep 4711 </dev/null >/dev/null 2>&1 & echo x > /mnt/x; echo well")
-    os.kill(frozen.keeper, signal.SIGSTOP)
+    os.kill(frozen.supervisor, signal.SIGSTOP)
     dead.die()
-    mine = [line for line in sandbox_leftovers() if str(dead.keeper) in line]
-    assert mine == [f"process {dead.keeper} holds a sandbox, but its run is dead"]
+    mine = [line for line in sandbox_leftovers() if str(dead.supervisor) in line]
+    assert mine == [f"process {dead.supervisor} holds a sandbox, but its run is dead"]
     done = visit(tmp_path)
     assert done.returncode == 0
     removed = done.stdout.partition("Removed, since their runs are dead:\n")[2].splitlines()
     assert f"   {mine[0]}" in removed
-    assert not any(str(run.keeper) in done.stdout for run in (living, frozen))
+    assert not any(str(run.supervisor) in done.stdout for run in (living, frozen))
     until(lambda: _left_of(dead) == [], f"left: {_left_of(dead)}")
-    os.kill(frozen.keeper, signal.SIGCONT)
+    os.kill(frozen.supervisor, signal.SIGCONT)
     assert frozen.ask("hostname") == "node1"
     assert living.ask("echo $(cat /mnt/x; pgrep -c sleep)") == "x 1"
 
 
 def _left_of(run: Run) -> list[str]:
     # Whoever inherited its processes may take leave of them late, and until then they count as there
-    return [line for line in remove_sandbox_leftovers() if str(run.keeper) in line]
+    return [line for line in remove_sandbox_leftovers() if str(run.supervisor) in line]
 
 
 def test_keys_of_dead_runs_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,7 +226,7 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path) -> None:
 
 
 def _sleepers(program: Program) -> list[int]:
-    """What a node runs whose keeper is a child of the program."""
+    """What a node runs whose supervisor is a child of the program."""
     import psutil
 
     with contextlib.suppress(psutil.Error):

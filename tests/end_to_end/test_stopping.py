@@ -111,8 +111,8 @@ def test_an_interrupted_test_is_not_run_again(tmp_path: Path) -> None:
 
 
 def test_a_signal_to_one_test_costs_that_test_alone(running: Program) -> None:
-    # The one beside the tests is the guardian, which ends them should the driver be killed
-    [child] = [each for each in psutil.Process(running.process.pid).children() if each.name() != "dt-guardian"]
+    # The one beside the tests is the watchdog, which ends them should the driver be killed
+    [child] = [each for each in psutil.Process(running.process.pid).children() if each.name() != "dt-watchdog"]
     child.send_signal(signal.SIGTERM)
     running.wait_for("Triggering test 2 of")
     assert running.output.count("torn down") == 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The guardian at work: parents that are real processes, and are killed."""
+"""The watchdog at work: parents that are real processes, and are killed."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ import pytest
 
 from tests.support.program import CHECKOUT, finished, started, suite
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="there is a guardian on Linux alone")
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="there is a watchdog on Linux alone")
 
 # Prints the pids of what is to be looked at, one line each, and "ready"; ends when it is told to on standard input.
 PARENT = """
 import os, signal, subprocess, sys, time
-from ducktape.utils.process.watchdog import Guardian, say_that_ending
+from ducktape.utils.process.watchdog import Watchdog, announce_teardown
 from ducktape.utils.process.tree import Family
 
 def say(*words):
@@ -31,11 +31,11 @@ def say(*words):
 def child(work, mark="mark-of-{number}"):
     pid = os.fork()
     if pid:
-        guardian.watch(pid, mark)
+        watchdog.watch(pid, mark)
         return pid
     os.setsid()
-    if guardian.descriptor >= 0:
-        os.close(guardian.descriptor)
+    if watchdog.descriptor >= 0:
+        os.close(watchdog.descriptor)
     Family(mark, os.getpid()).found()
     try:
         work()
@@ -46,19 +46,19 @@ def sleep():
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     time.sleep(1000)
 
-guardian = Guardian()
-guardian.start()
-say("guardian", guardian.pid)
+watchdog = Watchdog()
+watchdog.start()
+say("watchdog", watchdog.pid)
 {body}
 say("ready")
 sys.stdin.readline() if sys.stdin else time.sleep(1000)
-guardian.stop()
+watchdog.stop()
 say("stopped")
 """
 
 
 class Parent:
-    """A process with a guardian, and the processes that it told of."""
+    """A process with a watchdog, and the processes that it told of."""
 
     def __init__(self, body: str, *, out: int = 1, **options: object) -> None:
         self.mark = f"{os.getpid()}-{time.monotonic_ns()}"
@@ -81,7 +81,7 @@ class Parent:
                 self.told[word] = psutil.Process(int(pid))
 
     def end(self) -> str:
-        """Let it stop its guardian and end; returns the rest of what it printed."""
+        """Let it stop its watchdog and end; returns the rest of what it printed."""
         return str(self.process.communicate("\n", timeout=20)[0])
 
     def kill(self) -> None:
@@ -168,7 +168,7 @@ say("looping_in_c", child(loop_in_c))
 
 def test_children_that_do_not_answer_are_gone_soon_after_their_parent(start: Start) -> None:
     parent = start(STUBBORN)
-    assert sorted(parent.alive()) == ["asleep", "guardian", "looping", "looping_in_c", "stopped"]
+    assert sorted(parent.alive()) == ["asleep", "watchdog", "looping", "looping_in_c", "stopped"]
     parent.kill()
     assert wait_until(lambda: not parent.alive(), 5), parent.alive()
     assert parent.relatives() == []
@@ -192,7 +192,7 @@ say("child", child(family))
 os.read(waiting, 1)
 """
     )
-    assert set(parent.alive()) >= {"child", "same_group", "own_session", "orphan", "guardian"}
+    assert set(parent.alive()) >= {"child", "same_group", "own_session", "orphan", "watchdog"}
     parent.kill()
     assert wait_until(lambda: not parent.alive(), 6), parent.alive()
     assert parent.relatives() == []
@@ -220,7 +220,7 @@ def test_a_child_that_says_it_is_ending_gets_the_time_that_it_needs(start: Start
 from ducktape.utils.process.proc import end_with_parent
 def tear_down():
     def on_sigterm(*_):
-        say_that_ending()
+        announce_teardown()
         time.sleep(5)
         with open("/proc/self/comm") as file:
             name = file.read().strip()
@@ -239,14 +239,14 @@ time.sleep(0.3)
     start_time = time.monotonic()
     parent.kill()
     assert wait_until(lambda: "other" not in parent.alive(), 5)
-    assert "child" in parent.alive() and "guardian" in parent.alive()
+    assert "child" in parent.alive() and "watchdog" in parent.alive()
     assert wait_until(lambda: not parent.alive(), 10), parent.alive()
     # It was not cut short
     assert 4.5 < time.monotonic() - start_time < 9
 
 
 def test_a_child_that_was_forgotten_is_left_alone(start: Start) -> None:
-    parent = start("pid = child(sleep); guardian.forget(pid); say('child', pid)")
+    parent = start("pid = child(sleep); watchdog.forget(pid); say('child', pid)")
     parent.kill()
     assert wait_until(lambda: parent.alive() == ["child"], 5), parent.alive()
 
@@ -279,9 +279,9 @@ def check():
 check()
 """
     )
-    assert parent.alive() == ["guardian"]
+    assert parent.alive() == ["watchdog"]
     assert parent.end().split() == ["stopped", "no_children", str(parent.process.pid)]
-    assert not parent.told["guardian"].is_running()
+    assert not parent.told["watchdog"].is_running()
 
 
 def test_it_leaves_the_children_of_a_living_parent_alone(start: Start) -> None:
@@ -297,8 +297,8 @@ def test_a_signal_to_the_whole_group_does_not_end_it_before_its_parent(start: St
     }
     for sig, parent in parents.items():
         os.killpg(parent.process.pid, sig)
-        parent.told["guardian"].send_signal(sig)
-    assert not wait_until(lambda: any("guardian" not in parent.alive() for parent in parents.values()), 0.3)
+        parent.told["watchdog"].send_signal(sig)
+    assert not wait_until(lambda: any("watchdog" not in parent.alive() for parent in parents.values()), 0.3)
     for parent in parents.values():
         parent.kill()
     assert wait_until(lambda: not any(parent.alive() for parent in parents.values()), 5)
@@ -307,18 +307,18 @@ def test_a_signal_to_the_whole_group_does_not_end_it_before_its_parent(start: St
 def test_a_signal_to_the_parent_does_not_reach_it_through_inherited_handlers(start: Start) -> None:
     parent = start()
     for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        parent.told["guardian"].send_signal(sig)
+        parent.told["watchdog"].send_signal(sig)
     assert parent.end().split() == ["stopped"]
 
 
 def test_it_has_a_name_of_its_own_a_session_of_its_own_and_nothing_open(start: Start) -> None:
     parent = start("files = [open('/dev/null') for _ in range(20)]")
-    guardian = parent.told["guardian"]
-    assert wait_until(lambda: guardian.name() == "dt-guardian", 5)
-    assert wait_until(lambda: len(os.listdir(f"/proc/{guardian.pid}/fd")) == 4, 5)
-    assert os.getsid(guardian.pid) == guardian.pid
+    watchdog = parent.told["watchdog"]
+    assert wait_until(lambda: watchdog.name() == "dt-watchdog", 5)
+    assert wait_until(lambda: len(os.listdir(f"/proc/{watchdog.pid}/fd")) == 4, 5)
+    assert os.getsid(watchdog.pid) == watchdog.pid
     descriptors = {
-        int(name): os.readlink(f"/proc/{guardian.pid}/fd/{name}") for name in os.listdir(f"/proc/{guardian.pid}/fd")
+        int(name): os.readlink(f"/proc/{watchdog.pid}/fd/{name}") for name in os.listdir(f"/proc/{watchdog.pid}/fd")
     }
     assert {number: descriptors.pop(number) for number in (0, 1, 2)} == dict.fromkeys((0, 1, 2), os.devnull)
     [(_, pipe)] = descriptors.items()
@@ -326,7 +326,7 @@ def test_it_has_a_name_of_its_own_a_session_of_its_own_and_nothing_open(start: S
 
 
 def test_whoever_reads_the_output_of_its_parent_does_not_wait_for_it(start: Start) -> None:
-    """The children and their guardian live on for seconds; the pipe of the parent ends with the parent."""
+    """The children and their watchdog live on for seconds; the pipe of the parent ends with the parent."""
     parent = start("say('child', child(lambda: (os.dup2(os.open(os.devnull, os.O_RDWR), 1), sleep())))")
     time.sleep(0.2)
     parent.kill()
@@ -334,21 +334,21 @@ def test_whoever_reads_the_output_of_its_parent_does_not_wait_for_it(start: Star
     begin = time.monotonic()
     parent.process.stdout.read()
     assert time.monotonic() - begin < 1
-    assert "guardian" in parent.alive()
+    assert "watchdog" in parent.alive()
     assert wait_until(lambda: not parent.alive(), 5)
 
 
 def test_a_parent_without_standard_streams_is_guarded_too(start: Start) -> None:
-    """The pipe of the guardian has the numbers of the missing streams then."""
+    """The pipe of the watchdog has the numbers of the missing streams then."""
     parents = [
         start(
             f"""
-guardian.stop()
+watchdog.stop()
 os.dup2(1, 60)
 for number in ({closed},):
     os.close(number)
-guardian.start()
-os.write(60, b"guardian %d\\n" % guardian.pid)
+watchdog.start()
+os.write(60, b"watchdog %d\\n" % watchdog.pid)
 os.write(60, b"child %d\\n" % child(sleep))
 os.write(60, b"ready\\n")
 time.sleep(1000)
@@ -356,7 +356,7 @@ time.sleep(1000)
         )
         for closed in ("0", "1", "0, 1", "0, 1, 2")
     ]
-    assert [sorted(parent.alive()) for parent in parents] == [["child", "guardian"]] * 4
+    assert [sorted(parent.alive()) for parent in parents] == [["child", "watchdog"]] * 4
     for parent in parents:
         parent.kill()
     assert wait_until(lambda: not any(parent.alive() for parent in parents), 5)
@@ -365,22 +365,22 @@ time.sleep(1000)
 def test_a_system_without_room_for_it_does_without(start: Start) -> None:
     parent = start(
         """
-guardian.stop()
+watchdog.stop()
 import resource
 resource.setrlimit(resource.RLIMIT_NOFILE, (3, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-guardian.start()
-say("without", guardian.pid, guardian.descriptor) if guardian.pid else None
+watchdog.start()
+say("without", watchdog.pid, watchdog.descriptor) if watchdog.pid else None
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-guardian.watch(1, "x")
-guardian.forget(1)
-guardian.stop()
+watchdog.watch(1, "x")
+watchdog.forget(1)
+watchdog.stop()
 """
     )
     assert parent.end().split() == ["stopped"]
 
 
 def test_a_guardian_that_was_killed_is_done_without(start: Start) -> None:
-    parent = start("os.kill(guardian.pid, 9); time.sleep(0.1); guardian.watch(1, 'x'); guardian.forget(1)")
+    parent = start("os.kill(watchdog.pid, 9); time.sleep(0.1); watchdog.watch(1, 'x'); watchdog.forget(1)")
     assert parent.end().split() == ["stopped"]
 
 

@@ -116,7 +116,7 @@ SUITE = f"""
             content = {{
                 "child": os.getpid(),
                 "tokens": {{fault.kind: fault.token for fault in injected}},
-                "keeper": one._keeper.pid if in_sandbox else 0,
+                "keeper": one._supervisor.pid if in_sandbox else 0,
                 "inits": [node.account.init_pid for node in service.nodes] if in_sandbox else [],
                 "groups": one.cgroup if in_sandbox else {{}},
             }}

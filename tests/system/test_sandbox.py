@@ -50,9 +50,9 @@ def alloc(cluster: SandboxCluster, count: int, node_type: str | None = None) -> 
     return [node for node in nodes if isinstance(node, SandboxNode)]
 
 
-def keeper_of(cluster: SandboxCluster) -> int:
-    assert cluster._keeper is not None
-    return cluster._keeper.pid
+def supervisor_of(cluster: SandboxCluster) -> int:
+    assert cluster._supervisor is not None
+    return cluster._supervisor.pid
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = 20) -> None:
@@ -62,20 +62,20 @@ def until(condition: Callable[[], object], what: str, seconds: float = 20) -> No
         time.sleep(0.01)
 
 
-def traces(keeper: int) -> list[str]:
-    """What the machine shows of the sandbox of a keeper."""
-    found = [f"{top}/{cgroups.PREFIX}{keeper}" for top in set(cgroups.parents().values())]
-    links = [name for _, name in socket.if_nameindex() if name == f"{HOST_LINK}{keeper}"]
-    return [path for path in found if os.path.exists(path)] + links + processes_of(keeper)
+def traces(supervisor: int) -> list[str]:
+    """What the machine shows of the sandbox of a supervisor."""
+    found = [f"{top}/{cgroups.PREFIX}{supervisor}" for top in set(cgroups.parents().values())]
+    links = [name for _, name in socket.if_nameindex() if name == f"{HOST_LINK}{supervisor}"]
+    return [path for path in found if os.path.exists(path)] + links + processes_of(supervisor)
 
 
-def processes_of(keeper: int) -> list[str]:
-    """The keeper and the processes in its nodes: they have its mounts, or groups that bear its number."""
-    mark = f"{cgroups.PREFIX}{keeper}"
+def processes_of(supervisor: int) -> list[str]:
+    """The supervisor and the processes in its nodes: they have its mounts, or groups that bear its number."""
+    mark = f"{cgroups.PREFIX}{supervisor}"
     found = []
     for name in os.listdir("/proc"):
         with contextlib.suppress(OSError):
-            if name.isdecimal() and (name == str(keeper) or mark in Path(f"/proc/{name}/cgroup").read_text()):
+            if name.isdecimal() and (name == str(supervisor) or mark in Path(f"/proc/{name}/cgroup").read_text()):
                 state = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[0]
                 found += [] if state in "ZX" else [f"process {name}"]
     return found
@@ -231,11 +231,11 @@ def test_nodes_outlive_the_thread_that_asked_for_them(cluster: SandboxCluster) -
     thread = threading.Thread(target=lambda: made.extend(alloc(cluster, 1)))
     thread.start()
     thread.join()
-    keeper = cluster._keeper
-    assert keeper is not None
+    supervisor = cluster._supervisor
+    assert supervisor is not None
     # What a thread's end would bring about comes at once
     time.sleep(0.2)
-    assert (keeper.is_dead(), made[0].account.ssh("true")) == (False, 0)
+    assert (supervisor.is_dead(), made[0].account.ssh("true")) == (False, 0)
 
 
 def test_a_command_outlives_the_process_that_asked_for_it(cluster: SandboxCluster) -> None:
@@ -256,8 +256,8 @@ def limited(tmp_path: Path) -> contextlib.AbstractContextManager[SandboxCluster]
 
 
 def _needs(cluster: SandboxCluster, *controllers: str) -> None:
-    assert cluster._keeper is not None
-    missing = set(controllers) - set(cluster._keeper.controllers)
+    assert cluster._supervisor is not None
+    missing = set(controllers) - set(cluster._supervisor.controllers)
     if missing:
         pytest.skip(f"this machine has no control groups for {', '.join(sorted(missing))}")
 
@@ -293,17 +293,17 @@ def test_nothing_is_left_of_a_released_node(cluster: SandboxCluster) -> None:
         node.account.ssh("nohup sleep 1000 </dev/null >/dev/null 2>&1 &")
     groups = {path for node in nodes for path in node.cgroup.values()}
     inits = [node.account.init_pid for node in nodes]
-    keeper = keeper_of(cluster)
-    mounts = f"/proc/{keeper}/mountinfo"
+    supervisor = supervisor_of(cluster)
+    mounts = f"/proc/{supervisor}/mountinfo"
     assert "disks/node1 " in Path(mounts).read_text()
     cluster.free(nodes)
     assert [path for path in groups if os.path.exists(path)] == []
     assert [pid for pid in inits if os.path.exists(f"/proc/{pid}")] == []
     assert "disks/" not in Path(mounts).read_text()
-    assert "to-" not in Path(f"/proc/{keeper}/net/dev").read_text()
-    assert os.listdir(f"/proc/{keeper}/root{cluster._keeper.base}/disks") == []  # type: ignore[union-attr]
+    assert "to-" not in Path(f"/proc/{supervisor}/net/dev").read_text()
+    assert os.listdir(f"/proc/{supervisor}/root{cluster._supervisor.base}/disks") == []  # type: ignore[union-attr]
     cluster.close()
-    assert traces(keeper) == []
+    assert traces(supervisor) == []
 
 
 def test_a_frozen_node_is_destroyed_all_the_same(cluster: SandboxCluster) -> None:
@@ -331,7 +331,7 @@ from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.sandbox.cluster import SandboxCluster
 cluster = SandboxCluster()
 first = cluster.alloc(ClusterSpec.simple_linux(1))
-print(cluster._keeper.pid, flush=True)
+print(cluster._supervisor.pid, flush=True)
 child = 0
 while sys.argv[1] != "end":
     nodes = cluster.alloc(ClusterSpec.simple_linux(2))
@@ -351,58 +351,58 @@ def test_nothing_is_left_of_a_killed_driver(attempt: int) -> None:
     command = [sys.executable, "-c", _DRIVER, "go on"]
     with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, start_new_session=True) as driver:
         assert driver.stdout is not None
-        keeper = int(driver.stdout.readline())
+        supervisor = int(driver.stdout.readline())
         time.sleep(random.Random(attempt).uniform(0, 0.3))
         # Every other time together with the child that uses the nodes
         if attempt % 2:
             os.killpg(driver.pid, signal.SIGKILL)
         else:
             driver.kill()
-    until(lambda: not traces(keeper), f"left: {traces(keeper)}")
+    until(lambda: not traces(supervisor), f"left: {traces(supervisor)}")
 
 
 def test_a_killed_keeper_takes_its_nodes_along_and_the_next_run_removes_the_rest(cluster: SandboxCluster) -> None:
     nodes = alloc(cluster, 2)
     inits = [node.account.init_pid for node in nodes]
-    keeper = keeper_of(cluster)
-    os.kill(keeper, signal.SIGKILL)
-    os.waitid(os.P_PID, keeper, os.WEXITED | os.WNOWAIT)
-    until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in inits), "nodes outlive their keeper")
+    supervisor = supervisor_of(cluster)
+    os.kill(supervisor, signal.SIGKILL)
+    os.waitid(os.P_PID, supervisor, os.WEXITED | os.WNOWAIT)
+    until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in inits), "nodes outlive their supervisor")
     with pytest.raises(ConnectionError, match="off"):
         nodes[0].account.ssh("true")
     cluster.free(nodes)
     [node] = alloc(cluster, 1)
     assert (node.name, node.account.ssh("true")) == ("node1", 0)
-    until(lambda: not traces(keeper), f"left: {traces(keeper)}")
+    until(lambda: not traces(supervisor), f"left: {traces(supervisor)}")
 
 
 def test_the_end_of_a_session_removes_what_a_killed_keeper_has_left(cluster: SandboxCluster) -> None:
     nodes = alloc(cluster, 2)
-    keeper = keeper_of(cluster)
-    os.kill(keeper, signal.SIGKILL)
-    os.waitid(os.P_PID, keeper, os.WEXITED | os.WNOWAIT)
+    supervisor = supervisor_of(cluster)
+    os.kill(supervisor, signal.SIGKILL)
+    os.waitid(os.P_PID, supervisor, os.WEXITED | os.WNOWAIT)
     cluster.free(nodes)
     cluster.close()
-    assert [trace for trace in traces(keeper) if "/" in trace] == []
-    until(lambda: not traces(keeper), f"left: {traces(keeper)}")
+    assert [trace for trace in traces(supervisor) if "/" in trace] == []
+    until(lambda: not traces(supervisor), f"left: {traces(supervisor)}")
 
 
 @pytest.mark.parametrize("asked_before", [True, False])
-def test_a_keeper_that_stands_still_is_waited_for_once(
+def test_a_stopped_supervisor_is_waited_for_once(
     asked_before: bool, cluster: SandboxCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "_SECONDS_OF_STANDSTILL", 0.3)
+    monkeypatch.setattr(client, "_SECONDS_STOPPED", 0.3)
     [node] = alloc(cluster, 1)
-    keeper = keeper_of(cluster)
-    os.kill(keeper, signal.SIGSTOP)
+    supervisor = supervisor_of(cluster)
+    os.kill(supervisor, signal.SIGSTOP)
     began = time.monotonic()
     if asked_before:
-        assert cluster._keeper is not None
-        with pytest.raises(SandboxError, match=f"the sandbox, {keeper}, gives no answer: it is stopped"):
-            cluster._keeper.ask("describe", name=node.name)
+        assert cluster._supervisor is not None
+        with pytest.raises(SandboxError, match=f"the sandbox, {supervisor}, gives no answer: it is stopped"):
+            cluster._supervisor.request("describe", name=node.name)
     cluster.close()
     assert time.monotonic() - began < 4
-    until(lambda: not traces(keeper), f"left: {traces(keeper)}")
+    until(lambda: not traces(supervisor), f"left: {traces(supervisor)}")
 
 
 def test_a_silent_keeper_costs_the_whole_limit_once_whatever_holds_it(
@@ -410,35 +410,35 @@ def test_a_silent_keeper_costs_the_whole_limit_once_whatever_holds_it(
 ) -> None:
     # A freezer does not show in the state of its processes
     monkeypatch.setattr(client, "_is_stopped", lambda pid: False)
-    monkeypatch.setattr(client, "_SECONDS_OF_STANDSTILL", 0.3)
+    monkeypatch.setattr(client, "_SECONDS_STOPPED", 0.3)
     [node] = alloc(cluster, 1)
-    assert cluster._keeper is not None
-    os.kill(keeper_of(cluster), signal.SIGSTOP)
+    assert cluster._supervisor is not None
+    os.kill(supervisor_of(cluster), signal.SIGSTOP)
     with pytest.raises(SandboxError, match="gives no answer for 1 seconds"):
-        cluster._keeper.ask("describe", name=node.name, seconds=1)
+        cluster._supervisor.request("describe", name=node.name, seconds=1)
     with pytest.raises(SandboxError, match=r"gives no answer for 0\.3 seconds"):
-        cluster._keeper.ask("describe", name=node.name)
+        cluster._supervisor.request("describe", name=node.name)
 
 
-def test_a_keeper_that_stands_still_costs_its_own_test_only(
+def test_a_stopped_supervisor_costs_its_own_test_only(
     cluster: SandboxCluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(client, "_SECONDS_OF_STANDSTILL", 0.3)
+    monkeypatch.setattr(client, "_SECONDS_STOPPED", 0.3)
     nodes = alloc(cluster, 2)
-    keeper = keeper_of(cluster)
-    os.kill(keeper, signal.SIGSTOP)
+    supervisor = supervisor_of(cluster)
+    os.kill(supervisor, signal.SIGSTOP)
     with pytest.raises(SandboxError, match="gives no answer"):
         cluster.free(nodes)
     assert [node.account.ssh("true") for node in alloc(cluster, 1)] == [0]
-    assert f"The process that held the sandbox, {keeper}, gave no answer and is ended" in caplog.text
-    until(lambda: not traces(keeper), f"left: {traces(keeper)}")
+    assert f"The process that held the sandbox, {supervisor}, gave no answer and is ended" in caplog.text
+    until(lambda: not traces(supervisor), f"left: {traces(supervisor)}")
 
 
 def test_a_keeper_that_was_stopped_for_a_moment_answers(cluster: SandboxCluster) -> None:
     [node] = alloc(cluster, 1)
-    keeper = keeper_of(cluster)
-    os.kill(keeper, signal.SIGSTOP)
-    timer = threading.Timer(0.7, os.kill, (keeper, signal.SIGCONT))
+    supervisor = supervisor_of(cluster)
+    os.kill(supervisor, signal.SIGSTOP)
+    timer = threading.Timer(0.7, os.kill, (supervisor, signal.SIGCONT))
     timer.start()
     assert node.account.init_pid > 0
     timer.join()
@@ -460,7 +460,7 @@ def test_leftovers_are_found_and_removed() -> None:
 def test_the_groups_of_a_sandbox_in_another_container_are_left_alone() -> None:
     if not cgroups.parents():
         pytest.skip("this machine has no control groups")
-    # The number of its keeper means nothing here, or another process
+    # The number of its supervisor means nothing here, or another process
     mark = str(2**22 + os.getpid())
     first, second = cgroups.Groups(mark), cgroups.Groups(mark)
     try:

@@ -15,7 +15,7 @@ import pytest
 
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.remoteaccount import RemoteAccountError
-from ducktape.cluster.sandbox.client import Keeper
+from ducktape.cluster.sandbox.client import Supervisor
 from ducktape.cluster.sandbox.cluster import SandboxError, SandboxNode
 from ducktape.cluster.sandbox.sshd import Keys
 from tests.support.sandbox import missing_for_sandbox, running_sandbox
@@ -84,10 +84,10 @@ def test_without_a_server_the_error_names_package_and_setting(
     with pytest.raises(OSError, match=r"^this machine has no sshd \(Debian's package openssh-server\)$") as caught:
         Keys(str(tmp_path / "keys"), "/nowhere/either")
 
-    def refuse(self: Keeper, verb: str, **arguments: Any) -> Any:
+    def refuse(self: Supervisor, verb: str, **arguments: Any) -> Any:
         raise SandboxError(str(caught.value))
 
-    monkeypatch.setattr(Keeper, "ask", refuse)
+    monkeypatch.setattr(Supervisor, "request", refuse)
     for name in ("ssh_client", "sftp_client"):
         with pytest.raises(RemoteAccountError, match=r'no sshd \(.*openssh-server\)\. It is .*"sshd": true$'):
             getattr(nodes[0].account, name)

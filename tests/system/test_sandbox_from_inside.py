@@ -18,7 +18,16 @@ from tests.support.sandbox import missing_for_sandbox, running_sandbox
 pytestmark = pytest.mark.skipif(bool(missing_for_sandbox()), reason=missing_for_sandbox() or "there can be sandboxes")
 
 # What suites look for in tables of processes: parts of paths, names of programs, of users and of folders
-DRIVERS_WORDS = ("python", "ducktape", "sandbox", "keeper", "site-packages", "lib-dynload", str(CHECKOUT), sys.prefix)
+DRIVERS_WORDS = (
+    "python",
+    "ducktape",
+    "sandbox",
+    "supervisor",
+    "site-packages",
+    "lib-dynload",
+    str(CHECKOUT),
+    sys.prefix,
+)
 
 
 @pytest.fixture
@@ -98,6 +107,6 @@ def test_orphans_are_collected(account: SandboxAccount) -> None:
 
 def test_the_driver_still_knows_the_processes_that_it_holds(account: SandboxAccount) -> None:
     assert Path(f"/proc/{account.init_pid}/comm").read_text() == "init\n"
-    keeper = int(Path(f"/proc/{account.init_pid}/stat").read_text().rpartition(")")[2].split()[1])
-    assert Path(f"/proc/{keeper}/cmdline").read_bytes() == b"ducktape-sandbox\0"
-    assert os.path.samefile(f"/proc/{keeper}/cwd", "/")
+    supervisor = int(Path(f"/proc/{account.init_pid}/stat").read_text().rpartition(")")[2].split()[1])
+    assert Path(f"/proc/{supervisor}/cmdline").read_bytes() == b"ducktape-sandbox\0"
+    assert os.path.samefile(f"/proc/{supervisor}/cwd", "/")

@@ -244,9 +244,9 @@ class Examination:
 
     def _log_in(self) -> None:
         from ducktape.cluster.ssh.transport import SshTransport
-        from ducktape.cluster.transport import innermost
+        from ducktape.cluster.transport import unwrap
 
-        if not isinstance(innermost(self._account.transport), SshTransport):
+        if not isinstance(unwrap(self._account.transport), SshTransport):
             return  # its commands take another way, on which there is no login
         self._tell({"doing": "login"})
         begin = time.monotonic()

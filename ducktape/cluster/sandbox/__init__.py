@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clusters in a box: nodes that are made on this machine when they are needed, and are gone when they are not.
+"""A cluster of nodes that are made on this machine when they are needed.
 
 Processes of a sandbox load parts of this package with the standard library alone, so it imports nothing by itself.
 """

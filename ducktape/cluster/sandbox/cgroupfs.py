@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Control groups and the groups in them, as directories: held against others, let run, and removed.
-
-This module is loaded by a process that is copied for every node, so it imports as little as possible.
-"""
+"""Control groups as directories: reads, writes, locks, thaws and removes them."""
 
 from __future__ import annotations
 
@@ -12,11 +9,11 @@ import os
 import signal
 import time
 
-_MOST_PATIENCE = 10.0  # for a busy machine
+_WAIT_SEC = 10.0  # for a busy machine
 
 
 def read(path: str) -> str:
-    """Return what a file of a group says; nothing if it cannot be read."""
+    """Return the content of a file of a group; empty if it cannot be read."""
     try:
         with open(path, encoding="ascii") as file:
             return file.read()
@@ -31,14 +28,10 @@ def write(path: str, text: str) -> None:
 
 
 def hold(path: str, *, make: bool = False) -> int | None:
-    """Lock a group, in a way that processes of other containers see.
-
-    Args:
-        path: of the group.
-        make: make it if it is not there.
+    """Lock a group, also against other containers, and create it first with ``make``.
 
     Returns:
-        The descriptor that holds it; ``None`` if somebody else does, or it is not there.
+        The descriptor that holds the lock; ``None`` if another process holds it, or the group does not exist.
     """
     while True:
         if make:
@@ -54,7 +47,7 @@ def hold(path: str, *, make: bool = False) -> int | None:
         except BlockingIOError:
             os.close(held)
             return None
-        # It may have been removed before it was locked, and another one made
+        # It may have been replaced by another one before it was locked
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.stat(path), os.fstat(held)):
                 return held
@@ -62,7 +55,7 @@ def hold(path: str, *, make: bool = False) -> int | None:
 
 
 def thaw(path: str) -> None:
-    """Let the processes of a group and of the groups in it run, so that they can die."""
+    """Thaw a group and its subgroups, so that their processes can die."""
     for directory, _, names in os.walk(path):
         for name, text in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
             if name in names:
@@ -71,19 +64,15 @@ def thaw(path: str) -> None:
 
 
 def remove_tree(path: str) -> bool:
-    """Remove a group and the groups in it; ends processes that are still there, and waits a moment for their death.
-
-    Returns:
-        Whether it is gone.
-    """
-    deadline = time.monotonic() + _MOST_PATIENCE
+    """Remove a group with its subgroups and kill their processes; returns whether it is gone in time."""
+    deadline = time.monotonic() + _WAIT_SEC
     while not _is_removed(path):
         if time.monotonic() > deadline:
             return False
         thaw(path)
         for directory, _, _ in os.walk(path):
             for pid in read(f"{directory}/cgroup.procs").split():
-                if pid != "0":  # one of another container, which has no number here: 0 would mean ourselves
+                if pid != "0":  # 0 is a process of another pid namespace
                     with contextlib.suppress(OSError):
                         os.kill(int(pid), signal.SIGKILL)
         time.sleep(0.005)

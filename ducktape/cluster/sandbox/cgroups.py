@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The limits of nodes, by what this machine offers: control groups of version 1 or 2, or none.
-
-This module is loaded by a process that is copied for every node, so it imports as little as possible.
-"""
+"""The limits of nodes: control groups of version 1 or 2, if this machine has them."""
 
 from __future__ import annotations
 
@@ -14,14 +11,14 @@ from ducktape.cluster.sandbox.cgroupfs import hold, read, remove_tree, write
 from ducktape.utils.process.proc import read_stat
 
 PREFIX = "ducktape-sandbox-"
-KEEPER = "dt-keeper"  # the name of the process that the rest of a group's name is the id of
+SUPERVISOR = "dt-supervisor"  # the name of the process that the rest of a group's name is the id of
 _V1 = ("cpu", "memory", "pids", "freezer", "blkio")
 _V2 = ("cpu", "memory", "pids", "io")
-_PERIOD = 100_000  # microseconds; the usual one
+_PERIOD = 100_000  # microseconds
 
 
 def mounted() -> Iterator[tuple[str, str, list[str]]]:
-    """Yield place, root and controllers of each hierarchy that is mounted; version 2 has no controllers here."""
+    """Yield mount point, root and controllers of each mounted hierarchy; version 2 has no controllers here."""
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
         for line in file:
             words = line.split()
@@ -33,7 +30,7 @@ def mounted() -> Iterator[tuple[str, str, list[str]]]:
 
 
 def _own() -> dict[str, str]:
-    """This process's group in each hierarchy, by controller; ``""`` is version 2."""
+    """Return this process's group in each hierarchy, by controller; ``""`` is version 2."""
     found = {}
     with open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as file:
         for line in file:
@@ -49,7 +46,7 @@ def _below(place: str, root: str, path: str) -> str:
 
 
 def parents() -> dict[str, str]:
-    """Return the directory for new groups, for each controller that there is; nothing where there are none."""
+    """Return the directory for new groups by controller."""
     own = _own()
     found: dict[str, str] = {}
     for place, root, options in mounted():
@@ -63,7 +60,7 @@ def parents() -> dict[str, str]:
 
 
 def _version_2(place: str, path: str) -> Iterator[tuple[str, str]]:
-    """Yield the controllers of the nearest group that hands any on; a group with processes of its own cannot."""
+    """Yield the controllers of the nearest group that delegates any; a group with processes cannot."""
     while True:
         given = set(read(f"{path}/cgroup.subtree_control").split())
         if given & set(_V2) and os.access(path, os.W_OK):
@@ -78,11 +75,11 @@ class Groups:
     """The control groups of the nodes of one sandbox.
 
     Args:
-        mark: what tells them from others' and says to whom they belong; a file name.
+        mark: file name that identifies their owner.
 
     Attributes:
-        controllers: those that there are.
-        problem: why there is none of the others, in one line; empty if nothing is missing.
+        controllers: the available ones.
+        problem: why the others are missing, in one line; empty if none is.
     """
 
     def __init__(self, mark: str) -> None:
@@ -114,37 +111,27 @@ class Groups:
         if not candidates:
             self.problem = self.problem or "this machine offers no control groups"
         for top in set(self._held) - set(self._tops.values()):
-            self._let_go(top)
+            self._release(top)
 
     def _top(self, parent: str, mark: str) -> str:
-        """Make a group that nobody takes for a leftover as long as this process lives."""
+        """Make a group that is locked as long as this process lives."""
         top = f"{parent}/{PREFIX}{mark}"
         if top in self._held:
             return top
         number = 1
         while (held := hold(top, make=True)) is None:
-            # A sandbox in another container, whose processes are numbered anew
+            # A sandbox in another container may have the same process id
             number += 1
             top = f"{parent}/{PREFIX}{mark}-{number}"
         self._held[top] = held
         return top
 
-    def _let_go(self, top: str) -> None:
+    def _release(self, top: str) -> None:
         remove_tree(top)
         os.close(self._held.pop(top))
 
     def add(self, node: str, *, cpu: float | None, memory: int | None, pids: int | None) -> dict[str, str]:
-        """Make the groups of a node.
-
-        Args:
-            node: its name.
-            cpu: how many processors it may use.
-            memory: bytes.
-            pids: processes and threads.
-
-        Returns:
-            The directory of its group by controller.
-        """
+        """Make the groups of a node with its limits; returns their directories by controller."""
         paths = {name: f"{top}/{node}" for name, top in self._tops.items()}
         for path in set(paths.values()):
             os.mkdir(path)
@@ -171,23 +158,23 @@ class Groups:
                 write(f"{path}/memory.swap.max", "0")
             return
         write(f"{path}/memory.limit_in_bytes", str(memory))
-        # Not there on machines that do not count swap
+        # Missing on machines that do not account swap
         with contextlib.suppress(OSError):
             write(f"{path}/memory.memsw.limit_in_bytes", str(memory))
 
     def remove(self, paths: dict[str, str]) -> None:
-        """Remove the groups of a node whose processes are dead."""
+        """Remove the groups of a node."""
         for path in set(paths.values()):
             remove_tree(path)
 
     def close(self) -> None:
-        """Remove what is left."""
+        """Remove all groups."""
         for top in list(self._held):
-            self._let_go(top)
+            self._release(top)
 
 
 def _can_be_entered(path: str) -> bool:
-    """Whether a process can be put into a new group; an owner of groups may still not move processes there."""
+    """Whether a process can be moved into a new group; the owner of a group may not be allowed to."""
     os.mkdir(path)
     pid = os.fork()
     if not pid:
@@ -203,20 +190,20 @@ def _can_be_entered(path: str) -> bool:
 
 
 def enter(paths: dict[str, str]) -> None:
-    """Put this process, and what it will start, into groups."""
+    """Move this process into groups."""
     for path in set(paths.values()):
         write(f"{path}/cgroup.procs", "0")
 
 
-def is_keeper(pid: str) -> bool:
-    """Whether a process id is that of a living process that holds a sandbox."""
+def is_supervisor(pid: str) -> bool:
+    """Whether a process id belongs to a living supervisor."""
     # A dead one keeps its name until it is reaped
     stat = read_stat(pid) if pid.isdecimal() else None
-    return stat is not None and stat.name == KEEPER and not stat.is_dead
+    return stat is not None and stat.name == SUPERVISOR and not stat.is_dead
 
 
 def leftovers() -> list[str]:
-    """Return the groups of sandboxes that nobody holds any more, in every hierarchy."""
+    """Return the unlocked groups of sandboxes in every hierarchy."""
     found = []
     for place, _, _ in mounted():
         for directory, names, _ in os.walk(place):
@@ -235,7 +222,7 @@ def _is_abandoned(path: str) -> bool:
 
 
 def remove_leftovers() -> None:
-    """Remove the groups of sandboxes that nobody holds any more, where new ones would be made."""
+    """Remove the unlocked groups of sandboxes next to new ones."""
     for parent in set(parents().values()):
         for name in os.listdir(parent):
             if name.startswith(PREFIX):
@@ -243,7 +230,7 @@ def remove_leftovers() -> None:
 
 
 def remove_leftover(path: str) -> None:
-    """Remove a group unless somebody holds it."""
+    """Remove a group unless it is locked."""
     held = hold(path)
     if held is None:
         return

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What sandboxes have left whose processes were killed: found and removed.
+"""Finds and removes the leftovers of killed sandboxes.
 
-The kernel takes back nearly everything by itself. Directories of control groups stay, and so do keys that a killed
-driver had made. What a living run owns is never touched, nor what may belong to one that cannot be seen from here: of
-another user, or in another container.
+The kernel frees nearly everything by itself, except directories of control groups and the keys of a killed driver.
+Resources that belong, or may belong, to a living run are never touched, including runs of other users and containers.
 """
 
 from __future__ import annotations
@@ -22,14 +21,16 @@ from ducktape.cluster.sandbox.network import HOST_LINK, Netlink
 from ducktape.utils.process.proc import read_stat
 
 _KEYS = "ducktape-sandbox-"
-_MOST_PATIENCE = 2.0
+_WAIT_SEC = 2.0
 
 
 def sandbox_leftovers() -> list[str]:
-    """Return what is left that this user may remove, one line each: processes, links, control groups and keys of dead
-    runs. To be called by an ordinary user before the process enters a user namespace, in which less can be seen."""
+    """Return the leftovers that this user may remove, one line each: processes, links, control groups and keys.
+
+    An ordinary user has to call it before the process enters a user namespace, in which less is visible.
+    """
     return [
-        *(f"process {pid} holds a sandbox, but its run is dead" for pid in _lonely_keepers()),
+        *(f"process {pid} holds a sandbox, but its run is dead" for pid in _orphaned_supervisors()),
         *(f"network link {name}" for name in _links()),
         *(f"control group {path}" for path in _groups()),
         *(f"keys in {path}" for path in _keys()),
@@ -37,8 +38,8 @@ def sandbox_leftovers() -> list[str]:
 
 
 def remove_sandbox_leftovers() -> list[str]:
-    """Remove it; returns what could not be removed, as :func:`sandbox_leftovers` does."""
-    _end(_lonely_keepers())
+    """Remove the leftovers; returns those that remain."""
+    _end(_orphaned_supervisors())
     for name in _links():
         _delete_link(name)
     for path in _groups():
@@ -48,31 +49,31 @@ def remove_sandbox_leftovers() -> list[str]:
     return sandbox_leftovers()
 
 
-def _end(keepers: list[int]) -> None:
-    for pid in keepers:
+def _end(supervisors: list[int]) -> None:
+    for pid in supervisors:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
-    # What they held is known by them until they are gone, which is up to whoever inherited them
-    deadline = time.monotonic() + _MOST_PATIENCE
-    while any(cgroups.is_keeper(str(pid)) for pid in keepers) and time.monotonic() < deadline:
+    # Their links and groups count as used until they are reaped
+    deadline = time.monotonic() + _WAIT_SEC
+    while any(cgroups.is_supervisor(str(pid)) for pid in supervisors) and time.monotonic() < deadline:
         time.sleep(0.01)
 
 
-def _lonely_keepers() -> list[int]:
-    """The keepers whose driver is dead, which ends them in a moment unless they are stopped."""
-    return [int(name) for name in os.listdir("/proc") if cgroups.is_keeper(name) and _is_lonely(name)]
+def _orphaned_supervisors() -> list[int]:
+    """Return the supervisors whose driver is dead; they end by themselves unless they are stopped."""
+    return [int(name) for name in os.listdir("/proc") if cgroups.is_supervisor(name) and _is_orphaned(name)]
 
 
-def _is_lonely(pid: str) -> bool:
+def _is_orphaned(pid: str) -> bool:
     try:
         stat = read_stat(pid)
         if stat is None or stat.is_dead:
             return False
         driver = _watched_by(pid)
-        # Before kernels let a process watch another, only the parent tells; in a container the driver may be process 1
+        # Old kernels have no pidfd, so only the parent is known; in a container the driver may be process 1
         if driver is None:
             return stat.parent == 1 and not _is_driver("1")
-    except OSError:  # it is gone by now, or its owner is somebody else
+    except OSError:  # it has ended, or belongs to another user
         return False
     if driver <= 0:
         return True
@@ -81,7 +82,7 @@ def _is_lonely(pid: str) -> bool:
 
 
 def _watched_by(pid: str) -> int | None:
-    """The process whose end a process waits for: -1 if that has come; ``None`` if it waits for nobody's."""
+    """Return the process that a process watches with a pidfd: -1 if that has ended; ``None`` without a pidfd."""
     for name in os.listdir(f"/proc/{pid}/fdinfo"):
         with open(f"/proc/{pid}/fdinfo/{name}", encoding="ascii", errors="replace") as file:
             for line in file:
@@ -97,16 +98,16 @@ def _is_driver(pid: str) -> bool:
 
 def _links() -> list[str]:
     if os.geteuid() != 0:
-        return []  # those of ordinary users are in networks of their own
+        return []  # ordinary users have links only in their own network namespaces
     names = [name for _, name in socket.if_nameindex() if name.startswith(HOST_LINK)]
-    return [name for name in names if not cgroups.is_keeper(name.removeprefix(HOST_LINK))]
+    return [name for name in names if not cgroups.is_supervisor(name.removeprefix(HOST_LINK))]
 
 
 def _delete_link(name: str) -> None:
     netlink = Netlink()
     try:
         netlink.delete(socket.if_nametoindex(name))
-    except OSError:  # it went by itself, or may not be deleted, which shows when they are listed again
+    except OSError:  # already gone, or not allowed: the next listing shows it
         pass
     finally:
         netlink.close()
@@ -118,7 +119,7 @@ def _groups() -> list[str]:
 
 
 def _has_strangers(path: str) -> bool:
-    """Whether processes of another container are in a group, which have no number here."""
+    """Whether a group contains processes of another pid namespace."""
     for directory, _, _ in os.walk(path):
         with contextlib.suppress(OSError), open(f"{directory}/cgroup.procs", encoding="ascii") as file:
             if "0" in file.read().split():

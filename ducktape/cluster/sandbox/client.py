@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Talking to the keeper of a sandbox: it is started here, and asked for nodes."""
+"""Starts the supervisor of a sandbox and sends requests to it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from typing import Any
 
 import ducktape
 from ducktape.cluster.sandbox import cgroups
-from ducktape.cluster.sandbox.ipc import LARGEST, post
+from ducktape.cluster.sandbox.ipc import LARGEST, send_request
 from ducktape.utils.process.proc import read_stat
-from ducktape.utils.process.untraced import UnseenProcess, start_unseen
+from ducktape.utils.process.untraced import UntracedProcess, start_untraced
 
 _SECONDS = 60.0
 _SECONDS_TO_STOP = 15.0
-_SECONDS_OF_STANDSTILL = 3.0  # somebody may stop it and let it go on
+_SECONDS_STOPPED = 3.0  # a debugger may stop it and resume it
 _SECONDS_BETWEEN_LOOKS = 0.5
 _PROGRAM = (
     "import sys; sys.dont_write_bytecode = True; sys.path.insert(0, sys.argv.pop(1));"
@@ -32,66 +32,61 @@ _KEPT_VARIABLES = ("LD_LIBRARY_PATH",)
 
 
 class SandboxError(Exception):
-    """The nodes of a sandbox cannot be made or reached; says why in one line."""
+    """The nodes of a sandbox cannot be made or reached; the message is one line."""
 
     @property
     def _ducktape_cluster_file_mistake(self) -> str:
-        # Nothing is wrong with the program, so its user sees the line and no stack
+        # Nothing is wrong with the program, so the user sees the line without a traceback
         return " ".join(str(self).split())
 
 
-class Keeper:
-    """What a process has to know to talk to a keeper; children of the driver and copies can do so, too.
+class Supervisor:
+    """Sends requests to a supervisor; can be copied and used by children of the driver.
 
     Args:
-        pid: of the keeper.
-        base: the directory in the keeper's file system that holds what belongs to the nodes.
+        pid: process id of the supervisor.
+        base: directory for the files of the nodes, in the supervisor's file system.
 
     Attributes:
-        was_silent: whether the last question was not answered in time.
+        timed_out: whether the last request was not answered in time.
     """
 
     def __init__(self, pid: int, base: str) -> None:
         self.pid = pid
         self.base = base
-        self.was_silent = False
+        self.timed_out = False
 
     @property
     def _root(self) -> str:
         return f"/proc/{self.pid}/root{self.base}"
 
-    def door(self, name: str) -> str:
-        """Where a node takes commands."""
-        return f"{self._root}/doors/{name}"
+    def socket_of(self, name: str) -> str:
+        """Path of the socket for commands in a node."""
+        return f"{self._root}/sockets/{name}"
 
     @property
     def identity(self) -> str:
-        """The key that lets its user into nodes, once somebody wanted to enter one by SSH."""
+        """Path of the private key for SSH, which is made at the first use."""
         return f"{self._root}/keys/identity"
 
-    def ask(self, verb: str, *, seconds: float = _SECONDS, **arguments: Any) -> Any:
-        """Ask for something; blocks until it is done.
-
-        Args:
-            verb: what is to be done.
-            seconds: how long to wait.
-            arguments: of that.
+    def request(self, verb: str, *, seconds: float = _SECONDS, **arguments: Any) -> Any:
+        """Send a request and return its result; blocks until it is done.
 
         Raises:
-            SandboxError: it cannot be done, or the keeper is dead or silent.
+            SandboxError: it failed, or the supervisor is dead or does not answer.
         """
         request = json.dumps({"verb": verb, **arguments}).encode()
-        if self.was_silent:
-            seconds = min(seconds, _SECONDS_OF_STANDSTILL)
+        if self.timed_out:
+            seconds = min(seconds, _SECONDS_STOPPED)
         try:
-            with post(f"{self._root}/control", request, seconds=seconds) as letter:
-                answer = self._hear(letter, seconds)
+            with send_request(f"{self._root}/control", request, seconds=seconds) as connection:
+                answer = self._receive(connection, seconds)
         except TimeoutError as error:
-            self.was_silent = True
+            self.timed_out = True
             raise SandboxError(f"the process that holds the sandbox, {self.pid}, gives no answer{error}") from None
         except OSError as error:
             raise SandboxError(f"the process that holds the sandbox cannot be reached: {error}") from None
-        self.was_silent = False
+        self.timed_out = False
         if not answer:
             raise SandboxError("the process that holds the sandbox has ended")
         fields = json.loads(answer)
@@ -99,90 +94,87 @@ class Keeper:
             raise SandboxError(fields["error"])
         return fields.get("result")
 
-    def _hear(self, letter: socket.socket, seconds: float) -> bytes:
-        """Wait for an answer: long for a keeper that has much to do, and shortly for one that was stopped."""
+    def _receive(self, connection: socket.socket, seconds: float) -> bytes:
+        """Wait for an answer, but only briefly if the supervisor is stopped."""
         now = time.monotonic()
         deadline, last_seen_running = now + seconds, now
         while True:
-            letter.settimeout(max(0.001, min(_SECONDS_BETWEEN_LOOKS, deadline - now)))
+            connection.settimeout(max(0.001, min(_SECONDS_BETWEEN_LOOKS, deadline - now)))
             with contextlib.suppress(TimeoutError):
-                return letter.recv(LARGEST)
+                return connection.recv(LARGEST)
             now = time.monotonic()
             stat = read_stat(self.pid)
             if stat is None or not stat.is_stopped:
                 last_seen_running = now
-            elif self.was_silent or now - last_seen_running > _SECONDS_OF_STANDSTILL:
+            elif self.timed_out or now - last_seen_running > _SECONDS_STOPPED:
                 raise TimeoutError(": it is stopped (SIGSTOP, or a debugger)")
             if now >= deadline:
                 raise TimeoutError(f" for {seconds:g} seconds")
 
 
-class OwnKeeper(Keeper):
-    """A keeper that this process has started.
+class OwnSupervisor(Supervisor):
+    """A supervisor that this process has started.
 
     Attributes:
         gateway: this machine's address in the sandbox's network.
-        controllers: the kinds of limits that nodes can have.
-        problem: why they cannot have others.
+        controllers: the available kinds of limits.
+        problem: why the others are missing.
     """
 
-    def __init__(self, process: UnseenProcess, answer: dict[str, Any]) -> None:
+    def __init__(self, process: UntracedProcess, answer: dict[str, Any]) -> None:
         super().__init__(process.pid, answer["base"])
-        # Apart from this object, which may be garbage when the end comes
-        self._plain = Keeper(self.pid, self.base)
+        # The finalizer must not refer to this object
+        self._plain = Supervisor(self.pid, self.base)
         self.gateway: str = answer["gateway"]
         self.controllers: Sequence[str] = answer["controllers"]
         self.problem: str = answer["problem"]
         self._process = process
         self._end = weakref.finalize(self, _stop, os.getpid(), process, self._plain)
 
-    def ask(self, verb: str, *, seconds: float = _SECONDS, **arguments: Any) -> Any:
-        """Ask for something; see :meth:`Keeper.ask`."""
-        return self._plain.ask(verb, seconds=seconds, **arguments)
+    def request(self, verb: str, *, seconds: float = _SECONDS, **arguments: Any) -> Any:
+        """See :meth:`Supervisor.request`."""
+        return self._plain.request(verb, seconds=seconds, **arguments)
 
     def is_silent(self) -> bool:
-        """Whether the last question was not answered in time."""
-        return self._plain.was_silent
+        """Whether the last request was not answered in time."""
+        return self._plain.timed_out
 
     def is_dead(self) -> bool:
-        """Whether it was killed."""
+        """Whether its process has ended."""
         return self._process.poll() is not None
 
     def stop(self) -> None:
-        """Destroy all nodes and end it; returns when it is gone."""
+        """Destroy all nodes and end the process; returns when it is gone."""
         self._end()
 
 
-def _stop(owner: int, process: UnseenProcess, keeper: Keeper) -> None:
+def _stop(owner: int, process: UntracedProcess, supervisor: Supervisor) -> None:
     if os.getpid() != owner:
-        return  # a forked child has a copy of everything, but the keeper is not its own
-    if process.poll() is None and not keeper.was_silent:
+        return  # a forked child has a copy of the finalizer
+    if process.poll() is None and not supervisor.timed_out:
         with contextlib.suppress(SandboxError):
-            keeper.ask("stop", seconds=_SECONDS_TO_STOP)
+            supervisor.request("stop", seconds=_SECONDS_TO_STOP)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        if process.wait(0 if keeper.was_silent else 5) == 0:
+        if process.wait(0 if supervisor.timed_out else 5) == 0:
             return
     process.kill()
     process.wait()
-    # It was killed: the kernel ends the nodes, and takes back everything else
+    # The kernel ends the nodes of a killed supervisor and frees everything but their control groups
     with contextlib.suppress(OSError):
         cgroups.remove_leftovers()
 
 
-def start_keeper(settings: dict[str, Any]) -> OwnKeeper:
-    """Start a keeper; blocks until it can make nodes.
-
-    Args:
-        settings: network, mounts, environment, greatest number of nodes.
+def start_supervisor(settings: dict[str, Any]) -> OwnSupervisor:
+    """Start a supervisor; blocks until it can make nodes.
 
     Raises:
-        SandboxError: this machine cannot have a sandbox.
+        SandboxError: this machine does not support a sandbox.
     """
     root = os.path.dirname(os.path.dirname(os.path.abspath(ducktape.__file__)))
     text = json.dumps({**settings, "driver": os.getpid()})
-    # What a test's processes are known by must not be in the environment of this one
+    # Not the variables that mark the processes of a test
     environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    process = start_unseen([sys.executable, "-I", "-S", "-X", "utf8", "-c", _PROGRAM, root], environment)
+    process = start_untraced([sys.executable, "-I", "-S", "-X", "utf8", "-c", _PROGRAM, root], environment)
     with process.stdout, process.stderr:
         with contextlib.suppress(BrokenPipeError), process.stdin:
             process.stdin.write(text.encode())
@@ -191,7 +183,7 @@ def start_keeper(settings: dict[str, Any]) -> OwnKeeper:
     if "error" in answer:
         process.wait()
         raise SandboxError(f"this machine cannot have a sandbox: {answer['error']}")
-    return OwnKeeper(process, answer)
+    return OwnSupervisor(process, answer)
 
 
 def _last_line(text: bytes) -> str:

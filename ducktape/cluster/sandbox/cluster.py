@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A cluster in a box: nodes that are made on this machine when they are needed, and are gone when they are not.
+"""A cluster on this machine, whose nodes are made when they are allocated and destroyed when they are freed.
 
-Each node has an address, a name, processes, files and limits of its own. It is made of what the Linux kernel has for
-that, without a container engine.
+Each node has its own address, name, processes, files and limits. It uses namespaces and control groups of the Linux
+kernel, but no container engine.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
 from ducktape.cluster.node_container import NodeContainer, NodeNotPresentError
 from ducktape.cluster.node_spec import NodeSpec
 from ducktape.cluster.remoteaccount import RemoteAccountError, RemoteAccountSSHConfig
-from ducktape.cluster.sandbox.client import Keeper, OwnKeeper, SandboxError, start_keeper
+from ducktape.cluster.sandbox.client import OwnSupervisor, SandboxError, Supervisor, start_supervisor
 from ducktape.cluster.sandbox.config import NodeType, SandboxConfig, read_config
 from ducktape.cluster.sandbox.files import SandboxFiles
 from ducktape.cluster.sandbox.transport import SandboxSshTransport, SandboxTransport
 from ducktape.cluster.sandbox.userns import obstacle
 from ducktape.cluster.ssh.transport import SshTransport
-from ducktape.cluster.transport import innermost
+from ducktape.cluster.transport import unwrap
 
 __all__ = ["SandboxAccount", "SandboxCluster", "SandboxError", "SandboxNode"]
 
@@ -41,27 +41,29 @@ class SandboxAccount(LinuxRemoteAccount):
 
     is_sandbox = True
 
-    def __init__(self, *args: Any, keeper: Keeper, **kwargs: Any) -> None:
-        self._keeper = keeper
+    def __init__(self, *args: Any, supervisor: Supervisor, **kwargs: Any) -> None:
+        self._supervisor = supervisor
         super().__init__(*args, **kwargs)
 
     @property
     def init_pid(self) -> int:
         """Process id, on this machine, of the first process of the node; 0 while its power is off."""
-        pid: int = self._keeper.ask("describe", name=self.hostname)["pid"]
+        pid: int = self._supervisor.request("describe", name=self.hostname)["pid"]
         return pid
 
     def _make_own_transport(self) -> SshTransport:
         return SandboxSshTransport(self.ssh_config, provide=self._provide_server, log=partial(self._log, logging.DEBUG))
 
     def _connection(self) -> SshTransport:
-        # Commands do without a server; it is for those who want the clients of the SSH library
-        return self._own_transport if isinstance(innermost(self.transport), SandboxTransport) else super()._connection()
+        # Commands need no SSH server, only the clients of the SSH library do
+        return self._own_transport if isinstance(unwrap(self.transport), SandboxTransport) else super()._connection()
 
     def _provide_server(self) -> None:
         try:
-            server = self._keeper.ask("server")
-            SandboxFiles(self._keeper.door(self.hostname), "/").provide_server(server["program"], server["files"])
+            server = self._supervisor.request("server")
+            SandboxFiles(self._supervisor.socket_of(self.hostname), "/").provide_server(
+                server["program"], server["files"]
+            )
         except (SandboxError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise RemoteAccountError(
@@ -75,41 +77,41 @@ class SandboxNode(ClusterNode):
     """A node of a sandbox.
 
     Args:
-        account: enters it.
-        keeper: of the sandbox.
+        account: its account.
+        supervisor: the sandbox's supervisor.
         index: position in the cluster.
-        cgroup: directories of its control groups, by controller; none where this machine has none.
+        cgroup: directories of its control groups, by controller; empty where this machine has none.
 
     Attributes:
-        cgroup: those directories.
+        cgroup: as given.
     """
 
     account: SandboxAccount
 
-    def __init__(self, account: SandboxAccount, keeper: Keeper, index: int, cgroup: dict[str, str]) -> None:
+    def __init__(self, account: SandboxAccount, supervisor: Supervisor, index: int, cgroup: dict[str, str]) -> None:
         super().__init__(account, cgroup=cgroup)
-        self._keeper = keeper
+        self._supervisor = supervisor
         self._index = index
         self.cgroup = cgroup
 
     def power_off(self, *, lose_unsynced: bool = False) -> None:
-        """End all processes of the node at once; its files stay. Returns when they are gone.
+        """Kill all processes of the node; its files stay. Returns when they are gone.
 
         Args:
-            lose_unsynced: lose what was written and not synced, too; for kinds of nodes with ``crash_disk``.
+            lose_unsynced: also lose data that was not synced; needs ``crash_disk`` for the kind of node.
 
         Raises:
-            SandboxError: the node cannot lose anything; it is still on.
+            SandboxError: the node cannot lose data; it is still on.
         """
-        self._keeper.ask("power off", name=self.account.hostname, lose_unsynced=lose_unsynced)
+        self._supervisor.request("power off", name=self.account.hostname, lose_unsynced=lose_unsynced)
 
     def power_on(self) -> None:
-        """Let a node that is off start again, with its files and its address; returns when it takes commands.
+        """Start the node again with its files and its address; returns when it accepts commands.
 
-        Faults of the network that are in force are so again before this returns.
+        Network faults in force are restored before this returns.
         """
-        self._keeper.ask("power on", name=self.account.hostname)
-        # A connection to the server that was there before learns of its death from its own next packet only
+        self._supervisor.request("power on", name=self.account.hostname)
+        # A connection to the former server would notice its death only with its next packet
         self.account._own_transport.close()
         faults: Any = getattr(self.account, "fault_log", None)
         if faults is not None:
@@ -117,30 +119,30 @@ class SandboxNode(ClusterNode):
 
 
 class SandboxCluster(Cluster):
-    """Lends out nodes that are made for whoever gets them.
+    """Makes nodes on allocation and destroys them when they are freed.
 
     Args:
-        cluster_file: path of a JSON file with bounds, limits, kinds of nodes and more; ``None`` for none.
+        cluster_file: path of a JSON file with limits, kinds of nodes and more; ``None`` for the defaults.
         **kwargs: ``ssh_exception_checks``: passed to each account; everything else is ignored.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it cannot be understood.
-        SandboxError: this machine does not let this user make nodes.
+        ValueError: its content is invalid.
+        SandboxError: this user cannot make nodes on this machine.
     """
 
     def __init__(self, cluster_file: str | None = None, **kwargs: Any) -> None:
         super().__init__()
         self._config: SandboxConfig = read_config(cluster_file)
         self._checks: list[Callable[..., Any]] | None = kwargs.get("ssh_exception_checks")
-        self._keeper: OwnKeeper | None = None
+        self._supervisor: OwnSupervisor | None = None
         self._in_use: dict[int, SandboxNode] = {}
         problem = obstacle()
         if problem is not None:
             raise SandboxError(problem)
 
     def do_alloc(self, cluster_spec: ClusterSpec) -> list[ClusterNode]:
-        """Make nodes; takes some tens of milliseconds.
+        """Make nodes, within some tens of milliseconds.
 
         Raises:
             InsufficientResourcesError: the configuration allows no more.
@@ -149,48 +151,50 @@ class SandboxCluster(Cluster):
         taken, _ = NodeContainer(self._free_specs()).remove_spec(cluster_spec)
         if not taken:
             return []
-        keeper = self._live_keeper()
+        supervisor = self._live_supervisor()
         free = (index for index in range(1, self._config.max_nodes + 1) if index not in self._in_use)
         wanted = {next(free): self._config.type_named(spec.node_type) for spec in taken}
-        made = keeper.ask("create", nodes=[_description(index, kind) for index, kind in wanted.items()])
+        made = supervisor.request("create", nodes=[_description(index, kind) for index, kind in wanted.items()])
         nodes = []
         for (index, kind), facts in zip(wanted.items(), made, strict=True):
-            account = self._account(keeper, facts, kind)
-            self._in_use[index] = SandboxNode(account, Keeper(keeper.pid, keeper.base), index, facts["cgroup"])
+            account = self._account(supervisor, facts, kind)
+            self._in_use[index] = SandboxNode(
+                account, Supervisor(supervisor.pid, supervisor.base), index, facts["cgroup"]
+            )
             nodes.append(self._in_use[index])
         return list(nodes)
 
-    def _account(self, keeper: OwnKeeper, facts: dict[str, Any], kind: NodeType) -> SandboxAccount:
+    def _account(self, supervisor: OwnSupervisor, facts: dict[str, Any], kind: NodeType) -> SandboxAccount:
         config = RemoteAccountSSHConfig(
-            host=facts["name"], hostname=facts["address"], user=_USER, port=22, identityfile=keeper.identity
+            host=facts["name"], hostname=facts["address"], user=_USER, port=22, identityfile=supervisor.identity
         )
         account = SandboxAccount(
             config,
             facts["address"],
             kind.name,
             ssh_exception_checks=self._checks,
-            keeper=Keeper(keeper.pid, keeper.base),
+            supervisor=Supervisor(supervisor.pid, supervisor.base),
         )
         if not self._config.sshd:
-            account.transport = SandboxTransport(keeper, facts["name"], _home())
+            account.transport = SandboxTransport(supervisor, facts["name"], _home())
         return account
 
-    def _live_keeper(self) -> OwnKeeper:
-        self._end_silent_keeper()
-        if self._keeper is None or self._keeper.is_dead():
-            self._keeper = start_keeper(self._config.to_keeper(_home()))
-            self._tell_missing_limits(self._keeper)
-        return self._keeper
+    def _live_supervisor(self) -> OwnSupervisor:
+        self._end_silent_supervisor()
+        if self._supervisor is None or self._supervisor.is_dead():
+            self._supervisor = start_supervisor(self._config.to_supervisor(_home()))
+            self._warn_of_missing_limits(self._supervisor)
+        return self._supervisor
 
-    def _tell_missing_limits(self, keeper: OwnKeeper) -> None:
-        missing = sorted(self._config.limits() - set(keeper.controllers))
+    def _warn_of_missing_limits(self, supervisor: OwnSupervisor) -> None:
+        missing = sorted(self._config.limits() - set(supervisor.controllers))
         if missing:
             _logger.warning(
-                "Limits of the sandbox's nodes have no effect here: %s (%s)", ", ".join(missing), keeper.problem
+                "Limits of the sandbox's nodes have no effect here: %s (%s)", ", ".join(missing), supervisor.problem
             )
 
     def free(self, nodes: Iterable[ClusterNode] | ClusterNode) -> None:
-        """Destroy nodes; several take as long as one.
+        """Destroy nodes.
 
         Raises:
             NodeNotPresentError: one is not in use; no node was destroyed.
@@ -202,37 +206,37 @@ class SandboxCluster(Cluster):
         for node in leaving:
             node.account.close()
         try:
-            if self._keeper is not None and not self._keeper.is_dead():
-                self._keeper.ask("destroy", names=[node.account.hostname for node in leaving])
+            if self._supervisor is not None and not self._supervisor.is_dead():
+                self._supervisor.request("destroy", names=[node.account.hostname for node in leaving])
         finally:
             for node in leaving:
                 assert isinstance(node, SandboxNode)
                 self._in_use.pop(node._index, None)
 
-    def _end_silent_keeper(self) -> None:
-        """Replace a keeper that gave no answer, unless tests use nodes that would go with it."""
-        if self._keeper is not None and self._keeper.is_silent() and not self._in_use:
-            _logger.warning("The process that held the sandbox, %s, gave no answer and is ended", self._keeper.pid)
-            self._keeper.stop()
-            self._keeper = None
+    def _end_silent_supervisor(self) -> None:
+        """End a supervisor that did not answer, unless tests use its nodes."""
+        if self._supervisor is not None and self._supervisor.is_silent() and not self._in_use:
+            _logger.warning("The process that held the sandbox, %s, gave no answer and is ended", self._supervisor.pid)
+            self._supervisor.stop()
+            self._supervisor = None
 
     def free_single(self, node: ClusterNode) -> None:
         """Destroy a node."""
         self.free(node)
 
     def close(self) -> None:
-        """Destroy all nodes, and end what holds them. A later allocation starts anew."""
-        keeper, self._keeper = self._keeper, None
+        """Destroy all nodes and end the supervisor; a later allocation starts a new one."""
+        supervisor, self._supervisor = self._supervisor, None
         self._in_use.clear()
-        if keeper is not None:
-            keeper.stop()
+        if supervisor is not None:
+            supervisor.stop()
 
     def available(self) -> ClusterSpec:
-        """Return what could be made now."""
+        """Return the nodes that could be made now."""
         return ClusterSpec(self._free_specs())
 
     def used(self) -> ClusterSpec:
-        """Return what is in use now."""
+        """Return the nodes in use."""
         return ClusterSpec([NodeSpec(LINUX, node.node_type) for node in self._in_use.values()])
 
     def _free_specs(self) -> list[NodeSpec]:

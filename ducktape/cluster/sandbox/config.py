@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a user says about a sandbox: how many nodes of which kinds, their limits, and what they see of this machine."""
+"""The configuration of a sandbox: number and kinds of nodes, their limits, and what they see of this machine."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _MOST_PROCESSORS = 8192
 
 @dataclass(frozen=True)
 class NodeType:
-    """One kind of node.
+    """One kind of node, with the limits of each node.
 
     Attributes:
-        name: label that specs ask for; ``None`` for nodes without one.
-        count: how many there may be; ``None`` for as many as there may be nodes.
-        cpu: how many processors each may use; ``None`` for all.
-        memory: bytes that each may use; ``None`` for all.
-        pids: processes and threads that each may have; ``None`` for any number.
-        disk: bytes that each may write; ``None`` for half of the memory of this machine.
-        crash_disk: keep what it writes on an image of a disk, so that un-synced files can be lost.
+        name: label for node specs; ``None`` for nodes without one.
+        count: maximum number of nodes; ``None`` for the remaining ones.
+        cpu: number of processors; ``None`` for all.
+        memory: bytes; ``None`` for no limit.
+        pids: number of processes and threads; ``None`` for no limit.
+        disk: bytes; ``None`` for half of this machine's memory.
+        crash_disk: whether data is written to a disk image, so that un-synced data can be lost.
     """
 
     name: str | None = None
@@ -49,16 +49,15 @@ class NodeType:
 
 @dataclass(frozen=True)
 class SandboxConfig:
-    """All that can be said about a sandbox.
+    """The configuration of a sandbox.
 
     Attributes:
-        max_nodes: how many nodes there may be at a time.
-        types: the kinds of them.
-        network: the first three numbers of their addresses; ``None`` for any that are free.
-        environment: of their commands, beside the usual.
-        mounts: what they see of this machine at another place, or may write to; each with ``source``, ``target`` and
-            ``mode``, which is ``ro`` or ``rw``.
-        sshd: whether they are entered by SSH.
+        max_nodes: maximum number of nodes at a time.
+        types: the kinds of nodes.
+        network: the first three numbers of their addresses; ``None`` for any free network.
+        environment: additional variables for commands.
+        mounts: additional mounts, each with ``source``, ``target`` and ``mode``, which is ``ro`` or ``rw``.
+        sshd: whether commands run over SSH.
     """
 
     max_nodes: int = _USUAL_NODES
@@ -69,19 +68,15 @@ class SandboxConfig:
     sshd: bool = False
 
     def type_named(self, name: str | None) -> NodeType:
-        """The kind of node that a label stands for."""
+        """Return the kind of node with a label."""
         return next(kind for kind in self.types if kind.name == name)
 
     def limits(self) -> set[str]:
-        """The kinds of limits that some node has."""
+        """Return the kinds of limits that are set for any node."""
         return {name for name in ("cpu", "memory", "pids") for kind in self.types if getattr(kind, name) is not None}
 
-    def to_keeper(self, home: str) -> dict[str, Any]:
-        """What the process that holds the nodes has to know.
-
-        Args:
-            home: where commands begin.
-        """
+    def to_supervisor(self, home: str) -> dict[str, Any]:
+        """Return the settings for the supervisor, with the working directory of commands."""
         own = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
         user = {"HOME": home, "USER": "root", "LOGNAME": "root", "SHELL": "/bin/sh"}
         return {
@@ -163,7 +158,7 @@ def _types(value: Any, usual: NodeType) -> tuple[NodeType, ...]:
 
 
 def _check_counts(types: tuple[NodeType, ...], max_nodes: int) -> None:
-    """Make sure that there can be as many nodes as are said of each kind: none takes the places of another."""
+    """Require that the nodes of all kinds fit into the maximum together."""
     if len(types) == 1:
         return
     uncounted = [number for number, kind in enumerate(types) if kind.count is None]

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a node writes on: memory, or an image of a disk from which un-synced data can be lost as in a power cut.
-
-This module is loaded by a process that is copied for every node, so it imports as little as possible.
-"""
+"""The disk of a node: memory, or a disk image from which un-synced data can be lost as in a power cut."""
 
 from __future__ import annotations
 
@@ -20,37 +17,33 @@ _GET_FREE = 0x4C82
 _CONFIGURE = 0x4C0A
 _AUTOCLEAR = 4
 _ATTEMPTS = 20
-_PLACES = "/usr/sbin:/sbin:/usr/bin:/bin"
+_SEARCH_PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
 
 
 class Disk:
-    """The memory that a node writes on, mounted at a place.
+    """A file system in memory, mounted at a new directory; by default half as large as the machine's memory.
 
     Attributes:
-        can_crash: whether what is not synced can be lost.
-
-    Args:
-        place: an absent directory.
-        size: bytes; ``None`` for half of the machine's memory.
+        can_crash: whether un-synced data can be lost.
     """
 
     can_crash = False
 
-    def __init__(self, place: str, size: int | None) -> None:
-        self.place = place
+    def __init__(self, path: str, size: int | None) -> None:
+        self.path = path
         self.size = size
-        os.mkdir(place)
+        os.mkdir(path)
         self.attach()
 
     def attach(self) -> None:
         """Mount it."""
-        mount("tmpfs", self.place, "tmpfs", MS_NOSUID, f"mode=0755,size={'50%' if self.size is None else self.size}")
+        mount("tmpfs", self.path, "tmpfs", MS_NOSUID, f"mode=0755,size={'50%' if self.size is None else self.size}")
 
-    def remember(self) -> None:
-        """Keep in mind what is synced now; to be called when no process writes any more.
+    def snapshot(self) -> None:
+        """Keep a copy of the synced data, once no process writes any more.
 
         Raises:
-            OSError: it cannot be told from what is not.
+            OSError: this kind of disk cannot tell it from un-synced data.
         """
         raise OSError(
             errno.EOPNOTSUPP,
@@ -58,73 +51,67 @@ class Disk:
         )
 
     def restore(self) -> None:
-        """Return to what was remembered; to be called when nothing uses it any more."""
+        """Restore that copy, once nothing uses the disk any more."""
 
     def remove(self) -> None:
-        """Throw everything away; what is gone already is fine."""
+        """Remove the disk; one that is gone already is fine."""
         with contextlib.suppress(OSError):
-            unmount(self.place)
+            unmount(self.path)
         with contextlib.suppress(OSError):
-            os.rmdir(self.place)
+            os.rmdir(self.path)
 
 
 class CrashDisk(Disk):
-    """An image of a disk with a journaling file system, of which only the image outlives a power cut.
-
-    Args:
-        place: an absent directory.
-        size: bytes; ``None`` for a gigabyte.
-        image: path of the image.
-    """
+    """A disk image with a journaling file system, of which only the image survives a power cut; 1 GiB by default."""
 
     can_crash = True
 
-    def __init__(self, place: str, size: int | None, image: str) -> None:
-        # Most sandboxes have no such disks, and every node would carry this along
+    def __init__(self, path: str, size: int | None, image: str) -> None:
+        # Imported here, since most sandboxes have no such disks
         import subprocess
 
         self.image = image
         with open(image, "xb") as file:
             file.truncate(size or _USUAL_IMAGE)
         command = ["mke2fs", "-q", "-F", "-t", "ext4", "-m", "0", "-E", "lazy_itable_init=1,nodiscard", image]
-        made = subprocess.run(command, env={"PATH": _PLACES}, stdin=subprocess.DEVNULL, capture_output=True)
+        made = subprocess.run(command, env={"PATH": _SEARCH_PATH}, stdin=subprocess.DEVNULL, capture_output=True)
         if made.returncode != 0:
             raise OSError(f"mke2fs failed: {made.stderr.decode(errors='replace').strip()}")
-        super().__init__(place, size)
+        super().__init__(path, size)
 
     def attach(self) -> None:
-        """Mount it, which mends it after a power cut."""
+        """Mount it, which replays the journal after a power cut."""
         device = _loop_device(self.image)
         try:
-            mount(f"/dev/loop{device[0]}", self.place, "ext4", MS_NOSUID)
-            os.chmod(self.place, 0o755)
+            mount(f"/dev/loop{device[0]}", self.path, "ext4", MS_NOSUID)
+            os.chmod(self.path, 0o755)
         finally:
-            # The mount holds the device now, which goes when that does
+            # The mount keeps the device until it is unmounted
             os.close(device[1])
 
     @property
-    def _later(self) -> str:
+    def _snapshot_path(self) -> str:
         return f"{self.image}.later"
 
-    def remember(self) -> None:
-        """Keep in mind what is synced now; to be called when no process writes any more."""
-        _copy_sparse(self.image, self._later)
+    def snapshot(self) -> None:
+        """Keep a copy of the synced data, once no process writes any more."""
+        _copy_sparse(self.image, self._snapshot_path)
 
     def restore(self) -> None:
-        """Return to what was remembered; to be called when nothing uses it any more."""
-        unmount(self.place)
-        os.replace(self._later, self.image)
+        """Restore that copy, once nothing uses the disk any more."""
+        unmount(self.path)
+        os.replace(self._snapshot_path, self.image)
         self.attach()
 
     def remove(self) -> None:
-        """Throw everything away; what is gone already is fine."""
+        """Remove the disk; one that is gone already is fine."""
         super().remove()
         with contextlib.suppress(OSError):
             os.unlink(self.image)
 
 
 def _loop_device(image: str) -> tuple[int, int]:
-    """Let a device stand for an image; returns its number, and a descriptor that holds it for now."""
+    """Attach an image to a loop device; returns its number and a descriptor that holds it."""
     for _ in range(_ATTEMPTS):
         number = _free_loop_device()
         device = os.open(f"/dev/loop{number}", os.O_RDWR | os.O_CLOEXEC)
@@ -135,7 +122,7 @@ def _loop_device(image: str) -> tuple[int, int]:
             return number, device
         except OSError as error:
             os.close(device)
-            if error.errno != errno.EBUSY:  # somebody else was faster
+            if error.errno != errno.EBUSY:  # another process was faster
                 raise
         finally:
             os.close(source)
@@ -151,7 +138,7 @@ def _free_loop_device() -> int:
 
 
 def _copy_sparse(source: str, target: str) -> None:
-    """Copy a file as it is at this moment, its holes as holes."""
+    """Copy a sparse file."""
     with open(source, "rb", buffering=0) as reader, open(target, "wb", buffering=0) as writer:
         size = os.fstat(reader.fileno()).st_size
         writer.truncate(size)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the first process of a node does with the node's files for those who ask, in a process for each request.
+"""Serves requests for the files of a node, in a child of the node's first process for each request.
 
-Files are opened here, in the node, so that paths and links mean what they mean in the node; the open file itself is
-handed over. This module is loaded by a process that is copied for every node: it imports as little as possible.
+Files are opened in the node, so that paths and links are resolved there; the descriptor is sent to the client.
 """
 
 from __future__ import annotations
@@ -17,19 +16,19 @@ from typing import Any
 from ducktape.cluster.sandbox.ipc import answer
 from ducktape.cluster.sandbox.ssh_server import provide_server
 
-# A directory of any length is answered in pieces
+# Long directories are answered in pieces
 _ENTRIES_AT_ONCE = 100
 _LARGEST_SNAPSHOT = 1 << 20
 
 
 def attributes(name: str, status: os.stat_result) -> list[Any]:
-    """What is told about a file."""
+    """Return name and attributes of a file."""
     return [name, status.st_mode, status.st_size, status.st_uid, status.st_gid, status.st_atime, status.st_mtime]
 
 
 def _open(path: str, flags: int) -> int:
     descriptor = os.open(path, flags | os.O_CLOEXEC, 0o666)
-    # What describes this process can only be read while it lives, and it ends with its answer
+    # Files that describe this process can only be read while it lives, and it ends with its answer
     if flags & os.O_ACCMODE == os.O_RDONLY and os.readlink(f"/proc/self/fd/{descriptor}").startswith(
         f"/proc/{os.getpid()}/"
     ):
@@ -38,7 +37,7 @@ def _open(path: str, flags: int) -> int:
 
 
 def _snapshot(descriptor: int) -> int:
-    """Return an open copy of the content of a file, at most 1 MiB of it, in its place."""
+    """Replace a descriptor by one for a copy of the content, at most 1 MiB."""
     content = b""
     while len(content) < _LARGEST_SNAPSHOT and (piece := os.read(descriptor, _LARGEST_SNAPSHOT - len(content))):
         content += piece
@@ -78,12 +77,7 @@ _WORK: dict[str, Callable[..., Any]] = {
 
 
 def serve(connection: socket.socket, data: bytes) -> None:
-    """Do what is asked for, and answer.
-
-    Args:
-        connection: where the answer goes.
-        data: the request.
-    """
+    """Serve one request and send the answer."""
     verb, home, arguments = json.loads(data)
     try:
         os.chdir(home)

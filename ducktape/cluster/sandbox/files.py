@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from ducktape.cluster.copy.received_file import receive_file
 from ducktape.cluster.local.files import LocalAttributes, LocalFile
-from ducktape.cluster.sandbox.ipc import LARGEST, post
+from ducktape.cluster.sandbox.ipc import LARGEST, send_request
 
 _SECONDS_TO_ANSWER = 60.0
 _SILENT = "the node gave no answer: it was switched off, or all its processes were killed"
@@ -23,21 +23,21 @@ class SandboxFiles:
     """A :class:`ducktape.cluster.transport.Files` over a node; its first process does the work.
 
     Args:
-        door: where it takes requests.
+        socket_path: where it takes requests.
         home: where relative paths start.
     """
 
-    def __init__(self, door: str, home: str) -> None:
-        self._door = door
+    def __init__(self, socket_path: str, home: str) -> None:
+        self._socket = socket_path
         self._home = home
 
     def _ask(self, verb: str, *arguments: Any) -> tuple[Any, list[int]]:
-        """Have something done; returns the result and descriptors of what was opened."""
-        with post(self._door, json.dumps([verb, self._home, arguments]).encode()) as letter:
-            letter.settimeout(_SECONDS_TO_ANSWER)
+        """Send a request; returns the result and the descriptor of an opened file."""
+        with send_request(self._socket, json.dumps([verb, self._home, arguments]).encode()) as connection:
+            connection.settimeout(_SECONDS_TO_ANSWER)
             found: list[Any] = []
             while True:
-                data, descriptors, _, _ = socket.recv_fds(letter, LARGEST, 1)
+                data, descriptors, _, _ = socket.recv_fds(connection, LARGEST, 1)
                 fields: dict[str, Any] = json.loads(data) if data else {"errno": errno.EIO, "error": _SILENT}
                 if "errno" in fields:
                     path = [each for each in arguments[:1] if isinstance(each, str)]
@@ -50,7 +50,7 @@ class SandboxFiles:
                     return found, descriptors
 
     def provide_server(self, program: list[str], files: dict[str, str]) -> None:
-        """Have an SSH server in the node; see :func:`ducktape.cluster.sandbox.ssh_server.provide_server`."""
+        """Start an SSH server in the node; see :func:`ducktape.cluster.sandbox.ssh_server.provide_server`."""
         self._ask("server", program, files)
 
     def lstat(self, path: str) -> LocalAttributes:
@@ -58,11 +58,11 @@ class SandboxFiles:
         return LocalAttributes(*self._ask("stat", path, False)[0])
 
     def stat(self, path: str) -> LocalAttributes:
-        """Attributes of what the path leads to."""
+        """Attributes of the target of the path."""
         return LocalAttributes(*self._ask("stat", path, True)[0])
 
     def listdir_attr(self, path: str) -> list[LocalAttributes]:
-        """Entries of a directory; one that vanishes meanwhile is left out."""
+        """Entries of a directory."""
         return [LocalAttributes(*entry) for entry in self._ask("list", path)[0]]
 
     def listdir(self, path: str = ".") -> list[str]:
@@ -92,7 +92,7 @@ class SandboxFiles:
     def open(self, path: str, mode: str = "r") -> LocalFile:
         """A file object that reads bytes and writes text or bytes."""
         descriptor = self._open(path, _flags(mode))
-        # A descriptor is opened as well as a path, and what the mode does to a file has been done
+        # A descriptor can be opened like a path; the file was created or truncated already
         return LocalFile(cast(str, descriptor), mode.replace("x", "w"))
 
     def mkdir(self, path: str, mode: int = 0o777) -> None:
@@ -122,14 +122,14 @@ class SandboxFiles:
 
 
 def _flags(mode: str) -> int:
-    """What a mode asks the system for."""
+    """Return the flags of ``open`` for a mode."""
     kinds = {
         "r": os.O_RDONLY,
         "w": os.O_WRONLY | os.O_CREAT | os.O_TRUNC,
         "a": os.O_WRONLY | os.O_CREAT | os.O_APPEND,
         "x": os.O_WRONLY | os.O_CREAT | os.O_EXCL,
     }
-    kind = next((letter for letter in mode if letter in kinds), "")
+    kind = next((connection for connection in mode if connection in kinds), "")
     if not kind:
         raise ValueError(f"a file is opened for r, w, a or x, not for {mode!r}")
     if "+" not in mode:

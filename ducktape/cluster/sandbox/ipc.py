@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests to the processes of a sandbox: letters to a box in the file system, each with the way to answer it.
+"""Requests to the processes of a sandbox: datagrams to a Unix socket, each with a socket pair for the answers.
 
-Nothing listens for connections, so nothing can be kept waiting by half of one. This module is loaded by a process that
-is copied for every node, so it imports as little as possible.
+Nothing accepts connections, so no client can block a process with half of a request.
 """
 
 from __future__ import annotations
@@ -20,38 +19,31 @@ _MOST_DESCRIPTORS = 4
 _SECONDS = 60.0
 
 
-def letter_box(path: str) -> socket.socket:
-    """Make a box, in the place of an older one."""
+def bind_socket(path: str) -> socket.socket:
+    """Create the socket that receives requests; replaces an older one."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
-    box = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-    box.bind(path)
-    return box
+    receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+    receiver.bind(path)
+    return receiver
 
 
-def post(path: str, data: bytes, descriptors: Sequence[int] = (), *, seconds: float = _SECONDS) -> socket.socket:
-    """Send a request.
-
-    Args:
-        path: of the box.
-        data: the request.
-        descriptors: that go with it.
-        seconds: how long to wait when there are too many unread ones.
-
-    Returns:
-        Where the answers come, whole ones; it ends when nobody can answer any more.
+def send_request(
+    path: str, data: bytes, descriptors: Sequence[int] = (), *, seconds: float = _SECONDS
+) -> socket.socket:
+    """Send a request with descriptors; returns the socket for the answers, which ends when nobody can answer any more.
 
     Raises:
-        ConnectionRefusedError: nobody reads the letters of this box any more.
-        TimeoutError: (builtin) nobody takes the request.
-        OSError: there is no such box, or the request is too large.
+        ConnectionRefusedError: the receiving process has ended, or there is none.
+        TimeoutError: (builtin) the queue of unread requests stayed full.
+        OSError: the request is too large.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
-        with theirs, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as letter:
-            letter.settimeout(seconds)
-            letter.connect(path)
-            socket.send_fds(letter, [data], [theirs.fileno(), *descriptors])
+        with theirs, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as connection:
+            connection.settimeout(seconds)
+            connection.connect(path)
+            socket.send_fds(connection, [data], [theirs.fileno(), *descriptors])
     except (ConnectionRefusedError, FileNotFoundError):
         ours.close()
         name = os.path.basename(path)
@@ -62,9 +54,9 @@ def post(path: str, data: bytes, descriptors: Sequence[int] = (), *, seconds: fl
     return ours
 
 
-def receive(box: socket.socket) -> tuple[bytes, socket.socket | None, list[int]]:
-    """Take a request; returns it, where the answers go, and what came with it. ``None``: nobody can be answered."""
-    data, descriptors, _, _ = socket.recv_fds(box, LARGEST, _MOST_DESCRIPTORS)
+def receive(receiver: socket.socket) -> tuple[bytes, socket.socket | None, list[int]]:
+    """Receive a request; returns it, the socket for answers (``None`` if there is none), and further descriptors."""
+    data, descriptors, _, _ = socket.recv_fds(receiver, LARGEST, _MOST_DESCRIPTORS)
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
     if not descriptors:
@@ -72,7 +64,7 @@ def receive(box: socket.socket) -> tuple[bytes, socket.socket | None, list[int]]
     return data, socket.socket(fileno=descriptors[0]), descriptors[1:]
 
 
-def answer(asker: socket.socket, fields: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
-    """Answer a request; whoever does not want the answer any more does not get it."""
+def answer(client: socket.socket, fields: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
+    """Answer a request; does nothing if the client has gone."""
     with contextlib.suppress(OSError):
-        socket.send_fds(asker, [json.dumps(fields).encode()], list(descriptors))
+        socket.send_fds(client, [json.dumps(fields).encode()], list(descriptors))

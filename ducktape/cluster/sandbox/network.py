@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The network of a sandbox: a bridge without an uplink, a port for each node, and one for the driver.
+"""The network of a sandbox: a bridge without an uplink, with a port for each node and one for the driver.
 
-It is made by messages to the kernel rather than by a program, since programs would take most of the time that a node
-takes to be made. This module is loaded by a process that is copied for every node: it imports as little as possible.
+It uses netlink messages, since starting programs would take most of the time that it takes to make a node.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ import struct
 from collections.abc import Iterable
 
 BRIDGE = "switch"
-HOST_LINK = "dtbox"  # the rest of the name is the process id of whoever holds the sandbox
+HOST_LINK = "dtbox"  # followed by the process id of the supervisor
 _UPLINK = "driver"
-_FREED = 0x6474  # a group of links that are about to be deleted
+_FREED = 0x6474  # group of links to delete
 
 _NEWLINK, _DELLINK, _GETLINK, _NEWADDR, _NEWROUTE = 16, 17, 18, 20, 24
 _REQUEST, _ACK, _EXCL, _CREATE = 0x1, 0x4, 0x200, 0x400
@@ -43,7 +42,7 @@ def _link(*, index: int = 0, up: bool = False) -> bytes:
 
 
 class Netlink:
-    """A conversation with the kernel about the network namespace in which it began."""
+    """A netlink socket for the network namespace in which it was opened."""
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
@@ -51,7 +50,7 @@ class Netlink:
         self._number = 0
 
     def close(self) -> None:
-        """End it."""
+        """Close the socket."""
         self._socket.close()
 
     def _request(self, kind: int, flags: int, body: bytes) -> bytes:
@@ -68,12 +67,12 @@ class Netlink:
         """The index of a link."""
         answer = self._request(_GETLINK, 0, _link() + _text(_IFNAME, name))
         index: int = struct.unpack_from("=i", answer, 16 + 4)[0]
-        # The acknowledgement comes as a message of its own
+        # The acknowledgement is a separate message
         self._socket.recv(1 << 16)
         return index
 
     def add_bridge(self, name: str) -> None:
-        """Add a switch that passes on everything, multicast included."""
+        """Add a bridge that forwards multicast like everything else."""
         data = _attribute(_INFO_DATA, _attribute(_MCAST_SNOOPING, b"\0"))
         info = _attribute(_LINKINFO, _text(_INFO_KIND, "bridge") + data)
         self._request(_NEWLINK, _CREATE | _EXCL, _link(up=True) + _text(_IFNAME, name) + info)
@@ -81,15 +80,15 @@ class Netlink:
     def add_pair(
         self, name: str, *, master: int, peer: str, address: bytes, pid: int = 0, descriptor: int = -1
     ) -> None:
-        """Add two connected links, one here and one elsewhere.
+        """Add a pair of links: a port of a bridge here, and a peer in another network namespace.
 
         Args:
-            name: of the one here.
-            master: index of the bridge that it is a port of.
-            peer: name of the other.
-            address: of the other; six bytes.
-            pid: a process in the other's network namespace; or
-            descriptor: of that namespace.
+            name: name of the port.
+            master: index of the bridge.
+            peer: name of the peer.
+            address: hardware address of the peer.
+            pid: a process in the peer's network namespace; or
+            descriptor: a descriptor of that namespace.
         """
         place = _number(_NET_NS_PID, pid) if pid else _number(_NET_NS_FD, descriptor)
         other = _link() + _text(_IFNAME, peer) + _attribute(_ADDRESS, address) + place
@@ -103,7 +102,7 @@ class Netlink:
         self._request(_NEWLINK, 0, _link(index=index, up=True))
 
     def add_address(self, index: int, address: str, prefix: int) -> None:
-        """Give a link an address, with the route that belongs to it."""
+        """Add an address to a link, with its route."""
         packed = socket.inet_aton(address)
         head = struct.pack("=BBBBI", socket.AF_INET, prefix, 0, 0, index)
         last = struct.pack("!I", struct.unpack("!I", packed)[0] | ((1 << (32 - prefix)) - 1))
@@ -111,7 +110,7 @@ class Netlink:
         self._request(_NEWADDR, _CREATE | _EXCL, body)
 
     def add_route(self, index: int, network: str, prefix: int) -> None:
-        """Let packets to some addresses leave by a link, where no gateway is needed."""
+        """Add a route without a gateway."""
         table_main, protocol_boot, scope_link, unicast = 254, 3, 253, 1
         head = struct.pack(
             "=BBBBBBBBI", socket.AF_INET, prefix, 0, 0, table_main, protocol_boot, scope_link, unicast, 0
@@ -120,12 +119,12 @@ class Netlink:
         self._request(_NEWROUTE, _CREATE | _EXCL, body)
 
     def delete(self, index: int) -> None:
-        """Delete a link, and the one that it is connected to."""
+        """Delete a link and its peer."""
         self._request(_DELLINK, 0, _link(index=index))
 
     def delete_all(self, indices: Iterable[int]) -> None:
-        """Delete links, and those that they are connected to, in the time that one takes; none may be left of them."""
-        # The kernel deletes them by itself, too, once the processes at the other ends are dead
+        """Delete links and their peers, in the time of one deletion."""
+        # The kernel also deletes them once the processes of the peers' namespaces are dead
         for index in indices:
             with contextlib.suppress(OSError):
                 self._request(_NEWLINK, 0, _link(index=index) + _number(_GROUP, _FREED))
@@ -134,14 +133,14 @@ class Netlink:
 
 
 def hardware_address(index: int) -> bytes:
-    """The hardware address of a position in the network: always the same, since others remember it for a while."""
+    """Return the hardware address for a position: always the same, since other hosts cache it."""
     return bytes((0x02, 0x64, 0x74, 0, 0, index))
 
 
 class Switch:
-    """The bridge of a sandbox, in a network namespace of its own, with a link to the one that the driver is in.
+    """The bridge of a sandbox in a network namespace of its own, linked to the driver's.
 
-    Has to be made in the namespace of the driver, and opened in that of the bridge.
+    Create it in the namespace of the driver, and open it in that of the bridge.
     """
 
     def __init__(self) -> None:
@@ -151,19 +150,14 @@ class Switch:
         self._bridge = 0
 
     def open(self) -> None:
-        """Make the bridge in the present network namespace."""
+        """Make the bridge in the current network namespace."""
         quiet_ipv6()
         self._here = here = Netlink()
         here.add_bridge(BRIDGE)
         self._bridge = socket.if_nametoindex(BRIDGE)
 
     def link_host(self, name: str, address: str) -> None:
-        """Connect the driver.
-
-        Args:
-            name: of the link in its namespace.
-            address: of the link; the rest of its 256 addresses are the nodes'.
-        """
+        """Connect the driver's network namespace, by a link with this name and address."""
         assert self._here is not None
         self._here.add_pair(
             _UPLINK, master=self._bridge, peer=name, address=hardware_address(1), descriptor=self._host_namespace
@@ -178,7 +172,7 @@ class Switch:
         self._here.add_pair(name, master=self._bridge, peer="eth0", address=hardware_address(index), pid=pid)
 
     def unplug(self, names: Iterable[str]) -> None:
-        """Take ports away; those that are gone already are fine."""
+        """Remove ports; missing ones are fine."""
         assert self._here is not None
         found = []
         for name in names:
@@ -188,13 +182,13 @@ class Switch:
             self._here.delete_all(found)
 
     def close(self) -> None:
-        """Take the driver's link away."""
+        """Remove the driver's link."""
         with contextlib.suppress(OSError):
             self.unplug([_UPLINK])
 
 
 def quiet_ipv6() -> None:
-    """Let the links to come have no IPv6 addresses, which would take a second to be settled."""
+    """Disable IPv6 for new links, since duplicate address detection takes a second."""
     with contextlib.suppress(OSError), open("/proc/sys/net/ipv6/conf/default/disable_ipv6", "w") as file:
         file.write("1")
 
@@ -206,7 +200,7 @@ def open_node_link(address: str) -> None:
     link = socket.if_nametoindex("eth0")
     netlink.add_address(link, address, 24)
     netlink.set_up(link)
-    # There is no route to everywhere, which these would take; programs find each other by them
+    # Without a default route, multicast and broadcast need routes of their own
     for network, prefix in (("224.0.0.0", 4), ("255.255.255.255", 32)):
         netlink.add_route(link, network, prefix)
     netlink.close()

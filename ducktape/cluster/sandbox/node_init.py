@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The first process of a node: it makes the node's surroundings, and then starts commands for those who ask.
+"""The first process of a node: sets up the node, then starts commands on request.
 
-Commands are its children: they have the node's limits, environment and root from their first moment, and go on when
-whoever asked for them is gone. This module is loaded by a process that is copied for every node, so it imports as
-little as possible.
+Commands are its children, so they have the node's limits, environment and root from the start, and they survive their
+clients.
 """
 
 from __future__ import annotations
@@ -37,21 +36,21 @@ from ducktape.utils.process.proc import close_descriptors, detach_standard_strea
 
 NETWORK_WANTED, NETWORK_THERE, READY = b"network", b"there", b"ready"
 END_ALL = b"end all"
-# What reaches the whole machine: modules, devices, its clock, its log, its power. The rest is the node's own.
+# Capabilities that affect the whole machine: modules, devices, clock, log, power
 _CAPABILITIES_OF_THE_MACHINE = {16, 17, 20, 22, 25, 26, 27, 30, 32, 33, 34, 35, 36}
-# All that a node shows of its first process: suites look for theirs by the words of their paths
+# Name and command line of the process in the node: suites search for processes by parts of paths
 _NAME = "init"
 _DEFAULTS = (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
 
 
-def be_a_node(talk: socket.socket, host: Host, node: Mapping[str, Any], environment: dict[str, str]) -> NoReturn:
-    """Be the first process of a node; never returns.
+def run_node(channel: socket.socket, host: Host, node: Mapping[str, Any], environment: dict[str, str]) -> NoReturn:
+    """Entry point of the first process of a node; never returns.
 
     Args:
-        talk: to the process that makes nodes.
-        host: what nodes see of this machine.
+        channel: connected to the supervisor.
+        host: the machine's file system as nodes see it.
         node: name, address and groups.
-        environment: of commands.
+        environment: for commands.
     """
     try:
         end_with_parent(signal.SIGKILL)
@@ -60,48 +59,48 @@ def be_a_node(talk: socket.socket, host: Host, node: Mapping[str, Any], environm
         os.setsid()
         for sig in _DEFAULTS:
             signal.signal(sig, signal.SIG_DFL)
-        close_descriptors(talk.fileno())
-        door = _become(talk, host, node)
-        talk.send(READY)
-        talk.close()
-        _Door(door, environment).serve()
+        close_descriptors(channel.fileno())
+        requests = _set_up(channel, host, node)
+        channel.send(READY)
+        channel.close()
+        _CommandServer(requests, environment).serve()
     except BaseException as error:
         with contextlib.suppress(OSError):
             kind = "" if isinstance(error, RuntimeError) else f"{type(error).__name__}: "
-            talk.send(f"{kind}{error}".encode()[:4000])
+            channel.send(f"{kind}{error}".encode()[:4000])
     finally:
         os._exit(1)
 
 
-def _become(talk: socket.socket, host: Host, node: Mapping[str, Any]) -> socket.socket:
+def _set_up(channel: socket.socket, host: Host, node: Mapping[str, Any]) -> socket.socket:
     cgroups.enter(node["cgroup"])
-    # Before it has a network of its own, in which this would be listed
-    door = ipc.letter_box(f"{host.base}/doors/{node['name']}")
+    # Before unsharing the network namespace, whose list of sockets would show it
+    requests = ipc.bind_socket(f"{host.base}/sockets/{node['name']}")
     unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC)
     with contextlib.suppress(OSError):  # kernels without control groups
         unshare(CLONE_NEWCGROUP)
     sandbox_network.quiet_ipv6()
-    talk.send(NETWORK_WANTED)
+    channel.send(NETWORK_WANTED)
     set_hostname(node["name"])
     host.enter(node["name"])
     hide_program()
-    if talk.recv(64) != NETWORK_THERE:
+    if channel.recv(64) != NETWORK_THERE:
         raise OSError("the network was not made")
     sandbox_network.open_node_link(node["address"])
     drop_capabilities(_CAPABILITIES_OF_THE_MACHINE)
     detach_standard_streams()
     if node["program"]:
         run_server(node["program"])
-    return door
+    return requests
 
 
-class _Door:
-    """Takes requests, and tells how commands ended."""
+class _CommandServer:
+    """Serves requests and reports the exit status of commands."""
 
-    def __init__(self, door: socket.socket, environment: dict[str, str]) -> None:
-        self._door = door
+    def __init__(self, requests: socket.socket, environment: dict[str, str]) -> None:
+        self._requests = requests
         self._environment = environment
-        self._askers: dict[int, socket.socket] = {}
+        self._clients: dict[int, socket.socket] = {}
 
     def serve(self) -> NoReturn:
         wake, wake_end = socket.socketpair()
@@ -110,38 +109,38 @@ class _Door:
         signal.set_wakeup_fd(wake_end.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         poll = select.poll()
-        for listened in (self._door, wake):
+        for listened in (self._requests, wake):
             poll.register(listened, select.POLLIN)
         while True:
             for descriptor, _ in poll.poll():
-                if descriptor == self._door.fileno():
+                if descriptor == self._requests.fileno():
                     self._take()
                 else:
                     wake.recv(4096)
             self._reap()
 
     def _take(self) -> None:
-        """Take a request; one that cannot be served is answered with the reason."""
-        data, asker, descriptors = ipc.receive(self._door)
-        if asker is None:
+        """Serve one request; errors are answered with their reason."""
+        data, client, descriptors = ipc.receive(self._requests)
+        if client is None:
             return
         try:
             if data == END_ALL:
                 os.kill(-1, signal.SIGKILL)
-                ipc.answer(asker, {})
+                ipc.answer(client, {})
                 return
-            self._start(asker, data, descriptors)
+            self._start(client, data, descriptors)
         except OSError as error:
-            ipc.answer(asker, {"errno": error.errno, "error": os.strerror(error.errno or 0)})
+            ipc.answer(client, {"errno": error.errno, "error": os.strerror(error.errno or 0)})
         finally:
             for each in descriptors:
                 os.close(each)
 
-    def _start(self, asker: socket.socket, data: bytes, descriptors: list[int]) -> None:
+    def _start(self, client: socket.socket, data: bytes, descriptors: list[int]) -> None:
         pid = os.fork()
         if pid:
             if descriptors:
-                self._askers[pid] = asker
+                self._clients[pid] = client
             return
         try:
             signal.set_wakeup_fd(-1)
@@ -149,20 +148,20 @@ class _Door:
             with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
                 file.write("0")
             if descriptors:
-                self._be_a_command(data, descriptors)
+                self._exec_command(data, descriptors)
             else:
-                serve(asker, data)
+                serve(client, data)
         finally:
             os._exit(127)
 
-    def _be_a_command(self, data: bytes, descriptors: list[int]) -> NoReturn:
+    def _exec_command(self, data: bytes, descriptors: list[int]) -> NoReturn:
         head, _, command = data.partition(b"\0")
         shell, home, own = json.loads(head)
         os.setsid()
         os.chdir(home)
         for number, descriptor in enumerate(descriptors):
             os.dup2(descriptor, number)
-            os.close(descriptor)  # a background process must not keep its asker's pipes open unknowingly
+            os.close(descriptor)  # a background process must not keep the pipes open
         if not os.access(shell, os.X_OK):
             shell = "/bin/sh"
         os.execve(shell, [os.path.basename(shell), b"-c", command], {**self._environment, **own})
@@ -175,7 +174,7 @@ class _Door:
                 return
             if not pid:
                 return
-            asker = self._askers.pop(pid, None)
-            if asker is not None:
-                ipc.answer(asker, {"status": os.waitstatus_to_exitcode(status)})
-                asker.close()
+            client = self._clients.pop(pid, None)
+            if client is not None:
+                ipc.answer(client, {"status": os.waitstatus_to_exitcode(status)})
+                client.close()

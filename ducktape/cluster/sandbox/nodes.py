@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The nodes of a sandbox as the one process sees them that makes, holds and destroys them.
-
-This module is loaded by a process that is copied for every node, so it imports as little as possible.
-"""
+"""Makes and destroys the nodes of a sandbox, inside the supervisor."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from ducktape.cluster.sandbox import cgroupfs, cgroups, ipc
 from ducktape.cluster.sandbox.cgroups import Groups
 from ducktape.cluster.sandbox.disk import Disk
 from ducktape.cluster.sandbox.network import HOST_LINK, Switch
-from ducktape.cluster.sandbox.node_init import END_ALL, NETWORK_THERE, NETWORK_WANTED, READY, be_a_node
+from ducktape.cluster.sandbox.node_init import END_ALL, NETWORK_THERE, NETWORK_WANTED, READY, run_node
 from ducktape.cluster.sandbox.rootfs import Host
 from ducktape.cluster.sandbox.subnet import reserve
 from ducktape.cluster.sandbox.syscalls import CLONE_NEWNET, fork_as_first, unshare
@@ -24,11 +21,7 @@ _SECONDS_TO_BE_MADE = 30.0
 
 
 class _Node:
-    """What is known of a node.
-
-    Attributes:
-        pid: its first process; 0 while its power is off.
-    """
+    """The state of a node; ``pid`` is its first process, or 0 while its power is off."""
 
     def __init__(self, name: str, address: str, index: int, groups: dict[str, str]) -> None:
         self.name = name
@@ -36,7 +29,7 @@ class _Node:
         self.index = index
         self.groups = groups
         self.pid = 0
-        self.talk: socket.socket | None = None
+        self.channel: socket.socket | None = None
         self.disk: Disk | None = None
 
     @property
@@ -48,11 +41,7 @@ class _Node:
 
 
 class Nodes:
-    """Makes, holds and destroys nodes.
-
-    Args:
-        settings: what the driver wants.
-    """
+    """The nodes of a sandbox, with the settings that the driver has sent."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._settings = settings
@@ -66,20 +55,20 @@ class Nodes:
         self._switch.link_host(f"{HOST_LINK}{os.getpid()}", self.gateway)
         names = "".join(f"{self.address(number + 1)}\tnode{number}\n" for number in range(1, settings["max_nodes"] + 1))
         self._hosts = f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n{self.gateway}\tdriver\n{names}"
-        # At last, because these are what the kernel would not take back if something else failed
+        # Last, because the kernel would not free these if another step failed
         cgroups.remove_leftovers()
         self.groups = Groups(str(os.getpid()))
         self._server: dict[str, Any] | None = None
         self._early = self.server() if settings["sshd"] else {"program": [], "files": {}}
 
     def address(self, last: int) -> str:
-        """An address of the sandbox's network."""
+        """Return an address of the sandbox's network."""
         return f"{self._network}.{last}"
 
     def server(self) -> dict[str, Any]:
-        """Return what it takes to enter nodes by SSH: a command, and text of files under ``/etc`` by their names."""
+        """Return the command of the SSH server, and its files under ``/etc`` by name."""
         if self._server is None:
-            # Most sandboxes need nothing of this
+            # Most sandboxes do not need it
             from ducktape.cluster.sandbox.sshd import COMMAND, Keys
 
             keys = Keys(f"{self.host.base}/keys", self._settings["path"])
@@ -87,7 +76,7 @@ class Nodes:
         return self._server
 
     def create(self, nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Make nodes, all or none; returns when they take commands."""
+        """Make all nodes or none; returns when they accept commands."""
         made: list[_Node] = []
         try:
             for each in nodes:
@@ -110,52 +99,52 @@ class Nodes:
         for node in nodes:
             self._fork(node)
         for node in nodes:
-            self._hear(node, NETWORK_WANTED)
-            assert node.talk is not None
+            self._expect(node, NETWORK_WANTED)
+            assert node.channel is not None
             try:
                 self._switch.plug(node.port, node.pid, node.index)
-                node.talk.send(NETWORK_THERE)
+                node.channel.send(NETWORK_THERE)
             except OSError:
-                self._hear(node, READY)  # if it died in the meantime, it has said why
+                self._expect(node, READY)  # if it died in the meantime, this raises the reason
                 raise
         for node in nodes:
-            self._hear(node, READY)
-            assert node.talk is not None
-            node.talk.close()
-            node.talk = None
+            self._expect(node, READY)
+            assert node.channel is not None
+            node.channel.close()
+            node.channel = None
 
     def _fork(self, node: _Node) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid = fork_as_first()
         if not pid:
             facts = {**node.to_json(), "program": self._early["program"]}
-            be_a_node(theirs, self.host, facts, self._settings["environment"])
+            run_node(theirs, self.host, facts, self._settings["environment"])
         theirs.close()
         ours.settimeout(_SECONDS_TO_BE_MADE)
-        node.pid, node.talk = pid, ours
+        node.pid, node.channel = pid, ours
 
-    def _hear(self, node: _Node, expected: bytes) -> None:
-        assert node.talk is not None
-        said = node.talk.recv(8192)
+    def _expect(self, node: _Node, expected: bytes) -> None:
+        assert node.channel is not None
+        said = node.channel.recv(8192)
         if said != expected:
             raise OSError(f"{node.name} cannot be made: {said.decode(errors='replace') or 'its first process died'}")
 
     def destroy(self, names: list[str]) -> None:
-        """Destroy nodes and all that is theirs; those that are not there are fine."""
+        """Destroy nodes and their resources; unknown names are ignored."""
         nodes = [self._nodes.pop(name) for name in names if name in self._nodes]
         self._power_off(nodes)
         for node in nodes:
             if node.disk is not None:
                 node.disk.remove()
-            self.host.remove_door(node.name)
+            self.host.remove_socket(node.name)
             self.groups.remove(node.groups)
 
     def _power_off(self, nodes: list[_Node]) -> None:
         self.reap()
         for node in nodes:
-            if node.talk is not None:
-                node.talk.close()
-                node.talk = None
+            if node.channel is not None:
+                node.channel.close()
+                node.channel = None
             if node.pid:
                 os.kill(node.pid, signal.SIGKILL)
                 for path in set(node.groups.values()):
@@ -171,22 +160,22 @@ class Nodes:
             self._power_off([node])
             return
         if node.pid and node.disk.can_crash:
-            # The end of the first process is that of the mounts, which are synced then
-            with ipc.post(f"{self.host.base}/doors/{node.name}", END_ALL) as letter:
-                letter.settimeout(_SECONDS_TO_BE_MADE)
-                letter.recv(16)
-        node.disk.remember()
+            # The end of the first process unmounts and thereby syncs the disk
+            with ipc.send_request(f"{self.host.base}/sockets/{node.name}", END_ALL) as connection:
+                connection.settimeout(_SECONDS_TO_BE_MADE)
+                connection.recv(16)
+        node.disk.snapshot()
         self._power_off([node])
         node.disk.restore()
 
     def reap(self) -> None:
-        """Take leave of nodes that have died by themselves."""
+        """Reap nodes that have died by themselves."""
         for node in self._nodes.values():
             if node.pid and os.waitpid(node.pid, os.WNOHANG)[0]:
                 node.pid = 0
 
     def serve(self, request: dict[str, Any]) -> Any:
-        """Do what is asked for."""
+        """Serve one request of the driver."""
         verb = request["verb"]
         if verb == "create":
             return self.create(request["nodes"])

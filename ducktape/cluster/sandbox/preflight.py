@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a machine offers to a sandbox: the rights of this user, file systems in layers, and limits."""
+"""Checks what a sandbox needs on this machine: the rights of the user, overlay file systems, and limits."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from collections.abc import Collection, Mapping
 from ducktape.cluster.sandbox import cgroups
 from ducktape.cluster.sandbox.syscalls import CLONE_NEWNS, MS_PRIVATE, MS_REC, mount, unshare
 from ducktape.cluster.sandbox.userns import may_change_groups, remedy_for
-from ducktape.utils.process.untraced import fork_unseen
+from ducktape.utils.process.untraced import fork_untraced
 
 _LIMITS = ("cpu", "memory", "pids")
 
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """One thing that sandboxes are made of, or that tests do with them.
+    """The result of one check.
 
     Attributes:
-        name: of one or two words.
-        text: how it is here.
-        remedy: what to do about it; empty where nothing is missing.
-        fatal: there is no sandbox without it.
+        name: one or two words.
+        text: the finding.
+        remedy: what to do about it; empty if nothing is missing.
+        fatal: whether the sandbox does not work without it.
     """
 
     name: str
@@ -34,11 +34,11 @@ class Part:
 
 
 def rights_part(problem: str | None, *, ordinary: bool) -> Part:
-    """The rights to make nodes.
+    """Check the rights to make nodes.
 
     Args:
-        problem: what is missing for them, as :func:`ducktape.cluster.sandbox.userns.what_is_missing` tells it.
-        ordinary: this process has them in a user namespace only.
+        problem: the result of :func:`ducktape.cluster.sandbox.userns.what_is_missing`.
+        ordinary: whether this process has rights only in a user namespace.
     """
     if problem is not None:
         return Part("rights", problem, remedy_for(problem), fatal=True)
@@ -54,7 +54,7 @@ def rights_part(problem: str | None, *, ordinary: bool) -> Part:
 
 
 def overlay_part() -> Part:
-    """Layers over the machine's directories, tried in a process of its own."""
+    """Check overlay file systems, in a child process."""
     number = _try_overlay()
     if not number:
         return Part("file system", "overlay, over /etc, /var, /opt, /root and /home")
@@ -65,8 +65,8 @@ def overlay_part() -> Part:
 
 
 def _try_overlay() -> int:
-    """The number of the error; 0 if there is none."""
-    pid = fork_unseen()
+    """Return the error number; 0 without an error."""
+    pid = fork_untraced()
     if not pid:
         code = 255
         try:
@@ -85,11 +85,11 @@ def _try_overlay() -> int:
 
 
 def groups_part(groups: Mapping[str, str], *, ordinary: bool) -> Part:
-    """The limits that nodes can have.
+    """Check the limits of nodes.
 
     Args:
-        groups: directory by controller, of a node or of the groups to come.
-        ordinary: this process is root in a user namespace only.
+        groups: directory by controller, of a node or for new groups.
+        ordinary: whether this process is root only in a user namespace.
     """
     name = "limits"
     missing = [each for each in _LIMITS if each not in groups]

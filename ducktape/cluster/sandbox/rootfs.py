@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The file system of a node: that of this machine, read-only, with private layers over the parts that programs change.
-
-This module is loaded by a process that is copied for every node, so it imports as little as possible.
-"""
+"""The file system of a node: this machine's, read-only, with private layers over the directories that change."""
 
 from __future__ import annotations
 
@@ -41,19 +38,19 @@ _IN_MEMORY = ("run", "dev/shm")
 _NEW = ("proc", "sys", "dev", *_IN_MEMORY[:1], *_ON_DISK)
 _BASES = ("/mnt", "/media", "/srv", "/tmp")
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "net/tun", "fuse")
-_NOT_TO_BE_CHANGED = ("sys", "sysrq-trigger", "irq")
+_READ_ONLY_PROC = ("sys", "sysrq-trigger", "irq")
 _PSEUDO = ("proc", "sysfs", "cgroup", "cgroup2", "devpts", "mqueue", "securityfs", "debugfs", "tracefs", "autofs")
 
 
 def unescape(path: str) -> str:
-    """A path as it is written in ``/proc/self/mountinfo``."""
+    """Decode a path of ``/proc/self/mountinfo``."""
     for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
         path = path.replace(code, character)
     return path
 
 
 def mounts() -> Iterator[tuple[str, str]]:
-    """Yield place and kind of everything that is mounted in this mount namespace."""
+    """Yield mount point and kind of every mount in this namespace."""
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
         for line in file:
             words = line.split()
@@ -61,12 +58,10 @@ def mounts() -> Iterator[tuple[str, str]]:
 
 
 class Host:
-    """This machine's file system as nodes are to see it, seen by the one process that makes them.
-
-    Made in a mount namespace of its own, where it hides a directory: there it keeps what belongs to the nodes.
+    """This machine's file system as nodes see it, prepared in a mount namespace of its own.
 
     Attributes:
-        base: that directory.
+        base: hidden directory for the files of the nodes.
     """
 
     def __init__(self, extra: Sequence[dict[str, Any]]) -> None:
@@ -82,10 +77,10 @@ class Host:
             for path, kind in places
             if path.split("/")[1] in self._private and path.count("/") > 1 and kind not in _PSEUDO
         ]
-        # In the user namespace of an ordinary user, root of this machine is nobody
+        # In the user namespace of an ordinary user, the files of root belong to nobody
         self._is_foreign = os.stat("/etc").st_uid != 0
         mount("tmpfs", self.base, "tmpfs", MS_NOSUID, "mode=0700")
-        for name in ("root", "disks", "images", "doors", "extra", "tools"):
+        for name in ("root", "disks", "images", "sockets", "extra", "tools"):
             os.mkdir(f"{self.base}/{name}")
         os.chmod(f"{self.base}/tools", 0o755)
         self._has_sudo = shutil.which("sudo", path=_PLACES_OF_SUDO) is not None and not self._is_foreign
@@ -93,7 +88,7 @@ class Host:
         os.chmod(f"{self.base}/tools/sudo", 0o755)
         self._bind_extra(sources)
         root = f"{self.base}/root"
-        # Not this machine's root: a node that mounts its own anew, as writable, would change this machine
+        # Not a bind mount of this machine's root, which a node could remount as writable
         mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m")
         with os.scandir("/") as entries:
             for entry in entries:
@@ -110,39 +105,32 @@ class Host:
         is_directory = entry.is_dir(follow_symlinks=False)
         if not is_directory and not entry.is_file(follow_symlinks=False):
             return
-        _make_place(target, directory=is_directory)
-        # Fewer mounts are copied faster; what every node has of its own needs none
+        _make_mount_point(target, directory=is_directory)
+        # Fewer mounts are cloned faster; directories that every node replaces need none
         if entry.path != self.base and entry.name not in (*self._private, *_NEW):
             mount(entry.path, target, flags=MS_BIND | MS_REC)
 
     def _make_top(self, root: str, extra: dict[str, Any]) -> None:
-        """Make the place of a mount that is in none of this machine's directories."""
+        """Make the mount point of an extra mount outside this machine's directories."""
         target = extra.get("target") or extra["source"]
         if not os.path.lexists(f"{root}/{target.split('/')[1]}"):
-            _make_place(f"{root}{target}", directory=os.path.isdir(extra["source"]))
+            _make_mount_point(f"{root}{target}", directory=os.path.isdir(extra["source"]))
 
     def _bind_extra(self, sources: list[int]) -> None:
         for number, (each, source) in enumerate(zip(self._extra, sources, strict=True)):
             target = f"{self.base}/extra/{number}"
-            _make_place(target, directory=stat.S_ISDIR(os.fstat(source).st_mode))
+            _make_mount_point(target, directory=stat.S_ISDIR(os.fstat(source).st_mode))
             mount(f"/proc/self/fd/{source}", target, flags=MS_BIND | MS_REC)
             os.close(source)
             if each.get("mode") != "rw":
                 make_read_only(target)
 
     def add_disk(self, name: str, size: int | None, files: dict[str, str], *, crash: bool) -> Disk:
-        """Make what a node writes on, which outlives its power.
-
-        Args:
-            name: of the node.
-            size: bytes that it can write; ``None`` for the usual.
-            files: text of files under ``/etc``, by their names.
-            crash: whether un-synced data can be lost.
-        """
+        """Make the disk of a node, which survives power cuts, with some files under ``/etc``."""
         disk = f"{self.base}/disks/{name}"
         made = CrashDisk(disk, size, f"{self.base}/images/{name}") if crash else Disk(disk, size)
         for part in self._private:
-            _copy_manners(f"/{part}", f"{disk}/{part}")
+            _copy_ownership(f"/{part}", f"{disk}/{part}")
             os.mkdir(f"{disk}/{part}.work")
         if self._is_foreign:
             self._own_directories(disk)
@@ -150,37 +138,37 @@ class Host:
             os.mkdir(f"{disk}/{part}")
             os.chmod(f"{disk}/{part}", mode)
         for path, text in files.items():
-            # Keys among them are for their owner only
+            # Private keys are for their owner only
             _write(f"{disk}/etc/{path}", text, mode=0o600 if "key" in path else 0o644)
         return made
 
     def _own_directories(self, disk: str) -> None:
-        """Let an ordinary user's node write where root's files are: directories that exist twice are merged."""
+        """Let an ordinary user's node write into root's directories, by merged ones in the upper layer."""
         for part in ("etc", "var"):
             with os.scandir(f"/{part}") as entries:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False) and os.access(entry.path, os.R_OK | os.X_OK):
-                        _copy_manners(entry.path, f"{disk}{entry.path}")
+                        _copy_ownership(entry.path, f"{disk}{entry.path}")
         if not os.access("/etc/shadow", os.R_OK):
             _write(f"{disk}/etc/shadow", "root:*:19000:0:99999:7:::\n", mode=0o600)
 
-    def remove_door(self, name: str) -> None:
-        """Remove where a node took requests."""
+    def remove_socket(self, name: str) -> None:
+        """Remove the socket for requests to a node."""
         with contextlib.suppress(OSError):
-            os.unlink(f"{self.base}/doors/{name}")
+            os.unlink(f"{self.base}/sockets/{name}")
 
     def enter(self, name: str) -> None:
-        """Give this process, which is the first of a node and in a new mount namespace, the node's file system."""
+        """Enter the file system of a node, as its first process and in a new mount namespace."""
         root, disk = f"{self.base}/root", f"{self.base}/disks/{name}"
         for part in self._private:
             if not os.access(f"/{part}", os.R_OK | os.X_OK):  # an ordinary user may not look into root's home
                 mount(f"{disk}/{part}", f"{root}/{part}", flags=MS_BIND)
                 continue
-            self._lay_over(root, disk, part)
+            self._mount_overlay(root, disk, part)
         for path in self._inner:
             self._show_inner(root, path)
         if not self._has_sudo:
-            self._stand_in_for_sudo(root)
+            self._replace_sudo(root)
         for part in _ON_DISK:
             mount(f"{disk}/{part}", f"{root}/{part}", flags=MS_BIND)
         self._enter_devices(f"{root}/dev")
@@ -188,10 +176,10 @@ class Host:
         os.mkdir(f"{root}/run/lock")
         os.chmod(f"{root}/run/lock", 0o1777)
         mount("proc", f"{root}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
-        for part in _NOT_TO_BE_CHANGED:
+        for part in _READ_ONLY_PROC:
             _protect(f"{root}/proc/{part}")
-        # This part belongs to the node's own network
-        _bind_again(f"{root}/proc/sys/net", 0)
+        # Settings of the node's own network namespace
+        _rebind(f"{root}/proc/sys/net", 0)
         mount("sysfs", f"{root}/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY)
         for number, each in enumerate(self._extra):
             source = f"{self.base}/extra/{number}"
@@ -201,8 +189,8 @@ class Host:
             mount(source, target, flags=MS_BIND | MS_REC)
         change_root(root)
 
-    def _lay_over(self, root: str, disk: str, path: str) -> None:
-        """Put a private layer over a directory; where an ordinary user may not see what mounts hide, over its parts."""
+    def _mount_overlay(self, root: str, disk: str, path: str) -> None:
+        """Put a private layer over a directory; over its parts if the kernel refuses because of mounts inside."""
         upper, work = f"{disk}/{path}", f"{disk}/{path.split('/')[0]}.work/{path.replace('/', '-')}"
         os.makedirs(work, exist_ok=True)
         try:
@@ -213,32 +201,32 @@ class Host:
             mount(upper, f"{root}/{path}", flags=MS_BIND)
             with os.scandir(f"/{path}") as entries:
                 for entry in entries:
-                    self._lay_over_part(root, disk, f"{path}/{entry.name}", entry)
+                    self._mount_overlay_part(root, disk, f"{path}/{entry.name}", entry)
 
-    def _lay_over_part(self, root: str, disk: str, path: str, entry: os.DirEntry[str]) -> None:
+    def _mount_overlay_part(self, root: str, disk: str, path: str, entry: os.DirEntry[str]) -> None:
         if os.path.lexists(f"{disk}/{path}") and not entry.is_dir(follow_symlinks=False):
-            return  # the node has its own
+            return  # the node has its own file
         if entry.is_symlink():
             os.symlink(os.readlink(entry.path), f"{disk}/{path}")
         elif entry.is_dir():
             if not os.path.isdir(f"{disk}/{path}"):
-                _copy_manners(entry.path, f"{disk}/{path}")
+                _copy_ownership(entry.path, f"{disk}/{path}")
             if os.access(entry.path, os.R_OK | os.X_OK) and path not in self._inner:
-                self._lay_over(root, disk, path)
+                self._mount_overlay(root, disk, path)
         elif entry.is_file() and os.access(entry.path, os.R_OK):
             shutil.copyfile(entry.path, f"{disk}/{path}")
 
-    def _stand_in_for_sudo(self, root: str) -> None:
+    def _replace_sudo(self, root: str) -> None:
         tools = f"{self.base}/tools"
         with contextlib.suppress(OSError):  # a machine without that directory
             mount("overlay", f"{root}/{_LOCAL}", "overlay", MS_RDONLY, f"lowerdir={tools}:/{_LOCAL}")
-        # Some call it by its path
+        # Some scripts call it by its path
         for place in _PLACES_OF_SUDO.split(":"):
             if place != f"/{_LOCAL}" and os.path.isfile(f"{root}{place}/sudo"):
                 mount(f"{tools}/sudo", f"{root}{place}/sudo", flags=MS_BIND)
 
     def _show_inner(self, root: str, path: str) -> None:
-        """Show what is mounted somewhere under a directory that has a private layer; a layer shows none of it."""
+        """Show a mount below a directory with a private layer, which hides it."""
         source, target = f"/{path}", f"{root}/{path}"
         with contextlib.suppress(OSError):
             if os.path.isfile(source):
@@ -265,7 +253,7 @@ class Host:
 
 
 def hide_program() -> None:
-    """Let nobody see which program and libraries the first process of a node, which this is, consists of."""
+    """Hide the program and libraries of this process, the first of a node."""
     for place in ("/proc/1", "/proc/1/task/1"):
         for name in ("exe", "maps", "smaps", "smaps_rollup", "numa_maps"):
             with contextlib.suppress(OSError):  # not on every kernel
@@ -274,7 +262,7 @@ def hide_program() -> None:
         mount("tmpfs", "/proc/1/map_files", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k")
 
 
-def _make_place(path: str, *, directory: bool) -> None:
+def _make_mount_point(path: str, *, directory: bool) -> None:
     if directory:
         os.makedirs(path, exist_ok=True)
         return
@@ -284,12 +272,16 @@ def _make_place(path: str, *, directory: bool) -> None:
 
 
 def _make_target(path: str, shown: str, *, directory: bool) -> None:
-    """Make the place of an extra mount, or say in the words of the configuration why there can be none."""
+    """Make the mount point of an extra mount.
+
+    Raises:
+        RuntimeError: it cannot be made, in terms of the cluster file.
+    """
     kind = "directory" if directory else "file"
     if os.path.lexists(path) and os.path.isdir(path) != directory:
         raise RuntimeError(f"the mount at {shown} is a {kind}, and what is there is not")
     try:
-        _make_place(path, directory=directory)
+        _make_mount_point(path, directory=directory)
     except OSError as error:
         raise RuntimeError(
             f"the mount at {shown} has no place: {error.strerror}; what does not exist can be made only below "
@@ -303,11 +295,11 @@ def _write(path: str, text: str, *, mode: int = 0o644) -> None:
         file.write(text)
 
 
-def _copy_manners(source: str, target: str) -> None:
-    """Make a directory that belongs to the same user and lets the same users in."""
+def _copy_ownership(source: str, target: str) -> None:
+    """Make a directory with the same owner and permissions."""
     status = os.stat(source)
     os.mkdir(target)
-    with contextlib.suppress(OSError):  # users that this namespace does not know
+    with contextlib.suppress(OSError):  # users unknown in this namespace
         os.chown(target, status.st_uid, status.st_gid)
     os.chmod(target, stat.S_IMODE(status.st_mode))
 
@@ -318,16 +310,16 @@ def _copy_device(source: str, target: str) -> None:
         os.mknod(target, status.st_mode, status.st_rdev)
         os.chmod(target, stat.S_IMODE(status.st_mode))
     except PermissionError:
-        _make_place(target, directory=False)
+        _make_mount_point(target, directory=False)
         mount(source, target, flags=MS_BIND)
 
 
 def _protect(path: str) -> None:
-    """Forbid changes of what belongs to the whole machine, whoever the user is."""
+    """Make a path that affects the whole machine read-only."""
     if os.path.exists(path):
-        _bind_again(path, MS_RDONLY)
+        _rebind(path, MS_RDONLY)
 
 
-def _bind_again(path: str, flags: int) -> None:
+def _rebind(path: str, flags: int) -> None:
     mount(path, path, flags=MS_BIND)
     mount("none", path, flags=MS_BIND | MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOEXEC | flags)

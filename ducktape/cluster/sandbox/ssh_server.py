@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SSH server of a node, started in it.
-
-This module is loaded by a process that is copied for every node, so it imports as little as possible.
-"""
+"""Starts the SSH server of a node, inside the node."""
 
 from __future__ import annotations
 
@@ -19,11 +16,11 @@ _LOG = "/run/sshd.log"
 
 
 def provide_server(program: Sequence[str], files: Mapping[str, str]) -> None:
-    """Have a server in this node; returns when it serves, and at once when one does.
+    """Start a server unless one runs; returns when it listens.
 
     Args:
         program: its command.
-        files: text of what it needs under ``/etc``, by their names.
+        files: the text of its files under ``/etc``, by name.
 
     Raises:
         OSError: it does not start.
@@ -39,10 +36,7 @@ def provide_server(program: Sequence[str], files: Mapping[str, str]) -> None:
 
 
 def run_server(program: Sequence[str]) -> None:
-    """Start a server that goes on by itself; returns when it serves.
-
-    Args:
-        program: its command.
+    """Start a server in the background; returns when it listens.
 
     Raises:
         OSError: it does not start.
@@ -68,7 +62,7 @@ def run_server(program: Sequence[str]) -> None:
 
 
 def _is_listened_to(port: int) -> bool:
-    """Whether a server of this network listens on a port; asking for a connection would show in its log."""
+    """Whether a server in this network namespace listens on a port, without connecting, which its log would show."""
     for path in ("/proc/net/tcp", "/proc/net/tcp6"):
         with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
             for line in file:

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nodes of a sandbox that are entered by SSH: keys made for one sandbox, and the server's configuration.
-
-Loaded by the process that holds the nodes when somebody wants to enter one, and not before.
-"""
+"""The keys of a sandbox and the configuration of its SSH servers; loaded by the supervisor when first needed."""
 
 from __future__ import annotations
 
@@ -15,25 +12,21 @@ from ducktape.cluster.sandbox.userns import may_change_groups
 
 FOLDER = "sshd"  # under the node's /etc
 COMMAND = ("-f", f"/etc/{FOLDER}/sshd_config")
-_PLACES = "/usr/sbin:/sbin:/usr/local/sbin"
+_SEARCH_PATH = "/usr/sbin:/sbin:/usr/local/sbin"
 
 
 def _find(name: str, package: str, path: str) -> str:
-    found = shutil.which(name, path=f"{path}:{_PLACES}")
+    found = shutil.which(name, path=f"{path}:{_SEARCH_PATH}")
     if found is None:
         raise OSError(f"this machine has no {name} (Debian's package {package})")
     return found
 
 
 class Keys:
-    """Keys of one sandbox, in a directory that only this user can read.
-
-    Args:
-        directory: which is made.
-        path: where programs are looked for, beside the usual places.
+    """Keys of one sandbox, in a new directory that only this user can read.
 
     Raises:
-        OSError: they cannot be made, or are of no use here.
+        OSError: they cannot be made, or this user may not run an SSH server.
     """
 
     def __init__(self, directory: str, path: str) -> None:
@@ -51,7 +44,7 @@ class Keys:
                 [program, "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", path],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                env={"PATH": f"{path}:{_PLACES}"},
+                env={"PATH": f"{path}:{_SEARCH_PATH}"},
             )
             if made.returncode != 0:
                 raise OSError(f"ssh-keygen failed: {made.stderr.decode(errors='replace').strip()}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The choice of addresses that nobody on this machine uses."""
+"""Chooses an unused network."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _ROUTE_UP = 1
 
 
 def reserve(wanted: str | None) -> tuple[socket.socket, str]:
-    """Choose 256 addresses, and keep other sandboxes of this machine from choosing the same.
+    """Reserve a network of 256 addresses on this machine.
 
     Args:
         wanted: the first three numbers of the addresses, such as ``10.1.2``; ``None`` for any free ones.
 
     Returns:
-        What holds the reservation as long as it is open, and the three numbers.
+        A socket that holds the reservation while it is open, and the three numbers.
 
     Raises:
-        OSError: they are not free.
+        OSError: the network is not free.
     """
     taken = list(routes())
     if wanted is not None:
@@ -41,7 +41,7 @@ def reserve(wanted: str | None) -> tuple[socket.socket, str]:
 
 
 def _candidates() -> Iterator[str]:
-    # Runs that begin at the same time begin at different places
+    # Concurrent runs start at different candidates
     start = os.getpid()
     for step in range(64 * 256):
         number = (start * 7 + step * 41) % (64 * 256)
@@ -59,7 +59,7 @@ def _hold(network: str) -> socket.socket:
 
 
 def routes() -> Iterator[tuple[int, int]]:
-    """Yield destination and mask of the routes of this machine, but not that to everywhere."""
+    """Yield destination and mask of the routes of this machine except the default route."""
     try:
         with open("/proc/net/route", encoding="ascii") as file:
             lines = file.read().splitlines()[1:]

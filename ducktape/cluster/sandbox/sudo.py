@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What nodes have in place of ``sudo`` where that is missing, or refuses because this machine's root is nobody to it.
+"""A replacement for ``sudo`` in nodes where it is missing, or does not work in a user namespace.
 
-Commands in a node are root's anyway. Suites that were written for other machines say ``sudo`` all the same.
+Commands in a node run as root anyway, but suites written for other machines use ``sudo`` all the same.
 """
 
 from __future__ import annotations

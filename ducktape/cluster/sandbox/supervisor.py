@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The process that holds a sandbox: everything that nodes are made of belongs to it and goes with it.
+"""The process that owns a sandbox: the nodes and all their resources end with it.
 
-It ends when the driver does, however that dies, and takes the nodes along. If it is killed itself, the kernel ends the
-nodes and takes back all but the directories of control groups. It is copied for every node, so it imports as little as
-possible.
+It ends with the driver, however that dies. If it is killed itself, the kernel ends the nodes and frees all but the
+directories of control groups. It is forked for every node, so it imports as little as possible, as do the modules that
+it loads.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ducktape.utils.process.proc import end_with_parent, set_name
 
 
 class _Loop:
-    """Waits for requests and for the end."""
+    """Waits for requests, and for the end of the driver."""
 
     def __init__(self, nodes: Nodes, control: socket.socket, driver: int, ended: list[int]) -> None:
         self._nodes = nodes
@@ -55,27 +55,27 @@ class _Loop:
 
     def _answer(self) -> bool:
         """Serve one request; returns whether there may be others."""
-        data, asker, descriptors = ipc.receive(self._control)
+        data, client, descriptors = ipc.receive(self._control)
         for each in descriptors:
             os.close(each)
-        if asker is None:
+        if client is None:
             return True
-        with asker:
+        with client:
             request = json.loads(data)
             if request["verb"] == "stop":
                 self._nodes.close()
-                ipc.answer(asker, {})
+                ipc.answer(client, {})
                 return False
             try:
                 answer = {"result": self._nodes.serve(request)}
             except Exception as error:
                 answer = {"error": _reason(error)}
-            ipc.answer(asker, answer)
+            ipc.answer(client, answer)
         return True
 
 
 def _descriptor_of(pid: int) -> int:
-    """What becomes readable when a process ends; -1 on kernels before 5.3, where its last signal has to do."""
+    """Return a descriptor that becomes readable when a process ends; -1 on kernels before 5.3."""
     try:
         return os.pidfd_open(pid)
     except OSError:
@@ -88,23 +88,23 @@ def _reason(error: Exception) -> str:
     return error.strerror if error.filename is None else f"{error.strerror}: {error.filename}"
 
 
-def _say(answer: dict[str, Any]) -> None:
+def _report(answer: dict[str, Any]) -> None:
     os.write(1, json.dumps(answer).encode() + b"\n")
-    # Whoever reads the driver's output must not wait for this process as well
+    # Readers of the driver's output must not wait for this process as well
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 1)
     os.close(null)
 
 
 def main() -> None:
-    """Be the keeper, from its first moment to its last."""
+    """Entry point of the supervisor."""
     os.chdir("/")
     settings = json.load(sys.stdin)
-    set_name(cgroups.KEEPER)
+    set_name(cgroups.SUPERVISOR)
     set_command_line("ducktape-sandbox")
     for sig in (signal.SIGINT, signal.SIGHUP):
         signal.signal(sig, signal.SIG_IGN)
-    # An exception in the middle of something would leave half of it
+    # Only noted: an exception in the middle of an operation would leave half of it
     ended: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
     os.umask(0o022)
@@ -114,20 +114,20 @@ def main() -> None:
     try:
         driver = _descriptor_of(settings["driver"])
         if driver < 0:
-            # The kernel sends it at the end of the thread that has started this process, so it is the second choice
+            # Second choice: the kernel sends it when the thread ends that has started this process
             end_with_parent(signal.SIGTERM)
         if os.getppid() != settings["driver"]:
             return
         nodes = Nodes(settings)
-        control = ipc.letter_box(f"{nodes.host.base}/control")
+        control = ipc.bind_socket(f"{nodes.host.base}/control")
     except Exception as error:
         if nodes is not None:
             nodes.close()
-        _say({"error": _reason(error)})
+        _report({"error": _reason(error)})
         return
     try:
         problem = nodes.groups.problem
-        _say(
+        _report(
             {
                 "base": nodes.host.base,
                 "gateway": nodes.gateway,

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The calls of the Linux kernel that make a node: namespaces, mounts and capabilities, which Python has not by itself.
-
-This module is loaded by a process that is copied for every node, so it imports as little as possible.
-"""
+"""System calls that Python lacks: namespaces, mounts and capabilities."""
 
 from __future__ import annotations
 
@@ -37,7 +34,7 @@ _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
 _OPEN_TREE_CLONE = 1
 _MOVE_MOUNT_FROM_DESCRIPTOR = 4
-# The number is the same on every architecture that got it together with the call; of pivot_root it is not.
+# These numbers are the same on all architectures; that of pivot_root is not
 _MOUNT_SETATTR = 442
 _OPEN_TREE = 428
 _MOVE_MOUNT = 429
@@ -45,8 +42,6 @@ _CLONE3 = 435
 _PIVOT_ROOT = {"x86_64": 155, "i686": 217, "armv7l": 218, "ppc64le": 203, "s390x": 217}
 _PIVOT_ROOT_ELSEWHERE = 41
 _PR_CAPBSET_DROP = 24
-_PR_SET_PDEATHSIG = 1
-_PR_SET_NAME = 15
 
 _FLAGS = {"nosuid": MS_NOSUID, "nodev": MS_NODEV, "noexec": MS_NOEXEC, "noatime": 1024, "relatime": 1 << 21}
 
@@ -62,20 +57,20 @@ def _check(result: int, what: str) -> None:
 
 
 def unshare(flags: int) -> None:
-    """Leave namespaces for new ones; of process ids only the children do."""
+    """Move this process into new namespaces; for process ids only its children."""
     _check(_libc.unshare(flags), "unshare")
 
 
 def set_namespace(descriptor: int, kind: int) -> None:
-    """Enter a namespace; of process ids only the children do."""
+    """Enter a namespace; for process ids only its children do."""
     _check(_libc.setns(descriptor, kind), "setns")
 
 
 def fork_as_first() -> int:
-    """Fork a process that is the first of a new namespace of process ids; returns what ``os.fork`` returns."""
+    """Fork the first process of a new pid namespace; returns like ``os.fork``."""
     python = ctypes.pythonapi
     arguments = struct.pack("=8Q", CLONE_NEWPID, 0, 0, 0, signal.SIGCHLD, 0, 0, 0)
-    # Between these two the interpreter must not let go of its lock, so the call goes by way of its own library
+    # The interpreter must keep its lock between these two, so the call uses PyDLL
     python.PyOS_BeforeFork()
     ctypes.set_errno(0)
     pid: int = _holding.syscall(_CLONE3, arguments, ctypes.c_size_t(len(arguments)))
@@ -92,13 +87,13 @@ def fork_as_first() -> int:
 
 
 def _fork_as_first_and_return() -> int:
-    """The same for kernels before 5.3, as root."""
+    """Do the same on kernels before 5.3, as root."""
     own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     try:
         unshare(CLONE_NEWPID)
         pid = os.fork()
         if pid:
-            # The next node needs a namespace of its own, and there is only one way back
+            # The next node needs another new namespace
             set_namespace(own, CLONE_NEWPID)
         return pid
     finally:
@@ -106,15 +101,7 @@ def _fork_as_first_and_return() -> int:
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
-    """Mount a file system.
-
-    Args:
-        source: a device, a path, or any name.
-        target: where to.
-        kind: of file system.
-        flags: ``MS_...``.
-        options: of the file system.
-    """
+    """Mount a file system; see ``mount(2)``."""
     result = _libc.mount(
         source.encode(), os.fsencode(target), kind.encode() or None, flags, options.encode() if options else None
     )
@@ -122,7 +109,7 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str
 
 
 def mount_file_over(source: str, target: str) -> None:
-    """Show a file in the place of another one, or of a link itself, which ``mount`` would follow (since Linux 5.2)."""
+    """Mount a file over another one, without following links as ``mount`` does (since Linux 5.2)."""
     flags = _OPEN_TREE_CLONE | os.O_CLOEXEC
     descriptor: int = _libc.syscall(_OPEN_TREE, _AT_FDCWD, os.fsencode(source), flags)
     _check(min(descriptor, 0), f"open {source}")
@@ -136,7 +123,7 @@ def mount_file_over(source: str, target: str) -> None:
 
 
 def unmount(target: str) -> None:
-    """Unmount what is mounted somewhere, and what is mounted in it; what still uses it goes on."""
+    """Unmount lazily: open files stay usable."""
     _check(_libc.umount2(os.fsencode(target), _MNT_DETACH), f"unmount {target}")
 
 
@@ -173,14 +160,14 @@ def change_root(target: str) -> None:
 
 
 def set_hostname(name: str) -> None:
-    """Name the machine that the processes of this namespace see."""
+    """Set the host name in this namespace."""
     _check(_libc.sethostname(name.encode(), len(name.encode())), "sethostname")
 
 
 def set_command_line(text: str) -> None:
-    """Change what others see as the command line of this process, and empty the environment that it started with.
+    """Change the visible command line of this process, and clear its visible environment.
 
-    The kernel shows the memory where it put both, so that is overwritten. Where ``/proc`` is missing nothing is shown.
+    The kernel shows the memory where both lie, so that is overwritten.
     """
     stat = read_stat("self")
     if stat is None:
@@ -191,12 +178,12 @@ def set_command_line(text: str) -> None:
     ctypes.memset(first, 0, end_of_environment - first)
     shown = os.fsencode(text)[: end - first - 2]
     ctypes.memmove(first, shown, len(shown))
-    # Something in the last place says that this is one text rather than arguments, of which the first zero is the end
+    # A non-zero last byte tells the kernel that the text was overwritten and ends at the first zero
     ctypes.memset(end - 1, ord(" "), 1)
 
 
 def drop_capabilities(numbers: set[int]) -> None:
-    """Let no program that this process and its children start have capabilities."""
+    """Drop capabilities for all programs that this process and its children start."""
     for number in sorted(numbers):
-        # What this kernel does not know nobody has
+        # Fails for capabilities that the kernel does not know
         _libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands in the nodes of a sandbox: the first process of a node starts them, with pipes from here."""
+"""Runs commands in the nodes of a sandbox: the first process of a node starts them, with pipes from here."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ducktape.cluster.account.detached import Leftovers, StreamHandle
 from ducktape.cluster.local.command import PipedCommand, login_shell
-from ducktape.cluster.sandbox.client import Keeper
+from ducktape.cluster.sandbox.client import Supervisor
 from ducktape.cluster.sandbox.files import SandboxFiles
-from ducktape.cluster.sandbox.ipc import post
+from ducktape.cluster.sandbox.ipc import send_request
 from ducktape.cluster.ssh.transport import SshTransport
 from ducktape.cluster.transport import CommandStream, Stdin, Transport
 
@@ -32,18 +32,18 @@ _SECONDS_TO_ANSWER = 60.0
 
 
 class SandboxTransport(Transport):
-    """Runs commands in a node. They are no relatives of this process: they go on when it ends, as over SSH.
+    """Runs commands in a node; they survive this process, as over SSH.
 
-    Nothing is held between commands, so processes and threads can share it.
+    It has no state between commands, so processes and threads can share it.
 
     Args:
-        keeper: of the sandbox.
-        name: of the node.
-        home: where commands begin and relative paths start.
+        supervisor: the sandbox's supervisor.
+        name: name of the node.
+        home: working directory of commands and base of relative paths.
     """
 
-    def __init__(self, keeper: Keeper, name: str, home: str) -> None:
-        self._keeper = Keeper(keeper.pid, keeper.base)
+    def __init__(self, supervisor: Supervisor, name: str, home: str) -> None:
+        self._supervisor = Supervisor(supervisor.pid, supervisor.base)
         self._name = name
         self._home = home
         self._leftovers = Leftovers()
@@ -61,7 +61,7 @@ class SandboxTransport(Transport):
         """Start a command in the node; see :meth:`Transport.stream`."""
         self._leftovers.tidy()
         started = SandboxCommand(
-            self._keeper.door(self._name),
+            self._supervisor.socket_of(self._name),
             self._home,
             command,
             stdin=stdin,
@@ -74,20 +74,20 @@ class SandboxTransport(Transport):
     @property
     def files(self) -> SandboxFiles:
         """The node's file system."""
-        return SandboxFiles(self._keeper.door(self._name), self._home)
+        return SandboxFiles(self._supervisor.socket_of(self._name), self._home)
 
     def close(self) -> None:
-        """Close what is left of dropped commands; running ones go on."""
+        """Close the pipes of dropped commands, which keep running."""
         self._leftovers.close()
 
 
 class SandboxSshTransport(SshTransport):
-    """The SSH connection to a node, whose server is started before each login unless it serves.
+    """The SSH connection to a node, whose server is started before a login unless it runs.
 
     Args:
         settings: where to log in.
         provide: starts the server.
-        log: takes debug messages.
+        log: receives debug messages.
     """
 
     def __init__(self, settings: SshSettings, *, provide: Callable[[], None], log: Callable[[str], None]) -> None:
@@ -102,25 +102,25 @@ class SandboxSshTransport(SshTransport):
         return super()._connect(deadline)
 
 
-class _Elsewhere:
-    """A process that the first process of a node has started, as far as its end goes."""
+class _RemoteProcess:
+    """Waits for a process that the first process of a node has started."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._status: int | None = None
 
     def poll(self) -> int | None:
-        return self._status if self._status is not None else self._hear(0)
+        return self._status if self._status is not None else self._receive(0)
 
     def wait(self, timeout: float | None) -> int:
         deadline = None if timeout is None else time.monotonic() + timeout
         while self._status is None:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            if self._hear(left) is None and deadline is not None and time.monotonic() >= deadline:
+            if self._receive(left) is None and deadline is not None and time.monotonic() >= deadline:
                 raise subprocess.TimeoutExpired("", timeout or 0)
         return self._status
 
-    def _hear(self, seconds: float | None) -> int | None:
+    def _receive(self, seconds: float | None) -> int | None:
         poll = select.poll()
         poll.register(self._connection, select.POLLIN)
         if not poll.poll(None if seconds is None else seconds * 1000):
@@ -129,7 +129,7 @@ class _Elsewhere:
             answer = self._connection.recv(4096)
         except ConnectionError:
             answer = b""
-        # A node whose power is cut says nothing more
+        # A node without power does not answer
         fields = json.loads(answer) if answer else {"status": -9}
         if "errno" in fields:
             raise OSError(fields["errno"], f"the node cannot start a process: {fields['error']}")
@@ -141,21 +141,11 @@ class _Elsewhere:
 
 
 class SandboxCommand(PipedCommand):
-    """One process in a node and the pipes to it.
-
-    Args:
-        door: of the node.
-        home: where the command begins.
-        command: for the user's shell.
-        stdin: what it is to read.
-        merge_stderr: whether its error output goes where its output goes.
-        timeout: seconds that one call may block, the start included.
-        name: of the node, for messages.
-    """
+    """One process in a node and the pipes to it; ``timeout`` limits each call, including the start."""
 
     def __init__(
         self,
-        door: str,
+        socket_path: str,
         home: str,
         command: str,
         *,
@@ -164,19 +154,19 @@ class SandboxCommand(PipedCommand):
         timeout: float | None,
         name: str,
     ) -> None:
-        self._elsewhere, pipes = _start(door, home, command, merge_stderr=merge_stderr, timeout=timeout)
-        super().__init__(command, self._elsewhere, pipes, stdin=stdin, timeout=timeout, name=name)
+        self._remote_process, pipes = _start(socket_path, home, command, merge_stderr=merge_stderr, timeout=timeout)
+        super().__init__(command, self._remote_process, pipes, stdin=stdin, timeout=timeout, name=name)
 
     def close(self) -> None:
-        """Close the pipes. A process that still runs goes on."""
+        """Close the pipes; a running process keeps running."""
         super().close()
-        self._elsewhere.close()
+        self._remote_process.close()
 
 
 def _start(
-    door: str, home: str, command: str, *, merge_stderr: bool, timeout: float | None
-) -> tuple[_Elsewhere, list[IO[bytes]]]:
-    """Have a process started; returns it, and this end of its input, its output, and its error output if apart."""
+    socket_path: str, home: str, command: str, *, merge_stderr: bool, timeout: float | None
+) -> tuple[_RemoteProcess, list[IO[bytes]]]:
+    """Start a process; returns it with this end of its input, its output, and its separate error output."""
     encoded = os.fsencode(command)
     if b"\0" in encoded:
         raise ValueError("embedded null byte")
@@ -193,6 +183,6 @@ def _start(
             pipes.append(ours.enter_context(os.fdopen(here, "rb" if number else "wb", buffering=0)))
             handed.append(there)
         seconds = _SECONDS_TO_ANSWER if timeout is None else max(timeout, 0.001)
-        letter = post(door, head + b"\0" + encoded, [*handed, handed[1]][:3], seconds=seconds)
+        connection = send_request(socket_path, head + b"\0" + encoded, [*handed, handed[1]][:3], seconds=seconds)
         ours.pop_all()
-        return _Elsewhere(letter), pipes
+        return _RemoteProcess(connection), pipes

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What it takes to make nodes: the rights of root, or a user namespace in which this program has them."""
+"""The rights to make nodes: root, or a user namespace in which this process is root."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from ducktape.cluster.sandbox.syscalls import (
     mount,
     unshare,
 )
-from ducktape.utils.process.untraced import fork_unseen
+from ducktape.utils.process.untraced import fork_untraced
 
 _NAMESPACES = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC
 _CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_NET_ADMIN": 12}
 _NEEDS_LINUX = "the sandbox needs Linux"
-# File, the text that switches them off, and how that is told
+# File, the value that disables user namespaces, and its description
 _SWITCHES = (
     ("/proc/sys/user/max_user_namespaces", "0", "user.max_user_namespaces is 0"),
     ("/proc/sys/kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone is 0"),
@@ -60,7 +60,7 @@ def _missing_capabilities() -> list[str]:
 
 
 def may_change_groups() -> bool:
-    """Whether processes here may act for other users, as a server does that lets users in."""
+    """Whether processes may switch to other users, as an SSH server does."""
     try:
         with open("/proc/self/setgroups", encoding="ascii") as file:
             return file.read().strip() != "deny"
@@ -69,24 +69,21 @@ def may_change_groups() -> bool:
 
 
 def problem_with_namespaces(flags: int = _NAMESPACES) -> str | None:
-    """Try to make namespaces, in a process of its own.
-
-    Args:
-        flags: which. With one of users among them, it is also tried to be root there, and to change mounts.
+    """Try to make namespaces in a child process; in a user namespace also to become root and to change mounts.
 
     Returns:
-        Why that does not work, in one line; ``None`` if it does.
+        The reason of a failure, in one line; ``None`` on success.
     """
     if not sys.platform.startswith("linux"):
         return _NEEDS_LINUX
     user, group = os.geteuid(), os.getegid()
-    pid = fork_unseen()
+    pid = fork_untraced()
     if not pid:
         code = 255
         try:
             unshare(flags)
             if flags & CLONE_NEWUSER:
-                # Some kernels let namespaces be made and refuse everything in them
+                # Some kernels allow new namespaces but refuse every operation in them
                 _map_one(user, group)
                 mount("none", "/", flags=MS_REC | MS_PRIVATE)
             code = 0
@@ -110,7 +107,7 @@ def obstacle() -> str | None:
 
 
 def what_is_missing() -> str | None:
-    """Return why this user can make no nodes here, in some words; ``None`` if they can. Changes nothing."""
+    """Return why this user cannot make nodes here; ``None`` if they can. Changes nothing."""
     if has_rights() or not sys.platform.startswith("linux"):
         return problem_with_namespaces()
     problem = problem_with_namespaces(CLONE_NEWUSER | _NAMESPACES)
@@ -118,11 +115,7 @@ def what_is_missing() -> str | None:
 
 
 def remedy_for(problem: str) -> str:
-    """Return what can be done about that which is missing.
-
-    Args:
-        problem: as :func:`what_is_missing` tells it.
-    """
+    """Return what to do about a result of :func:`what_is_missing`."""
     if problem == _NEEDS_LINUX:
         return "Use --cluster localhost, or nodes elsewhere."
     elsewhere = "Or run it as root, or use --cluster localhost."
@@ -136,13 +129,13 @@ def remedy_for(problem: str) -> str:
 
 
 def gain_rights() -> str | None:
-    """Put this process into a user namespace in which it has the rights of root, if it has not got them yet.
+    """Enter a user namespace in which this process has the rights of root, unless it has them.
 
-    To be called before anything else happens: the process must have a single thread. It gets a network of its own,
-    without a link to the world. Files that it writes belong to the same user as before.
+    The process must have a single thread. It gets a network of its own without a link to the outside. Files that it
+    writes belong to the same user as before.
 
     Returns:
-        ``None`` if it has the rights now; otherwise what is missing, in one line.
+        ``None`` on success; otherwise what is missing, in one line.
     """
     if has_rights() or not sys.platform.startswith("linux"):
         return obstacle()
@@ -163,14 +156,12 @@ def gain_rights() -> str | None:
 
 
 def enter_user_namespace() -> None:
-    """Give this process the rights to make nodes, as :func:`gain_rights` does; if it has them, nothing happens.
+    """Get the rights to make nodes; see :func:`gain_rights`.
 
     Raises:
-        SandboxError: it cannot get them; says what is missing, in one line.
+        SandboxError: what is missing, in one line.
     """
-    if has_rights():
-        return
-    problem = gain_rights()
+    problem = None if has_rights() else gain_rights()
     if problem is not None:
         raise SandboxError(problem)
 
@@ -196,9 +187,9 @@ def _switched_off(told: str) -> str:
 
 
 def _become_root(user: int, group: int) -> None:
-    """Be user 0 of a new namespace, with the further users that the administrator has given to this one."""
+    """Become user 0 of a new user namespace, with the subordinate users of this one."""
     ready_reader, ready = os.pipe()
-    helper = fork_unseen()
+    helper = fork_untraced()
     if not helper:
         code = 1
         try:
@@ -234,7 +225,7 @@ def _map_many(pid: int, user: int, group: int) -> bool:
 
 
 def _range_of(path: str, name: str, user: int) -> tuple[int, int] | None:
-    """The further users, or groups, that a user may give out: the first of them, and how many."""
+    """Return the first subordinate id of a user and their number."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             for line in file:

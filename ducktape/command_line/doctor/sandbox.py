@@ -133,9 +133,9 @@ def _try(cluster: Any, node_type: str | None, parts: list[Part], *, ordinary: bo
 def _examine(account: Any, timeout: float) -> Findings | None:
     """What there is to know of an SSH server."""
     from ducktape.cluster.ssh.transport import SshTransport
-    from ducktape.cluster.transport import innermost
+    from ducktape.cluster.transport import unwrap
 
-    if not isinstance(innermost(account.transport), SshTransport):
+    if not isinstance(unwrap(account.transport), SshTransport):
         return None
     import paramiko  # noqa: F401 - here rather than in the process that is forked
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ducktape.faults.engine.recovery import faults_noted
+from ducktape.faults.engine.recovery import recorded_faults
 from ducktape.tests.driver.allocator import names_of
 from ducktape.tests.driver.failure_cause import Cause, paragraphs
 from ducktape.tests.driver.retries import Plan, outcome_of, verdict
@@ -166,7 +166,7 @@ class Job:
             stop_time=record.stop_time,
             nodes_used=own.nodes_used if own else len(self.nodes),
         )
-        faults = own.faults if own else faults_noted(directory)
+        faults = own.faults if own else recorded_faults(directory)
         self.outcome = bounded_outcome(dataclasses.replace(outcome, faults=faults))
         return record
 

@@ -34,7 +34,7 @@ from ducktape.tests.event import (
 )
 from ducktape.tests.worker.request import CleanUpRequest, RunSettings, TestRequest
 from ducktape.utils.process.tree import Orphans, end_processes
-from ducktape.utils.process.watchdog import Guardian
+from ducktape.utils.process.watchdog import Watchdog
 from ducktape.utils.support.stopwatch import Stopwatch
 from ducktape.utils.support.strictness import show_once
 
@@ -75,19 +75,19 @@ class Supervisor:
         self._requeued = requeued
         self._finish_join_timeout = finish_join_timeout
         self._no_teardown = no_teardown
-        self._guardian = Guardian()
+        self._watchdog = Watchdog()
         self._killing = False
 
     def adopt(self) -> None:
-        """Begin: what tests leave running is ended from now on, by this process or by its guardian."""
+        """Begin: what tests leave running is ended from now on, by this process or by its watchdog."""
         if not self._no_teardown:
-            self._guardian.start()
+            self._watchdog.start()
         self.orphans.adopt()
 
     def close(self) -> None:
-        """End what is left, and the guardian; there must be no worker any more."""
+        """End what is left, and the watchdog; there must be no worker any more."""
         self._end_leftovers(self._orphan_pids)
-        self._guardian.stop()
+        self._watchdog.stop()
 
     def jobs_in(self, *states: State) -> list[Job]:
         """Return the jobs in some states, those that have waited longest first."""
@@ -117,9 +117,9 @@ class Supervisor:
         self._recorder.started(key, job.attempt, status, names_of(nodes))
 
     def _start(self, request: TestRequest, limits: Limits) -> Worker:
-        guardian = [self._guardian.descriptor] if self._guardian.descriptor >= 0 else []
-        worker = Worker(request, start_method(), limits=limits, siblings=self.workers(), not_for_child=guardian)
-        self._guardian.watch(worker.pid, request.settings.mark)
+        watchdog = [self._watchdog.descriptor] if self._watchdog.descriptor >= 0 else []
+        worker = Worker(request, start_method(), limits=limits, siblings=self.workers(), not_for_child=watchdog)
+        self._watchdog.watch(worker.pid, request.settings.mark)
         return worker
 
     # --- waiting
@@ -145,7 +145,7 @@ class Supervisor:
         self.orphans.reap(keep=self._own_pids())
 
     def _own_pids(self) -> set[int]:
-        return {worker.pid for worker in self.workers()} | {self._guardian.pid}
+        return {worker.pid for worker in self.workers()} | {self._watchdog.pid}
 
     # --- messages
 
@@ -228,7 +228,7 @@ class Supervisor:
 
     def _reap(self, job: Job, worker: Worker) -> None:
         """Release a dead worker, end what it left running, and see to its nodes if it could not."""
-        self._guardian.forget(worker.pid)
+        self._watchdog.forget(worker.pid)
         if worker is job.worker:
             self._recorder.process_is(job.known_key, exitcode=worker.exit_code, runner_end_time=worker.clock.now())
         worker.close()

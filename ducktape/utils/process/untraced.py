@@ -22,7 +22,7 @@ _SECONDS_BETWEEN_LOOKS = 0.005
 _FIRST_FREE_DESCRIPTOR = 3
 
 
-def fork_unseen() -> int:
+def fork_untraced() -> int:
     """Fork this process; returns what ``os.fork`` returns. Nothing traces the child."""
     import posix
 
@@ -37,8 +37,8 @@ def fork_unseen() -> int:
     return pid
 
 
-class UnseenProcess:
-    """A program that was started by :func:`start_unseen`.
+class UntracedProcess:
+    """A program that was started by :func:`start_untraced`.
 
     Args:
         pid: its process id.
@@ -81,7 +81,7 @@ class UnseenProcess:
                 os.kill(self.pid, signal.SIGKILL)
 
 
-def start_unseen(arguments: Sequence[str], environment: Mapping[str, str]) -> UnseenProcess:
+def start_untraced(arguments: Sequence[str], environment: Mapping[str, str]) -> UntracedProcess:
     """Start a program with pipes, in a session of its own.
 
     Args:
@@ -104,7 +104,7 @@ def start_unseen(arguments: Sequence[str], environment: Mapping[str, str]) -> Un
             actions.append((os.POSIX_SPAWN_DUP2, there, number))
         pid = posix.posix_spawn(arguments[0], list(arguments), dict(environment), file_actions=actions, setsid=True)
         ours.pop_all()
-    return UnseenProcess(pid, (streams[0], streams[1], streams[2]))
+    return UntracedProcess(pid, (streams[0], streams[1], streams[2]))
 
 
 def _above_the_standard_streams(descriptor: int) -> int:

@@ -2,7 +2,7 @@
 """A process that outlives this one for a moment, and then ends the children that it has left.
 
 A child asks the system for SIGTERM when its parent dies, and tears down then. One that cannot act on it, since it is
-stopped or deep in some library, would stay for ever. The guardian knows the children, notices the death of their
+stopped or deep in some library, would stay for ever. The watchdog knows the children, notices the death of their
 parent, and ends those that do not end.
 """
 
@@ -18,7 +18,7 @@ import time
 from ducktape.utils.process.proc import close_descriptors, detach_standard_streams, read_stat, set_name
 from ducktape.utils.process.spawn import HELD_BACK
 from ducktape.utils.process.tree import Family
-from ducktape.utils.process.untraced import fork_unseen
+from ducktape.utils.process.untraced import fork_untraced
 
 _ENDING = "dt-ending"
 _SECONDS_TO_ANSWER = 3.0
@@ -27,12 +27,12 @@ _SECONDS_BETWEEN_LOOKS = 0.1
 _READ_SIZE = 1 << 12
 
 
-def say_that_ending() -> None:
-    """Let the guardian know that this process heard that its parent is dead, and needs some time to tear down."""
+def announce_teardown() -> None:
+    """Let the watchdog know that this process heard that its parent is dead, and needs some time to tear down."""
     set_name(_ENDING)
 
 
-class Guardian:
+class Watchdog:
     """Ends what this process leaves if it is killed; a process of its own as long as this one wants it.
 
     Where the system cannot fork cheaply (macOS), there is none.
@@ -43,7 +43,7 @@ class Guardian:
         self._writer = -1
 
     def start(self) -> None:
-        """Begin; a process that cannot have a guardian goes on without."""
+        """Begin; a process that cannot have a watchdog goes on without."""
         if not sys.platform.startswith("linux"):
             return
         try:
@@ -52,7 +52,7 @@ class Guardian:
             return
         previous = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
         try:
-            pid = fork_unseen()
+            pid = fork_untraced()
             if pid == 0:
                 _guard(reader, writer)
         except OSError:
@@ -66,12 +66,12 @@ class Guardian:
 
     @property
     def descriptor(self) -> int:
-        """What a forked child has to close, so that the guardian learns of the death of this process; -1 for none."""
+        """What a forked child has to close, so that the watchdog learns of the death of this process; -1 for none."""
         return self._writer
 
     @property
     def pid(self) -> int:
-        """Process id of the guardian; 0 for none."""
+        """Process id of the watchdog; 0 for none."""
         return self._pid
 
     def watch(self, pid: int, mark: str) -> None:
@@ -93,7 +93,7 @@ class Guardian:
                 os.write(self._writer, line.encode())
 
     def stop(self) -> None:
-        """End the guardian and return when it is gone."""
+        """End the watchdog and return when it is gone."""
         if not self._pid:
             return
         os.close(self._writer)
@@ -105,7 +105,7 @@ class Guardian:
 
 
 def _guard(reader: int, writer: int) -> None:
-    """Be the guardian; never returns."""
+    """Be the watchdog; never returns."""
     code = 1
     try:
         os.setsid()
@@ -113,7 +113,7 @@ def _guard(reader: int, writer: int) -> None:
             signal.signal(sig, signal.SIG_IGN)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        set_name("dt-guardian")
+        set_name("dt-watchdog")
         if reader <= 2:  # of a parent without standard streams: it must not be taken for one of them
             reader = fcntl.fcntl(reader, fcntl.F_DUPFD_CLOEXEC, 3)
         detach_standard_streams()

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 
-class Deferred:
+class Lazy:
     """Stands for the value of an attribute that has not been read yet.
 
     Args:
@@ -23,15 +23,15 @@ class Deferred:
         return getattr(self._owner, self._name)
 
     def __repr__(self) -> str:
-        return f"Deferred({type(self._owner).__name__}.{self._name})"
+        return f"Lazy({type(self._owner).__name__}.{self._name})"
 
 
 def resolved(value: Any) -> Any:
     """Return the value that a deferred one stands for, and every other value as it is."""
-    return value.value() if isinstance(value, Deferred) else value
+    return value.value() if isinstance(value, Lazy) else value
 
 
-class DeferringDict(dict[str, Any]):
+class LazyDict(dict[str, Any]):
     """A dict whose deferred values are read when they are asked for by name.
 
     Copies made with ``dict()`` or ``**`` hold the deferred values themselves.

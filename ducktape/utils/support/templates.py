@@ -70,7 +70,7 @@ def _is_machinery(frame: FrameType) -> bool:
     return frame.f_globals.get("__name__") in _MACHINERY or "jinja2" in frame.f_code.co_filename.split(os.sep)
 
 
-class _ReadsDeferred:
+class _ReadsLazily:
     """Mixed into the engine's lookup of variables."""
 
     def resolve_or_missing(self, key: str) -> Any:
@@ -97,8 +97,8 @@ def render(template: Any, variables: dict[str, Any]) -> str:
     if isinstance(template, Template):
         environment = template.environment
         stock: Any = environment.context_class
-        if not issubclass(stock, _ReadsDeferred):
-            environment.context_class = _reading_deferred(stock)
+        if not issubclass(stock, _ReadsLazily):
+            environment.context_class = _reading_lazily(stock)
     text: str = template.render(variables)
     return text
 
@@ -145,8 +145,8 @@ def _default_environment() -> Environment:
 
 
 @functools.cache
-def _reading_deferred(context_class: Any) -> type[Context]:
-    return type(f"Deferring{context_class.__name__}", (_ReadsDeferred, context_class), {})
+def _reading_lazily(context_class: Any) -> type[Context]:
+    return type(f"Deferring{context_class.__name__}", (_ReadsLazily, context_class), {})
 
 
 def _loaders_of(cls: type, package: str, path: str, *, even_if_absent: bool) -> Iterator[BaseLoader]:

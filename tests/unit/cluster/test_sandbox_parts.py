@@ -71,9 +71,9 @@ def test_letters_are_answered_and_carry_open_files(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("content")
     path = str(tmp_path / "box")
     with (
-        ipc.letter_box(path) as box,
+        ipc.bind_socket(path) as box,
         open(tmp_path / "file") as file,
-        ipc.post(path, b"request", [file.fileno()]) as answers,
+        ipc.send_request(path, b"request", [file.fileno()]) as answers,
     ):
         data, asker, [descriptor] = ipc.receive(box)
         assert (data, os.read(descriptor, 99), os.get_inheritable(descriptor)) == (b"request", b"content", False)
@@ -86,26 +86,26 @@ def test_letters_are_answered_and_carry_open_files(tmp_path: Path) -> None:
 
 def test_a_box_that_nobody_reads_refuses_letters(tmp_path: Path) -> None:
     path = str(tmp_path / "node7")
-    ipc.letter_box(path).close()
+    ipc.bind_socket(path).close()
     for _ in range(2):
         with pytest.raises(ConnectionRefusedError, match="node7 is off, or was given back"):
-            ipc.post(path, b"request")
+            ipc.send_request(path, b"request")
         Path(path).unlink(missing_ok=True)
 
 
 def test_a_full_box_is_waited_for_no_longer_than_allowed(tmp_path: Path) -> None:
     path = str(tmp_path / "box")
     waiting = []
-    with ipc.letter_box(path), pytest.raises(TimeoutError):
+    with ipc.bind_socket(path), pytest.raises(TimeoutError):
         while True:
-            waiting.append(ipc.post(path, b"request", seconds=0.05))
+            waiting.append(ipc.send_request(path, b"request", seconds=0.05))
     for each in waiting:
         each.close()
 
 
 def test_an_answer_to_nobody_is_no_error(tmp_path: Path) -> None:
-    with ipc.letter_box(str(tmp_path / "box")) as box:
-        ipc.post(str(tmp_path / "box"), b"request").close()
+    with ipc.bind_socket(str(tmp_path / "box")) as box:
+        ipc.send_request(str(tmp_path / "box"), b"request").close()
         _, asker, _ = ipc.receive(box)
         assert asker is not None
         with asker:
@@ -118,7 +118,7 @@ def test_a_directory_of_many_files_is_answered_in_pieces(tmp_path: Path) -> None
     (tmp_path / "box").mkdir()
     path = str(tmp_path / "box" / "box")
     home = os.getcwd()
-    with ipc.letter_box(path) as box, ipc.post(path, b"") as answers:
+    with ipc.bind_socket(path) as box, ipc.send_request(path, b"") as answers:
         _, asker, _ = ipc.receive(box)
         assert asker is not None
         try:

@@ -14,9 +14,9 @@ from ducktape.cluster.transport import (
     Stdin,
     TransportWrapper,
     framework_commands,
-    innermost,
     is_framework_command,
     stdin_chunks,
+    unwrap,
 )
 
 
@@ -41,7 +41,7 @@ def test_a_wrapper_is_where_its_inside_is() -> None:
     heart = LocalTransport()
     wrapper = Prefixing(TransportWrapper(heart))
     assert wrapper.is_local
-    assert innermost(wrapper) is heart
+    assert unwrap(wrapper) is heart
 
 
 def test_the_mark_of_framework_commands_belongs_to_one_thread() -> None:

@@ -55,7 +55,7 @@ def test_variables_are_given_or_taken_from_whoever_runs_the_tests(
     monkeypatch.setenv("DUCKTAPE_TEST_PROCESS", "mark")
     found = config(tmp_path, environment={"TAKEN": None, "ABSENT": None, "OWN": "x"})
     assert found.environment == {"TAKEN": "outside", "OWN": "x"}
-    handed = found.to_keeper("/root")["environment"]
+    handed = found.to_supervisor("/root")["environment"]
     assert (handed["OWN"], handed["HOME"], handed["USER"]) == ("x", "/root", "root")
     assert "DUCKTAPE_TEST_PROCESS" not in handed
 

@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 import pytest
 
 from ducktape.cluster.sandbox.userns import problem_with_namespaces
-from ducktape.utils.process.untraced import UnseenProcess, fork_unseen, start_unseen
-from ducktape.utils.process.watchdog import Guardian
+from ducktape.utils.process.untraced import UntracedProcess, fork_untraced, start_untraced
+from ducktape.utils.process.watchdog import Watchdog
 from tests.support.sandbox import missing_for_sandbox, running_sandbox
 
 _REPLACED = ("fork", "posix_spawn", "posix_spawnp", "execv", "execve", "execvp", "execvpe", "spawnv", "spawnve")
@@ -42,7 +42,7 @@ def followed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def run(*arguments: str, environment: dict[str, str] | None = None) -> tuple[int, bytes, bytes]:
-    process = start_unseen(arguments, environment or {})
+    process = start_untraced(arguments, environment or {})
     with process.stdin, process.stdout, process.stderr:
         process.stdin.close()
         said = process.stdout.read(), process.stderr.read()
@@ -56,7 +56,7 @@ def test_a_program_is_started_with_pipes_and_an_environment_of_its_own(followed:
 
 
 def test_a_program_reads_what_it_is_given_and_has_a_session_of_its_own(followed: list[str]) -> None:
-    process = start_unseen(["/bin/cat"], {})
+    process = start_untraced(["/bin/cat"], {})
     with process.stdin, process.stdout, process.stderr:
         process.stdin.write(b"x" * 100_000 + b"\n")
         process.stdin.flush()
@@ -74,24 +74,24 @@ def test_a_program_reads_what_it_is_given_and_has_a_session_of_its_own(followed:
 def test_a_program_that_is_not_there_is_an_error_without_open_files() -> None:
     before = sorted(os.listdir("/proc/self/fd"))
     with pytest.raises(FileNotFoundError):
-        start_unseen(["/nowhere/to/be/found"], {})
+        start_untraced(["/nowhere/to/be/found"], {})
     assert sorted(os.listdir("/proc/self/fd")) == before
 
 
 def test_a_process_that_somebody_else_has_collected_counts_as_ended() -> None:
-    process = start_unseen(["/bin/true"], {})
+    process = start_untraced(["/bin/true"], {})
     for stream in (process.stdin, process.stdout, process.stderr):
         stream.close()
     os.waitpid(process.pid, 0)
-    assert UnseenProcess(process.pid, (process.stdin, process.stdout, process.stderr)).wait(1) == 0
+    assert UntracedProcess(process.pid, (process.stdin, process.stdout, process.stderr)).wait(1) == 0
 
 
 def test_pipes_work_without_standard_streams(tmp_path: Path) -> None:
     told = tmp_path / "told"
     script = (
         "import os\nfor number in range(3): os.close(number)\n"
-        "from ducktape.utils.process.untraced import start_unseen\n"
-        "process = start_unseen(['/bin/sh', '-c', 'cat; echo no >&2'], {})\n"
+        "from ducktape.utils.process.untraced import start_untraced\n"
+        "process = start_untraced(['/bin/sh', '-c', 'cat; echo no >&2'], {})\n"
         "process.stdin.write(b'in'); process.stdin.close()\n"
         f"text = process.stdout.read() + b'|' + process.stderr.read()\nopen({str(told)!r}, 'wb').write(text)\n"
     )
@@ -106,7 +106,7 @@ def test_a_forked_helper_is_not_traced(followed: list[str]) -> None:
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        pid = fork_unseen()
+        pid = fork_untraced()
         if not pid:
             os._exit(0 if sys.gettrace() is None else 1)
     finally:
@@ -116,10 +116,10 @@ def test_a_forked_helper_is_not_traced(followed: list[str]) -> None:
 
 
 def test_the_guardian_is_not_followed(followed: list[str]) -> None:
-    guardian = Guardian()
-    guardian.start()
-    assert guardian.pid > 0
-    guardian.stop()
+    watchdog = Watchdog()
+    watchdog.start()
+    assert watchdog.pid > 0
+    watchdog.stop()
     assert followed == []
 
 
