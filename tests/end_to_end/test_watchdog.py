@@ -168,7 +168,7 @@ say("looping_in_c", child(loop_in_c))
 
 def test_children_that_do_not_answer_are_gone_soon_after_their_parent(start: Start) -> None:
     parent = start(STUBBORN)
-    assert sorted(parent.alive()) == ["asleep", "watchdog", "looping", "looping_in_c", "stopped"]
+    assert sorted(parent.alive()) == ["asleep", "looping", "looping_in_c", "stopped", "watchdog"]
     parent.kill()
     assert wait_until(lambda: not parent.alive(), 5), parent.alive()
     assert parent.relatives() == []
