@@ -78,7 +78,7 @@ class Outcome:
 
     Attributes:
         ratio: the time that it took, over the lower bound: node-seconds over nodes, or the longest test.
-        decisions_per_second: tests started for each second of real time that the scheduler and the cluster took.
+        decisions_per_second: tests started for each second of processor time that the scheduler and the cluster took.
     """
 
     ratio: float
@@ -96,7 +96,7 @@ def simulate(jobs: Sequence[Job], nodes: int, durations: Mapping[str, float] | N
     cluster = LocalhostCluster(num_nodes=nodes)
     contexts = [_context(str(position), job.nodes) for position, job in enumerate(jobs)]
     seconds = {context.test_id: job.seconds for context, job in zip(contexts, jobs, strict=True)}
-    begin = time.perf_counter()
+    begin = time.process_time()
     scheduler = TestScheduler(contexts, cluster, durations=durations)
     running: list[tuple[float, int, TestContext, list[Any]]] = []
     now, started = 0.0, 0
@@ -110,7 +110,7 @@ def simulate(jobs: Sequence[Job], nodes: int, durations: Mapping[str, float] | N
         now, _, context, given = heapq.heappop(running)
         cluster.free(given)
         scheduler.finished(context, now)
-    elapsed = time.perf_counter() - begin
+    elapsed = time.process_time() - begin
     return Outcome(ratio=now / lower_bound(jobs, nodes), decisions_per_second=started / elapsed)
 
 
