@@ -4,13 +4,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NoReturn
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
 from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.utils.support.hooks import called
 
-__all__ = ["Cluster", "ClusterNode", "ClusterSpec"]
+__all__ = ["Cluster", "ClusterNode", "ClusterSpec", "UnhealthyNode"]
+
+
+@dataclass
+class UnhealthyNode:
+    """A node that was put into quarantine, as reports show it.
+
+    Attributes:
+        name: of the node.
+        reason: what was wrong, in one line.
+        put_aside_at: when, in seconds since the epoch.
+        back_at: when it was found healthy again; ``None`` while it is in quarantine.
+    """
+
+    name: str
+    reason: str
+    put_aside_at: float
+    back_at: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.reason}{'' if self.back_at is None else '; healthy again later'})"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all fields."""
+        return dict(vars(self))
 
 
 class Cluster:

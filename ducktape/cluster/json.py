@@ -8,11 +8,11 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from ducktape.cluster.cluster import Cluster
+from ducktape.cluster.cluster import Cluster, UnhealthyNode
 from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.consts import WINDOWS
-from ducktape.cluster.health.login import UnhealthyNode, check_nodes
+from ducktape.cluster.health.runner import failed_logins
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
 from ducktape.cluster.node_container import InsufficientHealthyNodesError, NodeContainer
 from ducktape.cluster.pool.cluster_file import (
@@ -28,7 +28,7 @@ from ducktape.cluster.pool.cluster_file_keys import check_node, check_top
 from ducktape.cluster.pool.lease import Leases
 from ducktape.cluster.pool.leased_pool import LeasedPool
 from ducktape.cluster.pool.node_names import name_nodes
-from ducktape.cluster.pool.quarantine import PutAside
+from ducktape.cluster.pool.quarantine import Quarantine
 from ducktape.cluster.remoteaccount import RemoteAccount, RemoteAccountSSHConfig
 from ducktape.cluster.windows_remoteaccount import WindowsRemoteAccount
 from ducktape.errors import CompatibilityWarning
@@ -81,8 +81,8 @@ class JsonCluster(Cluster):
         self._ssh_exception_checks = kwargs.get("ssh_exception_checks")
         self._check_nodes = bool(kwargs.get("check_nodes"))
         self._available_accounts = NodeContainer()
-        self._put_aside = PutAside(logs_in=self._check_nodes)
-        self._bad_accounts = self._put_aside.accounts
+        self._quarantine = Quarantine(logs_in=self._check_nodes)
+        self._bad_accounts = self._quarantine.accounts
         self._in_use_nodes = NodeContainer()
         self._next_slot = 0
         self._dirty: dict[int, str] = {}  # identity of an account that is just being given back: what is on it
@@ -135,7 +135,7 @@ class JsonCluster(Cluster):
         if folder is None:
             return None
         try:
-            return LeasedPool(self._available_accounts, Leases(folder), self._put_aside.add_unavailable)
+            return LeasedPool(self._available_accounts, Leases(folder), self._quarantine.add_unavailable)
         except OSError as error:
             refuse(f"the lease folder {folder} cannot be used: {error.strerror or error}", file)
 
@@ -172,21 +172,21 @@ class JsonCluster(Cluster):
             raise
         finally:
             for account in bad:
-                self._put_aside.add_unavailable(account)
+                self._quarantine.add_unavailable(account)
 
     def _take_checked(self, cluster_spec: ClusterSpec) -> list[Any]:
         """Take accounts that can be logged in to; the login of each is tried once at most."""
         accounts = self._take(cluster_spec)
-        failures = check_nodes(accounts)
+        failures = failed_logins(accounts) if accounts else {}
         if not failures:
             return accounts
         # When one fails, others may as well: all that are free are looked at together rather than one after the other.
         others = list(self._available_accounts)
         self._give_back(accounts, {id(accounts[index]): reason for index, reason in failures.items()})
-        failures = check_nodes(others)
+        failures = failed_logins(others) if others else {}
         self._available_accounts.remove_nodes([others[index] for index in failures])
         for index, reason in failures.items():
-            self._put_aside.add(others[index], reason)
+            self._quarantine.add(others[index], reason)
         if not self._available_accounts.can_remove_spec(cluster_spec):
             reason = self._available_accounts.attempt_remove_spec(cluster_spec)
             raise InsufficientHealthyNodesError(list(self._bad_accounts), f"{reason}Unhealthy: {self._names_of_bad()}.")
@@ -198,7 +198,7 @@ class JsonCluster(Cluster):
             if self._leased is not None:
                 self._leased.release(account)
             if id(account) in reasons:
-                self._put_aside.add(account, reasons[id(account)])
+                self._quarantine.add(account, reasons[id(account)])
             else:
                 self._available_accounts.add_node(account)
 
@@ -212,7 +212,7 @@ class JsonCluster(Cluster):
         if reason is None:
             self._available_accounts.add_node(node.account)
         else:
-            self._put_aside.add(node.account, reason, for_good=True)
+            self._quarantine.add(node.account, reason, for_good=True)
         try:
             node.account.close()
         finally:
@@ -252,7 +252,7 @@ class JsonCluster(Cluster):
     @property
     def unhealthy_nodes(self) -> list[UnhealthyNode]:
         """All nodes that were ever put aside, with the reason."""
-        return self._put_aside.stories
+        return self._quarantine.stories
 
     def retry_unhealthy(self) -> bool:
         """Try nodes again that were put aside, if it is time; never waits for a login.
@@ -260,7 +260,7 @@ class JsonCluster(Cluster):
         Returns:
             Whether one of them is free again now.
         """
-        recovered = self._put_aside.recovered(self.retry_unhealthy_sec)
+        recovered = self._quarantine.recovered(self.retry_unhealthy_sec)
         self._available_accounts.add_nodes(recovered)
         return bool(recovered)
 

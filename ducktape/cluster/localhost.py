@@ -8,11 +8,10 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-from ducktape.cluster.cluster import Cluster
+from ducktape.cluster.cluster import Cluster, UnhealthyNode
 from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.consts import LINUX
-from ducktape.cluster.health.login import UnhealthyNode
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
 from ducktape.cluster.local.transport import LocalTransport
 from ducktape.cluster.node_container import NodeContainer, NodeNotPresentError

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ducktape import __version__
-from ducktape.cluster.health.login import UnhealthyNode, unhealthy_nodes
+from ducktape.cluster.cluster import UnhealthyNode
+from ducktape.cluster.pool.quarantine import unhealthy_nodes
 from ducktape.json_serializable import jsonable, strict, strict_dumps
 from ducktape.tests.event import Outcome
 from ducktape.tests.recording.bounds import LONGEST_DESCRIPTION, bounded_text

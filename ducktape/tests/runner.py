@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ducktape.cluster.finite_subcluster import FiniteSubcluster
-from ducktape.cluster.health.login import unhealthy_nodes
 from ducktape.cluster.node_container import InsufficientResourcesError
 from ducktape.cluster.pool.cluster_file import mistake_in_cluster_file
 from ducktape.cluster.pool.lease import NodesLeasedElsewhereError
+from ducktape.cluster.pool.quarantine import unhealthy_nodes
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.tests.driver.allocator import NodeSupply, names_of
 from ducktape.tests.driver.deadlines import limits_of

@@ -14,8 +14,12 @@ from ducktape.cluster.transport import framework_commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
 
     from ducktape.cluster.transport import Completed
+
+    # Takes pieces of news: {"doing": words} before each step, {"found": {attribute of the findings: value}} after it
+    Tell: TypeAlias = Callable[[dict[str, Any]], None]
 
 _SAMPLES = 3
 # Opening a channel and starting a command on it
@@ -153,7 +157,7 @@ def facts_of(text: str) -> dict[str, Any]:
     """
     answers = [(found[1], found[2].strip()) for found in map(_ANSWER.match, text.splitlines()) if found]
     if ("end", "") not in answers:
-        raise ValueError(f"the answers are not understandable: {one_line(text) or 'nothing was printed'}")
+        raise ValueError(f"the answers are not understandable: {printable_line(text) or 'nothing was printed'}")
     known = dict(answers)
     facts: dict[str, Any] = {name: known.get(name) or None for name in ("shell", "sudo")}
     facts["tar"] = bool(known.get("tar"))
@@ -170,7 +174,7 @@ def facts_of(text: str) -> dict[str, Any]:
     return facts
 
 
-def one_line(text: str, *, longest: int = 300) -> str:
+def printable_line(text: str, *, longest: int = 300) -> str:
     """Return a text that does no harm to a table: one line, nothing unprintable, not too long.
 
     Args:
@@ -182,9 +186,9 @@ def one_line(text: str, *, longest: int = 300) -> str:
 
 
 def first_line_of(done: Completed) -> str:
-    """Return the first line that a command printed, on its error output if there is any, as :func:`one_line` has it."""
+    """Return the first printable line of a command's error output, or of its output if that is empty."""
     said = done.stderr.strip() or done.stdout.strip()
-    return one_line(said.partition(b"\n")[0][:_LONGEST_LINE].decode(errors="replace"))
+    return printable_line(said.partition(b"\n")[0][:_LONGEST_LINE].decode(errors="replace"))
 
 
 # --- the questions
@@ -213,27 +217,48 @@ def question(*, patience_sec: int) -> str:
     return f"sh -c '{'; '.join(lines)}'"
 
 
-class Examination:
-    """Asks one node, in this process, and tells what it learns at once, so that it is known if this comes to a halt.
+def log_in(account: Any, tell: Tell, *, timeout: float) -> None:
+    """Log in and run nothing there; what has no transport is taken for usable.
 
-    Args:
-        account: the login; connections that it opens are left to the caller.
-        tell: takes pieces of news: ``{"doing": words}`` before each step, ``{"found": {attribute: value}}`` after it.
-        timeout: seconds for all commands together; what hangs below them must be ended by the caller.
+    Raises:
+        Exception: whatever makes the node unusable.
     """
+    transport = getattr(account, "transport", None)
+    if transport is None:
+        return
+    tell({"doing": "login"})
+    # Not through the account's verbs: checks that users have run upon SSH failures are for failures of tests
+    done = transport.run("true", timeout=timeout)
+    if done.exit_status != 0 and getattr(account, "operating_system", None) != WINDOWS:
+        raise ValueError(_cannot_run(done))
 
-    def __init__(self, account: Any, tell: Callable[[dict[str, Any]], None], *, timeout: float) -> None:
+
+def examine(account: Any, tell: Tell, *, timeout: float) -> None:
+    """Ask everything.
+
+    Raises:
+        Exception: whatever makes the node unusable.
+    """
+    try:
+        _Examination(account, tell, timeout=timeout).run()
+    finally:
+        account.close()
+
+
+def _cannot_run(done: Completed) -> str:
+    return f"no command can be run: 'true' ended with status {done.exit_status}: {first_line_of(done)}"
+
+
+class _Examination:
+    """Asks one node, in this process, and tells each answer at once, so that it is known if a later one never comes."""
+
+    def __init__(self, account: Any, tell: Tell, *, timeout: float) -> None:
         self._account = account
         self._tell = tell
         self._deadline = time.monotonic() + timeout
         self._round_trip_ms: float | None = None
 
     def run(self) -> None:
-        """Ask everything; blocks.
-
-        Raises:
-            Exception: whatever makes the node unusable.
-        """
         with framework_commands():
             if not getattr(self._account, "is_local", False):
                 self._log_in()
@@ -272,9 +297,7 @@ class Examination:
             done = self._account.transport.run("true", timeout=self._remaining())
             samples.append(_ms_since(begin))
             if done.exit_status != 0:
-                raise ValueError(
-                    f"no command can be run: 'true' ended with status {done.exit_status}: {first_line_of(done)}"
-                )
+                raise ValueError(_cannot_run(done))
         exchanges = _ROUND_TRIPS_OF_A_COMMAND * (self._round_trip_ms or 0.0)
         self._tell({"found": {"shell_ms": max(0.0, min(samples) - exchanges)}})
 

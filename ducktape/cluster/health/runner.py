@@ -1,111 +1,171 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Examines many nodes side by side, each from a process of its own.
+"""Probes nodes in processes of their own, so that whatever hangs there ends with its process.
 
-Whatever hangs there - a login, a library, a check that the user wrote - ends with its process, and takes its connection
-along. The measurements do not wait for each other's computations either.
+A probe may hang in a login, a library, or a check that the user wrote. Accounts of this process stay unconnected, and
+no thread is left that forking could hurt.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
 import os
 import signal
+import sys
+import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ducktape.cluster.health.hints import explain, remedy_for
-from ducktape.cluster.health.probe import Examination, Findings, introduce, one_line
+from ducktape.cluster.health.probe import Findings, examine, introduce, log_in, printable_line
 from ducktape.utils.process.proc import end_with_parent
-from ducktape.utils.process.spawn import release_signals, start_child
+from ducktape.utils.process.spawn import HELD_BACK, release_signals, start_child
 from ducktape.utils.process.tree import child_pids
+from ducktape.utils.support.masking import mask
+from ducktape.utils.support.parallel import run_parallel
 
-AT_ONCE = 8
-# Commands are given the whole time, and whoever waits for them a moment more to say what happened.
+if TYPE_CHECKING:
+    from ducktape.cluster.health.probe import Tell
+
+LOGIN_SEC = 5.0
+# A login costs processor time on this machine: hundreds of nodes cannot all be probed within the usual limit
+_SEC_PER_LOGIN = 0.2
+_PARALLEL_LOGINS = 64
+_PARALLEL_PROCESSES = 8
+# Commands are given the whole time; whoever waits for them needs a little more to report what happened
 _GRACE_SEC = 0.5
 # Two fingerprints, the place of the known one, and what to do
-_LONGEST_REASON = 600
+_MAX_REASON = 600
 
 
-def examine_all(accounts: Sequence[Any], *, timeout: float, method: str, at_once: int = AT_ONCE) -> list[Findings]:
-    """Examine nodes; blocks for about the timeout, times the number of rounds that all of them take.
+class Probe(Protocol):
+    """What is asked of one node."""
+
+    def __call__(self, account: Any, tell: Tell, *, timeout: float) -> None:
+        """Ask, within a number of seconds, and tell what was found; any exception means that the node is unusable."""
+
+
+class ProbeRunner:
+    """Runs a probe on many nodes.
 
     Args:
-        accounts: unconnected logins.
-        timeout: seconds for each node.
+        nodes: unconnected logins, each with what is known of it.
+        probe: a function of a module; it runs in the other processes.
+        timeout: seconds for each process.
         method: how processes are started, such as ``fork``.
-        at_once: most nodes at the same time.
+        per_process: number of nodes that share a process, in parallel threads.
+        at_once: maximum number of parallel processes.
 
-    Returns:
-        The findings, in the order of the accounts. Nothing is left running or connected.
-    """
-    waiting = deque(accounts)
-    running: list[_Visit] = []
-    visits: list[_Visit] = []
-    try:
-        while waiting or running:
-            while waiting and len(running) < at_once:
-                visit = _Visit(waiting.popleft(), timeout=timeout, method=method)
-                visits.append(visit)
-                running.append(visit)
-            _await_news(running)
-            running = [visit for visit in running if not visit.is_over()]
-    finally:
-        for visit in running:
-            visit.end()
-    return [visit.findings for visit in visits]
-
-
-def _await_news(running: list[_Visit]) -> None:
-    first = min(visit.deadline for visit in running)
-    wait([each for visit in running for each in visit.waitables()], timeout=max(0.0, first - time.monotonic()))
-
-
-class _Visit:
-    """One node, as long as it is examined; the record of what its process has told.
-
-    Args:
-        account: the login.
-        timeout: seconds.
-        method: how the process is started.
+    Attributes:
+        findings: in the order of the nodes; complete once the runner has finished.
     """
 
-    def __init__(self, account: Any, *, timeout: float, method: str) -> None:
-        self.findings = introduce(account)
-        self._account = account
+    def __init__(
+        self,
+        nodes: Sequence[tuple[Any, Findings]],
+        probe: Probe,
+        *,
+        timeout: float,
+        method: str,
+        per_process: int = 1,
+        at_once: int = _PARALLEL_PROCESSES,
+    ) -> None:
+        self.findings = [findings for _, findings in nodes]
+        self._start = functools.partial(_ProbeProcess, probe=probe, timeout=timeout, method=method)
+        self._at_once = at_once
+        self._waiting = deque(nodes[start : start + per_process] for start in range(0, len(nodes), per_process))
+        self._running: list[_ProbeProcess] = []
+        self._start_some()
+
+    def _start_some(self) -> None:
+        while self._waiting and len(self._running) < self._at_once:
+            self._running.append(self._start(self._waiting.popleft()))
+
+    def finished(self) -> bool:
+        """Take in what has been found since, and return whether that is all; never waits for a node."""
+        self._running = [process for process in self._running if not process.is_over()]
+        self._start_some()
+        return not self._running
+
+    def wait(self) -> list[Findings]:
+        """Wait for all findings; nothing is left running or connected."""
+        try:
+            while not self.finished():
+                first = min(process.deadline for process in self._running)
+                news = [each for process in self._running for each in process.waitables]
+                wait(news, timeout=max(0.0, first - time.monotonic()))
+        finally:
+            self.cancel()
+        return self.findings
+
+    def cancel(self) -> None:
+        """End all processes; nodes that have not answered count as silent."""
+        self._waiting.clear()
+        while self._running:
+            self._running.pop().end()
+
+
+class _ProbeProcess:
+    """A process and the findings of its nodes."""
+
+    def __init__(self, nodes: Sequence[tuple[Any, Findings]], probe: Probe, *, timeout: float, method: str) -> None:
+        self._nodes = nodes
         self._timeout = timeout
-        self._doing = "start of the examination"
+        self._doing = ["start of the probe"] * len(nodes)
+        self._unanswered = set(range(len(nodes)))
         self._is_complete = False
+        accounts = [account for account, _ in nodes]
         self._process, self._news = start_child(
-            method, _examine, lambda _, writer: (account, writer, timeout), daemon=True
+            method,
+            _main,
+            lambda _, writer: (accounts, writer, probe, timeout),
+            name="ducktape-probe-nodes",
+            daemon=True,
         )
         self.deadline = time.monotonic() + timeout + _GRACE_SEC
-
-    def waitables(self) -> Iterator[Any]:
-        """Yield what becomes ready when there is news, or the process is dead."""
-        yield self._news
-        yield self._process.sentinel
+        # Ready when there is news, or the process is dead
+        self.waitables = (self._news, self._process.sentinel)
 
     def is_over(self) -> bool:
-        """Take what the process has told; ends it when it is done, dead or late."""
+        """Take in what the process has found; ends it when it is done, dead or late."""
         is_dead = not self._process.is_alive()  # asked before reading: what came until then is then surely read
         is_late = time.monotonic() >= self.deadline
-        self._read()
+        with contextlib.suppress(EOFError, OSError):
+            while self._news.poll():
+                self._take(json.loads(self._news.recv_bytes()))
         if not (self._is_complete or is_dead or is_late):
             return False
-        if not self._is_complete and self.findings.failure is None:
-            self.findings.failure = self._late() if is_late else self._abnormal()
-        if self.findings.failure is not None:
-            self.findings.failure_remedy = remedy_for(self._account, logged_in=self.findings.login_ms is not None)
-        self.end()
+        self.end(why=f"the probe ended with exit code {self._process.exitcode}" if is_dead and not is_late else None)
         return True
 
-    def end(self) -> None:
-        """End the process and what it started here."""
+    def _take(self, message: dict[str, Any]) -> None:
+        self._is_complete = self._is_complete or "done" in message
+        if "index" not in message:
+            return
+        index = message["index"]
+        findings = self._nodes[index][1]
+        self._doing[index] = message.get("doing", self._doing[index])
+        for name, value in message.get("found", {}).items():
+            setattr(findings, name, value)
+        if "error" in message:
+            findings.failure = message["error"]
+        if "answered" in message:
+            self._unanswered.discard(index)
+
+    def end(self, why: str | None = None) -> None:
+        """End the process and what it started here; nodes that have not answered are unusable."""
+        silent = why or f"no answer within {self._timeout:.1f} s"
+        for index in self._unanswered:
+            findings = self._nodes[index][1]
+            findings.failure = findings.failure or f"{silent} ({self._doing[index]})"
+        for account, findings in self._nodes:
+            if findings.failure is not None:
+                findings.failure_remedy = remedy_for(account, logged_in=findings.login_ms is not None)
         if not self._is_complete:
             self._process.terminate()
             self._process.join(_GRACE_SEC)
@@ -114,57 +174,95 @@ class _Visit:
         self._process.close()
         self._news.close()
 
-    def _read(self) -> None:
-        with contextlib.suppress(EOFError, OSError):
-            while self._news.poll():
-                self._take(json.loads(self._news.recv_bytes()))
 
-    def _take(self, message: dict[str, Any]) -> None:
-        self._doing = message.get("doing", self._doing)
-        for name, value in message.get("found", {}).items():
-            setattr(self.findings, name, value)
-        if "error" in message:
-            self.findings.failure = message["error"]
-        self._is_complete = self._is_complete or "done" in message
-
-    def _late(self) -> str:
-        return f"no answer within {self._timeout:.1f} s ({self._doing})"
-
-    def _abnormal(self) -> str:
-        return f"the examination ended with exit code {self._process.exitcode} ({self._doing})"
+def examine_all(
+    accounts: Sequence[Any], *, timeout: float, method: str, at_once: int = _PARALLEL_PROCESSES
+) -> list[Findings]:
+    """Ask nodes everything; blocks for the timeout times the number of rounds that all of them take."""
+    nodes = [(account, introduce(account)) for account in accounts]
+    return ProbeRunner(nodes, examine, timeout=timeout, method=method, at_once=at_once).wait()
 
 
-def _examine(account: Any, writer: Connection, timeout: float) -> None:
-    """Be the process of one examination."""
+def start_logins(accounts: Sequence[Any], *, timeout: float = LOGIN_SEC) -> ProbeRunner:
+    """Start to log in to nodes, which takes the timeout at most, and at least 0.2 seconds per node.
+
+    All share one process: to fork a driver hundreds of times would hold it up.
+    """
+    return ProbeRunner(
+        [(account, Findings(str(getattr(account, "hostname", "")))) for account in accounts],
+        log_in,
+        timeout=max(timeout, _SEC_PER_LOGIN * len(accounts)),
+        method="fork" if sys.platform.startswith("linux") else "spawn",
+        per_process=max(1, len(accounts)),
+    )
+
+
+def failed_logins(accounts: Sequence[Any]) -> dict[int, str]:
+    """Log in to nodes; blocks for some seconds at most. Return the positions of the unusable ones, and why."""
+    return failures_of(start_logins(accounts).wait())
+
+
+def failures_of(findings: Sequence[Findings]) -> dict[int, str]:
+    """Return the positions of the unusable nodes, and why they are."""
+    return {index: each.failure for index, each in enumerate(findings) if each.failure is not None}
+
+
+# --- the process
+
+
+def _main(accounts: Sequence[Any], writer: Connection, probe: Probe, timeout: float) -> None:
+    """Entry point of a process that probes nodes."""
     _be_quiet()
+    lock = threading.Lock()
+
+    def send(message: dict[str, Any]) -> None:
+        with lock:
+            writer.send_bytes(json.dumps(message).encode())
+
+    def run(index: int) -> None:
+        _probe_one(accounts[index], probe, timeout, lambda news: send({**news, "index": index}))
+        send({"index": index, "answered": True})
+
+    try:
+        if len(accounts) == 1:
+            run(0)
+        else:
+            run_parallel(range(len(accounts)), run, at_once=_PARALLEL_LOGINS)
+    finally:
+        _end_commands()
+        send({"done": True})
+    # Threads of SSH connections are not worth waiting for
+    os._exit(0)
+
+
+def _probe_one(account: Any, probe: Probe, timeout: float, tell: Tell) -> None:
     doing = ""
     begin = time.monotonic()
 
-    def tell(message: dict[str, Any]) -> None:
+    def remember(news: dict[str, Any]) -> None:
         nonlocal doing
-        doing = message.get("doing", doing)
-        writer.send_bytes(json.dumps(message).encode())
+        doing = news.get("doing", doing)
+        tell(news)
 
     try:
-        Examination(account, tell, timeout=timeout).run()
+        probe(account, remember, timeout=timeout)
     except Exception as error:  # the code of users runs here: accounts of their own, checks upon failures
         took = time.monotonic() - begin
         is_silence = isinstance(error, TimeoutError) or took >= timeout
         reason = f"no answer within {took:.1f} s ({doing})" if is_silence else explain(error, account, doing)
-        tell({"error": _without_secrets(account, reason)})
-    finally:
-        _end_commands()
-        account.close()
-        tell({"done": True})
+        tell({"error": reason_in_one_line(account, reason)})
 
 
 def _be_quiet() -> None:
     """Let nothing but the findings leave this process, and let it die with the program."""
     end_with_parent(signal.SIGTERM)
+    signal.set_wakeup_fd(-1)
+    for sig in HELD_BACK:
+        signal.signal(sig, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever pressed Ctrl-C means the program, which ends this process
     signal.signal(signal.SIGTERM, _leave)
     release_signals()
-    # The SSH library tells each failure to standard error, with a traceback
+    # The SSH library logs each failure to standard error, with a traceback
     logging.disable(logging.CRITICAL)
     # Checks of users may print: standard output belongs to the program
     os.dup2(2, 1)
@@ -183,11 +281,7 @@ def _end_commands() -> None:
             os.waitpid(pid, 0)
 
 
-def _without_secrets(account: Any, text: str) -> str:
+def reason_in_one_line(account: Any, reason: str) -> str:
+    """Return why a node is unusable as one line of limited length without its password."""
     password = getattr(getattr(account, "ssh_config", None), "password", None)
-    if password:
-        # Longest first: an escaped spelling may contain the plain one
-        spellings = {password, repr(password)[1:-1], json.dumps(password)[1:-1]}
-        for spelling in sorted(spellings, key=len, reverse=True):
-            text = text.replace(spelling, "***")
-    return one_line(text, longest=_LONGEST_REASON)
+    return printable_line(mask(reason, password), longest=_MAX_REASON)

@@ -23,15 +23,15 @@ class LeasedPool:
     Args:
         accounts: the pool; all of its accounts are there now, and their leases are known by it.
         leases: of this run.
-        put_aside: takes accounts that say that they are not available.
+        quarantine: takes accounts that say that they are not available.
 
     Attributes:
         leases: of this run.
     """
 
-    def __init__(self, accounts: NodeContainer, leases: Leases, put_aside: Callable[[Any], None]) -> None:
+    def __init__(self, accounts: NodeContainer, leases: Leases, quarantine: Callable[[Any], None]) -> None:
         self.leases = leases
-        self._put_aside = put_aside
+        self._quarantine = quarantine
         self._accounts = accounts
         self._names = _named(accounts)
 
@@ -63,7 +63,7 @@ class LeasedPool:
             for account in accounts:
                 self.release(account)
                 if _contains(bad, account):
-                    self._put_aside(account)
+                    self._quarantine(account)
                 else:
                     self._accounts.add_node(account)
             unhealthy.extend(bad)

@@ -1,24 +1,53 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nodes that were found unhealthy or were left dirty: put aside, remembered for reports, perhaps tried again later."""
+"""Quarantine: nodes that were found unhealthy or left dirty, remembered for reports, perhaps tried again later."""
 
 from __future__ import annotations
 
 import time
 from typing import Any
 
-from ducktape.cluster.health.login import NodeCheck, UnhealthyNode
+from ducktape.cluster.cluster import UnhealthyNode
+from ducktape.cluster.health.runner import ProbeRunner, failures_of, reason_in_one_line, start_logins
 from ducktape.cluster.node_container import NodeContainer
 from ducktape.utils.support.hooks import answer_of
 
 
-class PutAside:
+def unhealthy_nodes(cluster: Any) -> list[UnhealthyNode]:
+    """Return the nodes that a cluster, which may be of any class, has ever had in quarantine."""
+    found = getattr(cluster, "unhealthy_nodes", None)
+    if not isinstance(found, list):
+        return []
+    return [node for node in found if isinstance(node, UnhealthyNode)]
+
+
+def quarantine(cluster: Any, node: Any, reason: str) -> bool:
+    """Give a node back that is not to be used again in this run.
+
+    Args:
+        cluster: owns the node; it may be of any class, and needs a method ``put_aside(node, reason)``.
+        node: one that is in use.
+        reason: what is wrong with it; made one line of limited length.
+
+    Returns:
+        Whether it is in quarantine; if not, nothing has happened, and it has to be freed like any other.
+
+    Raises:
+        Exception: whatever the cluster raises.
+    """
+    method = getattr(cluster, "put_aside", None)
+    if not callable(method):
+        return False
+    return method(node, reason_in_one_line(getattr(node, "account", None), reason)) is True
+
+
+class Quarantine:
     """The unhealthy nodes of a cluster.
 
     Args:
         logs_in: whether trying again includes a login.
 
     Attributes:
-        accounts: those that are put aside now.
+        accounts: those that are in quarantine now.
         stories: all that ever were, in the order in which it happened.
     """
 
@@ -28,18 +57,18 @@ class PutAside:
         self._logs_in = logs_in
         self._open: list[tuple[Any, UnhealthyNode]] = []
         self._tried_at = 0.0
-        self._check: NodeCheck | None = None
+        self._logins: tuple[list[Any], ProbeRunner] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_check": None}  # a process cannot travel
+        return {**vars(self), "_logins": None}  # a process cannot travel
 
     def add(self, account: Any, reason: str, *, for_good: bool = False) -> None:
-        """Put an account aside.
+        """Put an account into quarantine.
 
         Args:
-            account: what to put aside.
+            account: what to quarantine.
             reason: why, in one line.
-            for_good: it is not tried again. A login says nothing of what a test has left on a machine.
+            for_good: it is not tried again. A login says nothing about what a test has left on a machine.
         """
         story = UnhealthyNode(str(account.hostname), reason, time.time())
         self.accounts.add_node(account)
@@ -51,7 +80,7 @@ class PutAside:
         self._open.append((account, story))
 
     def add_unavailable(self, account: Any) -> None:
-        """Put an account aside that says itself that it is not available."""
+        """Put an account into quarantine that says itself that it is not available."""
         self.add(account, "it says that it is not available")
 
     def recovered(self, every_sec: float) -> list[Any]:
@@ -60,22 +89,24 @@ class PutAside:
         Args:
             every_sec: how long after one attempt the next may begin.
         """
-        if self._check is None:
+        if self._logins is None:
             if not self._open or time.monotonic() < self._tried_at + every_sec:
                 return []
             self._tried_at = time.monotonic()
             candidates = [account for account, _ in self._open]
             if not self._logs_in:
-                return self._take_back(candidates)
-            self._check = NodeCheck(candidates)
-        if not self._check.finished():
+                return self._release(candidates)
+            self._logins = candidates, start_logins(candidates)
+        accounts, runner = self._logins
+        if not runner.finished():
             return []
-        check, self._check = self._check, None
+        self._logins = None
         self._tried_at = time.monotonic()
-        return self._take_back([account for index, account in enumerate(check.accounts) if index not in check.failures])
+        failures = failures_of(runner.findings)
+        return self._release([account for index, account in enumerate(accounts) if index not in failures])
 
-    def _take_back(self, accounts: list[Any]) -> list[Any]:
-        """Ask accounts that could be logged in to for their own opinion, and take leave of those that agree."""
+    def _release(self, accounts: list[Any]) -> list[Any]:
+        """Ask accounts that could be logged in to for their own opinion, and release those that agree."""
         healthy = [account for account in accounts if answer_of(account.available)]
         for account in healthy:
             [position] = [number for number, (member, _) in enumerate(self._open) if member is account]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ducktape.cluster.cluster_spec import ClusterSpec
-from ducktape.cluster.health.probe import first_line_of, one_line
+from ducktape.cluster.health.probe import first_line_of, printable_line
 from ducktape.cluster.sandbox import cgroups
 from ducktape.cluster.sandbox.cleanup import remove_sandbox_leftovers, sandbox_leftovers
 from ducktape.cluster.sandbox.preflight import Part, groups_part, overlay_part, rights_part
@@ -124,7 +124,7 @@ def _try(cluster: Any, node_type: str | None, parts: list[Part], *, ordinary: bo
         cluster.free(node)
         trial.gone_ms = _ms_since(begin)
     except (SandboxError, OSError, ValueError) as error:
-        trial.failure = one_line(str(error)) or type(error).__name__
+        trial.failure = printable_line(str(error)) or type(error).__name__
         if len(parts) == _PARTS_BEFORE_NODES:
             parts.append(groups_part(cgroups.parents(), ordinary=ordinary))
     return trial
@@ -181,7 +181,7 @@ def _slow_links(node: Any, place: Host) -> Part:
             has_netem = b"netem" in place.run("tc qdisc show").stdout
     except (FaultUnavailable, FaultError) as error:
         remedy = "Load the kernel's module sch_netem, or install Debian's packages iproute2, iptables and python3."
-        return Part(name, one_line(str(error)).removeprefix(f"{place.name}: "), remedy)
+        return Part(name, printable_line(str(error)).removeprefix(f"{place.name}: "), remedy)
     if has_netem:
         return Part(name, "the kernel's netem")
     return Part(name, "no netem in this kernel: instead a program lets packets wait (NFQUEUE)")

@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from ducktape.cluster.health.login import put_aside, unhealthy_nodes
 from ducktape.cluster.node_container import InsufficientResourcesError
 from ducktape.cluster.pool.lease import Holder, NodesLeasedElsewhereError
+from ducktape.cluster.pool.quarantine import quarantine, unhealthy_nodes
 from ducktape.services.support.record import named_nodes
 from ducktape.tests.driver.failure_cause import describe_exception
 from ducktape.tests.test_context import TestContext
@@ -111,7 +111,7 @@ class NodeSupply:
         if name not in dirty:
             return False
         with contextlib.suppress(Exception):
-            if put_aside(self._cluster, node, dirty[name]):
+            if quarantine(self._cluster, node, dirty[name]):
                 self._dirty.update(names_of([node]))
                 return True
         self._log(logging.WARNING, f"Node {name} is not clean, and is used on: {dirty[name]}")

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ducktape.cluster.health.login import unhealthy_nodes
+from ducktape.cluster.pool.quarantine import unhealthy_nodes
 from ducktape.tests.driver.job import TestKey
 from ducktape.tests.event import AttemptRecord, Outcome
 from ducktape.tests.recording.journal import Journal

@@ -9,7 +9,8 @@ from collections import ChainMap, Counter
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
-from ducktape.cluster.health.login import UnhealthyNode, unhealthy_nodes
+from ducktape.cluster.cluster import UnhealthyNode
+from ducktape.cluster.pool.quarantine import unhealthy_nodes
 from ducktape.errors import DucktapeError
 from ducktape.tests.recording.journal import JOURNAL_NAME, JOURNAL_VERSION, is_written, read_events
 from ducktape.tests.recording.not_run import NotRun

@@ -6,8 +6,10 @@ from __future__ import annotations
 import functools
 import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 MASK = "***"
 _MASKED = re.compile(r"\*\*\*(-\d+)?")
@@ -79,6 +81,20 @@ def masked_text(text: str) -> str:
     if "://" not in text and "PRIVATE KEY-----" not in text:
         return text
     return _URL_PASSWORD.sub(rf"\1{MASK}", _PRIVATE_KEY.sub(MASK, text))
+
+
+def mask(text: str, *secrets: str | None) -> str:
+    """Return a text without these secrets in any spelling, private keys, and passwords of URLs."""
+    spellings = {spelling for secret in secrets if secret for spelling in _spellings_of(secret)}
+    # Longest first: an escaped spelling may contain the plain one
+    for spelling in sorted(spellings, key=len, reverse=True):
+        text = text.replace(spelling, MASK)
+    return masked_text(text)
+
+
+def _spellings_of(secret: str) -> tuple[str, ...]:
+    """Return a secret as it stands in texts, in literals of Python and JSON, in shell commands and in URLs."""
+    return secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], shlex.quote(secret).strip("'"), quote(secret, safe="")
 
 
 def masked(value: Any) -> Any:

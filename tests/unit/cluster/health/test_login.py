@@ -12,18 +12,10 @@ from typing import Any
 
 import pytest
 
-from ducktape.cluster.cluster_node import ClusterNode
-from ducktape.cluster.cluster_spec import ClusterSpec
+from ducktape.cluster.cluster import ClusterNode, ClusterSpec, UnhealthyNode
 from ducktape.cluster.finite_subcluster import FiniteSubcluster
-from ducktape.cluster.health.login import (
-    CHECK_SEC,
-    NodeCheck,
-    UnhealthyNode,
-    check_nodes,
-    put_aside,
-    unhealthy_nodes,
-    what_is_wrong,
-)
+from ducktape.cluster.health.probe import log_in
+from ducktape.cluster.health.runner import LOGIN_SEC, failed_logins, failures_of, start_logins
 from ducktape.cluster.json import JsonCluster
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
 from ducktape.cluster.localhost import LocalhostCluster
@@ -33,12 +25,10 @@ from ducktape.cluster.node_container import (
     NodeNotPresentError,
 )
 from ducktape.cluster.pool.lease import NodesLeasedElsewhereError
-from ducktape.cluster.pool.quarantine import PutAside
+from ducktape.cluster.pool.quarantine import Quarantine, quarantine, unhealthy_nodes
 from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig
 from ducktape.cluster.transport import Completed
 from ducktape.utils.process.tree import child_pids
-
-CLOSED = "NoValidConnectionsError: [Errno None] Unable to connect to port"
 
 
 class Scripted:
@@ -90,58 +80,62 @@ def _closed_port() -> int:
 
 def test_every_node_that_cannot_be_used_is_named_with_its_reason() -> None:
     names = ["fine", "refused", "barred", "fine", "nologin"]
-    assert check_nodes([Account(name) for name in names]) == {
-        1: "ConnectionRefusedError: nobody there, not even for *** and a second line",
-        2: f"the command 'true' ended with status 1: {'x' * 297}...",
-        4: "the command 'true' ended with status 1: This account?[31m *** is not available.",
+    assert failed_logins([Account(name) for name in names]) == {
+        1: "nothing listens at localhost, port 22",
+        2: f"no command can be run: 'true' ended with status 1: {'x' * 297}...",
+        4: "no command can be run: 'true' ended with status 1: This account?[31m *** is not available.",
     }
 
 
 def test_silent_nodes_cost_a_limited_time_and_hide_no_other_answer() -> None:
     before = child_pids()
     begin = time.monotonic()
-    check = NodeCheck([Account(name) for name in ("silent", "fine", "refused", "silent")], limit_sec=1)
-    reasons = check.wait()
-    assert 1 <= time.monotonic() - begin < 1 + CHECK_SEC
+    runner = start_logins([Account(name) for name in ("silent", "fine", "refused", "silent")], timeout=1)
+    reasons = failures_of(runner.wait())
+    assert 1 <= time.monotonic() - begin < 1 + LOGIN_SEC
     assert sorted(reasons) == [0, 2, 3]
-    assert (reasons[0], reasons[3]) == ("no answer within 1 seconds",) * 2
+    assert (reasons[0], reasons[3]) == ("no answer within 1.0 s (login)",) * 2
     assert child_pids() == before
 
 
-def test_a_check_can_be_looked_at_without_waiting() -> None:
-    check = NodeCheck([Account("silent")], limit_sec=1000)
+def test_logins_can_be_looked_at_without_waiting() -> None:
+    runner = start_logins([Account("silent")], timeout=1000)
     begin = time.monotonic()
-    assert check.finished() is False
+    assert runner.finished() is False
     assert time.monotonic() - begin < 1
-    check.cancel()
-    assert (check.finished(), check.failures) == (True, {0: "no answer within 1000 seconds"})
+    runner.cancel()
+    assert runner.finished() is True
+    [reason] = failures_of(runner.findings).values()
+    assert reason.startswith("no answer within 1000.0 s (")
 
 
 def test_no_thread_and_no_descriptor_is_left() -> None:
-    check_nodes([Account("fine")])
+    failed_logins([Account("fine")])
     before = len(os.listdir("/proc/self/fd")), threading.active_count()
-    check_nodes([Account("fine"), Account("refused")])
+    failed_logins([Account("fine"), Account("refused")])
     assert (len(os.listdir("/proc/self/fd")), threading.active_count()) == before
 
 
 def test_real_logins_that_fail_say_why(mute: int) -> None:
+    closed = _closed_port()
     accounts = [
         LinuxRemoteAccount(RemoteAccountSSHConfig(host=f"n{port}", hostname="127.0.0.1", port=port))
-        for port in (mute, _closed_port())
+        for port in (mute, closed)
     ]
-    check = NodeCheck(accounts, limit_sec=3)
-    reasons = check.wait()
+    reasons = failures_of(start_logins(accounts, timeout=3).wait())
     assert sorted(reasons) == [0, 1]
-    assert reasons[0] == "no answer within 3 seconds" or "127.0.0.1" in reasons[0] or "banner" in reasons[0]
-    assert reasons[1].startswith(CLOSED)
+    assert reasons[0].startswith("no answer within 3.") or "127.0.0.1" in reasons[0] or "banner" in reasons[0]
+    assert reasons[1] == f"nothing listens at 127.0.0.1, port {closed}"
     pickle.dumps(accounts)
 
 
 def test_what_has_no_transport_passes() -> None:
-    assert what_is_wrong(object()) is None
+    log_in(object(), lambda news: None, timeout=1)
+    assert failed_logins([object()]) == {}
+    assert failed_logins([]) == {}
 
 
-# nodes that are put aside
+# quarantine
 
 
 class Moody(LinuxRemoteAccount):
@@ -164,7 +158,7 @@ def _moody(*hosts: str) -> JsonCluster:
     return JsonCluster({"nodes": nodes}, make_remote_account_func=Moody)
 
 
-def test_a_node_that_says_no_is_put_aside_with_a_story(folder: Path) -> None:
+def test_a_node_that_says_no_is_quarantined_with_a_story(folder: Path) -> None:
     (folder / "a").touch()
     cluster = _moody("a", "b")
     assert [node.name for node in cluster.alloc(ClusterSpec.simple_linux(1))] == ["b"]
@@ -205,7 +199,7 @@ def test_one_that_is_still_unwell_stays_aside(folder: Path) -> None:
 
 
 def test_logins_are_tried_again_without_waiting_for_them() -> None:
-    aside = PutAside(logs_in=True)
+    aside = Quarantine(logs_in=True)
     account: Any = Account("silent")
     account.available = lambda: True
     aside.add(account, "no answer")
@@ -214,10 +208,10 @@ def test_logins_are_tried_again_without_waiting_for_them() -> None:
     account.transport.name = "fine"  # too late for the check that is under way
     assert aside.recovered(0) == []
     assert time.monotonic() - begin < 2
-    copy = pickle.loads(pickle.dumps(PutAside(logs_in=True)))
+    copy = pickle.loads(pickle.dumps(Quarantine(logs_in=True)))
     assert copy.recovered(0) == []
-    assert aside._check is not None
-    aside._check.cancel()
+    assert aside._logins is not None
+    aside._logins[1].cancel()
     assert aside.recovered(1000) == []
     deadline = time.monotonic() + 30
     while not (back := aside.recovered(0)) and time.monotonic() < deadline:
@@ -256,9 +250,9 @@ def test_only_nodes_that_can_be_logged_in_to_are_lent_out() -> None:
     nodes = cluster.alloc(ClusterSpec.simple_linux(2))
     assert sorted(node.name for node in nodes) == ["fine-1", "fine-2"]
     assert [(node.name, node.reason[:20]) for node in cluster.unhealthy_nodes] == [
-        ("refused-1", "ConnectionRefusedErr"),
-        ("refused-2", "ConnectionRefusedErr"),
-        ("barred-1", "the command 'true' e"),
+        ("refused-1", "nothing listens at l"),
+        ("refused-2", "nothing listens at l"),
+        ("barred-1", "no command can be ru"),
     ]
     assert (len(cluster), "s3cret" in str(cluster.unhealthy_nodes)) == (2, False)
     pickle.dumps(cluster)
@@ -266,7 +260,7 @@ def test_only_nodes_that_can_be_logged_in_to_are_lent_out() -> None:
 
 def test_too_few_that_can_be_logged_in_to_is_an_error_that_names_the_others() -> None:
     cluster = _checking("refused-1", "fine-1")
-    with pytest.raises(InsufficientHealthyNodesError, match=r"linux nodes available: 1\. Unhealthy: refused-1 \(Conn"):
+    with pytest.raises(InsufficientHealthyNodesError, match=r"linux nodes available: 1\. Unhealthy: refused-1 \(noth"):
         cluster.alloc(ClusterSpec.simple_linux(2))
     assert (len(cluster), [node.name for node in cluster.alloc(ClusterSpec.simple_linux(1))]) == (1, ["fine-1"])
 
@@ -275,7 +269,7 @@ def test_no_check_where_no_node_is_asked_for() -> None:
     assert _checking("silent-1").alloc(ClusterSpec.empty()) == []
 
 
-def test_leases_of_nodes_that_are_put_aside_are_given_back(tmp_path: Path) -> None:
+def test_leases_of_nodes_in_quarantine_are_given_back(tmp_path: Path) -> None:
     cluster = _checking("refused-1", "fine-1", lease_dir=str(tmp_path))
     assert [node.name for node in cluster.alloc(ClusterSpec.simple_linux(1))] == ["fine-1"]
     other = JsonCluster({"nodes": [{"ssh_config": {"host": "refused-1"}}]}, lease_dir=str(tmp_path))
@@ -289,7 +283,7 @@ def test_a_dirty_node_is_not_used_again_however_healthy_it_is(folder: Path) -> N
     cluster = _moody("a", "b")
     cluster.retry_unhealthy_sec = 0
     nodes = cluster.alloc(ClusterSpec.simple_linux(2))
-    assert put_aside(cluster, nodes[0], "its server\n  could not be stopped") is True
+    assert quarantine(cluster, nodes[0], "its server\n  could not be stopped") is True
     cluster.free(nodes[1])
     assert (len(cluster), cluster.used().size(), cluster.retry_unhealthy()) == (1, 0, False)
     [node] = unhealthy_nodes(cluster)
@@ -297,7 +291,7 @@ def test_a_dirty_node_is_not_used_again_however_healthy_it_is(folder: Path) -> N
     with pytest.raises(InsufficientResourcesError):
         cluster.alloc(ClusterSpec.simple_linux(2))
     with pytest.raises(NodeNotPresentError):
-        put_aside(cluster, nodes[0], "again")
+        quarantine(cluster, nodes[0], "again")
     assert [story.name for story in pickle.loads(pickle.dumps(cluster)).unhealthy_nodes] == ["a"]
 
 
@@ -305,7 +299,7 @@ def test_a_dirty_node_does_not_keep_a_sick_one_from_coming_back(folder: Path) ->
     cluster = _moody("a", "b")
     cluster.retry_unhealthy_sec = 0
     [first] = cluster.alloc(ClusterSpec.simple_linux(1))
-    put_aside(cluster, first, "dirty")
+    quarantine(cluster, first, "dirty")
     (folder / "b").touch()
     with pytest.raises(InsufficientHealthyNodesError):
         cluster.alloc(ClusterSpec.simple_linux(1))
@@ -324,18 +318,18 @@ def test_a_cluster_of_a_user_learns_that_a_dirty_node_is_not_used_any_more() -> 
 
     cluster = Counting({"nodes": [{"ssh_config": {"host": "a"}}]})
     [node] = cluster.alloc(ClusterSpec.simple_linux(1))
-    assert put_aside(cluster, node, "dirty") is True
+    assert quarantine(cluster, node, "dirty") is True
     assert (cluster.freed, len(cluster), [each.name for each in cluster.unhealthy_nodes]) == (["a"], 0, ["a"])
 
 
-def test_a_cluster_that_cannot_put_nodes_aside_is_left_alone() -> None:
+def test_a_cluster_without_quarantine_is_left_alone() -> None:
     class Strange(FiniteSubcluster):
         put_aside = "no"
 
     for kind in (FiniteSubcluster, Strange):
         cluster = kind(LocalhostCluster(num_nodes=1)._available_nodes)
         [node] = cluster.alloc(ClusterSpec.simple_linux(1))
-        assert put_aside(cluster, node, "dirty") is False
+        assert quarantine(cluster, node, "dirty") is False
         assert cluster.used().size() == 1
 
 
@@ -343,7 +337,7 @@ def test_other_runs_do_not_get_a_dirty_node_while_this_one_goes_on(tmp_path: Pat
     description = {"nodes": [{"ssh_config": {"host": "a"}}], "lease_dir": str(tmp_path)}
     cluster, other = JsonCluster(description), JsonCluster(description)
     [node] = cluster.alloc(ClusterSpec.simple_linux(1))
-    assert put_aside(cluster, node, "dirty") is True
+    assert quarantine(cluster, node, "dirty") is True
     with pytest.raises(NodesLeasedElsewhereError):
         other.alloc(ClusterSpec.simple_linux(1))
 
@@ -351,5 +345,5 @@ def test_other_runs_do_not_get_a_dirty_node_while_this_one_goes_on(tmp_path: Pat
 def test_no_password_is_in_the_reason() -> None:
     cluster = JsonCluster({"nodes": [{"ssh_config": {"host": "a", "password": "s3cret"}}]})
     [node] = cluster.alloc(ClusterSpec.simple_linux(1))
-    put_aside(cluster, node, "could not log in with s3cret")
+    quarantine(cluster, node, "could not log in with s3cret")
     assert cluster.unhealthy_nodes[0].reason == "could not log in with ***"

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from ducktape.cluster.health.probe import (
-    Examination,
     clock_of,
+    examine,
     facts_of,
     free_bytes_of,
     introduce,
-    one_line,
+    printable_line,
     question,
     skew_of,
 )
@@ -99,12 +99,12 @@ def test_a_missing_program_is_a_fact() -> None:
 def test_incomplete_answers_are_refused_with_what_was_said(text: str) -> None:
     with pytest.raises(ValueError, match="the answers are not understandable: ") as caught:
         facts_of(text)
-    assert (one_line(text) or "nothing was printed") in str(caught.value)
+    assert (printable_line(text) or "nothing was printed") in str(caught.value)
 
 
 def test_foreign_text_becomes_one_harmless_line() -> None:
-    assert one_line("two\r\nlines\t\x1b[31mred\x07") == "two lines ?[31mred?"
-    assert one_line("x" * 400) == "x" * 297 + "..."
+    assert printable_line("two\r\nlines\t\x1b[31mred\x07") == "two lines ?[31mred?"
+    assert printable_line("x" * 400) == "x" * 297 + "..."
 
 
 # --- asking
@@ -176,7 +176,7 @@ def _local() -> LinuxRemoteAccount:
 
 def _news_of(account: Any) -> list[dict[str, Any]]:
     news: list[dict[str, Any]] = []
-    Examination(account, news.append, timeout=30).run()
+    examine(account, news.append, timeout=30)
     return news
 
 

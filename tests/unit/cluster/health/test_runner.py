@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many nodes side by side, whatever each of them does to its examination."""
+"""Many nodes side by side, whatever each of them does to its probe."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _runs(pid: int) -> bool:
 def test_a_process_that_dies_costs_its_node_only() -> None:
     dying = _account("dying", lambda: os._exit(7))
     assert _failures(dying, _account("fine")) == [
-        "the examination ended with exit code 7 (a command that does nothing)",
+        "the probe ended with exit code 7 (a command that does nothing)",
         None,
     ]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ducktape.cluster.health.login import UnhealthyNode
+from ducktape.cluster.cluster import UnhealthyNode
 from ducktape.tests.driver.job import TestKey
 from ducktape.tests.driver.recorder import ClientStatus, Recorder
 from ducktape.tests.event import AttemptRecord, Outcome

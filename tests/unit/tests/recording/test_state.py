@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ducktape.cluster.health.login import UnhealthyNode
+from ducktape.cluster.cluster import UnhealthyNode
 from ducktape.tests.recording.journal import Journal
 from ducktape.tests.recording.state import RecordedSession, RecordError
 from ducktape.tests.reporter import write_session_reports

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
+import shlex
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from ducktape.utils.support.masking import (
     is_secret_argument,
+    mask,
     masked,
     masked_command_line,
     masked_options,
@@ -90,3 +94,14 @@ def test_the_options_with_secrets_are_known() -> None:
     options = {"globals": {"password": "s3cret"}, "parameters": {"x": 1}, "test_path": ["t.py"], "debug": True}
     assert options_with_secrets(options) == ["globals"]
     assert masked_options(options) == {**options, "globals": {"password": "***"}}
+
+
+@pytest.mark.parametrize("secret", ["s3cret", "hi'd\"den\\", "pä ss", "50%+a&b"])
+def test_a_known_secret_is_masked_in_every_spelling(secret: str) -> None:
+    spellings = [secret, repr(secret), json.dumps(secret), shlex.quote(secret), quote(secret, safe="")]
+    shown = mask(f"{' | '.join(spellings)} amqp://u:other@host", secret, None, "")
+    assert [text.strip("'\"") for text in shown.split(" | ")] == ["***", "***", "***", "***", "*** amqp://u:***@host"]
+
+
+def test_a_text_without_a_known_secret_stays_as_it_is() -> None:
+    assert mask("nothing to hide", None, "", "s3cret") == "nothing to hide"
