@@ -16,7 +16,7 @@ from ducktape.tests.status import status_named
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What became of a test.
+    """What happened to a test, or in one attempt at it.
 
     Attributes:
         status: ``pass``, ``flaky``, ``fail`` or ``ignore``.
@@ -48,36 +48,28 @@ class Outcome:
 
 
 @dataclasses.dataclass(frozen=True)
-class AttemptRecord:
-    """What one attempt at a test came to.
+class Attempt(Outcome):
+    """What happened in one attempt at a test; its data and its faults stand in the outcome of the test alone.
 
     Attributes:
         number: from 1, over all processes of the test.
-        status: ``pass``, ``fail`` or ``ignore``.
-        reason: why it failed, ``None`` unless it did.
-        summary: text for people.
-        start_time: Unix seconds.
-        stop_time: Unix seconds.
         nodes: names of the nodes that it was given.
-        teardown_errors: what went wrong after the test itself.
-        services: JSON form of its services.
         directory: its own logs, relative to the directory of the test; empty for that directory itself.
     """
 
-    number: int
-    status: str
-    reason: str | None
-    summary: str
-    start_time: float
-    stop_time: float
-    nodes: list[str]
-    teardown_errors: list[str]
-    services: list[dict[str, Any]]
-    directory: str
+    number: int = 1
+    nodes: list[str] = dataclasses.field(default_factory=list)
+    directory: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return what reports show; the services of all attempts stand in the result."""
-        return {name: value for name, value in vars(self).items() if name != "services"}
+        return {name: getattr(self, name) for name in _SHOWN_OF_ATTEMPT}
+
+
+_SHOWN_OF_ATTEMPT = (
+    *("number", "status", "reason", "summary", "start_time", "stop_time"),
+    *("nodes", "teardown_errors", "directory"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +125,7 @@ class ServiceGone:
 class Attempted:
     """An attempt is over; others may follow."""
 
-    record: AttemptRecord
+    attempt: Attempt
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,13 +184,13 @@ def decode(line: bytes) -> Message:
         if kind == "finished":
             return Finished(_checked(Outcome(**fields.pop("outcome"), **fields)))
         if kind == "attempted":
-            return Attempted(_checked(AttemptRecord(**fields.pop("record"), **fields)))
+            return Attempted(_checked(Attempt(**fields.pop("attempt"), **fields)))
         return _checked(_KINDS[kind](**fields))
     except (AttributeError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"not a message of a test: {line[:200]!r}") from error
 
 
-_Checked = TypeVar("_Checked", Plain, Outcome, AttemptRecord)
+_Checked = TypeVar("_Checked", Plain, Outcome, Attempt)
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "int": int,
@@ -223,7 +215,7 @@ def _checked(value: _Checked) -> _Checked:
     for field in dataclasses.fields(value):
         if not _is(getattr(value, field.name), str(field.type)):
             raise TypeError(f"{field.name} is not {field.type}")
-    if isinstance(value, (Outcome, AttemptRecord)):
+    if isinstance(value, Outcome):
         status_named(value.status)
     return value
 

@@ -315,7 +315,7 @@ class TestRunner:
         settings = RunSettings(
             test_index=key.test_index,
             plan=self._plan(job.context),
-            earlier=job.records,
+            earlier=job.attempts,
             nodes=names_of(nodes),
             fail_bad_cluster_utilization=bool(self.session_context.fail_bad_cluster_utilization),
             mark=f"{self.session_context.session_id}.{key.test_index}.{os.getpid()}",
@@ -389,12 +389,12 @@ class TestRunner:
     def _conclude(self, job: Job, dirty: dict[str, str]) -> None:
         """Record the result of a test, or that it runs once more, and take its nodes back."""
         if not self.stop_testing and job.wants_more():
-            if job.plan.blames_infrastructure(job.records):
+            if job.plan.blames_infrastructure(job.attempts):
                 job.avoid |= frozenset(names_of(job.nodes))
-            self._log(logging.INFO, f"{job.known_key.test_id}: running it once more after {job.records[-1].reason}")
+            self._log(logging.INFO, f"{job.known_key.test_id}: running it once more after {job.attempts[-1].reason}")
             job.state = State.RETRYING
         else:
-            self._report(job, write=job.cause_of_end is not None or len(job.records) > 1)
+            self._report(job, write=job.cause_of_end is not None or len(job.attempts) > 1)
         self._give_back(job.known_key, job.nodes, dirty)
         self.scheduler.finished(job.context, time.monotonic())
         if self.session_context.max_parallel == 1 and len(self.scheduler) > 0 and not self.stop_testing:

@@ -19,11 +19,11 @@ from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.json_serializable import jsonable
 from ducktape.services.service import MultiRunServiceIdFactory
 from ducktape.tests.driver.failure_cause import describe_exception
-from ducktape.tests.driver.retries import PASSED, Verdict, counted, outcome_of, verdict
+from ducktape.tests.driver.retries import PASSED, counted, outcome_of
 from ducktape.tests.driver.retries import run_summaries as summaries_of_runs
 from ducktape.tests.event import (
+    Attempt,
     Attempted,
-    AttemptRecord,
     Finished,
     Heard,
     Log,
@@ -36,12 +36,12 @@ from ducktape.tests.event import (
     Tolerated,
 )
 from ducktape.tests.loggermaker import also_to_files
-from ducktape.tests.recording.bounds import LONGEST_LINE, bounded_outcome, bounded_record, bounded_text
+from ducktape.tests.recording.bounds import LONGEST_LINE, bounded_attempt, bounded_outcome, bounded_text
 from ducktape.tests.result import TestResult
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus
 from ducktape.tests.test_context import TestContext, shown
 from ducktape.tests.worker.crash_cleanup import clean_up
-from ducktape.tests.worker.lifecycle import Attempt, InterruptGate, TestRun
+from ducktape.tests.worker.lifecycle import InterruptGate, TestRun
 from ducktape.tests.worker.request import CLEAN_UP_STACKS_FILE, STACKS_FILE, STACKS_SIGNAL, CleanUpRequest, RunSettings
 from ducktape.utils.process.spawn import HELD_BACK, release_signals
 from ducktape.utils.process.tree import Family, child_pids, end_processes
@@ -185,33 +185,33 @@ class RunnerClient:
 
     def _attempts(self) -> Outcome:
         plan = self.settings.plan
-        records = list(self.settings.earlier)
+        attempts = list(self.settings.earlier)
         while True:
-            attempt, record = self._attempt(records)
-            records.append(record)
-            self.send(Attempted(record))
+            own, attempt = self._attempt(attempts)
+            attempts.append(attempt)
+            self.send(Attempted(attempt))
             # After a failure of the infrastructure the driver looks for other nodes
-            if self.gate.requested or not plan.wants_more(records) or plan.blames_infrastructure(records):
+            if self.gate.requested or not plan.wants_more(attempts) or plan.blames_infrastructure(attempts):
                 break
-        found = self._check_cluster_utilization(verdict(records, plan))
-        self.log(logging.INFO, f"Data: {shown(attempt.data)}")
+        self.log(logging.INFO, f"Data: {shown(own.data)}")
         outcome = outcome_of(
-            found,
-            records,
-            data=attempt.data,
-            stop_time=attempt.clock.now(),
+            attempts,
+            plan,
+            data=own.data,
+            stop_time=own.stop_time,
             nodes_used=self.test_context.cluster.max_used(),
+            faults=own.faults,
         )
-        return dataclasses.replace(outcome, faults=attempt.faults)
+        return self._check_cluster_utilization(outcome)
 
-    def _attempt(self, earlier: list[AttemptRecord]) -> tuple[Attempt, AttemptRecord]:
+    def _attempt(self, earlier: list[Attempt]) -> tuple[Outcome, Attempt]:
+        """Make one attempt; returns its own outcome, and the same as it is reported."""
         plan = self.settings.plan
         number = len(earlier) + 1
         several = not plan.is_single
         directory = f"attempt-{number}" if several else ""
         with self._log_of_attempt(directory):
             self.log(logging.INFO, f"on run {number}/{plan.most_runs(earlier)}")
-            id_factory = MultiRunServiceIdFactory(number) if several or number > 1 else None
             run = TestRun(
                 self.test_context,
                 self.log,
@@ -221,24 +221,14 @@ class RunnerClient:
                 wants_evidence=self._wants_evidence,
                 max_data_bytes=self.settings.max_data_bytes,
             )
-            attempt = run.run(id_factory)
-            record = AttemptRecord(
-                number=number,
-                status=str(attempt.status),
-                reason=attempt.reason,
-                summary="\n".join(attempt.summary),
-                start_time=attempt.clock.start_time,
-                stop_time=attempt.clock.now(),
-                nodes=self.settings.nodes,
-                teardown_errors=attempt.teardown_errors,
-                services=attempt.services,
-                directory=directory,
-            )
-            record = bounded_record(record, plan.most_runs([*earlier, record]))
-            after_failures = plan.detect_flakes is None and len(counted([*earlier, record], plan)) > 1
-            shown = FLAKY if attempt.status == PASS and after_failures else attempt.status
-            self.log(logging.INFO, str(shown).upper() + (f": {record.summary}" if record.summary else ""))
-        return attempt, record
+            own = run.run(MultiRunServiceIdFactory(number) if several or number > 1 else None)
+            reported = {**vars(own), "data": None, "faults": []}
+            attempt = Attempt(**reported, number=number, nodes=self.settings.nodes, directory=directory)
+            attempt = bounded_attempt(attempt, plan.most_runs([*earlier, attempt]))
+            after_failures = plan.detect_flakes is None and len(counted([*earlier, attempt], plan)) > 1
+            status = FLAKY if attempt.status == PASS and after_failures else attempt.status
+            self.log(logging.INFO, str(status).upper() + (f": {attempt.summary}" if attempt.summary else ""))
+        return own, attempt
 
     @contextlib.contextmanager
     def _log_of_attempt(self, directory: str) -> Iterator[None]:
@@ -272,7 +262,7 @@ class RunnerClient:
         """
         return summaries_of_runs(run_summaries, test_status, self.settings.plan.deflake)
 
-    def _check_cluster_utilization(self, found: Verdict) -> Verdict:
+    def _check_cluster_utilization(self, found: Outcome) -> Outcome:
         """Say, or fail the test for it, that it was given more nodes than its services took at any time."""
         cluster = self.test_context.cluster
         used, total = cluster.max_used(), len(cluster)
@@ -286,7 +276,7 @@ class RunnerClient:
             return dataclasses.replace(found, summary=f"{found.summary}\n{message}")
         self.log(logging.INFO, f"FAIL: {message}")
         summary = message if found.summary == PASSED else f"{found.summary}\n{message}"
-        return dataclasses.replace(found, status=FAIL, summary=summary, reason="error")
+        return dataclasses.replace(found, status=str(FAIL), summary=summary, reason="error")
 
     def _report(self, outcome: Outcome) -> None:
         """Write the files of the test; a full disk costs the files, not the result."""

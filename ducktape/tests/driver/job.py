@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ducktape.faults.engine.recovery import recorded_faults
 from ducktape.tests.driver.allocator import names_of
 from ducktape.tests.driver.failure_cause import Cause, paragraphs
-from ducktape.tests.driver.retries import Plan, outcome_of, verdict
-from ducktape.tests.event import AttemptRecord, CleanedUp, Outcome, ServiceNoted
+from ducktape.tests.driver.retries import Plan, outcome_of
+from ducktape.tests.event import Attempt, CleanedUp, Outcome, ServiceNoted
 from ducktape.tests.recording.bounds import ROOM_TO_REMEMBER, bounded_outcome, longest_summary
 from ducktape.tests.status import FAIL
 from ducktape.tests.test_context import TestContext
@@ -59,7 +59,7 @@ class Job:
         key: its id and number, once it has a number.
         state: where it is.
         plan: how often it is to be run.
-        records: the attempts that are over.
+        attempts: the attempts that are over.
         avoid: names of nodes that failed it.
         outcome: what its process reported; what is reported if there is no further attempt.
         nodes: those of the last attempt.
@@ -77,7 +77,7 @@ class Job:
     key: TestKey | None = None
     state: State = State.QUEUED
     plan: Plan = dataclasses.field(default_factory=Plan)
-    records: list[AttemptRecord] = dataclasses.field(default_factory=list)
+    attempts: list[Attempt] = dataclasses.field(default_factory=list)
     avoid: frozenset[str] = frozenset()
     outcome: Outcome | None = None
     nodes: list[Any] = dataclasses.field(default_factory=list)
@@ -110,12 +110,12 @@ class Job:
         """Enter the state of a test whose process has just been started."""
         self.key, self.plan, self.nodes, self.worker, self.cleaner = key, plan, nodes, worker, None
         self.state, self.nodes_allocated, self.outcome = State.RUNNING, len(nodes), None
-        self.attempt, self.attempt_clock = len(self.records) + 1, worker.clock
+        self.attempt, self.attempt_clock = len(self.attempts) + 1, worker.clock
         self.services, self.late, self.late_attempt = {}, [], 0
-        runs = plan.most_runs(self.records)
+        runs = plan.most_runs(self.attempts)
         self._room_to_remember = ROOM_TO_REMEMBER + longest_summary(runs) * runs
 
-    def remember(self, fact: AttemptRecord | ServiceNoted) -> None:
+    def remember(self, fact: Attempt | ServiceNoted) -> None:
         """Keep what is needed should the process die.
 
         Raises:
@@ -123,15 +123,15 @@ class Job:
         """
         service_id = str(fact.record.get("service_id")) if isinstance(fact, ServiceNoted) else ""
         self.forget(service_id)
-        room = self._room_to_remember - _size(vars(fact) if isinstance(fact, AttemptRecord) else fact.record)
+        room = self._room_to_remember - _size(vars(fact) if isinstance(fact, Attempt) else fact.record)
         if room < 0:
             raise ValueError("more attempts and services than can be remembered")
         if isinstance(fact, ServiceNoted):
             self.services[service_id] = fact.record
-        elif fact.number != len(self.records) + 1:
-            raise ValueError(f"attempt {fact.number} after {len(self.records)} attempts")
+        elif fact.number != len(self.attempts) + 1:
+            raise ValueError(f"attempt {fact.number} after {len(self.attempts)} attempts")
         else:
-            self.records.append(fact)
+            self.attempts.append(fact)
         self._room_to_remember = room
 
     def forget(self, service_id: str) -> None:
@@ -147,40 +147,42 @@ class Job:
         else:
             self.late_attempt = self.attempt
 
-    def cut_short(self, cause: Cause, done: CleanedUp) -> AttemptRecord:
-        """Make and keep the record of the attempt in which the test was told to end, or died, and set the outcome.
+    def cut_short(self, cause: Cause, done: CleanedUp) -> Attempt:
+        """Complete the attempt in which the test was told to end, or died, and set the outcome.
 
         Args:
             cause: why it ended; it failed, whatever it may have reported itself.
             done: the result of cleaning up after it.
         """
-        record = self._record_of_end(cause, done)
-        others = [each for each in self.records if each.number != record.number]
-        self.records = sorted([*others, record], key=lambda each: each.number)
+        record = self._attempt_at_end(cause, done)
+        others = [each for each in self.attempts if each.number != record.number]
+        self.attempts = sorted([*others, record], key=lambda each: each.number)
         own = self.outcome
         directory = TestContext.results_dir(self.context, self.known_key.test_index)
         outcome = outcome_of(
-            verdict(self.records, self.plan),
-            self.records,
+            self.attempts,
+            self.plan,
             data=own.data if own else None,
             stop_time=record.stop_time,
             nodes_used=own.nodes_used if own else len(self.nodes),
+            faults=own.faults if own else recorded_faults(directory),
         )
-        faults = own.faults if own else recorded_faults(directory)
-        self.outcome = bounded_outcome(dataclasses.replace(outcome, faults=faults))
+        self.outcome = bounded_outcome(outcome)
         return record
 
-    def _record_of_end(self, cause: Cause, done: CleanedUp) -> AttemptRecord:
+    def _attempt_at_end(self, cause: Cause, done: CleanedUp) -> Attempt:
         number = self.late_attempt or self.attempt
-        own = next((record for record in self.records if record.number == number), None)
+        own = next((record for record in self.attempts if record.number == number), None)
         logs = [f"  {line}" for line in done.missing_logs]
         noted = [service["report"] for service in self.services.values() if service.get("report")]
         start_time = own.start_time if own else self.attempt_clock.start_time
         stacks = "" if self.worker is None else self.worker.stacks()
-        return AttemptRecord(
+        return Attempt(
             number=number,
             status=str(FAIL),
             reason=cause.reason,
+            data=None,
+            nodes_used=own.nodes_used if own else 0,
             summary=paragraphs(
                 cause.text,
                 stacks,
@@ -197,10 +199,10 @@ class Job:
 
     def wants_more(self) -> bool:
         """Return whether a test that its own process did not run to the end is to be run once more."""
-        if not self.records:
+        if not self.attempts:
             return False
-        cut_short = self.cause_of_end is not None or self.plan.blames_infrastructure(self.records)
-        return cut_short and self.plan.wants_more(self.records)
+        cut_short = self.cause_of_end is not None or self.plan.blames_infrastructure(self.attempts)
+        return cut_short and self.plan.wants_more(self.attempts)
 
 
 def _size(fields: Mapping[str, Any]) -> int:

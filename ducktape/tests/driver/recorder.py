@@ -10,7 +10,7 @@ from typing import Any
 
 from ducktape.cluster.pool.quarantine import unhealthy_nodes
 from ducktape.tests.driver.job import TestKey
-from ducktape.tests.event import AttemptRecord, Outcome
+from ducktape.tests.event import Attempt, Outcome
 from ducktape.tests.recording.journal import Journal
 from ducktape.tests.recording.not_run import NotRun
 from ducktape.tests.result import TestResult, TestResults
@@ -121,10 +121,10 @@ class Recorder:
         """Note that a test is in another part of its life."""
         self.write("phase", test_index=key.test_index, attempt=attempt, phase=phase, since=since)
 
-    def attempt(self, key: TestKey, record: AttemptRecord) -> None:
+    def attempt(self, key: TestKey, attempt: Attempt) -> None:
         """Note that an attempt is over."""
         # Its nodes are known, and there may be many
-        known = {name: value for name, value in record.to_json().items() if name != "nodes"}
+        known = {name: value for name, value in attempt.to_json().items() if name != "nodes"}
         self.write("attempt", test_index=key.test_index, record=known)
 
     def finished(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What several attempts at one test come to: pure functions, used where the test ran and where it died."""
+"""The outcome of a test from its attempts: pure functions, used where the test ran and where it died."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from ducktape.tests.event import AttemptRecord, Outcome
+from ducktape.tests.event import Attempt, Outcome
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus, status_named
 
 PASSED = "Test Passed"
@@ -36,7 +36,7 @@ class Plan:
         """Whether there can be but one run."""
         return self.deflake <= 1 and self.detect_flakes is None and self.retry_infrastructure == 0
 
-    def wants_more(self, records: Sequence[AttemptRecord]) -> bool:
+    def wants_more(self, records: Sequence[Attempt]) -> bool:
         """Return whether another attempt is to follow.
 
         Args:
@@ -52,12 +52,12 @@ class Plan:
             return runs < self.detect_flakes
         return last.status == FAIL and runs < self.deflake and self.expected_failure is None
 
-    def blames_infrastructure(self, records: Sequence[AttemptRecord]) -> bool:
+    def blames_infrastructure(self, records: Sequence[Attempt]) -> bool:
         """Return whether the next attempt is owed to the infrastructure."""
         failures = sum(record.reason == "infrastructure" for record in records)
         return records[-1].reason == "infrastructure" and failures <= self.retry_infrastructure
 
-    def most_runs(self, records: Sequence[AttemptRecord]) -> int:
+    def most_runs(self, records: Sequence[Attempt]) -> int:
         """Return the number of the last run that can follow, those included that are forgiven.
 
         Args:
@@ -67,24 +67,7 @@ class Plan:
         return (self.detect_flakes or max(1, self.deflake)) + min(failures, self.retry_infrastructure)
 
 
-@dataclasses.dataclass(frozen=True)
-class Verdict:
-    """What became of a test as a whole.
-
-    Attributes:
-        status: of the test.
-        summary: text for people.
-        reason: why it failed, ``None`` unless it did.
-        runs: how many runs passed and failed, where that was asked for.
-    """
-
-    status: TestStatus
-    summary: str
-    reason: str | None
-    runs: dict[str, int] | None = None
-
-
-def counted(records: Sequence[AttemptRecord], plan: Plan) -> list[AttemptRecord]:
+def counted(records: Sequence[Attempt], plan: Plan) -> list[Attempt]:
     """Return the attempts that say something of the test: all but those that were repeated for the infrastructure.
 
     Args:
@@ -101,97 +84,97 @@ def counted(records: Sequence[AttemptRecord], plan: Plan) -> list[AttemptRecord]
     return [*kept, *records[-1:]]
 
 
-def verdict(records: Sequence[AttemptRecord], plan: Plan) -> Verdict:
-    """Return what the attempts at a test come to.
-
-    Args:
-        records: all of them, in order, one at least.
-        plan: how often the test was to be run.
-    """
-    runs = counted(records, plan)
-    last = runs[-1]
-    if plan.detect_flakes is not None:
-        return _rate(runs, plan)
-    status = status_named(last.status)
-    if status == PASS and len(runs) > 1:
-        status = FLAKY
-    failed = [run for run in runs if run.status == FAIL]
-    lines = run_summaries(
-        [run.summary.split("\n") for run in failed],
-        status,
-        plan.deflake,
-        numbers=[run.number for run in failed],
-        passing=last.number,
-    )
-    if last.status == PASS and last.summary:
-        lines = ([] if status == PASS else lines) + last.summary.split("\n")
-    if status == IGNORE:
-        lines = last.summary.split("\n")
-    return _expected(Verdict(status, "\n".join(lines), last.reason if status == FAIL else None), plan)
-
-
 def outcome_of(
-    found: Verdict, records: Sequence[AttemptRecord], *, data: Any, stop_time: float, nodes_used: int
+    attempts: Sequence[Attempt],
+    plan: Plan,
+    *,
+    stop_time: float,
+    data: Any = None,
+    nodes_used: int = 0,
+    faults: Sequence[dict[str, Any]] = (),
 ) -> Outcome:
-    """Return a verdict in the form in which it travels and is recorded.
+    """Return the outcome of a test from its attempts.
 
     Args:
-        found: the verdict.
-        records: the attempts that it is about.
-        data: what the test returned.
+        attempts: all of them, in order, one at least.
+        plan: how often the test was to be run.
         stop_time: Unix seconds.
+        data: what the test returned.
         nodes_used: largest number of nodes that services held at one time.
+        faults: what was done to the nodes.
     """
-    return Outcome(
-        status=str(found.status),
-        summary=found.summary,
+    outcome = Outcome(
+        status=attempts[-1].status,
+        summary=attempts[-1].summary,
         data=data,
-        start_time=records[-1].start_time,
+        start_time=attempts[-1].start_time,
         stop_time=stop_time,
         nodes_used=nodes_used,
-        services=[service for record in records for service in record.services],
-        reason=found.reason,
-        teardown_errors=[error for record in records for error in record.teardown_errors],
-        attempts=[record.to_json() for record in records] if len(records) > 1 else [],
-        runs=found.runs,
+        services=[service for attempt in attempts for service in attempt.services],
+        reason=attempts[-1].reason,
+        teardown_errors=[error for attempt in attempts for error in attempt.teardown_errors],
+        attempts=[attempt.to_json() for attempt in attempts] if len(attempts) > 1 else [],
+        faults=list(faults),
     )
+    runs = counted(attempts, plan)
+    if plan.detect_flakes is not None:
+        return _rated(outcome, runs, plan)
+    return _expected(_deflaked(outcome, runs, plan), plan)
 
 
-def _rate(runs: Sequence[AttemptRecord], plan: Plan) -> Verdict:
-    """Return what many runs of one test say about it."""
+def _deflaked(outcome: Outcome, runs: Sequence[Attempt], plan: Plan) -> Outcome:
+    """Return the outcome of a test that is run until it passes."""
+    last = runs[-1]
+    if last.status == IGNORE:
+        return dataclasses.replace(outcome, reason=None)
+    if last.status == FAIL or len(runs) == 1:
+        status = status_named(last.status)
+    else:
+        status = FLAKY
+    lines = _summaries_of(runs, status, plan.deflake, passing=last.number)
+    if last.status == PASS and last.summary:
+        lines = ([] if status == PASS else lines) + last.summary.split("\n")
+    reason = last.reason if status == FAIL else None
+    return dataclasses.replace(outcome, status=str(status), summary="\n".join(lines), reason=reason)
+
+
+def _rated(outcome: Outcome, runs: Sequence[Attempt], plan: Plan) -> Outcome:
+    """Return the outcome of a test that is run again and again to see how often it passes."""
     failed = [run for run in runs if run.status == FAIL]
     passed = sum(run.status == PASS for run in runs)
-    if runs[-1].reason == "interrupted":
+    if outcome.reason == "interrupted":
         # What was cut off has no rate
-        return Verdict(FAIL, runs[-1].summary, "interrupted", _rates(passed, failed[:-1]))
+        return dataclasses.replace(outcome, runs={"passed": passed, "failed": len(failed) - 1})
+    outcome = dataclasses.replace(outcome, reason=None, runs={"passed": passed, "failed": len(failed)})
+    rate = f"passed {passed} of {len(runs)} runs"
     if not failed:
-        status = PASS if passed else IGNORE
-        summary = f"passed {passed} of {len(runs)} runs" if passed else runs[-1].summary
-        return _expected(Verdict(status, summary, None, _rates(passed, failed)), plan)
-    status = FLAKY if passed else FAIL
-    lines = [f"passed {passed} of {len(runs)} runs", ""]
-    lines += run_summaries(
-        [run.summary.split("\n") for run in failed], FAIL, len(runs), numbers=[run.number for run in failed]
-    )
-    reason = failed[-1].reason if status == FAIL else None
-    return _expected(Verdict(status, "\n".join(lines), reason, _rates(passed, failed)), plan)
+        if passed:
+            outcome = dataclasses.replace(outcome, status=str(PASS), summary=rate)
+        return _expected(outcome, plan)
+    summary = "\n".join([rate, "", *_summaries_of(runs, FAIL, len(runs))])
+    if passed:
+        return _expected(dataclasses.replace(outcome, status=str(FLAKY), summary=summary), plan)
+    return _expected(dataclasses.replace(outcome, status=str(FAIL), summary=summary, reason=failed[-1].reason), plan)
 
 
-def _rates(passed: int, failed: Sequence[AttemptRecord]) -> dict[str, int]:
-    return {"passed": passed, "failed": len(failed)}
-
-
-def _expected(found: Verdict, plan: Plan) -> Verdict:
-    """Turn the verdict on a test that is expected to fail around."""
+def _expected(outcome: Outcome, plan: Plan) -> Outcome:
+    """Turn the outcome of a test that is expected to fail around."""
     why = plan.expected_failure
-    if why is None:
-        return found
-    if found.status == FAIL and found.reason not in _NEVER_EXPECTED:
-        return Verdict(IGNORE, f"Expected failure: {why}\n\n{found.summary}", None, found.runs)
-    if found.status == PASS:
-        text = f"The test passed, and is marked as one that is expected to fail: {why}"
-        return Verdict(FAIL, text, "assertion", found.runs)
-    return found
+    if why is not None and outcome.status == FAIL and outcome.reason not in _NEVER_EXPECTED:
+        summary = f"Expected failure: {why}\n\n{outcome.summary}"
+        return dataclasses.replace(outcome, status=str(IGNORE), summary=summary, reason=None)
+    if why is not None and outcome.status == PASS:
+        summary = f"The test passed, and is marked as one that is expected to fail: {why}"
+        return dataclasses.replace(outcome, status=str(FAIL), summary=summary, reason="assertion")
+    return outcome
+
+
+def _summaries_of(
+    runs: Sequence[Attempt], status: TestStatus, most_runs: int, *, passing: int | None = None
+) -> list[str]:
+    failed = [run for run in runs if run.status == FAIL]
+    texts = [run.summary.split("\n") for run in failed]
+    return run_summaries(texts, status, most_runs, numbers=[run.number for run in failed], passing=passing)
 
 
 def run_summaries(

@@ -200,8 +200,8 @@ class Supervisor:
         elif isinstance(message, ServiceGone):
             job.forget(message.service_id)
         else:
-            job.remember(message.record)
-            self._recorder.attempt(job.known_key, message.record)
+            job.remember(message.attempt)
+            self._recorder.attempt(job.known_key, message.attempt)
 
     def _finished(self, job: Job, worker: Worker, outcome: Outcome) -> None:
         """Take the result that a worker reports; its process may still need time to end."""
@@ -257,7 +257,7 @@ class Supervisor:
         self._log(logging.INFO, f"{job.known_key.test_id}: cleaning up after its process")
         settings = RunSettings(
             test_index=job.known_key.test_index,
-            earlier=job.records,
+            earlier=job.attempts,
             nodes=names_of(job.nodes),
             mark=job.worker.family.mark,
             driver_pid=os.getpid(),

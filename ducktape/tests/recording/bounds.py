@@ -14,7 +14,7 @@ from typing import Any
 
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.json_serializable import DucktapeJSONEncoder, unserializable_part
-from ducktape.tests.event import Attempted, AttemptRecord, CleanedUp, Finished, Message, Outcome
+from ducktape.tests.event import Attempt, Attempted, CleanedUp, Finished, Message, Outcome
 from ducktape.tests.reports.excerpt import excerpt
 from ducktape.tests.status import FAIL
 
@@ -163,16 +163,16 @@ def _beginning(data: object) -> str:
 # --- what a process reports
 
 
-def bounded_record(record: AttemptRecord, runs: int) -> AttemptRecord:
-    """Return the record of an attempt with what is too much of it cut, and said to be.
+def bounded_attempt(attempt: Attempt, runs: int) -> Attempt:
+    """Return an attempt with what is too much of it cut, and said to be.
 
     Args:
-        record: of any size.
+        attempt: of any size.
         runs: most attempts that there can be.
     """
-    services, errors = _fitting_lists(record.services, record.teardown_errors)
-    summary = bounded_text(record.summary, longest_summary(runs))
-    return dataclasses.replace(record, summary=summary, services=services, teardown_errors=errors)
+    services, errors = _fitting_lists(attempt.services, attempt.teardown_errors)
+    summary = bounded_text(attempt.summary, longest_summary(runs))
+    return dataclasses.replace(attempt, summary=summary, services=services, teardown_errors=errors)
 
 
 def bounded_outcome(outcome: Outcome) -> Outcome:
@@ -229,8 +229,8 @@ def substitute(message: Message, size: int, limit: int) -> Message | None:
         now = time.time()
         return Finished(_unspeakable(Outcome(str(FAIL), "", None, now, now, 0, []), size, limit))
     if isinstance(message, Attempted):
-        summary = bounded_text(message.record.summary, _MOST_OF_A_MESSAGE_SHOWN)
-        return Attempted(dataclasses.replace(message.record, summary=summary, services=[], teardown_errors=[]))
+        summary = bounded_text(message.attempt.summary, _MOST_OF_A_MESSAGE_SHOWN)
+        return Attempted(dataclasses.replace(message.attempt, summary=summary, services=[], teardown_errors=[]))
     return None
 
 

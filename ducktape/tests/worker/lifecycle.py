@@ -8,7 +8,6 @@ errors of everything after it are logged and recorded, and decide it only with `
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import inspect
 import logging
 import os
@@ -24,8 +23,9 @@ from ducktape.services.service import ServiceIdFactory
 from ducktape.services.support.diagnostics import dump_services
 from ducktape.tests.driver.deadlines import CLEAN, COLLECT, DUMP, SETUP, STOP, TEARDOWN, TEST
 from ducktape.tests.driver.failure_cause import describe_exception, failure_reason
+from ducktape.tests.event import Outcome
 from ducktape.tests.recording.bounds import DEFAULT_DATA_BYTES, bounded_text, data_problem
-from ducktape.tests.status import FAIL, IGNORE, PASS, TestStatus
+from ducktape.tests.status import FAIL, IGNORE, PASS
 from ducktape.tests.test import Test
 from ducktape.tests.test_context import TestContext
 from ducktape.utils.support.files import NO_ROOM
@@ -104,31 +104,6 @@ class InterruptGate:
                 os._exit(0 if sys.exc_info()[0] is None else 1)
 
 
-@dataclasses.dataclass
-class Attempt:
-    """What one attempt at a test came to.
-
-    Attributes:
-        status: ``PASS``, ``FAIL``, or ``IGNORE`` for a test that found out that it does not apply.
-        summary: lines for people; empty if there is nothing to say.
-        data: what the test returned.
-        clock: runs since the beginning of the attempt.
-        services: JSON form of the services of this attempt.
-        reason: why it failed.
-        teardown_errors: what went wrong after the test itself, each in a text of its own.
-        faults: what was done to the nodes, and when, in this attempt and those before it.
-    """
-
-    status: TestStatus = dataclasses.field(default_factory=lambda: FAIL)  # a status has no hash: not a plain default
-    summary: list[str] = dataclasses.field(default_factory=list)
-    data: Any = None
-    clock: Stopwatch = dataclasses.field(default_factory=Stopwatch)
-    services: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    reason: str | None = None
-    teardown_errors: list[str] = dataclasses.field(default_factory=list)
-    faults: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-
-
 class TestRun:
     """One run of one test, on a fresh instance with a fresh registry of services.
 
@@ -166,10 +141,17 @@ class TestRun:
         self._phase = SETUP
         self._test: Test | None = None
         self._hook_never_ran = False
-        self._attempt = Attempt()
+        self._clock = Stopwatch()
+        self._status = FAIL
+        self._reason: str | None = None
+        self._summary: list[str] = []
+        self._data: Any = None
+        self._services: list[dict[str, Any]] = []
+        self._errors: list[str] = []
+        self._faults: list[dict[str, Any]] = []
         self._test_id = context.test_id  # which a test can change with its arguments
 
-    def run(self, id_factory: ServiceIdFactory | None = None) -> Attempt:
+    def run(self, id_factory: ServiceIdFactory | None = None) -> Outcome:
         """Go through all phases; blocks until everything is over.
 
         Args:
@@ -189,7 +171,18 @@ class TestRun:
         self._free(services)
         thread_names = "\n".join(thread.name for thread in threading.enumerate())
         self._log(logging.DEBUG, f"Threads after {self._test_id} finished: {thread_names}")
-        return self._attempt
+        return Outcome(
+            status=str(self._status),
+            summary="\n".join(self._summary),
+            data=self._data,
+            start_time=self._clock.start_time,
+            stop_time=self._clock.now(),
+            nodes_used=context.cluster.max_used(),
+            services=self._services,
+            reason=self._reason,
+            teardown_errors=self._errors,
+            faults=self._faults,
+        )
 
     def _enter_phase(self, phase: str) -> None:
         self._phase = phase
@@ -213,9 +206,9 @@ class TestRun:
             with self._gate.user_code(unless_requested=True):
                 data = context.function(self._test)
         except Skip as skip:
-            self._attempt.status = IGNORE
+            self._status = IGNORE
             text = f"Skipped: {skip.reason}"
-            self._attempt.summary = bounded_text(text).split("\n")
+            self._summary = bounded_text(text).split("\n")
             self._log(logging.INFO, text)
             return
         except BaseException as error:
@@ -228,8 +221,8 @@ class TestRun:
         if problem is not None:
             self._fail(problem, "error")
             return
-        self._attempt.status = PASS
-        self._attempt.data = data
+        self._status = PASS
+        self._data = data
 
     def _problem_with_data(self, data: Any) -> str | None:
         """Say in one line why what the test returned cannot be its data."""
@@ -256,9 +249,9 @@ class TestRun:
             self._log(logging.DEBUG, f"The directory of the test cannot be made: {error}")
 
     def _fail(self, summary: str, reason: str) -> None:
-        self._attempt.status = FAIL
-        self._attempt.summary = summary.split("\n")
-        self._attempt.reason = reason
+        self._status = FAIL
+        self._summary = summary.split("\n")
+        self._reason = reason
 
     def _clear_up(self) -> None:
         """Tear down, stop, collect logs and clean; every step is tried whatever the others raise."""
@@ -283,7 +276,7 @@ class TestRun:
         self._log(logging.DEBUG, "Copying logs from services...")
         collector = self._instance()
         # One whose time was over fails, whatever it came to itself
-        status = FAIL if self._wants_evidence() else self._attempt.status
+        status = FAIL if self._wants_evidence() else self._status
         self._guarded("Error copying service logs", lambda: called(collector.copy_service_logs, status))
         self._add_missing_logs(getattr(collector, "_missing_logs", []))
         if not no_teardown:
@@ -295,22 +288,22 @@ class TestRun:
 
     def _heal_faults(self) -> None:
         # Services that are paused or cut off would not stop
-        self._attempt.teardown_errors.extend(self._context.fault_log.heal_all())
-        self._attempt.faults = self._context.fault_log.to_json()
+        self._errors.extend(self._context.fault_log.heal_all())
+        self._faults = self._context.fault_log.to_json()
 
     def _fail_on_teardown_error(self) -> None:
         """Add the services' own errors, and fail the test where the options or a hook that never ran demand it."""
-        errors = self._attempt.teardown_errors
+        errors = self._errors
         problems = self._context.services.problems
         errors.extend(problems)
         problems.clear()
         wanted = bool(getattr(self._context.session_context, "fail_on_teardown_error", False))
         # An error of a teardown fails no test, but nobody can rely on a teardown that has never run at all
         wanted = wanted or self._hook_never_ran or self._context.services.hook_never_ran
-        if wanted and errors and self._attempt.status != FAIL:
-            said = self._attempt.summary
+        if wanted and errors and self._status != FAIL:
+            said = self._summary
             self._fail("The test itself did not fail, but its ending did:\n" + "\n".join(errors), "error")
-            self._attempt.summary.extend(["", "", *said] if said else [])
+            self._summary.extend(["", "", *said] if said else [])
 
     def _instance(self) -> Test:
         # A constructor that failed may have made services all the same: a bare test collects for them and frees them.
@@ -318,19 +311,19 @@ class TestRun:
 
     def _add_missing_logs(self, missing: list[str]) -> None:
         if missing:
-            gap = ["", ""] if self._attempt.summary else []
-            self._attempt.summary.extend([*gap, "Logs that are missing:", *(f"  {line}" for line in missing)])
+            gap = ["", ""] if self._summary else []
+            self._summary.extend([*gap, "Logs that are missing:", *(f"  {line}" for line in missing)])
 
     def _add_service_errors(self) -> None:
         errors = self._context.services.errors()
         if errors:
-            self._attempt.summary.extend(["", "", *errors.split("\n")])
+            self._summary.extend(["", "", *errors.split("\n")])
 
     def _describe_services(self, services: list[Any]) -> None:
         for service in services:
 
             def describe(service: Any = service) -> None:
-                self._attempt.services.append(jsonable(service.to_json()))
+                self._services.append(jsonable(service.to_json()))
 
             self._guarded("Error describing a service", describe)
 
@@ -341,7 +334,7 @@ class TestRun:
             self._guarded("Error closing a service", partial(called, service.close))
         if self._hook_never_ran or self._context.services.hook_never_ran:
             self._fail_on_teardown_error()
-        self._attempt.teardown_errors.extend(self._context.services.problems)
+        self._errors.extend(self._context.services.problems)
 
     def _guarded(self, what: str, step: Callable[[], object], *, recorded: bool = False) -> None:
         try:
@@ -352,4 +345,4 @@ class TestRun:
             self._log(logging.WARNING, text)
             self._hook_never_ran |= isinstance(error, HookError)
             if recorded or isinstance(error, HookError):
-                self._attempt.teardown_errors.append(text)
+                self._errors.append(text)

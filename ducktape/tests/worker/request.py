@@ -8,7 +8,7 @@ import signal
 from typing import Any
 
 from ducktape.tests.driver.retries import Plan
-from ducktape.tests.event import AttemptRecord
+from ducktape.tests.event import Attempt
 from ducktape.tests.loading.discovery import import_test_module
 from ducktape.tests.loading.expansion import bind
 from ducktape.tests.recording.bounds import DEFAULT_DATA_BYTES
@@ -42,7 +42,7 @@ class RunSettings:
 
     test_index: int
     plan: Plan = dataclasses.field(default_factory=Plan)
-    earlier: list[AttemptRecord] = dataclasses.field(default_factory=list)
+    earlier: list[Attempt] = dataclasses.field(default_factory=list)
     nodes: list[str] = dataclasses.field(default_factory=list)
     fail_bad_cluster_utilization: bool = False
     mark: str = ""

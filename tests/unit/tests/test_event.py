@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from ducktape.tests.event import (
+    Attempt,
     Attempted,
-    AttemptRecord,
     CleanedUp,
     Finished,
     Heard,
@@ -38,7 +38,9 @@ OUTCOME = Outcome(
     attempts=[{"number": 1, "status": "fail"}, {"number": 2, "status": "fail"}],
     runs={"passed": 3, "failed": 2},
 )
-RECORD = AttemptRecord(
+RECORD = Attempt(
+    data=None,
+    nodes_used=1,
     number=2,
     status="fail",
     reason="timeout",

@@ -16,8 +16,8 @@ from ducktape.errors import InfrastructureError
 from ducktape.services.service import Service
 from ducktape.tests.driver.retries import Plan
 from ducktape.tests.event import (
+    Attempt,
     Attempted,
-    AttemptRecord,
     Finished,
     Heard,
     Log,
@@ -51,7 +51,7 @@ class Client:
         num_nodes: int = 0,
         deflake_num: int = 1,
         plan: Plan | None = None,
-        earlier: Sequence[AttemptRecord] = (),
+        earlier: Sequence[Attempt] = (),
         fail_bad_cluster_utilization: bool = False,
         ignore: bool = False,
         injected_args: Any = None,
@@ -378,12 +378,13 @@ def test_an_outcome_becomes_a_result_of_its_test(tmp_path: Path) -> None:
 # --- attempts
 
 
-def earlier(number: int, reason: str) -> AttemptRecord:
-    return AttemptRecord(number, "fail", reason, f"{reason} before", 1.0, 2.0, ["z"], [], [], f"attempt-{number}")
+def earlier(number: int, reason: str) -> Attempt:
+    summary, directory = f"{reason} before", f"attempt-{number}"
+    return Attempt("fail", summary, None, 1.0, 2.0, 0, [], reason, number=number, nodes=["z"], directory=directory)
 
 
-def records(it: Client) -> list[AttemptRecord]:
-    return [message.record for message in it.messages if isinstance(message, Attempted)]
+def records(it: Client) -> list[Attempt]:
+    return [message.attempt for message in it.messages if isinstance(message, Attempted)]
 
 
 def test_every_attempt_is_reported_when_it_is_over(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from ducktape.cluster.cluster import UnhealthyNode
 from ducktape.tests.driver.job import TestKey
 from ducktape.tests.driver.recorder import ClientStatus, Recorder
-from ducktape.tests.event import AttemptRecord, Outcome
+from ducktape.tests.event import Attempt, Outcome
 from ducktape.tests.recording.journal import Journal
 from ducktape.tests.result import TestResults
 from ducktape.tests.session import SessionContext
@@ -95,7 +95,12 @@ def test_what_becomes_of_a_process_is_kept_and_written(tmp_path: Path) -> None:
 
 def test_phases_attempts_and_nodes_are_in_the_journal(tmp_path: Path) -> None:
     it = Kept(tmp_path)
-    record = AttemptRecord(1, "fail", "crash", "it died", 1.0, 2.0, ["a"], [], [{"service_id": "S"}], "attempt-1")
+    record = Attempt(
+        *("fail", "it died", None, 1.0, 2.0, 1, [{"service_id": "S"}], "crash"),
+        number=1,
+        nodes=["a"],
+        directory="attempt-1",
+    )
     it.recorder.phase(KEY, 1, "teardown", 11.5)
     it.recorder.attempt(KEY, record)
     it.recorder.nodes_returned(KEY)

@@ -3,13 +3,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ducktape.tests.driver.retries import Plan, Verdict, counted, outcome_of, run_summaries, verdict
-from ducktape.tests.event import AttemptRecord
+from ducktape.tests.driver.retries import Plan, counted, outcome_of, run_summaries
+from ducktape.tests.event import Attempt
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus, status_named
 
 REASONS = ("assertion", "error", "timeout", "crash", "infrastructure", "interrupted")
@@ -26,14 +27,16 @@ _KINDS: dict[str, tuple[str, str | None]] = {
 }
 
 
-def attempt(number: int, kind: str) -> AttemptRecord:
+def attempt(number: int, kind: str) -> Attempt:
     status, reason = _KINDS[kind]
     summary = {"pass": "", "ignore": "Skipped: not here"}.get(status, f"{reason} in run {number}")
-    return AttemptRecord(
+    return Attempt(
         number=number,
         status=status,
         reason=reason,
         summary=summary,
+        data=None,
+        nodes_used=0,
         start_time=number * 10.0,
         stop_time=number * 10.0 + 5,
         nodes=[f"node{number}"],
@@ -43,8 +46,22 @@ def attempt(number: int, kind: str) -> AttemptRecord:
     )
 
 
-def attempts(kinds: str) -> list[AttemptRecord]:
+def attempts(kinds: str) -> list[Attempt]:
     return [attempt(number, kind) for number, kind in enumerate(kinds, start=1)]
+
+
+class Verdict(NamedTuple):
+    """What attempts decide of an outcome."""
+
+    status: TestStatus
+    summary: str
+    reason: str | None
+    runs: dict[str, int] | None = None
+
+
+def verdict(attempts: Sequence[Attempt], plan: Plan) -> Verdict:
+    outcome = outcome_of(attempts, plan, stop_time=0)
+    return Verdict(status_named(outcome.status), outcome.summary, outcome.reason, outcome.runs)
 
 
 def found(kinds: str, **plan: object) -> tuple[TestStatus, str | None]:
@@ -54,7 +71,7 @@ def found(kinds: str, **plan: object) -> tuple[TestStatus, str | None]:
 
 def run_to_the_end(plan: Plan, kinds: Sequence[str]) -> str:
     """What a test is run to that comes to these, the last one again and again."""
-    records: list[AttemptRecord] = []
+    records: list[Attempt] = []
     most = plan.deflake + (plan.detect_flakes or 0) + plan.retry_infrastructure + 2
     done = ""
     while not records or plan.wants_more(records):
@@ -377,7 +394,7 @@ def test_numbers_of_runs_are_counted_where_nobody_gives_them() -> None:
 def test_an_outcome_has_everything_of_all_attempts() -> None:
     records = attempts("AP")
     records[0].teardown_errors.append("late")
-    outcome = outcome_of(verdict(records, Plan(deflake=2)), records, data={"x": 1}, stop_time=30, nodes_used=2)
+    outcome = outcome_of(records, Plan(deflake=2), data={"x": 1}, stop_time=30, nodes_used=2)
     assert (outcome.status, outcome.reason, outcome.data) == ("flaky", None, {"x": 1})
     assert (outcome.start_time, outcome.stop_time, outcome.nodes_used) == (20, 30, 2)
     assert outcome.services == [{"service_id": "S-1"}, {"service_id": "S-2"}]
@@ -387,6 +404,6 @@ def test_an_outcome_has_everything_of_all_attempts() -> None:
 
 def test_a_single_attempt_is_not_listed() -> None:
     records = attempts("P")
-    outcome = outcome_of(verdict(records, Plan()), records, data=None, stop_time=30, nodes_used=0)
+    outcome = outcome_of(records, Plan(), stop_time=30)
     assert (outcome.attempts, outcome.runs) == ([], None)
     assert status_named(outcome.status) == PASS

@@ -144,7 +144,7 @@ def test_a_test_is_concluded_once_and_forgotten_when_its_process_is_gone(driver:
     assert (outcome.status, outcome.data, outcome.reason) == ("pass", {"x": 1}, None)
     assert ([each for each, _, _ in driver.concluded], driver.supervisor.jobs) == ([key], {})
     assert (driver.clients[key].status, driver.clients[key].exitcode) == ("FINISHED", 0)
-    assert [record.number for record in job.records] == [1]
+    assert [record.number for record in job.attempts] == [1]
 
 
 def test_a_test_that_runs_once_more_waits_until_its_process_is_gone(driver: Driver) -> None:
@@ -159,7 +159,7 @@ def test_a_test_that_dies_has_the_record_of_the_attempt_that_it_died_in(driver: 
     job = driver.start("test_dies", plan=Plan(deflake=3))
     outcome = driver.to_the_end()
     assert (outcome.status, outcome.reason) == ("fail", "crash")
-    [record] = job.records
+    [record] = job.attempts
     assert (record.number, record.reason, record.nodes, record.directory) == (1, "crash", ["localhost0"], "attempt-1")
     assert record.summary == "Test process exited with code 3 before reporting a result"
     assert record.start_time <= record.stop_time

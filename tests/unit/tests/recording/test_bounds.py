@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ducktape.tests.event import Attempted, AttemptRecord, Finished, Heard, Outcome, ServiceNoted
+from ducktape.tests.event import Attempt, Attempted, Finished, Heard, Outcome, ServiceNoted
 from ducktape.tests.recording import bounds
-from ducktape.tests.recording.bounds import bounded_outcome, bounded_record, bounded_text, data_problem, substitute
+from ducktape.tests.recording.bounds import bounded_attempt, bounded_outcome, bounded_text, data_problem, substitute
 
 _MB = 1_000_000
 
@@ -30,20 +30,18 @@ def laughter() -> list[Any]:
     return data
 
 
-def record(**fields: Any) -> AttemptRecord:
+def record(**fields: Any) -> Attempt:
     known: dict[str, Any] = {
-        "number": 1,
         "status": "fail",
         "reason": "error",
         "summary": "why",
+        "data": None,
+        "nodes_used": 0,
         "start_time": 1.0,
         "stop_time": 2.0,
-        "nodes": [],
-        "teardown_errors": [],
         "services": [],
-        "directory": "",
     }
-    return AttemptRecord(**{**known, **fields})
+    return Attempt(**{**known, **fields})
 
 
 def outcome(**fields: Any) -> Outcome:
@@ -118,7 +116,7 @@ def test_characters_that_take_more_room_count_for_more() -> None:
 
 def test_services_and_errors_that_are_too_much_are_left_out_and_counted() -> None:
     services = [{"service_id": str(number), "text": "x" * _MB} for number in range(6)]
-    cut = bounded_record(record(services=services, teardown_errors=["y" * _MB]), 1)
+    cut = bounded_attempt(record(services=services, teardown_errors=["y" * _MB]), 1)
     assert [service["service_id"] for service in cut.services] == ["0", "1", "2"]
     assert len(cut.teardown_errors[0]) < 101_000
     assert cut.teardown_errors[1] == "3 services are too many, or too large, for the report and left out"
@@ -126,9 +124,9 @@ def test_services_and_errors_that_are_too_much_are_left_out_and_counted() -> Non
 
 def test_the_more_runs_there_are_the_less_is_kept_of_each_summary() -> None:
     long = record(summary="x" * _MB)
-    assert bounded_record(long, 1) == long
-    assert len(bounded_record(long, 100).summary) < 201_000
-    assert len(bounded_record(long, 10**9).summary) < 11_000
+    assert bounded_attempt(long, 1) == long
+    assert len(bounded_attempt(long, 100).summary) < 201_000
+    assert len(bounded_attempt(long, 10**9).summary) < 11_000
 
 
 def test_an_outcome_of_any_size_becomes_one_of_bounded_size() -> None:

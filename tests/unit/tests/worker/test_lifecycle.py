@@ -15,12 +15,13 @@ from ducktape.cluster.localhost import LocalhostCluster
 from ducktape.errors import InfrastructureError, Skip
 from ducktape.services.service import MultiRunServiceIdFactory, Service
 from ducktape.tests.driver.failure_cause import describe_exception, failure_reason
+from ducktape.tests.event import Outcome
 from ducktape.tests.loggermaker import close_logger
 from ducktape.tests.session import SessionContext
-from ducktape.tests.status import FAIL, IGNORE, PASS
+from ducktape.tests.status import FAIL, PASS
 from ducktape.tests.test import Test
 from ducktape.tests.test_context import TestContext
-from ducktape.tests.worker.lifecycle import Attempt, InterruptGate, TestRun
+from ducktape.tests.worker.lifecycle import InterruptGate, TestRun
 
 CALLS: list[str] = []
 
@@ -93,7 +94,7 @@ class Driven:
         self.gate.requested = interrupted
         self.run_again()
 
-    def run_again(self, run_number: int | None = None) -> Attempt:
+    def run_again(self, run_number: int | None = None) -> Outcome:
         CALLS.clear()
         factory = None if run_number is None else MultiRunServiceIdFactory(run_number)
         self.phases: list[str] = []
@@ -139,7 +140,7 @@ def test_a_passing_test_goes_through_all_phases_in_order(tmp_path: Path) -> None
     driven = Driven(Good, tmp_path)
     assert driven.calls == ["setup", "test", "teardown", "stop", "copy pass", "clean", "free_nodes", "free"]
     attempt = driven.attempt
-    assert (attempt.status, attempt.data, attempt.summary, attempt.reason) == (PASS, {"x": 1}, [], None)
+    assert (attempt.status, attempt.data, attempt.summary, attempt.reason) == ("pass", {"x": 1}, "", None)
     assert driven.of_level(logging.INFO) == ["Setting up...", "Running...", "Tearing down..."]
     assert driven.of_level(logging.DEBUG)[:3] == [
         "Copying logs from services...",
@@ -185,9 +186,9 @@ def test_setup_that_fails_runs_teardown_and_not_the_test(tmp_path: Path) -> None
 
     driven = Driven(Bad, tmp_path)
     assert driven.calls == ["teardown", "stop", "copy fail", "clean", "free_nodes", "free"]
-    assert (driven.attempt.status, driven.attempt.reason) == (FAIL, "error")
-    assert driven.attempt.summary[:2] == ["ValueError('no setup')", "Traceback (most recent call last):"]
-    assert driven.attempt.summary[-2:] == ["ValueError: no setup", ""]
+    assert (driven.attempt.status, driven.attempt.reason) == ("fail", "error")
+    assert driven.attempt.summary.split("\n")[:2] == ["ValueError('no setup')", "Traceback (most recent call last):"]
+    assert driven.attempt.summary.split("\n")[-2:] == ["ValueError: no setup", ""]
 
 
 @pytest.mark.parametrize(
@@ -207,8 +208,8 @@ def test_whatever_a_test_raises_is_its_failure(tmp_path: Path, error: BaseExcept
 
     driven = Driven(Bad, tmp_path)
     assert driven.calls == ["setup", "teardown", "copy fail", "free_nodes"]
-    assert (driven.attempt.status, driven.attempt.reason) == (FAIL, reason)
-    assert driven.attempt.summary[0] == repr(error)
+    assert (driven.attempt.status, driven.attempt.reason) == ("fail", reason)
+    assert driven.attempt.summary.split("\n")[0] == repr(error)
 
 
 def test_a_constructor_that_fails_leaves_no_service_running_and_no_log_behind(tmp_path: Path) -> None:
@@ -220,7 +221,7 @@ def test_a_constructor_that_fails_leaves_no_service_running_and_no_log_behind(tm
 
     driven = Driven(Unmade, tmp_path)
     assert driven.calls == ["stop", "clean", "free"]
-    assert driven.attempt.summary[0] == "ValueError('cannot be made')"
+    assert driven.attempt.summary.split("\n")[0] == "ValueError('cannot be made')"
     assert driven.warnings[0] == "m.Unmade.test_it failed to instantiate"
     assert [service["cls_name"] for service in driven.attempt.services] == ["Noting"]
     # The log of the service does not exist, and the attempt to copy it is the proof that it was wanted.
@@ -329,15 +330,15 @@ def test_errors_that_services_noticed_follow_the_summary(tmp_path: Path, fails: 
     driven = Driven(Noticing, tmp_path)
     service_id = driven.attempt.services[0]["service_id"]
     assert driven.attempt.status == (FAIL if fails else PASS)
-    assert driven.attempt.summary[-4:] == ["", "", f"{service_id}: first line", "second line"]
-    assert (len(driven.attempt.summary) > 4) is fails
+    assert driven.attempt.summary.split("\n")[-4:] == ["", "", f"{service_id}: first line", "second line"]
+    assert (driven.attempt.summary.count("\n") > 3) is fails
 
 
 def test_nothing_of_the_user_is_entered_after_an_interrupt(tmp_path: Path) -> None:
     driven = Driven(Plain, tmp_path, interrupted=True)
     assert driven.calls == []
-    assert (driven.attempt.status, driven.attempt.reason) == (FAIL, "interrupted")
-    assert driven.attempt.summary[0] == "KeyboardInterrupt()"
+    assert (driven.attempt.status, driven.attempt.reason) == ("fail", "interrupted")
+    assert driven.attempt.summary.split("\n")[0] == "KeyboardInterrupt()"
 
 
 def test_an_interrupt_during_the_test_is_followed_by_teardown(tmp_path: Path) -> None:
@@ -372,8 +373,8 @@ def test_data_that_no_report_could_show_fail_the_test(tmp_path: Path, data: Any,
             return data
 
     attempt = Driven(Odd, tmp_path).attempt
-    assert (attempt.status, attempt.reason, attempt.data) == (FAIL, "error", None)
-    assert attempt.summary[0].startswith(text)
+    assert (attempt.status, attempt.reason, attempt.data) == ("fail", "error", None)
+    assert attempt.summary.split("\n")[0].startswith(text)
 
 
 def test_an_async_test_is_told_to_be_plain(tmp_path: Path) -> None:
@@ -381,7 +382,7 @@ def test_an_async_test_is_told_to_be_plain(tmp_path: Path) -> None:
         async def test_it(self) -> Any:
             return 1
 
-    assert Driven(Async, tmp_path).attempt.summary[0].startswith("The test is an async function")
+    assert Driven(Async, tmp_path).attempt.summary.split("\n")[0].startswith("The test is an async function")
 
 
 @pytest.mark.parametrize("data", [0, "", [], False, {"a": (1, None)}])
@@ -391,7 +392,7 @@ def test_anything_that_json_knows_is_data(tmp_path: Path, data: Any) -> None:
             return data
 
     attempt = Driven(Fine, tmp_path).attempt
-    assert (attempt.status, attempt.data) == (PASS, data)
+    assert (attempt.status, attempt.data) == ("pass", data)
 
 
 # --- texts of failures
@@ -419,7 +420,7 @@ def test_an_exception_that_cannot_be_shown_is_named_and_fails_its_test(tmp_path:
 
     driven = Driven(Bad, tmp_path)
     assert driven.attempt.status == FAIL
-    assert "Unshowable" in driven.attempt.summary[0]
+    assert "Unshowable" in driven.attempt.summary.split("\n")[0]
     assert driven.calls == ["setup", "teardown", "copy fail", "free_nodes"]
 
 
@@ -504,8 +505,8 @@ def test_missing_logs_are_named_after_the_summary(tmp_path: Path, fails: bool) -
             self._missing_logs = ["host0: S: log out (/out): gone"]
 
     attempt = Driven(Losing, tmp_path).attempt
-    assert attempt.summary[-2:] == ["Logs that are missing:", "  host0: S: log out (/out): gone"]
-    assert (attempt.status == PASS, len(attempt.summary) > 2) == (not fails, fails)
+    assert attempt.summary.split("\n")[-2:] == ["Logs that are missing:", "  host0: S: log out (/out): gone"]
+    assert (attempt.status == PASS, attempt.summary.count("\n") > 1) == (not fails, fails)
 
 
 # --- what the driver is told
@@ -554,7 +555,7 @@ def test_a_test_may_say_at_any_time_that_it_does_not_apply(tmp_path: Path, phase
 
     driven = Driven(Skipping, tmp_path)
     attempt = driven.attempt
-    assert (attempt.status, attempt.reason, attempt.summary) == (IGNORE, None, ["Skipped: not", "here"])
+    assert (attempt.status, attempt.reason, attempt.summary) == ("ignore", None, "Skipped: not\nhere")
     assert ("teardown" in driven.calls) is (phase != "constructor")
     assert "Skipped: not\nhere" in driven.of_level(logging.INFO)
 
@@ -596,14 +597,14 @@ def test_errors_of_the_ending_are_recorded_in_their_order(tmp_path: Path) -> Non
     assert first.startswith("Error running teardown method: ValueError('cannot tear down')\nTraceback")
     assert second.startswith("Error stopping service Noting-0-") and second.endswith("RuntimeError: at stop")
     assert third.startswith("Error cleaning service Noting-1-") and third.endswith("RuntimeError: at clean")
-    assert (attempt.status, attempt.summary, attempt.data) == (PASS, [], 7)
+    assert (attempt.status, attempt.summary, attempt.data) == ("pass", "", 7)
 
 
 def test_errors_of_the_ending_fail_the_test_if_that_is_wanted_with_all_logs(tmp_path: Path) -> None:
     driven = Driven(BadlyEnding, tmp_path, fail_on_teardown_error=True)
     attempt = driven.attempt
-    assert (attempt.status, attempt.reason, attempt.data) == (FAIL, "error", 7)
-    assert attempt.summary[0] == "The test itself did not fail, but its ending did:"
+    assert (attempt.status, attempt.reason, attempt.data) == ("fail", "error", 7)
+    assert attempt.summary.split("\n")[0] == "The test itself did not fail, but its ending did:"
     assert "copy fail" in driven.calls
 
 
@@ -627,7 +628,7 @@ def test_a_failure_of_the_test_itself_is_not_replaced_by_that_of_its_ending(tmp_
             raise AssertionError("first")
 
     attempt = Driven(Both, tmp_path, fail_on_teardown_error=True).attempt
-    assert (attempt.reason, attempt.summary[0]) == ("assertion", "AssertionError('first')")
+    assert (attempt.reason, attempt.summary.split("\n")[0]) == ("assertion", "AssertionError('first')")
 
 
 def test_all_logs_of_a_test_whose_time_was_over_are_wanted(tmp_path: Path) -> None:
@@ -671,8 +672,8 @@ def _generator_hook(*args: Any, **kwargs: Any) -> Iterator[None]:
 def test_a_test_whose_own_end_never_runs_fails(hook: str, form: Any, tmp_path: Path) -> None:
     cls = type("Unending", (Test,), {hook: form, "test_it": lambda self: None})
     attempt = Driven(cls, tmp_path).attempt
-    assert (attempt.status, attempt.reason) == (FAIL, "error")
-    assert f"{form.__name__} " in "\n".join(attempt.summary)
+    assert (attempt.status, attempt.reason) == ("fail", "error")
+    assert f"{form.__name__} " in attempt.summary
 
 
 @pytest.mark.parametrize("hook", ["stop", "stop_node", "clean", "clean_node", "free", "close"])
@@ -686,5 +687,5 @@ def test_a_test_whose_service_never_ends_fails(hook: str, form: Any, tmp_path: P
             service(self.test_context, num_nodes=1)
 
     attempt = Driven(Serving, tmp_path).attempt
-    assert (attempt.status, attempt.reason) == (FAIL, "error")
-    assert f"{form.__name__} " in "\n".join(attempt.summary)
+    assert (attempt.status, attempt.reason) == ("fail", "error")
+    assert f"{form.__name__} " in attempt.summary
