@@ -405,11 +405,11 @@ def test_a_stopped_supervisor_is_waited_for_once(
     until(lambda: not traces(supervisor), f"left: {traces(supervisor)}")
 
 
-def test_a_silent_keeper_costs_the_whole_limit_once_whatever_holds_it(
+def test_a_silent_supervisor_costs_the_whole_limit_once_whatever_holds_it(
     cluster: SandboxCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A freezer does not show in the state of its processes
-    monkeypatch.setattr(client, "_is_stopped", lambda pid: False)
+    monkeypatch.setattr(client, "read_stat", lambda pid: None)
     monkeypatch.setattr(client, "_SECONDS_STOPPED", 0.3)
     [node] = alloc(cluster, 1)
     assert cluster._supervisor is not None
@@ -434,7 +434,7 @@ def test_a_stopped_supervisor_costs_its_own_test_only(
     until(lambda: not traces(supervisor), f"left: {traces(supervisor)}")
 
 
-def test_a_keeper_that_was_stopped_for_a_moment_answers(cluster: SandboxCluster) -> None:
+def test_a_supervisor_that_was_stopped_for_a_moment_answers(cluster: SandboxCluster) -> None:
     [node] = alloc(cluster, 1)
     supervisor = supervisor_of(cluster)
     os.kill(supervisor, signal.SIGSTOP)
