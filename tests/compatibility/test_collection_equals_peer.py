@@ -56,7 +56,7 @@ def expected() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Record]:
     """What this program collects."""
-    return collected_from_all(OURS, tmp_path_factory.mktemp("ours").resolve(), INVOCATIONS)
+    return collected_from_all(OURS, tmp_path_factory.mktemp("ours").resolve(), INVOCATIONS, forking=True)
 
 
 def _up_to_arguments(test_id: str) -> str:

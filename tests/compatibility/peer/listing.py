@@ -2,7 +2,8 @@
 """Run one `--collect-only` with whatever `ducktape` the interpreter has, and write down what it collected.
 
 Called as `python listing.py <output file> module|script <arguments...>`; it uses public names only, so that one file
-serves both programs.
+serves both programs. As `python listing.py serve` it imports the program once and forks for every line of standard
+input, which is a request in JSON, and answers each with a line.
 """
 
 from __future__ import annotations
@@ -67,5 +68,30 @@ def main(output: str, mode: str, arguments: list[str]) -> None:
         json.dump(result, file)
 
 
+def serve() -> None:
+    import ducktape.command_line.main
+    import ducktape.tests.loader  # noqa: F401
+
+    for line in sys.stdin:
+        request = json.loads(line)
+        pid = os.fork()
+        if not pid:
+            with open(os.devnull) as nothing, open(request["stderr"], "w", encoding="utf-8") as said:
+                os.dup2(nothing.fileno(), 0)
+                os.dup2(said.fileno(), 2)
+            os.chdir(request["folder"])
+            os.environ.clear()
+            os.environ.update(request["environment"])
+            main(request["output"], request["mode"], request["arguments"])
+            sys.stderr.flush()
+            os._exit(0)
+        os.waitpid(pid, 0)
+        sys.stdout.write("done\n")
+        sys.stdout.flush()
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3:])
+    if sys.argv[1:] == ["serve"]:
+        serve()
+    else:
+        main(sys.argv[1], sys.argv[2], sys.argv[3:])

@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
@@ -43,6 +44,38 @@ class Program:
     python_path: str = ""
 
 
+class Forks:
+    """A process that has imported a `ducktape` and forks for each invocation, which costs much less than a start."""
+
+    def __init__(self, program: Program, home: Path) -> None:
+        home.mkdir(exist_ok=True)
+        self._said = home / "stderr"
+        self._process = subprocess.Popen(
+            [program.python, str(HERE / "listing.py"), "serve"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=_environment(home, program.python_path, {}),
+            text=True,
+        )
+
+    def run(self, output: Path, mode: str, arguments: Iterable[str], folder: Path, environment: dict[str, str]) -> str:
+        """Run one invocation and return what it said on standard error."""
+        request = {"output": str(output), "mode": mode, "arguments": list(arguments), "folder": str(folder)}
+        assert self._process.stdin is not None and self._process.stdout is not None
+        print(
+            json.dumps({**request, "environment": environment, "stderr": str(self._said)}),
+            file=self._process.stdin,
+            flush=True,
+        )
+        if self._process.stdout.readline() != "done\n":
+            raise RuntimeError(f"the process that forks has ended with {self._process.wait()}")
+        return self._said.read_text(encoding="utf-8")
+
+    def close(self) -> None:
+        """End it."""
+        self._process.communicate()
+
+
 def _normalised(value: Any, corpus: Path) -> Any:
     if isinstance(value, str):
         value = value.replace(str(corpus), ROOT)
@@ -68,7 +101,13 @@ def _environment(home: Path, python_path: str, extra: Mapping[str, str]) -> dict
 
 
 def collected(
-    program: Program, invocation: Invocation, view: Path, *, arguments: Iterable[str] = (), seed: str = ""
+    program: Program,
+    invocation: Invocation,
+    view: Path,
+    *,
+    arguments: Iterable[str] = (),
+    seed: str = "",
+    forks: Forks | None = None,
 ) -> Record:
     """Run one invocation and return what was seen, with paths and session ids replaced by words.
 
@@ -78,6 +117,7 @@ def collected(
         view: a staged copy of the corpus that nobody else uses meanwhile (config and session number live in it).
         arguments: further arguments at the end.
         seed: value of PYTHONHASHSEED, which decides the order of sets.
+        forks: who runs it; a new interpreter if missing.
 
     Returns:
         `exit_code`, `error` (type of an exception that escaped), `failure` (the line that says so), `tests`, `stderr`.
@@ -89,17 +129,22 @@ def collected(
     own = [argument.replace("{corpus}", str(view)) for argument in invocation.arguments]
     mode = "script" if invocation.as_script else "module"
     extra = {**invocation.environment, **({"PYTHONHASHSEED": seed} if seed else {})}
-    done = subprocess.run(
-        [program.python, str(HERE / "listing.py"), str(output), mode, *own, "--collect-only", *arguments],
-        cwd=view,
-        env=_environment(home, program.python_path, extra),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    environment = _environment(home, program.python_path, extra)
+    own += ["--collect-only", *arguments]
+    if forks is not None:
+        stderr = forks.run(output, mode, own, view, environment)
+    else:
+        stderr = subprocess.run(
+            [program.python, str(HERE / "listing.py"), str(output), mode, *own],
+            cwd=view,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        ).stderr
     if not output.exists():
-        raise RuntimeError(f"{own} wrote no listing:\n{done.stdout}\n{done.stderr}")
+        raise RuntimeError(f"{own} wrote no listing:\n{stderr}")
     seen = _normalised(json.loads(output.read_text(encoding="utf-8")), view)
     # What the command line prints and what the loader returned are two ways to the same list.
     if seen["exit_code"] == 0 and seen["listed"] != [test["text"] for test in seen["tests"]]:
@@ -110,7 +155,7 @@ def collected(
         "error": seen["error"],
         "failure": seen["failure"],
         "tests": tests if seen["exit_code"] == 0 else [],
-        "stderr": _normalised(done.stderr, view),
+        "stderr": _normalised(stderr, view),
     }
 
 
@@ -136,23 +181,35 @@ def _as_text(record: Mapping[str, Any]) -> str:
 
 
 def collected_from_all(
-    program: Program, scratch: Path, invocations: Mapping[str, Invocation], **how: Any
+    program: Program, scratch: Path, invocations: Mapping[str, Invocation], *, forking: bool = False, **how: Any
 ) -> dict[str, Record]:
-    """Run all invocations, two at a time, each in a copy of the corpus that it has for itself meanwhile."""
-    views: Queue[Path] = Queue()
+    """Run all invocations, two at a time, each in a copy of the corpus that it has for itself meanwhile.
+
+    Args:
+        program: whom to ask.
+        scratch: an empty directory.
+        invocations: the command lines.
+        forking: whether to import the program once rather than for every invocation.
+        **how: see `collected`.
+    """
+    views: Queue[tuple[Path, Forks | None]] = Queue()
     workers = 2
-    for number in range(workers):
-        views.put(staged(scratch / f"corpus{number}"))
+    with ExitStack() as stack:
+        for number in range(workers):
+            forks = Forks(program, scratch / f"home{number}") if forking else None
+            if forks is not None:
+                stack.callback(forks.close)
+            views.put((staged(scratch / f"corpus{number}"), forks))
 
-    def run(invocation: Invocation) -> Record:
-        view = views.get()
-        try:
-            return collected(program, invocation, view, **how)
-        finally:
-            views.put(view)
+        def run(invocation: Invocation) -> Record:
+            view, forks = views.get()
+            try:
+                return collected(program, invocation, view, forks=forks, **how)
+            finally:
+                views.put((view, forks))
 
-    with ThreadPoolExecutor(workers) as pool:
-        return dict(zip(invocations, pool.map(run, invocations.values()), strict=True))
+        with ThreadPoolExecutor(workers) as pool:
+            return dict(zip(invocations, pool.map(run, invocations.values()), strict=True))
 
 
 def make_environment(folder: Path) -> str:
