@@ -43,6 +43,9 @@ from tests.compatibility import running
 from tests.support.sshd import Sshd
 from tests.support.vagrant_standin import VagrantStandin, ssh_config
 
+# Nodes here have no address, as in files of users
+pytestmark = pytest.mark.filterwarnings("ignore:nodes.* has no hostname:ducktape.errors.CompatibilityWarning")
+
 PASSWORD = "Kn0wnT0N0body"
 WORKERS = ("worker1", "worker2")
 

@@ -54,6 +54,7 @@ class Renderer(Base):
         return "called"
 
 
+@pytest.mark.filterwarnings("ignore:.* in this template:ducktape.errors.CompatibilityWarning")
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -16,6 +16,9 @@ from ducktape.cluster.pool.cluster_file import mistake_in_cluster_file
 from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig
 from ducktape.cluster.windows_remoteaccount import WindowsRemoteAccount
 
+# Many nodes here have no address, as in files of users
+pytestmark = pytest.mark.filterwarnings("ignore:nodes.* has no hostname:ducktape.errors.CompatibilityWarning")
+
 
 class Sick(LinuxRemoteAccount):
     closed = 0
@@ -71,6 +74,7 @@ def test_freeing_closes_the_account() -> None:
     assert vars(nodes[0].account)["closed"] == 1
 
 
+@pytest.mark.filterwarnings("ignore:the key .* is unknown and has no effect:ducktape.errors.CompatibilityWarning")
 def test_the_factory_gets_all_that_is_known() -> None:
     calls: list[tuple[Any, ...]] = []
 

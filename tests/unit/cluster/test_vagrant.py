@@ -82,6 +82,7 @@ def test_the_machines_are_found_and_remembered(vagrant: Path) -> None:
     pickle.dumps(cluster)
 
 
+@pytest.mark.filterwarnings("ignore:nodes.* has no hostname:ducktape.errors.CompatibilityWarning")
 def test_the_file_is_preferred(vagrant: Path) -> None:
     file = vagrant / "cluster.json"
     file.write_text('{"nodes": [{"ssh_config": {"host": "a"}, "node_type": "large"}]}')
@@ -116,6 +117,7 @@ def test_a_missing_program_brings_a_hint(vagrant: Path) -> None:
         VagrantCluster()
 
 
+@pytest.mark.filterwarnings("ignore:nodes.* has no hostname:ducktape.errors.CompatibilityWarning")
 def test_who_waited_reads_what_the_other_wrote(vagrant: Path, caplog: pytest.LogCaptureFixture) -> None:
     file = vagrant / "cluster.json"
     with ThreadPoolExecutor(1) as pool, filelock.FileLock(f"{file}.lock"):

@@ -423,6 +423,9 @@ def test_lists_replace_each_other(place: Place) -> None:
     assert parse_args(["x", "--exclude"])["exclude"] == []
 
 
+@pytest.mark.filterwarnings(
+    "ignore:the word .* is neither an option nor an existing path:ducktape.errors.CompatibilityWarning"
+)
 def test_paths_of_a_file_hold_when_the_command_line_has_none(place: Place) -> None:
     place.project("a b")
     assert parse_args(["--debug"])["test_path"] == ["a", "b"]
@@ -431,6 +434,9 @@ def test_paths_of_a_file_hold_when_the_command_line_has_none(place: Place) -> No
     assert parse_args(["--debug"])["test_path"] == ["d"]
 
 
+@pytest.mark.filterwarnings(
+    "ignore:the word .* is neither an option nor an existing path:ducktape.errors.CompatibilityWarning"
+)
 def test_an_explicit_current_directory_wins_over_the_paths_of_a_file(place: Place) -> None:
     place.project("a b")
     assert parse_args([os.getcwd()])["test_path"] == [os.getcwd()]

@@ -30,6 +30,9 @@ from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig
 from ducktape.cluster.transport import Completed
 from ducktape.utils.process.tree import child_pids
 
+# Many nodes here have no address, as in files of users
+pytestmark = pytest.mark.filterwarnings("ignore:nodes.* has no hostname:ducktape.errors.CompatibilityWarning")
+
 
 class Scripted:
     """A transport whose login ends as the name of the machine says."""

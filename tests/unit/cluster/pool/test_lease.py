@@ -26,6 +26,9 @@ from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig
 from ducktape.cluster.vagrant import VagrantCluster
 from tests.support.program import environment
 
+# Many nodes here have no address, as in files of users
+pytestmark = pytest.mark.filterwarnings("ignore:nodes.* has no hostname:ducktape.errors.CompatibilityWarning")
+
 HOLDING = """
 import os, sys, time
 from ducktape.cluster.pool.lease import Leases

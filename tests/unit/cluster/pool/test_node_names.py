@@ -14,6 +14,9 @@ from ducktape.cluster.json import JsonCluster
 from ducktape.cluster.pool.cluster_file import mistake_in_cluster_file
 from ducktape.cluster.vagrant import VagrantCluster
 
+# Many nodes here have no address, as in files of users
+pytestmark = pytest.mark.filterwarnings("ignore:nodes.* has no hostname:ducktape.errors.CompatibilityWarning")
+
 
 def names(*settings: dict[str, Any]) -> list[str]:
     cluster = JsonCluster({"nodes": [{"ssh_config": each, "externally_routable_ip": "a"} for each in settings]})

@@ -24,6 +24,7 @@ def _error(file: str) -> str:
     return str(error.value)
 
 
+@pytest.mark.filterwarnings("ignore:the suite two has the unknown key comment:ducktape.errors.CompatibilityWarning")
 def test_a_suite_is_a_list_or_a_mapping(tmp_path: Path) -> None:
     text = (
         "one: [./a, 'b.py::C.m@{\"x\": 1}']\ntwo: {included: [c], excluded: [d], comment: 5}\nthree: {excluded: [e]}\n"
