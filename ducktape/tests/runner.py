@@ -394,7 +394,7 @@ class TestRunner:
             self._log(logging.INFO, f"{job.known_key.test_id}: running it once more after {job.attempts[-1].reason}")
             job.state = State.RETRYING
         else:
-            self._report(job, write=job.cause_of_end is not None or len(job.attempts) > 1)
+            self._report(job)
         self._give_back(job.known_key, job.nodes, dirty)
         self.scheduler.finished(job.context, time.monotonic())
         if self.session_context.max_parallel == 1 and len(self.scheduler) > 0 and not self.stop_testing:
@@ -406,13 +406,12 @@ class TestRunner:
         self.recorder.look_at_nodes(self.cluster)
         self._look_again()
 
-    def _report(self, job: Job, *, write: bool) -> None:
-        """Record the result of a test; its files are written here if it could not, or wrote something else."""
+    def _report(self, job: Job) -> None:
+        """Record the result of a test."""
         assert job.outcome is not None  # it has run
         job.state = State.DONE
-        result = self.recorder.finished(
-            job.context, job.known_key, job.outcome, nodes_allocated=job.nodes_allocated, write=write
-        )
+        nodes = job.nodes_allocated
+        result = self.recorder.finished(job.context, job.known_key, job.outcome, nodes_allocated=nodes)
         if result.test_status == FAIL and self.session_context.exit_first:
             self._why_not_run = f"{result.test_id} failed before, and --exit-first was given"
             self.stop_testing = True
@@ -431,7 +430,7 @@ class TestRunner:
             clock = clock or Stopwatch()
             job.outcome = failed(cause, clock.start_time, clock.now())
             job.nodes_allocated = job.context.expected_num_nodes if nodes is None else nodes
-        self._report(job, write=True)
+        self._report(job)
 
     def _report_unschedulable(self, unschedulable: list[TestContext]) -> None:
         if not unschedulable:
@@ -458,7 +457,7 @@ class TestRunner:
 
     def _record_what_did_not_run(self) -> None:
         for job in self._supervisor.jobs_in(State.QUEUED):
-            self._report(job, write=True)
+            self._report(job)
         self.recorder.not_run(self.scheduler.drain_remaining_tests(), self._why_not_run)
 
     # --- requests to stop

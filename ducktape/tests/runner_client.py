@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happens inside a test's own process: attempts, summary, result files, and messages to the driver."""
+"""What happens inside a test's own process: attempts, their outcome, and messages to the driver."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from typing import IO, Any
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.json_serializable import jsonable
 from ducktape.services.service import MultiRunServiceIdFactory
-from ducktape.tests.driver.failure_cause import describe_exception
 from ducktape.tests.driver.retries import PASSED, counted, outcome_of
 from ducktape.tests.driver.retries import run_summaries as summaries_of_runs
 from ducktape.tests.event import (
@@ -37,7 +36,6 @@ from ducktape.tests.event import (
 )
 from ducktape.tests.loggermaker import also_to_files
 from ducktape.tests.recording.bounds import LONGEST_LINE, bounded_attempt, bounded_outcome, bounded_text
-from ducktape.tests.result import TestResult
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus
 from ducktape.tests.test_context import TestContext, shown
 from ducktape.tests.worker.crash_cleanup import clean_up
@@ -47,7 +45,7 @@ from ducktape.utils.process.spawn import HELD_BACK, release_signals
 from ducktape.utils.process.tree import Family, child_pids, end_processes
 from ducktape.utils.process.watchdog import announce_teardown
 from ducktape.utils.support import strictness
-from ducktape.utils.support.files import NO_ROOM, without_waiting
+from ducktape.utils.support.files import without_waiting
 from ducktape.utils.support.stable_text import stable_text
 
 _SECONDS_BETWEEN_SIGNS_OF_LIFE = 1.0
@@ -138,7 +136,6 @@ class RunnerClient:
         self.send(Running(os.getpid()))
         outcome = self._ignored() if self.test_context.ignore else self._attempts()
         outcome = bounded_outcome(dataclasses.replace(outcome, data=jsonable(outcome.data)))
-        self._report(outcome)
         self._end_leftovers()
         self.send(Finished(outcome))
         self.test_context.close()
@@ -277,20 +274,6 @@ class RunnerClient:
         self.log(logging.INFO, f"FAIL: {message}")
         summary = message if found.summary == PASSED else f"{found.summary}\n{message}"
         return dataclasses.replace(found, status=str(FAIL), summary=summary, reason="error")
-
-    def _report(self, outcome: Outcome) -> None:
-        """Write the files of the test; a full disk costs the files, not the result."""
-        context = self.test_context
-        try:
-            TestResult.from_outcome(
-                context, self.settings.test_index, outcome, nodes_allocated=len(context.cluster)
-            ).report()
-        except OSError as error:
-            # Of a full disk the driver tells, once for all tests
-            level = logging.DEBUG if error.errno in NO_ROOM else logging.ERROR
-            self.log(level, f"Error writing the report of the test: {error}")
-        except Exception as error:
-            self.log(logging.ERROR, f"Error writing the report of the test: {describe_exception(error)}")
 
     def _end_leftovers(self) -> None:
         """End what the test started on this machine and did not end."""

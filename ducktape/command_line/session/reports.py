@@ -67,6 +67,8 @@ class SessionReports:
 
         If the disk stays full for a few seconds, the files are written to a new directory elsewhere, which is logged.
         """
+        from ducktape.tests.driver.recorder import write_missing_files
+
         self._journal.flush()
         failures = self._write_files(results, silent=False)
         deadline = time.monotonic() + _SECONDS_FOR_ROOM
@@ -80,7 +82,7 @@ class SessionReports:
         if self._needs_room(failures):
             reasons = [error for _, error in failures if _is_no_room(error)]
             self._write_elsewhere(results, reasons[0] if reasons else self._journal.trouble)
-        return not failures and self._journal.trouble is None and _write_missing_reports(results)
+        return not failures and self._journal.trouble is None and write_missing_files(results)
 
     def _needs_room(self, failures: list[tuple[str, Exception]]) -> bool:
         return self._journal.trouble is not None or any(_is_no_room(error) for _, error in failures)
@@ -126,17 +128,6 @@ def _other_directories() -> Iterator[str]:
     for find in (tempfile.gettempdir, lambda: os.path.expanduser("~"), os.getcwd):
         with contextlib.suppress(OSError):
             yield find()
-
-
-def _write_missing_reports(results: TestResults) -> bool:
-    """Write the missing reports of single tests; returns whether all exist now."""
-    try:
-        for result in results:
-            if result.relative_results_dir and not os.path.exists(os.path.join(result.results_dir, "report.json")):
-                result.report()
-    except OSError:
-        return False
-    return True
 
 
 def _is_no_room(error: Exception) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the driver writes down while it runs: results in memory, and every event in the journal."""
+"""What the driver records while it runs: results in memory, their files, and every event in the journal."""
 
 from __future__ import annotations
 
@@ -127,36 +127,22 @@ class Recorder:
         known = {name: value for name, value in attempt.to_json().items() if name != "nodes"}
         self.write("attempt", test_index=key.test_index, record=known)
 
-    def finished(
-        self, context: TestContext, key: TestKey, outcome: Outcome, *, nodes_allocated: int, write: bool
-    ) -> TestResult:
-        """Keep the result of a test.
-
-        Args:
-            context: the test.
-            key: the test.
-            outcome: what became of it.
-            nodes_allocated: how many nodes it was given.
-            write: write its files here, since it could not, or wrote something else.
-        """
+    def finished(self, context: TestContext, key: TestKey, outcome: Outcome, *, nodes_allocated: int) -> TestResult:
+        """Keep the result of a test, write its files, and let the result survive the death of this process."""
         try:
             result = TestResult.from_outcome(context, key.test_index, outcome, nodes_allocated=nodes_allocated)
         except Exception as error:  # what a context says of itself may be code of the user
             self._complain(f"{key.test_id}: the test cannot say what it is: {error!r}")
             result = _bare_result(key, outcome, self.results.session_context)
-        if write or not os.path.exists(os.path.join(result.results_dir, "report.json")):
-            self._write_files(result)
-        self.add(result)
-        return result
-
-    def _write_files(self, result: TestResult) -> None:
         try:
             result.report()
-        except Exception as error:
+        except Exception as error:  # one reporter among many
             if isinstance(error, OSError) and error.errno in NO_ROOM:
                 self._tell_of_trouble(error)
             else:
                 self._complain(f"Error writing the report of {result.test_id}: {error!r}")
+        self.add(result)
+        return result
 
     def add(self, result: TestResult) -> None:
         """Keep a result."""
@@ -186,3 +172,14 @@ class Recorder:
             if is_back and not known:
                 self.write("node_back", name=node.name, back_at=node.back_at)
             self._unhealthy[identity] = is_back
+
+
+def write_missing_files(results: Iterable[TestResult]) -> bool:
+    """Write the reports of single tests that could not be written at their time; returns whether all are there."""
+    try:
+        for result in results:
+            if result.relative_results_dir and not os.path.exists(os.path.join(result.results_dir, "report.json")):
+                result.report()
+    except OSError:
+        return False
+    return True

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -171,20 +170,6 @@ def test_the_same_lines_are_in_the_log_of_the_test(tmp_path: Path) -> None:
     assert "runner_client - log - lineno:" in it.file("test_log.info").splitlines()[1]
 
 
-def test_files_of_a_test_with_data(tmp_path: Path) -> None:
-    it = Client(Good, tmp_path)
-    it.run()
-    assert sorted(os.listdir(it.directory)) == [
-        "data.json",
-        "report.json",
-        "report.txt",
-        "test_log.debug",
-        "test_log.info",
-    ]
-    assert it.file("data.json") == '{"x": 1}'
-    assert json.loads(it.file("report.json"))["test_status"] == "PASS"
-
-
 def test_a_failure_is_logged_with_its_summary(tmp_path: Path) -> None:
     it = Client(Bad, tmp_path)
     outcome = it.run()
@@ -192,7 +177,7 @@ def test_a_failure_is_logged_with_its_summary(tmp_path: Path) -> None:
     assert outcome.summary.startswith("ValueError('bad')\nTraceback (most recent call last):\n")
     assert f"FAIL: {outcome.summary}" in it.lines
     assert it.lines[-1] == "Data: None"
-    assert sorted(os.listdir(it.directory)) == ["report.json", "report.txt", "test_log.debug", "test_log.info"]
+    assert sorted(os.listdir(it.directory)) == ["test_log.debug", "test_log.info"]  # the driver writes the reports
 
 
 def test_an_ignored_test_is_only_loaded(tmp_path: Path) -> None:
@@ -200,8 +185,7 @@ def test_an_ignored_test_is_only_loaded(tmp_path: Path) -> None:
     outcome = it.run()
     assert (outcome.status, outcome.summary, outcome.reason) == ("ignore", "", None)
     assert [line.partition(" {")[0] for line in it.lines] == ["RunnerClient: Loading test"]
-    assert sorted(os.listdir(it.directory)) == ["report.json", "report.txt", "test_log.debug", "test_log.info"]
-    assert json.loads(it.file("report.json"))["test_status"] == "IGNORE"
+    assert sorted(os.listdir(it.directory)) == ["test_log.debug", "test_log.info"]
 
 
 def test_a_flaky_test_passes_at_a_later_attempt(tmp_path: Path) -> None:
@@ -272,7 +256,6 @@ def test_unused_nodes_can_fail_a_passing_test(tmp_path: Path) -> None:
     assert (outcome.status, outcome.summary) == ("fail", "Test requested 3 nodes, used only 0")
     assert outcome.reason is not None
     assert "FAIL: Test requested 3 nodes, used only 0" in it.lines
-    assert json.loads(it.file("report.json"))["test_status"] == "FAIL"
 
 
 def test_unused_nodes_can_fail_a_flaky_test(tmp_path: Path) -> None:
@@ -330,17 +313,6 @@ def test_equal_attempts_share_a_paragraph_in_the_order_of_the_first(tmp_path: Pa
 
 
 # --- the rest
-
-
-def test_a_report_that_cannot_be_written_costs_no_result(tmp_path: Path) -> None:
-    class Spoiling(Test):
-        def test_it(self) -> Any:
-            directory = Path(TestContext.results_dir(self.test_context, 5))
-            (directory / "report.json").mkdir()
-
-    it = Client(Spoiling, tmp_path)
-    assert it.run().status == "pass"
-    assert any("Error writing the report of the test" in line for line in it.lines)
 
 
 def test_a_line_of_the_test_itself_is_a_sign_of_life_at_most_once_a_second(

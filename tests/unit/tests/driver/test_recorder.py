@@ -11,7 +11,7 @@ import pytest
 
 from ducktape.cluster.cluster import UnhealthyNode
 from ducktape.tests.driver.job import TestKey
-from ducktape.tests.driver.recorder import ClientStatus, Recorder
+from ducktape.tests.driver.recorder import ClientStatus, Recorder, write_missing_files
 from ducktape.tests.event import Attempt, Outcome
 from ducktape.tests.recording.journal import Journal
 from ducktape.tests.result import TestResults
@@ -118,7 +118,7 @@ def test_phases_attempts_and_nodes_are_in_the_journal(tmp_path: Path) -> None:
 
 def test_a_result_is_kept_written_down_and_has_its_files(tmp_path: Path) -> None:
     it = Kept(tmp_path)
-    result = it.recorder.finished(it.context, KEY, PASSED, nodes_allocated=2, write=True)
+    result = it.recorder.finished(it.context, KEY, PASSED, nodes_allocated=2)
     assert (result.test_status, result.data, result.nodes_allocated, result.test_index) == (PASS, {"x": 1}, 2, 3)
     assert list(it.results) == [result]
     [event] = it.events
@@ -126,19 +126,22 @@ def test_a_result_is_kept_written_down_and_has_its_files(tmp_path: Path) -> None
     assert json.loads((tmp_path / "3" / "report.json").read_text()) == result.to_json()
 
 
-def test_files_that_a_test_has_written_itself_are_left_alone(tmp_path: Path) -> None:
+def test_a_file_that_a_test_put_in_the_place_of_its_report_is_replaced(tmp_path: Path) -> None:
     it = Kept(tmp_path)
     (tmp_path / "3").mkdir()
     (tmp_path / "3" / "report.json").write_text("its own")
-    it.recorder.finished(it.context, KEY, PASSED, nodes_allocated=2, write=False)
-    assert os.listdir(tmp_path / "3") == ["report.json"]
-    assert (tmp_path / "3" / "report.json").read_text() == "its own"
-    assert len(it.results) == 1
+    result = it.recorder.finished(it.context, KEY, PASSED, nodes_allocated=2)
+    assert json.loads((tmp_path / "3" / "report.json").read_text()) == result.to_json()
+    assert sorted(os.listdir(tmp_path / "3")) == ["data.json", "report.json", "report.txt"]
 
 
-def test_files_of_a_test_without_a_directory_are_written_in_any_case(tmp_path: Path) -> None:
+def test_files_that_could_not_be_written_are_written_when_there_is_room(tmp_path: Path) -> None:
     it = Kept(tmp_path)
-    it.recorder.finished(it.context, KEY, PASSED, nodes_allocated=2, write=False)
+    (tmp_path / "3").write_text("in the way")
+    it.recorder.finished(it.context, KEY, PASSED, nodes_allocated=2)
+    assert not write_missing_files(it.results)
+    (tmp_path / "3").unlink()
+    assert write_missing_files(it.results)
     assert (tmp_path / "3" / "report.json").is_file()
 
 
@@ -146,7 +149,7 @@ def test_a_result_whose_files_cannot_be_written_is_kept(tmp_path: Path) -> None:
     it = Kept(tmp_path)
     (tmp_path / "3").write_text("in the way")
     outcome = Outcome("fail", "why", None, 10.0, 12.0, 1, [], "crash")
-    result = it.recorder.finished(it.context, KEY, outcome, nodes_allocated=0, write=True)
+    result = it.recorder.finished(it.context, KEY, outcome, nodes_allocated=0)
     assert [each.test_status for each in it.results] == [FAIL]
     assert it.events[-1]["result"] == result.to_record()
     assert len(it.complaints) == 1
@@ -156,7 +159,7 @@ def test_a_result_whose_files_cannot_be_written_is_kept(tmp_path: Path) -> None:
 def test_a_full_disk_is_told_once_and_costs_no_result(tmp_path: Path) -> None:
     it = Kept(tmp_path, FullJournal)
     for index in (1, 2, 3):
-        it.recorder.finished(it.context, TestKey("m", index), PASSED, nodes_allocated=0, write=True)
+        it.recorder.finished(it.context, TestKey("m", index), PASSED, nodes_allocated=0)
     assert [result.test_index for result in it.results] == [1, 2, 3]
     [complaint] = it.complaints
     assert "No space left on device" in complaint
@@ -167,7 +170,7 @@ def test_without_a_journal_results_are_kept(tmp_path: Path) -> None:
     it = Kept(tmp_path, None)
     it.started()
     it.recorder.process_is(KEY, status="FINISHED")
-    it.recorder.finished(it.context, KEY, PASSED, nodes_allocated=0, write=True)
+    it.recorder.finished(it.context, KEY, PASSED, nodes_allocated=0)
     assert (len(it.results), it.clients[KEY].status, it.complaints) == (1, "FINISHED", [])
     assert not (tmp_path / "journal.jsonl").exists()
 
