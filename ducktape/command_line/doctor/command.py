@@ -108,9 +108,6 @@ def _options_of_a_run(arguments: argparse.Namespace) -> Options | None:
     return dataclasses.replace(options, lease=None, check_nodes=False)
 
 
-# --- the nodes
-
-
 def _examine(cluster: Any, timeout: float) -> tuple[list[Findings], list[str]]:
     """Return the findings of the nodes, and remarks on nodes that were left out."""
     from ducktape.cluster.health.runner import examine_all
@@ -118,16 +115,16 @@ def _examine(cluster: Any, timeout: float) -> tuple[list[Findings], list[str]]:
 
     taken = _take_all(cluster)
     try:
-        accounts = _different([*(node.account for node in taken.nodes), *taken.declined], taken.remarks)
+        accounts = _without_duplicates([*(node.account for node in taken.nodes), *taken.declined], taken.remarks)
         if any(not getattr(account, "is_local", False) for account in accounts):
-            import paramiko  # noqa: F401 - once here rather than in every process that is forked
+            import paramiko  # noqa: F401 - loaded once, before processes are forked
         findings = examine_all(accounts, timeout=timeout, method=start_method())
     finally:
         cluster.free(taken.nodes)
     for account, found in zip(accounts, findings, strict=True):
         if found.failure is None and any(account is each for each in taken.declined):
-            found.failure = "it can be reached, but says of itself that it is not available"
-            found.failure_remedy = "See why available() of its account's class says so."
+            found.failure = "it can be reached, but its account reports that it is not available"
+            found.failure_remedy = "Find out why available() of the account's class returns False."
     return findings, taken.remarks
 
 
@@ -152,17 +149,17 @@ def _take_all(cluster: Any) -> _Taken:
             if len(cluster.available()) < len(wanted):
                 continue
         except InsufficientResourcesError:
-            _take_singly(cluster, wanted, taken)
+            _take_one_by_one(cluster, wanted, taken)
         break
     return taken
 
 
-def _take_singly(cluster: Any, wanted: Any, taken: _Taken) -> None:
+def _take_one_by_one(cluster: Any, wanted: Any, taken: _Taken) -> None:
     """Allocate nodes one by one, since other runs may hold some of them."""
     from ducktape.cluster.cluster_spec import ClusterSpec
     from ducktape.cluster.node_container import InsufficientHealthyNodesError, InsufficientResourcesError
 
-    kept = 0
+    refused = 0
     reason = ""
     for spec in list(wanted):
         try:
@@ -170,27 +167,24 @@ def _take_singly(cluster: Any, wanted: Any, taken: _Taken) -> None:
         except InsufficientHealthyNodesError as error:
             taken.declined += error.bad_nodes
         except InsufficientResourcesError as error:
-            kept += 1
+            refused += 1
             reason = " ".join(str(error).split())
-    if kept:
-        taken.remarks.append(f"Not looked at: {_nodes(kept)}, which the cluster does not give. {reason}")
+    if refused:
+        taken.remarks.append(f"Not checked: {_nodes(refused)}, which the cluster does not allocate. {reason}")
 
 
-def _different(accounts: list[Any], remarks: list[str]) -> list[Any]:
+def _without_duplicates(accounts: list[Any], remarks: list[str]) -> list[Any]:
     """Leave out all but the first of the accounts on this machine: they are the same."""
     local = [account for account in accounts if getattr(account, "is_local", False)]
     if len(local) < 2:
         return accounts
-    remarks.append(f"Left out: {_nodes(len(local) - 1)} that are this same machine.")
-    superfluous = {id(account) for account in local[1:]}
-    return [account for account in accounts if id(account) not in superfluous]
+    remarks.append(f"Left out: {_nodes(len(local) - 1)} that are this machine, too.")
+    duplicates = {id(account) for account in local[1:]}
+    return [account for account in accounts if id(account) not in duplicates]
 
 
 def _nodes(number: int) -> str:
     return "1 node" if number == 1 else f"{number} nodes"
-
-
-# --- output
 
 
 def _as_json(cluster: str, findings: list[Findings], remarks: list[str]) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``ducktape doctor`` for a sandbox: does this machine let this user have one, and is anything left of earlier ones?"""
+"""``ducktape doctor`` for a sandbox: checks whether this user can have one here, and removes leftovers of dead runs."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _FIREWALLS = {"nft": "nftables", "iptables": "iptables"}
 
 @dataclasses.dataclass
 class Trial:
-    """A node of one kind, as long as it is there.
+    """A node of one kind, created to try it.
 
     Attributes:
         node_type: its label.
-        name: by which the others know it.
+        name: its host name.
         failure: why it cannot be used, in one line.
-        made_ms, true_ms, gone_ms: milliseconds that making it took, the command ``true``, and destroying it.
+        made_ms, true_ms, gone_ms: milliseconds for creating it, for the command ``true``, and for destroying it.
         findings: of its SSH server, where it has one.
     """
 
@@ -49,13 +49,13 @@ class Trial:
 
 @dataclasses.dataclass
 class Visit:
-    """All that was found out about the sandbox of this machine.
+    """The findings about the sandbox of this machine.
 
     Attributes:
-        parts: what it is made of.
+        parts: of the machine that it needs.
         trials: a node of each kind.
-        removed: what dead runs had left and is gone now, one line each.
-        left: what could not be removed.
+        removed: leftovers of dead runs that were removed, one line each.
+        left: those that could not be removed.
     """
 
     parts: list[Part] = dataclasses.field(default_factory=list)
@@ -70,7 +70,7 @@ class Visit:
 
 
 def visit_sandbox(make: Callable[[], Any], *, timeout: float) -> Visit:
-    """Remove what dead runs have left, look at what there is, and make a node of each kind.
+    """Remove the leftovers of dead runs, check this machine, and create a node of each kind.
 
     An ordinary user's process is root of a user namespace afterwards.
 
@@ -79,7 +79,7 @@ def visit_sandbox(make: Callable[[], Any], *, timeout: float) -> Visit:
         timeout: seconds for the commands of a node.
     """
     visit = Visit()
-    # First, because an ordinary user sees less of it from inside a user namespace
+    # First, because an ordinary user sees fewer of them inside a user namespace
     found = sandbox_leftovers()
     if found:
         visit.left = remove_sandbox_leftovers()
@@ -110,7 +110,7 @@ def _try(cluster: Any, node_type: str | None, parts: list[Part], *, ordinary: bo
     try:
         [node] = cluster.alloc(ClusterSpec.simple_linux(1, node_type))
         trial.made_ms, trial.name = _ms_since(begin), str(node.account.hostname)
-        # Before this process has a connection, which the one that examines would share
+        # Before this process has a connection, which the probing process would share
         trial.findings = _examine(node.account, timeout)
         if trial.findings is not None:
             trial.failure = trial.findings.failure
@@ -119,7 +119,7 @@ def _try(cluster: Any, node_type: str | None, parts: list[Part], *, ordinary: bo
             trial.true_ms = min(_run_nothing(node.account, timeout) for _ in range(_SAMPLES))
         if len(parts) == _PARTS_BEFORE_NODES:  # the others are the same for nodes of all kinds
             parts.append(groups_part(node.cgroup, ordinary=ordinary))
-            parts += _asked(node) if trial.failure is None else []
+            parts += _probed(node) if trial.failure is None else []
         begin = time.monotonic()
         cluster.free(node)
         trial.gone_ms = _ms_since(begin)
@@ -131,13 +131,13 @@ def _try(cluster: Any, node_type: str | None, parts: list[Part], *, ordinary: bo
 
 
 def _examine(account: Any, timeout: float) -> Findings | None:
-    """What there is to know of an SSH server."""
+    """Return the findings about the SSH server of a node, if it has one."""
     from ducktape.cluster.ssh.transport import SshTransport
     from ducktape.cluster.transport import unwrap
 
     if not isinstance(unwrap(account.transport), SshTransport):
         return None
-    import paramiko  # noqa: F401 - here rather than in the process that is forked
+    import paramiko  # noqa: F401 - loaded before the process is forked
 
     from ducktape.cluster.health.runner import examine_all
     from ducktape.tests.driver.worker import start_method
@@ -157,10 +157,7 @@ def _ms_since(begin: float) -> float:
     return (time.monotonic() - begin) * 1000
 
 
-# --- what only a node can tell
-
-
-def _asked(node: Any) -> Iterator[Part]:
+def _probed(node: Any) -> Iterator[Part]:
     place = Host.of(node)
     works = [name for tool, name in _FIREWALLS.items() if tool in place.facts.works]
     if works:
@@ -184,15 +181,15 @@ def _slow_links(node: Any, place: Host) -> Part:
         return Part(name, printable_line(str(error)).removeprefix(f"{place.name}: "), remedy)
     if has_netem:
         return Part(name, "the kernel's netem")
-    return Part(name, "no netem in this kernel: instead a program lets packets wait (NFQUEUE)")
+    return Part(name, "no netem in this kernel: instead a program delays packets (NFQUEUE)")
 
 
 def to_json(cluster: str, visit: Visit) -> dict[str, Any]:
-    """Return everything for programs.
+    """Return the findings as JSON, for programs.
 
     Args:
-        cluster: its name, as it was given.
-        visit: what was found out.
+        cluster: as the user named it.
+        visit: the findings.
     """
     return {
         "cluster": cluster,

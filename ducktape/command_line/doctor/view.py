@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ``ducktape doctor`` prints for people: a table, what is wrong, and what to do about it."""
+"""The text that ``ducktape doctor`` prints: a table, the problems, and their remedies."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def render(findings: list[Findings], remarks: list[str], *, columns: int) -> str
     """Return the whole text, without a newline at its end.
 
     Args:
-        findings: of every node that was examined.
+        findings: of every node that was checked.
         remarks: on nodes that were left out.
         columns: width of the terminal.
     """
@@ -41,14 +41,14 @@ def render(findings: list[Findings], remarks: list[str], *, columns: int) -> str
 
 
 def _on_host_keys(findings: list[Findings]) -> list[str]:
-    """Say how the keys of SSH servers are checked: once for all nodes where it is the same."""
+    """Return how the keys of SSH servers are verified, in one line for all nodes of the same mode."""
     groups: dict[str, list[str]] = {}
     for each in findings:
         if each.host_keys is not None:
             groups.setdefault(each.host_keys, []).append(each.name)
     return [
         f"Host keys{'' if len(groups) == 1 else f' of {_names(names)}'}: "
-        f"{'off, so nobody would notice another machine in its place' if mode == 'off' else mode}."
+        f"{'off, so another machine in its place would not be noticed' if mode == 'off' else mode}."
         for mode, names in groups.items()
     ]
 
@@ -87,7 +87,7 @@ def _row(each: Findings) -> list[str]:
         _UNKNOWN if each.sudo is None else each.sudo,
         _UNKNOWN if each.clock_skew_sec is None else _skew(each.clock_skew_sec),
         _UNKNOWN if home is None else size(home),
-        # The disk of the home directory may be all there is
+        # The home directory may be on the only disk
         size(second[0]) if second else _UNKNOWN,
     ]
 
@@ -101,17 +101,17 @@ def _state(each: Findings) -> str:
 def _line(row: list[str], widths: list[int]) -> str:
     name = shortened(row[0], widths[0])
     cells = [name.ljust(widths[0]), row[1].ljust(widths[1])]
-    # Numbers are compared by eye, so they end in the same column
+    # Numbers that are compared by eye end in the same column
     cells += [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
     return _GAP.join(cells).rstrip()
 
 
 def shortened(name: str, longest: int) -> str:
-    """Return a name without its middle if it is too long: nodes often differ at the end only.
+    """Return a name without its middle if it is too long; nodes often differ only at the end.
 
     Args:
         name: of a node.
-        longest: most characters.
+        longest: maximum length.
     """
     if len(name) <= longest:
         return name
@@ -137,7 +137,7 @@ def size(number: int) -> str:
     """Return a number of bytes in three or four characters and a unit.
 
     Args:
-        number: of bytes.
+        number: bytes.
     """
     value = float(number)
     for unit in ("B", "K", "M", "G", "T"):
@@ -148,7 +148,7 @@ def size(number: int) -> str:
 
 
 def _by_kind(findings: list[Findings]) -> dict[tuple[str, str], list[tuple[str, Problem]]]:
-    """Group equal troubles of different nodes: what to do about them is said once."""
+    """Group equal problems of different nodes, so that their remedy is shown once."""
     groups: dict[tuple[str, str], list[tuple[str, Problem]]] = {}
     for each in findings:
         for problem in problems_of(each):
@@ -167,7 +167,7 @@ def _problem_lines(groups: dict[tuple[str, str], list[tuple[str, Problem]]], col
 
 
 def _wrapped(text: str, columns: int, *, indent: str = "") -> str:
-    # Paths and commands are copied from here, so they are not broken inside
+    # Users copy paths and commands from here, so they are not broken
     return textwrap.fill(
         text,
         columns,
@@ -180,12 +180,12 @@ def _wrapped(text: str, columns: int, *, indent: str = "") -> str:
 
 def _summary(findings: list[Findings]) -> str:
     if not findings:
-        return "There is no node to look at."
+        return "There are no nodes to check."
     failed = sum(not each.usable for each in findings)
     doubtful = sum(each.usable and bool(problems_of(each)) for each in findings)
     text = "1 node" if len(findings) == 1 else f"{len(findings)} nodes"
     if not failed and not doubtful:
-        return f"{text}, all well."
+        return f"{text}, all usable."
     parts = [f"{failed} cannot be used"] * bool(failed) + [f"{doubtful} with remarks"] * bool(doubtful)
     return f"{text}: {', '.join(parts)}."
 
@@ -197,12 +197,12 @@ def render_sandbox(visit: Visit, *, columns: int) -> str:
     """Return the whole text about a sandbox, without a newline at its end.
 
     Args:
-        visit: what was found out.
+        visit: the findings.
         columns: width of the terminal.
     """
     columns = max(_NARROWEST, columns)
     rows = [(part.name, part.text, part.remedy) for part in visit.parts]
-    rows += [(trial.name or _kind(trial), _course(trial), "") for trial in visit.trials]
+    rows += [(trial.name or _kind(trial), _trial_text(trial), "") for trial in visit.trials]
     width = max(len(name) for name, _, _ in rows)
     lines = []
     for name, text, remedy in rows:
@@ -214,7 +214,7 @@ def render_sandbox(visit: Visit, *, columns: int) -> str:
         if problems := _by_kind(servers):
             parts.append("\n".join(_problem_lines(problems, columns)))
     parts += _leftovers("Removed, since their runs are dead:", visit.removed, columns)
-    parts += _leftovers("Left by runs that are dead, and not to be removed by this user:", visit.left, columns)
+    parts += _leftovers("Left by dead runs, and not removable by this user:", visit.left, columns)
     parts.append("The sandbox works." if visit.usable else "The sandbox cannot be used.")
     return "\n\n".join(parts)
 
@@ -223,7 +223,7 @@ def _kind(trial: Trial) -> str:
     return "a node" if trial.node_type is None else f"a node of type {trial.node_type}"
 
 
-def _course(trial: Trial) -> str:
+def _trial_text(trial: Trial) -> str:
     if trial.failure is not None:
         return f"cannot be used: {trial.failure}" if trial.name else f"cannot be made: {trial.failure}"
     kind = "" if trial.node_type is None else f"of type {trial.node_type}, "

@@ -100,7 +100,7 @@ def test_a_thousand_nodes_of_one_machine_are_looked_at_once(doctor: Doctor) -> N
     header, row, *_ = doctor.out.splitlines()
     assert header.split()[:9] == ["node", "state", "login", "trip", "shell", "tar", "sudo", "clock", "home"]
     assert row.split()[0] == "localhost0"
-    assert "Left out: 999 nodes that are this same machine." in doctor.out.splitlines()
+    assert "Left out: 999 nodes that are this machine, too." in doctor.out.splitlines()
     assert doctor.err == ""
 
 
@@ -196,13 +196,13 @@ def test_a_bad_cluster_file_is_told_as_by_a_run(
 
 def test_a_cluster_without_nodes_is_of_no_use(doctor: Doctor) -> None:
     assert doctor.run("--cluster", "doctors_clusters.Empty") == 1
-    assert doctor.out == "There is no node to look at.\n"
+    assert doctor.out == "There are no nodes to check.\n"
 
 
 def test_a_node_that_calls_itself_unavailable_is_looked_at_all_the_same(doctor: Doctor) -> None:
     content = doctor.json(*doctor.cluster_of("bold", "shy", "brave", "timid"))
     told = {node["name"]: (node["failure"], node["tar"] is not None) for node in content["nodes"]}
-    reason = "it can be reached, but says of itself that it is not available"
+    reason = "it can be reached, but its account reports that it is not available"
     assert told == {"bold": (None, True), "brave": (None, True), "shy": (reason, True), "timid": (reason, True)}
     assert content["usable"] is False
 
@@ -224,5 +224,5 @@ def test_nodes_that_another_run_holds_are_left_to_it(doctor: Doctor) -> None:
         other.free(nodes)
     assert {node["name"] for node in content["nodes"]} == {"one", "two", "three"} - {nodes[0].name}
     [remark] = content["remarks"]
-    assert remark.startswith("Not looked at: 1 node, which the cluster does not give. ")
+    assert remark.startswith("Not checked: 1 node, which the cluster does not allocate. ")
     assert content["usable"] is True

@@ -43,7 +43,7 @@ def test_nodes_that_are_well_need_few_words() -> None:
         worker1  ok      93ms  0.3ms  3.2ms  yes   yes  +0.00s   70G  2.0G
         w2       ok      93ms  0.3ms   12ms  yes   yes  +0.00s   70G  2.0G
 
-        2 nodes, all well."""
+        2 nodes, all usable."""
     )
 
 
@@ -87,9 +87,7 @@ def test_a_windows_node_says_how_little_was_tried() -> None:
 
 
 def test_no_node_is_told_as_such() -> None:
-    assert (
-        render([], ["Not looked at: 2 nodes."], columns=80) == "Not looked at: 2 nodes.\n\nThere is no node to look at."
-    )
+    assert render([], ["Not checked: 2 nodes."], columns=80) == "Not checked: 2 nodes.\n\nThere are no nodes to check."
 
 
 def test_the_second_disk_is_named_by_its_directory() -> None:
@@ -154,7 +152,7 @@ def test_a_sandbox_without_rights_is_none() -> None:
         rights  switched off
            -> Switch them on.
 
-        Left by runs that are dead, and not to be removed by this user:
+        Left by dead runs, and not removable by this user:
            control group /sys/fs/cgroup/x
 
         The sandbox cannot be used."""
