@@ -220,17 +220,13 @@ def update_latest_symlink(results_root: str, new_results_dir: str) -> None:
     if os.path.lexists(latest) and not os.path.islink(latest):
         logging.getLogger(__name__).warning("%s is not a symbolic link: left alone, it does not name this run", latest)
         return
-    try:
-        _replace_symlink(latest, results_root, new_results_dir)
-    except OSError as error:
-        logging.getLogger(__name__).warning("%s cannot be made to name this run: %s", latest, error)
-
-
-def _replace_symlink(latest: str, results_root: str, new_results_dir: str) -> None:
     # Created beside it and renamed, so that the name always exists. Relative, so that the results can be moved.
     target = os.path.relpath(os.path.realpath(new_results_dir), os.path.realpath(results_root))
     beside = f"{latest}.{os.getpid()}"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(beside)  # left by a run that was killed between these two steps
-    os.symlink(target, beside)
-    os.replace(beside, latest)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(beside)  # left by a run that was killed between these two steps
+        os.symlink(target, beside)
+        os.replace(beside, latest)
+    except OSError as error:
+        logging.getLogger(__name__).warning("%s cannot be made to name this run: %s", latest, error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ducktape.cluster.cluster_spec import ClusterSpec
@@ -191,17 +191,19 @@ def to_json(cluster: str, visit: Visit) -> dict[str, Any]:
         cluster: as the user named it.
         visit: the findings.
     """
+    nodes = [
+        {
+            **({} if trial.findings is None else vars(trial.findings)),
+            **{name: value for name, value in vars(trial).items() if name != "findings"},
+            "usable": trial.failure is None,
+        }
+        for trial in visit.trials
+    ]
     return {
         "cluster": cluster,
         "usable": visit.usable,
         "remarks": [],
-        "nodes": [_trial_to_json(trial) for trial in visit.trials],
+        "nodes": nodes,
         "parts": [dataclasses.asdict(part) for part in visit.parts],
         "leftovers": {"removed": visit.removed, "left": visit.left},
     }
-
-
-def _trial_to_json(trial: Trial) -> Mapping[str, Any]:
-    findings = {} if trial.findings is None else vars(trial.findings)
-    own = {name: value for name, value in vars(trial).items() if name != "findings"}
-    return {**findings, **own, "usable": trial.failure is None}

@@ -202,7 +202,9 @@ def render_sandbox(visit: Visit, *, columns: int) -> str:
     """
     columns = max(_NARROWEST, columns)
     rows = [(part.name, part.text, part.remedy) for part in visit.parts]
-    rows += [(trial.name or _kind(trial), _trial_text(trial), "") for trial in visit.trials]
+    for trial in visit.trials:
+        kind = "a node" if trial.node_type is None else f"a node of type {trial.node_type}"
+        rows.append((trial.name or kind, _trial_text(trial), ""))
     width = max(len(name) for name, _, _ in rows)
     lines = []
     for name, text, remedy in rows:
@@ -217,10 +219,6 @@ def render_sandbox(visit: Visit, *, columns: int) -> str:
     parts += _leftovers("Left by dead runs, and not removable by this user:", visit.left, columns)
     parts.append("The sandbox works." if visit.usable else "The sandbox cannot be used.")
     return "\n\n".join(parts)
-
-
-def _kind(trial: Trial) -> str:
-    return "a node" if trial.node_type is None else f"a node of type {trial.node_type}"
 
 
 def _trial_text(trial: Trial) -> str:

@@ -110,13 +110,10 @@ def advice_without_vagrant(error: Exception, options: Options) -> str | None:
     choices = [(_command(options, name), meaning) for name, meaning in _at_hand(file)]
     width = max(len(command) for command, _ in choices)
     lines = [f"  {command:{width}}   {meaning}" for command, meaning in choices]
-    return "\n".join([_what_is_missing(options.cluster, file), *lines])
-
-
-def _what_is_missing(cluster: str, file: str | None) -> str:
-    default = ", the default," if full_name(cluster) == full_name(ConsoleDefaults.CLUSTER_TYPE) else ""
-    there_is_no = "no program vagrant" if file is None else f"neither a program vagrant nor a file {file}"
-    return f"The cluster {cluster}{default} needs Vagrant, and there is {there_is_no} here. What works right now:"
+    default = ", the default," if full_name(options.cluster) == full_name(ConsoleDefaults.CLUSTER_TYPE) else ""
+    missing = "no program vagrant" if file is None else f"neither a program vagrant nor a file {file}"
+    needs = f"The cluster {options.cluster}{default} needs Vagrant, and there is {missing} here."
+    return "\n".join([f"{needs} What works right now:", *lines])
 
 
 def _at_hand(file: str | None) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import errno
 import glob
@@ -19,6 +20,7 @@ _RESEMBLANCE = 0.8
 _OPTION_WITH_VALUE = re.compile(r"--[\w-]+=(?=['\"])")
 _QUOTED = re.compile(r"'([^']*)'(?=\s|$)|\"((?:[^\"\\]|\\.)*)\"(?=\s|$)")
 _PLAIN = re.compile(r"\S+")
+_TESTS = re.compile(r"::|/|\.(py|yml|yaml)$")
 
 
 def split_config_line(line: str) -> list[str]:
@@ -33,18 +35,10 @@ def split_config_line(line: str) -> list[str]:
     """
     words: list[str] = []
     position = 0
-    while (start := _skip_blanks(line, position)) < len(line):
-        if line[start] == "#":
-            break
-        word, position = _next_word(line, start)
+    while (start := _PLAIN.search(line, position)) is not None and line[start.start()] != "#":
+        word, position = _next_word(line, start.start())
         words.append(word)
     return words
-
-
-def _skip_blanks(line: str, position: int) -> int:
-    while position < len(line) and line[position].isspace():
-        position += 1
-    return position
 
 
 def _next_word(line: str, start: int) -> tuple[str, int]:
@@ -55,20 +49,13 @@ def _next_word(line: str, start: int) -> tuple[str, int]:
         value = quoted[1] if quoted[1] is not None else re.sub(r"\\(.)", r"\1", quoted[2])
         return prefix + value, quoted.end()
     if line[start] in "{[":
-        end = _end_of_json(line, start)
-        if end is not None:
-            return line[start:end], end
+        with contextlib.suppress(ValueError):
+            _, end = json.JSONDecoder().raw_decode(line, start)
+            if end == len(line) or line[end].isspace():
+                return line[start:end], end
     plain = _PLAIN.match(line, start)
     assert plain is not None  # the caller skipped the blanks
     return plain[0], plain.end()
-
-
-def _end_of_json(line: str, start: int) -> int | None:
-    try:
-        _, end = json.JSONDecoder().raw_decode(line, start)
-    except ValueError:
-        return None
-    return end if end == len(line) or line[end].isspace() else None
 
 
 class Word(NamedTuple):
@@ -113,7 +100,7 @@ def suspicious_words(words: list[Word], paths: list[str], options: list[str]) ->
                 yield word, f"the word {word.text} is taken for the path of tests: write ./{word.text}, or {meant}"
         elif meant:
             raise UsageError(f"line {word.line}: {word.text!r} is not an option: did you mean {meant}?")
-        elif not _looks_like_tests(word.text):
+        elif not (_TESTS.search(word.text) or glob.glob(word.text)):
             yield (
                 word,
                 f"the word {word.text!r} is neither an option nor an existing path, and is taken for tests",
@@ -126,7 +113,3 @@ def similar_option(word: str, options: list[str]) -> str | None:
     named = {option.removeprefix("--"): option for option in options if option.startswith("--")}
     close = difflib.get_close_matches(plain, named, n=1, cutoff=_RESEMBLANCE)
     return named[close[0]] if close else None
-
-
-def _looks_like_tests(word: str) -> bool:
-    return "::" in word or "/" in word or word.endswith((".py", ".yml", ".yaml")) or bool(glob.glob(word))

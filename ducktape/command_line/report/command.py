@@ -125,29 +125,26 @@ def _report_to(target: str, directory: str) -> list[str]:
     from ducktape.tests.recording.state import RecordedSession
     from ducktape.utils.support.files import locked_directory
 
+    written: list[str] = []
+    failures: list[str] = []
     # Read under the lock: newer reports are never replaced by older ones
     with locked_directory(target, wait_sec=_LONGEST_WAIT_SEC) as is_ours:
         if not is_ours:
             raise DucktapeError(f"Another program is writing reports to {target}: try again when it is done")
-        return _report(RecordedSession.read(directory), target)
-
-
-def _report(recorded: RecordedSession, directory: str) -> list[str]:
-    results = recorded.results()
-    if directory != recorded.results_dir:
-        results.logs_root = os.path.relpath(recorded.results_dir, directory)
-    written: list[str] = []
-    failures: list[str] = []
-    for name, write in _files(results, recorded.expected, directory):
-        path = os.path.join(directory, name)
-        try:
-            write(path)
-            written.append(path)
-        except OSError as error:
-            failures.append(_cannot_write(error, path))
-            break  # the others would fail, too
-        except Exception as error:  # one report among several must not prevent the others
-            failures.append(f"Could not make {path}: {type(error).__name__}: {error}")
+        recorded = RecordedSession.read(directory)
+        results = recorded.results()
+        if target != recorded.results_dir:
+            results.logs_root = os.path.relpath(recorded.results_dir, target)
+        for name, write in _files(results, recorded.expected, target):
+            path = os.path.join(target, name)
+            try:
+                write(path)
+                written.append(path)
+            except OSError as error:
+                failures.append(_cannot_write(error, path))
+                break  # the others would fail, too
+            except Exception as error:  # one report among several must not prevent the others
+                failures.append(f"Could not make {path}: {type(error).__name__}: {error}")
     print("\n    ".join([_headline(recorded, results), *written]))
     if recorded.damaged_lines:
         lines = "1 line" if recorded.damaged_lines == 1 else f"{recorded.damaged_lines} lines"

@@ -275,15 +275,10 @@ def tests_to_run(loaded: Collection[TestContext], recorded: RecordedSession) -> 
         number = used[test.test_id]
         used[test.test_id] += 1
         chosen.append(candidates[number] if number < len(candidates) else candidates[0].copy())
-    return chosen + _visible_now(loaded, recorded), lost
-
-
-def _visible_now(loaded: Collection[TestContext], recorded: RecordedSession) -> list[TestContext]:
-    modules = {result.module_name for result in recorded.failed_imports}
-    if not modules:
-        return []
-    queued = {test.test_id for test in recorded.queued}
-    return [test for test in loaded if test.module_name in modules and test.test_id not in queued]
+    broken = {result.module_name for result in recorded.failed_imports}
+    queued = {test.test_id for test in recorded.queued} if broken else set()
+    chosen += [test for test in loaded if test.module_name in broken and test.test_id not in queued]
+    return chosen, lost
 
 
 def last_failed(results_root: str) -> tuple[str, frozenset[str]]:

@@ -151,7 +151,12 @@ def select_tests(
 
 def _chosen_by_options(tests: list[TestContext], options: Options) -> Choice:
     if options.sample is not None:
-        tests = _sample(tests, options.sample)
+        from ducktape.tests.loading import selection
+
+        print(f"Running a sample of {options.sample} tests")
+        if options.sample > len(tests):
+            print(f"sample size {options.sample} greater than number of tests {len(tests)}; running all tests")
+        tests = list(selection.sample(tests, options.sample, random.Random()))
     if not options.last_failed and not options.failed_first:
         return Choice(tests)
     from ducktape.command_line.session.resume import NoEarlierSessionError, failed_among, last_failed
@@ -192,15 +197,6 @@ def _lost(tests: list[TestContext], failed_ids: Collection[str]) -> list[str]:
         for failed in failed_ids
         if failed not in found and failed.startswith(modules) and not failed.endswith(".<import>")
     )
-
-
-def _sample(tests: list[TestContext], size: int) -> list[TestContext]:
-    from ducktape.tests.loading import selection
-
-    print(f"Running a sample of {size} tests")
-    if size > len(tests):
-        print(f"sample size {size} greater than number of tests {len(tests)}; running all tests")
-    return list(selection.sample(tests, size, random.Random()))
 
 
 def _durations(
