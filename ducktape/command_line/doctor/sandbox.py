@@ -158,27 +158,27 @@ def _ms_since(begin: float) -> float:
 
 
 def _probed(node: Any) -> Iterator[Part]:
-    place = Host.of(node)
-    works = [name for tool, name in _FIREWALLS.items() if tool in place.facts.works]
+    host = Host.of(node)
+    works = [name for tool, name in _FIREWALLS.items() if tool in host.facts.works]
     if works:
         yield Part("firewall", f"{' and '.join(works)}, for partitions and lost packets")
     else:
         lacking = "neither nftables nor iptables can be used: there are no partitions"
         yield Part("firewall", lacking, "Install Debian's package nftables.")
-    yield _slow_links(node, place)
-    if place.run("sudo -n true").exit_status != 0:
+    yield _slow_links(node, host)
+    if host.run("sudo -n true").exit_status != 0:
         yield Part("sudo", "refuses", "See what this says in a node: sudo -n true")
 
 
-def _slow_links(node: Any, place: Host) -> Part:
+def _slow_links(node: Any, host: Host) -> Part:
     name = "slow links"
     try:
         with slow(node, delay=0.001) as fault:
             fault.wait_effective()
-            has_netem = b"netem" in place.run("tc qdisc show").stdout
+            has_netem = b"netem" in host.run("tc qdisc show").stdout
     except (FaultUnavailable, FaultError) as error:
         remedy = "Load the kernel's module sch_netem, or install Debian's packages iproute2, iptables and python3."
-        return Part(name, printable_line(str(error)).removeprefix(f"{place.name}: "), remedy)
+        return Part(name, printable_line(str(error)).removeprefix(f"{host.name}: "), remedy)
     if has_netem:
         return Part(name, "the kernel's netem")
     return Part(name, "no netem in this kernel: instead a program delays packets (NFQUEUE)")
