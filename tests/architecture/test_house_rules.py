@@ -39,10 +39,11 @@ def _relative(path: Path) -> str:
 
 
 def _carries_a_license_line(path: Path) -> bool:
-    """Whether a file is of a kind that has comments and is ours: what tests read as data stays as it is."""
+    """Whether a file is of a kind that has comments and is ours: what tests and tools read as data stays as it is."""
     if path.suffix not in COMMENTED and path.name not in COMMENTED_NAMES:
         return False
-    return path.suffix == ".py" or path.relative_to(ROOT).parts[0] != "tests"
+    is_fragment = path.parent.name == "changelog.d" and path.name != "README.md"
+    return path.suffix == ".py" or (path.relative_to(ROOT).parts[0] != "tests" and not is_fragment)
 
 
 def test_every_file_names_its_license_once_at_its_top() -> None:
