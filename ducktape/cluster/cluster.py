@@ -47,7 +47,10 @@ class Cluster:
 
     Attributes:
         max_used_nodes: the greatest number of nodes that were in use at the same time.
+        retries_unhealthy: whether nodes that are in quarantine may come back by ``retry_unhealthy``.
     """
+
+    retries_unhealthy = False
 
     def __init__(self) -> None:
         self.max_used_nodes = 0
@@ -94,6 +97,26 @@ class Cluster:
     def free_single(self, node: ClusterNode) -> None:
         """Give one node back; written by each provider."""
         self._not_written("free_single")
+
+    def put_aside(self, node: ClusterNode, reason: str) -> bool:
+        """Give a node back for good, so that this run does not use it again; providers may write this.
+
+        Args:
+            node: one that is in use.
+            reason: what is wrong with it, in one line.
+
+        Returns:
+            Whether that was done; ``False`` says that nothing has happened and the node is still in use.
+        """
+        return False
+
+    def retry_unhealthy(self) -> bool:
+        """Try nodes in quarantine again without waiting for them; return whether one of them is free again now."""
+        return False
+
+    def name_session(self, session_id: str) -> bool:
+        """Tell other runs which session uses the nodes; return whether others can know of them at all."""
+        return False
 
     def available(self) -> ClusterSpec:
         """Return what is free now; written by each provider, and asked for often."""

@@ -14,7 +14,7 @@ from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.consts import WINDOWS
 from ducktape.cluster.health.runner import failed_logins
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
-from ducktape.cluster.node_container import InsufficientHealthyNodesError, NodeContainer
+from ducktape.cluster.node_container import InsufficientHealthyNodesError, NodeContainer, NodeNotPresentError
 from ducktape.cluster.pool.cluster_file import (
     DEFAULT_FILE,
     lease_folder,
@@ -60,7 +60,7 @@ class JsonCluster(Cluster):
             description's; ``check_nodes``: try a login before a node is lent out; everything else is ignored.
 
     Attributes:
-        retry_unhealthy_sec: how long a node that was put aside stays so before it is tried again.
+        retry_unhealthy_sec: seconds until a node in quarantine is tried again.
 
     Raises:
         FileNotFoundError: there is no file.
@@ -68,6 +68,7 @@ class JsonCluster(Cluster):
     """
 
     retry_unhealthy_sec: float = 30
+    retries_unhealthy = True
 
     def __init__(
         self,
@@ -85,7 +86,6 @@ class JsonCluster(Cluster):
         self._bad_accounts = self._quarantine.accounts
         self._in_use_nodes = NodeContainer()
         self._next_slot = 0
-        self._dirty: dict[int, str] = {}  # identity of an account that is just being given back: what is on it
         file = kwargs.get("cluster_file")
         given = cluster_json is not None
         if cluster_json is None:
@@ -193,7 +193,7 @@ class JsonCluster(Cluster):
         return self._take(cluster_spec)
 
     def _give_back(self, accounts: list[Any], reasons: dict[int, str]) -> None:
-        """Put accounts back where they may be taken again, or aside for a reason."""
+        """Put accounts back where they may be taken again, or into quarantine for a reason."""
         for account in accounts:
             if self._leased is not None:
                 self._leased.release(account)
@@ -208,20 +208,15 @@ class JsonCluster(Cluster):
     def free_single(self, node: ClusterNode) -> None:
         """Put a node's account behind the free ones, close its connection, and give back its lease."""
         self._in_use_nodes.remove_node(node)
-        reason = self._dirty.pop(id(node.account), None)
-        if reason is None:
-            self._available_accounts.add_node(node.account)
-        else:
-            self._quarantine.add(node.account, reason, for_good=True)
+        self._available_accounts.add_node(node.account)
         try:
             node.account.close()
         finally:
-            # Nobody else is to get a dirty node either: its lease ends with this run
-            if self._leased is not None and reason is None:
+            if self._leased is not None:
                 self._leased.release(node.account)
 
     def put_aside(self, node: ClusterNode, reason: str) -> bool:
-        """Give a node back that a test has left dirty: it is not lent out again by this run, and its lease is kept.
+        """Quarantine a node that a test has left dirty: this run does not lend it out again, and keeps its lease.
 
         Args:
             node: one that is in use.
@@ -233,12 +228,16 @@ class JsonCluster(Cluster):
         Raises:
             NodeNotPresentError: it is not in use.
         """
-        self._dirty[id(node.account)] = reason
+        if node not in list(self._in_use_nodes):
+            raise NodeNotPresentError(f"{node} is not in use")
+        if self._leased is not None:
+            self._leased.keep(node.account)
         try:
-            # Subclasses learn from this that the node is not used any more, and do their own work upon it.
+            # Subclasses learn from this that the node is not used any more, and do their own work upon it
             self.free(node)
         finally:
-            self._dirty.pop(id(node.account), None)
+            self._available_accounts.remove_node(node.account)
+            self._quarantine.add(node.account, reason, for_good=True)
         return True
 
     def available(self) -> ClusterSpec:
@@ -251,11 +250,11 @@ class JsonCluster(Cluster):
 
     @property
     def unhealthy_nodes(self) -> list[UnhealthyNode]:
-        """All nodes that were ever put aside, with the reason."""
+        """All nodes that were ever in quarantine, with the reason."""
         return self._quarantine.stories
 
     def retry_unhealthy(self) -> bool:
-        """Try nodes again that were put aside, if it is time; never waits for a login.
+        """Try nodes in quarantine again, if it is time; never waits for a login.
 
         Returns:
             Whether one of them is free again now.

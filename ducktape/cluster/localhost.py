@@ -17,7 +17,7 @@ from ducktape.cluster.local.transport import LocalTransport
 from ducktape.cluster.node_container import NodeContainer, NodeNotPresentError
 from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig
 
-_TO_KEEP_ONE = 10  # so many nodes are needed before one of them may be put aside
+_NODES_PER_QUARANTINED = 10
 
 
 class LocalhostNode(ClusterNode):
@@ -95,7 +95,7 @@ class LocalhostCluster(Cluster):
             everything else is ignored.
 
     Attributes:
-        unhealthy_nodes: all nodes that were put aside, with the reason.
+        unhealthy_nodes: all nodes that were quarantined, with the reason.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -105,8 +105,7 @@ class LocalhostCluster(Cluster):
         # Suites change these two. The nodes are light: each makes its account when that is asked for.
         self._available_nodes = NodeContainer(LocalhostNode(index, self._make_account) for index in range(num_nodes))
         self._in_use_nodes = NodeContainer()
-        self._most_put_aside = num_nodes // _TO_KEEP_ONE
-        self._dirty: dict[int, str] = {}  # identity of a node that is just being given back: what is on it
+        self._max_quarantined = num_nodes // _NODES_PER_QUARANTINED
         self.unhealthy_nodes: list[UnhealthyNode] = []
 
     def do_alloc(self, cluster_spec: ClusterSpec) -> list[ClusterNode]:
@@ -120,39 +119,38 @@ class LocalhostCluster(Cluster):
             self._in_use_nodes.remove_node(node)
         except (NodeNotPresentError, AttributeError):
             raise NodeNotPresentError(f"{node} is not in use") from None
-        reason = self._dirty.pop(id(node), None)
-        if reason is None:
-            self._available_nodes.add_node(node)
-        else:
-            self.unhealthy_nodes.append(UnhealthyNode(node.name, reason, time.time()))
+        self._available_nodes.add_node(node)
         if isinstance(node, LocalhostNode):
             node.close()
         else:
             node.account.close()
 
     def put_aside(self, node: ClusterNode, reason: str) -> bool:
-        """Give a node back that a test has left dirty, so that it is not lent out again.
+        """Quarantine a node that a test has left dirty, so that it is not lent out again.
 
-        Its name and position are what tells services on this machine apart, so whoever uses them next would meet what
-        is left. But all nodes are one machine: one in ten is put aside at most, and of fewer than ten none.
+        Services on this machine are told apart by the name and position of their node, so the next user of this one
+        would meet what is left. But all nodes are one machine: at most one in ten is quarantined.
 
         Args:
             node: one that is in use.
             reason: what is wrong with it, in one line.
 
         Returns:
-            Whether it was put aside; if not, it is still in use.
+            Whether it is in quarantine; if not, it is still in use.
 
         Raises:
             NodeNotPresentError: it is not in use.
         """
-        if len(self.unhealthy_nodes) >= self._most_put_aside:
+        if len(self.unhealthy_nodes) >= self._max_quarantined:
             return False
-        self._dirty[id(node)] = reason
+        if node not in list(self._in_use_nodes):
+            raise NodeNotPresentError(f"{node} is not in use")
         try:
+            # Subclasses learn from this that the node is not used any more, and do their own work upon it
             self.free(node)
         finally:
-            self._dirty.pop(id(node), None)
+            self._available_nodes.remove_node(node)
+            self.unhealthy_nodes.append(UnhealthyNode(node.name, reason, time.time()))
         return True
 
     def available(self) -> ClusterSpec:

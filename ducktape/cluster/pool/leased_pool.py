@@ -34,6 +34,7 @@ class LeasedPool:
         self._quarantine = quarantine
         self._accounts = accounts
         self._names = _named(accounts)
+        self._kept: list[Any] = []
 
     def take(self, cluster_spec: Demand | None) -> list[Any]:
         """Take accounts for a spec, as :meth:`NodeContainer.remove_spec` does, unhealthy ones aside.
@@ -69,8 +70,13 @@ class LeasedPool:
             unhealthy.extend(bad)
 
     def release(self, account: Any) -> None:
-        """Give back the lease of an account."""
-        self.leases.release(self._name(account))
+        """Give back the lease of an account, unless it is kept."""
+        if not _contains(self._kept, account):
+            self.leases.release(self._name(account))
+
+    def keep(self, account: Any) -> None:
+        """Keep the lease of an account until this run ends, so that no other run gets a dirty node."""
+        self._kept.append(account)
 
     def _lease(self, cluster_spec: Demand | None) -> list[Any]:
         """Take accounts with their leases out of the pool, their health aside."""

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ducktape import __version__
+from ducktape.cluster.cluster import Cluster
 from ducktape.command_line.options.errors import CommandError
 from ducktape.command_line.options.options import Options
 from ducktape.command_line.session.common import make_cluster
@@ -74,11 +75,10 @@ def cluster_for(
         session_context.max_parallel = slots(cluster, tests)
         logger.info("Up to %d tests at the same time", session_context.max_parallel)
     # Other runs that wait for nodes of this one show the name of its session
-    name_session = getattr(cluster, "name_session", None)
-    has_leases = name_session is not None and name_session(session_context.session_id)
+    has_leases = isinstance(cluster, Cluster) and cluster.name_session(session_context.session_id)
     if options.lease and not has_leases:
         logger.warning("--lease has no effect on a %s: other runs may use the same nodes", type(cluster).__name__)
-    if options.check_nodes and not hasattr(cluster, "retry_unhealthy"):
+    if options.check_nodes and not (isinstance(cluster, Cluster) and cluster.retries_unhealthy):
         logger.warning("--check-nodes has no effect on a %s", type(cluster).__name__)
     return cluster
 

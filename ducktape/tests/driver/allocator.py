@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
+from ducktape.cluster.cluster import Cluster
 from ducktape.cluster.node_container import InsufficientResourcesError
 from ducktape.cluster.pool.lease import Holder, NodesLeasedElsewhereError
 from ducktape.cluster.pool.quarantine import quarantine, unhealthy_nodes
@@ -122,7 +123,7 @@ class NodeSupply:
 
         An outage of minutes must not fail all tests of a night. A node that never answered is not waited for.
         """
-        if getattr(self._cluster, "retry_unhealthy", None) is None:
+        if not (isinstance(self._cluster, Cluster) and self._cluster.retries_unhealthy):
             return False
         return any(
             node.back_at is None
@@ -133,8 +134,7 @@ class NodeSupply:
 
     def has_recovered(self) -> bool:
         """Look after nodes that were put aside, and return whether some can be used again."""
-        retry = getattr(self._cluster, "retry_unhealthy", None)
-        if retry is None or not retry():
+        if not (isinstance(self._cluster, Cluster) and self._cluster.retry_unhealthy()):
             return False
         self._log(logging.INFO, "Nodes that were put aside are healthy again")
         return True

@@ -327,7 +327,7 @@ def test_a_cluster_of_a_user_learns_that_a_dirty_node_is_not_used_any_more() -> 
 
 def test_a_cluster_without_quarantine_is_left_alone() -> None:
     class Strange(FiniteSubcluster):
-        put_aside = "no"
+        put_aside = "no"  # type: ignore[assignment]
 
     for kind in (FiniteSubcluster, Strange):
         cluster = kind(LocalhostCluster(num_nodes=1)._available_nodes)
