@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Services whose work on each node is done by a thread of the test."""
+"""Services that work on each node in a thread of the test."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ducktape.utils.support.hooks import called
 class BackgroundThreadService(Service):
     """A service that runs ``_worker(idx, node)``, which the subclass defines, in one daemon thread per node.
 
-    What a worker raises shows when the service is waited for or stopped; ``stop_node`` has to make workers end.
+    Errors of workers are raised when the service is waited for or stopped; ``stop_node`` has to make workers end.
 
     Attributes:
-        worker_threads: position of the node, from 1, to its latest thread.
-        worker_errors: name of a thread to the traceback that ended it.
-        lock: guards the two; re-entrant.
+        worker_threads: the latest thread by position of the node, from 1.
+        worker_errors: tracebacks by name of the thread.
+        lock: re-entrant lock for both.
 
     Args:
         context: as for :class:`Service`.
@@ -44,7 +44,7 @@ class BackgroundThreadService(Service):
 
     @property
     def errors(self) -> Any:
-        """All failures of workers as one text, empty if there are none; or what a subclass has assigned."""
+        """All failures of workers as one text, empty without failures; or the value that a subclass has assigned."""
         return self.__dict__["errors"] if "errors" in self.__dict__ else _failures_of(self)
 
     @errors.setter
@@ -53,7 +53,7 @@ class BackgroundThreadService(Service):
 
     @property
     def error(self) -> Any:
-        """All failures of workers as one text, under the name that the summary of a test looks for."""
+        """The same under the name that the summary of a test uses."""
         return self.__dict__["error"] if "error" in self.__dict__ else _failures_of(self)
 
     @error.setter
@@ -61,7 +61,7 @@ class BackgroundThreadService(Service):
         self.__dict__["error"] = value
 
     def _protected_worker(self, idx: int, node: Any) -> None:
-        """Run the worker of one node and remember what it raises; the body of its thread."""
+        """Run the worker of one node in its thread and record its failure."""
         try:
             called(self._worker, idx, node)
         except BaseException:
@@ -72,13 +72,13 @@ class BackgroundThreadService(Service):
             raise
 
     def _worker(self, idx: int, node: Any) -> None:
-        """Do the work of one node; has to be defined by the subclass.
+        """Do the work of one node; defined by the subclass.
 
         Args:
             idx: position of the node, from 1.
             node: one of ``nodes``.
         """
-        # A mix-in may bring it from behind this class
+        # A mix-in may define it after this class in the MRO
         worker = getattr(super(), "_worker", None)
         if worker is None:
             raise NotImplementedError(
@@ -87,11 +87,11 @@ class BackgroundThreadService(Service):
         called(worker, idx, node)
 
     def start_node(self, node: Any, **kwargs: Any) -> None:
-        """Start the thread of one node and return at once; an earlier failure of this node is forgotten.
+        """Start the thread of one node; clears an earlier failure of the node.
 
         Args:
             node: one of ``nodes``.
-            **kwargs: those of :meth:`start`; of no meaning here.
+            **kwargs: those of :meth:`start`; ignored.
 
         Raises:
             RuntimeError: the node's previous thread is still running.
@@ -115,7 +115,7 @@ class BackgroundThreadService(Service):
 
         Args:
             node: one of ``nodes``.
-            timeout_sec: seconds; ``None`` waits for ever.
+            timeout_sec: seconds; ``None`` waits forever.
 
         Returns:
             Whether it has finished; a node that was never started has.
@@ -136,7 +136,7 @@ class BackgroundThreadService(Service):
             timeout_sec: seconds for all workers together.
 
         Raises:
-            TimeoutError: some worker goes on; the text also shows those that have failed.
+            TimeoutError: some worker still runs; the text also shows failures of others.
             Exception: a worker has failed.
         """
         try:
@@ -152,7 +152,7 @@ class BackgroundThreadService(Service):
         """Stop every node; threads are neither waited for nor killed.
 
         Args:
-            **kwargs: given to ``stop_node``.
+            **kwargs: passed to ``stop_node``.
 
         Raises:
             Exception: a worker has failed.
@@ -165,21 +165,17 @@ class BackgroundThreadService(Service):
         self._propagate_exceptions()
 
     def _propagate_exceptions(self) -> None:
-        """Raise if any worker has failed.
-
-        Raises:
-            Exception: with ``errors`` as its text.
-        """
+        """Raise an exception with the text of ``errors`` if any worker has failed."""
         failures = _failures_of(self)
         if failures:
             raise Exception(self.errors or failures)
 
 
-# Functions rather than methods: the names of the methods belong to the subclasses, of which there are many already.
+# Functions rather than methods, so that their names do not clash with those of subclasses
 
 
 def _failures_of(service: BackgroundThreadService) -> str:
-    # Nobody takes the lock while holding it: a subclass may have put a lock that is not re-entrant in its place
+    # The lock is never taken twice, since a subclass may have replaced it by one that is not re-entrant
     with service.lock:
         failures = dict(service.worker_errors)
     return "\n".join(f"{name}: {text}" for name, text in failures.items())

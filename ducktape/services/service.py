@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The class that every service derives from: software under test, or a tool, on a group of nodes."""
+"""The base class of services: software under test, or a tool, on a group of nodes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.errors import DucktapeError, TimeoutError
-from ducktape.services.support.allocation import request_nodes, session_says, take_over_accounts
+from ducktape.services.support.allocation import request_nodes, session_option, take_over_accounts
 from ducktape.template import TemplateRenderer
 from ducktape.utils.support.hooks import HookError, answer_of, called
 from ducktape.utils.support.parallel import run_each
@@ -19,37 +19,25 @@ from ducktape.utils.support.stopwatch import Stopwatch
 
 
 class MissingHookError(DucktapeError, NotImplementedError):
-    """A service was asked for something that its class has not defined."""
+    """A service's class does not define a method that is needed."""
 
 
 class ServiceIdFactory:
     """Names services by class, position and identity."""
 
     def generate_service_id(self, service: Any) -> str:
-        """Return ``<class>-<order>-<identity>``.
-
-        Args:
-            service: the service to name.
-        """
+        """Return ``<class>-<order>-<identity>``."""
         return f"{type(service).__name__}-{service._order}-{id(service)}"
 
 
 class MultiRunServiceIdFactory(ServiceIdFactory):
-    """Names services of one of several runs of the same test.
-
-    Args:
-        run_number: comes first in every id.
-    """
+    """Names services of one of several runs of the same test; ids begin with the run number."""
 
     def __init__(self, run_number: int = 1) -> None:
         self.run_number = run_number
 
     def generate_service_id(self, service: Any) -> str:
-        """Return ``<run>-<class>-<order>-<identity>``.
-
-        Args:
-            service: the service to name.
-        """
+        """Return ``<run>-<class>-<order>-<identity>``."""
         return f"{self.run_number}-{super().generate_service_id(service)}"
 
 
@@ -57,26 +45,25 @@ service_id_factory = ServiceIdFactory()
 
 
 class Service(TemplateRenderer):
-    """Base of every service; gets its nodes when it is constructed and is known to its test from then on.
+    """Base class of services; its constructor allocates the nodes and registers the service with the test.
 
     Subclasses define :meth:`start_node`, :meth:`stop_node`, :meth:`clean_node` and, if something ends by itself,
-    :meth:`wait_node`. ``stop_node`` and ``clean_node`` are also called before the first start and have to bear a node
-    on which nothing ever ran.
+    :meth:`wait_node`. ``stop_node`` and ``clean_node`` are also called before the first start, so they must work on a
+    node on which nothing ever ran.
 
     Attributes:
-        logs: what to collect after a test, as ``{name: {"path": <on the node>, "collect_default": <bool>}}``.
-        parallel_nodes: whether start, stop and clean work on all nodes of this service side by side, each node in a
-            thread of its own, rather than node by node.
+        logs: the logs to collect after a test, as ``{name: {"path": <on the node>, "collect_default": <bool>}}``.
+        parallel_nodes: whether start, stop and clean run on all nodes in parallel, each node in its own thread.
 
     Args:
         context: has ``cluster``, ``logger`` and ``services``; in a test it is the ``TestContext``.
-        num_nodes: how many Linux nodes of any type; or else
-        cluster_spec: which nodes.
-        skip_nodes_allocation: keyword; leave it to the subclass to call :meth:`allocate_nodes` or to set ``nodes``.
-            Without it the session's option of that name decides.
+        num_nodes: number of Linux nodes of any type; or else
+        cluster_spec: the nodes to allocate.
+        skip_nodes_allocation: keyword; the subclass calls :meth:`allocate_nodes` or sets ``nodes`` itself. By default
+            the session's option of that name decides.
 
     Raises:
-        RuntimeError: neither or both of the sizes are given, or the cluster cannot serve.
+        RuntimeError: neither or both of the sizes are given, or the allocation fails.
         InsufficientResourcesError: the cluster has too few nodes.
     """
 
@@ -95,16 +82,16 @@ class Service(TemplateRenderer):
     ) -> None:
         skip = kwargs.pop("skip_nodes_allocation", None)
         super().__init__(*args, **kwargs)
-        begin_life(self)
+        initialize(self)
         self.cluster_spec = self.setup_cluster_spec(num_nodes=num_nodes, cluster_spec=cluster_spec)
         self.context = context
         self.nodes: list[Any] = []
-        self.skip_nodes_allocation = session_says(context, "skip_nodes_allocation") if skip is None else skip
+        self.skip_nodes_allocation = session_option(context, "skip_nodes_allocation") if skip is None else skip
         if not self.skip_nodes_allocation:
             called(self.allocate_nodes)
-        # Reports name the nodes long after they have been given back
+        # For reports, which are written after the nodes were freed
         self._nodes_formerly_allocated = [str(node.account) for node in self.nodes]
-        # The registry forgets its services at the end of a test, and the id must still be that of the log directory
+        # The registry is emptied at the end of a test, but the id must not change
         self._registered_order = self._order
         self.context.services.append(self)
         self._initialized = True
@@ -141,11 +128,7 @@ class Service(TemplateRenderer):
         return self.service_id_factory.generate_service_id(self)
 
     def who_am_i(self, node: Any = None) -> str:
-        """Return the service's id, or a text that names one of its nodes.
-
-        Args:
-            node: a node of this service, or ``None``.
-        """
+        """Return the service's id, or a text that names one of its nodes."""
         if node is None:
             return self.service_id
         return f"{self.service_id} node {self.idx(node)} on {node.account.hostname}"
@@ -157,7 +140,7 @@ class Service(TemplateRenderer):
 
     @property
     def cluster(self) -> Any:
-        """Where the nodes come from."""
+        """The cluster that the nodes come from."""
         return self.context.cluster
 
     @property
@@ -168,13 +151,13 @@ class Service(TemplateRenderer):
         return self._local_scratch_dir
 
     def close(self) -> None:
-        """Remove the scratch directory; twice is fine."""
+        """Remove the scratch directory; may be called twice."""
         directory, self._local_scratch_dir = self._local_scratch_dir, None
         if directory is not None:
             shutil.rmtree(directory, ignore_errors=True)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what reports say of a service; times are Unix seconds, -1 for what did not happen."""
+        """Return the record for reports; times are Unix seconds, -1 if something did not happen."""
         return {
             "cls_name": type(self).__name__,
             "module_name": type(self).__module__,
@@ -194,11 +177,11 @@ class Service(TemplateRenderer):
 
     @staticmethod
     def setup_cluster_spec(num_nodes: int | None = None, cluster_spec: ClusterSpec | None = None) -> ClusterSpec:
-        """Return the nodes that a service asks for.
+        """Return the nodes that a service requests.
 
         Args:
-            num_nodes: how many Linux nodes of any type; or else
-            cluster_spec: which nodes.
+            num_nodes: number of Linux nodes of any type; or else
+            cluster_spec: the nodes.
 
         Raises:
             RuntimeError: neither or both are given.
@@ -214,7 +197,7 @@ class Service(TemplateRenderer):
 
     @property
     def num_nodes(self) -> int:
-        """How many nodes the service has now."""
+        """Number of nodes that the service has now."""
         return len(self.nodes)
 
     @property
@@ -234,47 +217,43 @@ class Service(TemplateRenderer):
         return self.nodes[idx - 1]
 
     def idx(self, node: Any) -> int:
-        """Return the position of a node, counted from 1, or -1 if it is not one of this service.
-
-        Args:
-            node: any node.
-        """
+        """Return the position of a node, counted from 1, or -1 if it does not belong to this service."""
         return next((position for position, member in enumerate(self.nodes, 1) if member == node), -1)
 
     def allocate_nodes(self) -> None:
-        """Take the nodes of ``cluster_spec`` from the cluster and let their accounts write to this service's log.
+        """Allocate the nodes of ``cluster_spec``; their accounts write to this service's log.
 
         Raises:
-            RuntimeError: the service has nodes already, the cluster cannot serve, or an account is still in use.
+            RuntimeError: the service already has nodes, the allocation fails, or an account is still in use.
             InsufficientResourcesError: the cluster has too few nodes.
         """
         if self.allocated:
-            raise Exception("Requesting nodes for a service that has already been allocated nodes.")
+            raise DucktapeError("Requesting nodes for a service that has already been allocated nodes.")
         self.logger.debug("Requesting nodes from the cluster: %s", self.cluster_spec)
         nodes = request_nodes(self)
         take_over_accounts(self, nodes)
         self.nodes = nodes
         self.logger.debug("Successfully allocated %d nodes to %s", len(self.nodes), self.who_am_i())
-        _tell_registry(self, "note_service")
+        _notify_registry(self, "note_service")
 
     def free(self) -> None:
-        """Give all nodes back, the last one first; :meth:`allocate_nodes` may be called again afterwards."""
+        """Free all nodes, the last one first; :meth:`allocate_nodes` may be called again."""
         while self.nodes:
             self.logger.info("%s: freeing node", self.who_am_i(self.nodes[-1]))
             node = self.nodes.pop()
             node.account.logger = node.account.fault_log = None
             self.cluster.free(node)
-        _tell_registry(self, "note_freed")
+        _notify_registry(self, "note_freed")
 
     def for_nodes(self, fn: Callable[[Any], Any], *, try_all: bool = False) -> list[Any]:
-        """Call ``fn(node)`` for each node: node by node, or side by side with ``parallel_nodes``.
+        """Call ``fn(node)`` for each node: one after another, or in parallel with ``parallel_nodes``.
 
         Args:
-            fn: what to do on one node.
-            try_all: a failure on one node does not keep the others from their turn, as in stop and clean.
+            fn: the function.
+            try_all: continue with the other nodes after a failure, as stop and clean do.
 
         Returns:
-            What ``fn`` returned, in the order of the nodes.
+            The results in the order of the nodes.
 
         Raises:
             BaseException: the first failure in the order of the nodes; further ones are logged.
@@ -284,10 +263,10 @@ class Service(TemplateRenderer):
     # ---- life
 
     def start(self, **kwargs: Any) -> None:
-        """Stop and clean every node, whatever comes of it, and then start every node; blocks until all are started.
+        """Try to stop and clean every node, then start every node; blocks until all are started.
 
         Args:
-            **kwargs: given to :meth:`start_node` as they are; ``clean=False`` leaves out the cleaning.
+            **kwargs: passed to :meth:`start_node`; ``clean=False`` skips the cleaning.
         """
         self.logger.info("%s: starting service", self.service_id)
         clock = Stopwatch()
@@ -295,13 +274,13 @@ class Service(TemplateRenderer):
             self._start_time = clock.start_time
         self.logger.debug("%s: killing processes and attempting to clean up before starting", self.service_id)
         clean = bool(kwargs.get("clean", True))
-        _tell_registry(self, "note_service")
+        _notify_registry(self, "note_service")
         try:
             _on_each_node(self, lambda node: _prepare(self, node, clean=clean), try_all=False)
             _on_each_node(self, lambda node: _start(self, node, kwargs), try_all=False)
         finally:
-            # Only now it is known what runs, and where; also of what failed half-way
-            _tell_registry(self, "note_service")
+            # Only now it is known what runs where, also after a failure
+            _notify_registry(self, "note_service")
         if self._start_duration_seconds < 0:
             self._start_duration_seconds = clock.elapsed
 
@@ -321,7 +300,7 @@ class Service(TemplateRenderer):
 
         Raises:
             TimeoutError: some node has not finished in time.
-            MissingHookError: the service has nodes, but its class does not say how to wait for one.
+            MissingHookError: the service has nodes, but its class does not define :meth:`wait_node`.
         """
         deadline = time.monotonic() + timeout_sec
         unfinished = []
@@ -339,14 +318,14 @@ class Service(TemplateRenderer):
             )
 
     def wait_node(self, node: Any, timeout_sec: float | None = None) -> Any:
-        """Wait until one node has finished by itself; has to be defined by the subclass.
+        """Wait until one node has finished by itself; defined by the subclass.
 
         Args:
             node: one of ``nodes``.
             timeout_sec: seconds.
 
         Returns:
-            Something true if it has finished.
+            A true value if it has finished.
 
         Raises:
             MissingHookError: unless overridden.
@@ -357,10 +336,10 @@ class Service(TemplateRenderer):
         )
 
     def stop(self, **kwargs: Any) -> None:
-        """Stop every node; a node that fails does not keep the others from being stopped.
+        """Stop every node, even if others fail.
 
         Args:
-            **kwargs: given to :meth:`stop_node`.
+            **kwargs: passed to :meth:`stop_node`.
 
         Raises:
             BaseException: the first failure; further ones are logged.
@@ -380,10 +359,10 @@ class Service(TemplateRenderer):
         """
 
     def clean(self, **kwargs: Any) -> None:
-        """Remove what the service left on its nodes; a node that fails does not keep the others from being cleaned.
+        """Clean every node, even if others fail.
 
         Args:
-            **kwargs: given to :meth:`clean_node`.
+            **kwargs: passed to :meth:`clean_node`.
 
         Raises:
             BaseException: the first failure; further ones are logged.
@@ -393,7 +372,7 @@ class Service(TemplateRenderer):
         _on_each_node(self, lambda node: _clean(self, node, kwargs), try_all=True)
 
     def clean_node(self, node: Any, **kwargs: Any) -> None:
-        """Remove what the service left on one node; only says so unless overridden.
+        """Remove everything the service left on one node; only logs a warning unless overridden.
 
         Args:
             node: one of ``nodes``.
@@ -412,11 +391,7 @@ class Service(TemplateRenderer):
 
     @staticmethod
     def run_parallel(*services: Service) -> None:
-        """Start all services, then wait for all, then stop all.
-
-        Args:
-            *services: in the order in which they are started, waited for and stopped.
-        """
+        """Start all services, then wait for all, then stop all, in this order."""
         for service in services:
             called(service.start)
         for service in services:
@@ -425,11 +400,11 @@ class Service(TemplateRenderer):
             called(service.stop)
 
 
-# Functions rather than methods: the names of the methods belong to the subclasses, of which there are many already.
+# Functions rather than methods, so that their names do not clash with those of subclasses
 
 
-def begin_life(service: Service) -> None:
-    """Give a service that is being made what every service has before anything happens to it."""
+def initialize(service: Service) -> None:
+    """Set the initial attributes of a new service."""
     service._init_time = time.time()
     service._start_time = -1
     service._start_duration_seconds = -1
@@ -441,11 +416,11 @@ def begin_life(service: Service) -> None:
     service.service_id_factory = service_id_factory
 
 
-def _tell_registry(service: Service, what: str) -> None:
-    # Suites of users bring registries of their own, which know nothing of this
-    tell = getattr(getattr(service.context, "services", None), what, None)
-    if callable(tell):
-        tell(service)
+def _notify_registry(service: Service, what: str) -> None:
+    # Suites may have registries of their own without these methods
+    notify = getattr(getattr(service.context, "services", None), what, None)
+    if callable(notify):
+        notify(service)
 
 
 def _on_each_node(service: Service, work: Callable[[Any], Any], *, try_all: bool) -> list[Any]:
@@ -454,14 +429,13 @@ def _on_each_node(service: Service, work: Callable[[Any], Any], *, try_all: bool
 
     parallel = service.parallel_nodes is True
     if parallel and service._revived:
-        # What is done for a dead test has a time limit, and an interrupt means that the time is over. Side by side
-        # every node has its turn anyway.
+        # The clean-up of a dead test is interrupted at its time limit, and must not wait for threads then
         try_all = False
     return run_each(list(service.nodes), work, note, parallel=parallel, try_all=try_all)
 
 
 def _prepare(service: Service, node: Any, *, clean: bool) -> None:
-    """Remove what earlier tests may have left; errors of a node on which nothing ran mean nothing."""
+    """Stop and clean a node before the start; errors only mean that nothing ran there."""
     try:
         called(service.stop_node, node)
     except HookError:

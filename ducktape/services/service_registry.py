@@ -17,21 +17,21 @@ Listener = Callable[[dict[str, Any] | str], object]
 
 
 class ServiceRegistry:
-    """Remembers services in the order of their registration, to end them together.
+    """The services of a test in the order of their registration.
 
     Args:
-        enable_jvm_logs: let the Java processes of every service write garbage collection and other logs.
+        enable_jvm_logs: whether the Java processes of every service write garbage collection and other logs.
 
     Attributes:
-        listener: is told what would be needed to end the services without this process: the record of a service when
-            it is registered, about to start, and started; and its id when its nodes are free again. May be called by
-            several threads. ``None``: nobody is told.
-        problems: what went wrong when services were stopped, cleaned or freed, one line each.
+        listener: called with the record of a service when it is registered, about to start, and started; and with its
+            id when its nodes are free again. Another process can stop the service from this record. May be called by
+            several threads; ``None`` for no listener.
+        problems: errors of stopping, cleaning and freeing services, one line each.
         hook_never_ran: whether one of these methods is async or contains ``yield``, so that its body never ran.
     """
 
     def __init__(self, enable_jvm_logs: bool = False) -> None:
-        # By identity: services may define equality, and may be unhashable for it
+        # By identity, since services may define equality and be unhashable
         self._services: dict[int, Any] = {}
         self._nodes: dict[int, list[str]] = {}
         self._ever_registered: list[Any] = []
@@ -52,11 +52,7 @@ class ServiceRegistry:
         return str(list(self._services.values()))
 
     def append(self, service: Any) -> None:
-        """Remember a service; services do this themselves when they are constructed.
-
-        Args:
-            service: has nodes already, unless it allocates them later.
-        """
+        """Register a service; its constructor does so."""
         if self.jvm_logger is not None:
             self.jvm_logger.enable_for_service(service)
         self._services[id(service)] = service
@@ -66,15 +62,11 @@ class ServiceRegistry:
 
     @property
     def ever_registered(self) -> list[Any]:
-        """All services in the order of registration, those that were freed and forgotten included."""
+        """All services in the order of registration, including those that were freed."""
         return list(self._ever_registered)
 
     def note_service(self, service: Any) -> None:
-        """Tell the listener, if there is one, what is to be known of a service now; never disturbs the test.
-
-        Args:
-            service: one that is not registered is passed over.
-        """
+        """Send the current record of a registered service to the listener; never raises."""
         if self.listener is None or service not in self or not service.nodes:
             return
         with _undisturbed(service):
@@ -86,17 +78,13 @@ class ServiceRegistry:
             self.listener(record)
 
     def note_all(self) -> None:
-        """Do this for all services: constructors and users change them between one step of a test and the next."""
+        """Do this for all services, which may have changed since the last step of the test."""
         if self.listener is not None:
             for service in self:
                 self.note_service(service)
 
     def note_freed(self, service: Any) -> None:
-        """Tell the listener that a service needs no more attention, unless its ending was interrupted.
-
-        Args:
-            service: any; nothing is said of one that was never noted.
-        """
+        """Tell the listener that a service is freed, unless its ending was interrupted."""
         if self.listener is None or id(service) in self._cut_short:
             return
         service_id = self._noted.pop(id(service), None)
@@ -105,18 +93,18 @@ class ServiceRegistry:
                 self.listener(service_id)
 
     def to_json(self) -> list[Any]:
-        """Return what reports say of the services that are registered now."""
+        """Return the records of the registered services for reports."""
         return [service.to_json() for service in self]
 
     def min_cluster_spec(self) -> ClusterSpec:
-        """Return the sum of what the registered services ask for."""
+        """Return the nodes that the registered services request in total."""
         total = ClusterSpec.empty()
         for service in self:
             total.add(service.cluster_spec)
         return total
 
     def stop_all(self) -> None:
-        """Stop all services, the youngest first; errors are logged.
+        """Stop all services, the newest first; errors are logged.
 
         Raises:
             KeyboardInterrupt: after all services were tried.
@@ -132,7 +120,7 @@ class ServiceRegistry:
         self._try_each(self, "cleaning", lambda service: called(service.clean))
 
     def free_all(self) -> None:
-        """Free the nodes of all services in the order of registration, and forget the services; errors are logged.
+        """Free and unregister all services in the order of registration; errors are logged.
 
         Raises:
             KeyboardInterrupt: after all services were tried; they stay registered then.
@@ -144,12 +132,12 @@ class ServiceRegistry:
         self._nodes.clear()
 
     def errors(self) -> str:
-        """Return the texts of all services that have something in their attribute ``error``, or an empty text."""
+        """Return the attributes ``error`` of all services as one text."""
         failed = [service for service in self if getattr(service, "error", None)]
         return "\n\n".join(f"{service.who_am_i()}: {service.error}" for service in failed)
 
     def _try_each(self, services: Iterable[Any], activity: str, action: Callable[[Any], object]) -> None:
-        """Do something with every service, whatever it raises: what one leaves behind must not keep the others."""
+        """Apply an action to every service, even if others fail."""
         interrupt: KeyboardInterrupt | None = None
         for service in services:
             nodes = list(service.nodes)
@@ -164,7 +152,7 @@ class ServiceRegistry:
             raise interrupt
 
     def _note_problem(self, service: Any, activity: str, nodes: list[Any], error: BaseException) -> None:
-        # A handler of user code that raises must not keep the other services from their turn.
+        # Log handlers and properties of users may raise, too
         with contextlib.suppress(Exception):
             service.logger.warning("Error %s service %s: %s", activity, service, class_and_text(error))
         self.hook_never_ran |= isinstance(error, HookError)
@@ -174,7 +162,7 @@ class ServiceRegistry:
 
 @contextlib.contextmanager
 def _undisturbed(service: Any) -> Iterator[None]:
-    """Keep errors of taking notes from the test that they are about."""
+    """Log errors instead of raising them in the test."""
     try:
         yield
     except Exception as error:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parts that services are made of."""
+"""Internals of services: allocation, logs, records and diagnostics."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a service gets its nodes, and how they go back when it cannot use them."""
+"""Allocates the nodes of a service, and frees them if it cannot use them."""
 
 from __future__ import annotations
 
@@ -10,25 +10,20 @@ from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.utils.support.text import class_and_text
 
 
-def session_says(context: Any, option: str) -> bool:
-    """Return whether an option of the session is on.
-
-    Args:
-        context: what a service was given; in users' own tests it may know no session, or a mock of one.
-        option: name of an attribute of the session context.
-    """
+def session_option(context: Any, option: str) -> bool:
+    """Return whether an option of the session is on; in users' own tests there may be no session, or a mock."""
     return getattr(getattr(context, "session_context", None), option, False) is True
 
 
 def request_nodes(service: Any) -> Any:
-    """Ask the cluster of a service for the nodes of its specification.
+    """Request the nodes of a service from its cluster.
 
     Raises:
-        RuntimeError: the cluster cannot serve; the text names the registered services.
+        RuntimeError: the allocation fails; the text names the registered services.
         InsufficientResourcesError: the cluster has too few nodes; likewise.
     """
     spec = service.cluster_spec
-    if session_says(service.context, "ignore_node_type"):
+    if session_option(service.context, "ignore_node_type"):
         spec = spec.without_node_types()
     try:
         return service.cluster.alloc(spec)
@@ -48,18 +43,17 @@ def take_over_accounts(service: Any, nodes: list[Any]) -> None:
     """Let the accounts of new nodes write to the log of a service.
 
     Raises:
-        RuntimeError: an account still writes to another log. All nodes have been given back then.
+        RuntimeError: an account still writes to another log; all nodes were freed.
     """
     taken: list[Any] = []
     try:
         for node in nodes:
             _refuse_account_in_use(service, node.account)
             node.account.logger = service.logger
-            # What is done to the node is part of the record of the test that uses it
             node.account.fault_log = getattr(service.context, "fault_log", None)
             taken.append(node)
     except BaseException:
-        # A service that does not come into being is never registered, so nobody else would give its nodes back
+        # A service whose constructor fails is never registered, so nobody else would free its nodes
         for node in taken:
             node.account.logger = node.account.fault_log = None
         _give_back(service, nodes)
@@ -81,5 +75,5 @@ def _give_back(service: Any, nodes: list[Any]) -> None:
     for node in nodes:
         try:
             service.cluster.free(node)
-        except Exception as error:  # the reason why the nodes are given back matters more
+        except Exception as error:  # the error that made the service free them is more important
             service.logger.warning("Error giving back node %s: %s", node.account, class_and_text(error))

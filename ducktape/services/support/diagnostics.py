@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asking services what they are doing, when a test takes too long."""
+"""Dumps the state of services when a test takes too long."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _DUMPS_AT_ONCE = 16
 
 
 def dump_services(services: Iterable[Any], log: Callable[[int, str], None], *, seconds: float = DUMP_SEC) -> None:
-    """Call ``dump(node)`` of all services that define it, for all their nodes side by side; blocks until they are done.
+    """Call ``dump(node)`` of all services that define it, for all their nodes in parallel.
 
     Args:
-        services: those that may have something to tell.
-        log: takes a level and a line; is told of errors.
-        seconds: how long this may take; what is under way then is left to itself.
+        services: the services of a test.
+        log: called with a level and a line about errors.
+        seconds: time limit; unfinished calls are abandoned.
     """
     under_way: dict[int, str] = {}
 
@@ -51,7 +51,7 @@ def dump_services(services: Iterable[Any], log: Callable[[int, str], None], *, s
 
 
 def _takes_a_node(hook: Any, node: Any) -> bool:
-    """Say whether this is the hook, and not a method of a suite that happens to have its name."""
+    """Return whether this is the hook rather than an unrelated method with its name."""
     if not callable(hook):
         return False
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compressing logs on the node that holds them."""
+"""Compresses logs on their node."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ducktape.utils.support.text import class_and_text, reason_of
 
 @dataclass
 class _Notes:
-    """What passes between the collection and whoever compresses, who may be a test's own method.
+    """Shared between the collection and the compression, which may be a test's own method.
 
     Attributes:
-        found: paths that a node named, which the shell is to take as they are.
+        found: paths listed by a node, which the shell must not expand.
         failures: paths that could not be compressed, with the reasons.
     """
 
@@ -34,11 +34,7 @@ _notes: ContextVar[_Notes | None] = ContextVar("ducktape_logs_compressed", defau
 
 @contextlib.contextmanager
 def failures_noted(found: set[str]) -> Iterator[dict[str, str]]:
-    """Collect, for the length of a block, the paths that could not be compressed, with the reasons.
-
-    Args:
-        found: paths that are not to be expanded by the shell.
-    """
+    """Collect the paths that could not be compressed, with the reasons; ``found`` are paths not to be expanded."""
     notes = _Notes(found)
     token = _notes.set(notes)
     try:
@@ -48,10 +44,9 @@ def failures_noted(found: set[str]) -> Iterator[dict[str, str]]:
 
 
 def compress_command(path: str) -> str:
-    """Return the shell command that replaces a log by ``<log>.tgz``, and does nothing where there is no log.
+    """Return the shell command that replaces a log by ``<log>.tgz`` if it exists.
 
-    Args:
-        path: file or directory on a node; the shell expands it, as users rely on variables in it.
+    The shell expands the path, as users rely on variables in it.
     """
     return (
         f'cd "$(dirname {path})" && f="$(basename {path})" && '
@@ -60,21 +55,12 @@ def compress_command(path: str) -> str:
 
 
 def compressed_path(path: str) -> str:
-    """Where the compressed form of a log is."""
+    """Return the path of the compressed log."""
     return f"{path.rstrip('/')}.tgz"
 
 
 def compress_logs(node: Any, service: Any, paths: list[str]) -> list[str]:
-    """Compress logs where they are; blocks until all are done.
-
-    Args:
-        node: the node that holds them.
-        service: the service that wrote them; what fails is logged to its logger.
-        paths: files and directories on the node.
-
-    Returns:
-        The paths of the compressed files; what could not be compressed is left out.
-    """
+    """Compress files and directories on a node; returns the compressed files, without those that failed."""
     notes = _notes.get() or _Notes(set())
     compressed = []
     for path in _in_order(paths):
@@ -90,7 +76,7 @@ def compress_logs(node: Any, service: Any, paths: list[str]) -> list[str]:
 
 
 def _found_command(path: str) -> str:
-    """The same for a path that a node named, which neither the shell nor ``tar`` is to understand in its own way."""
+    """Return the command for a path listed by a node, which neither the shell nor ``tar`` may interpret."""
     directory, name = posixpath.split(named(path.rstrip("/")))
     if not name.startswith("-"):
         return compress_command(shlex.quote(f"{directory}/{name}"))
@@ -99,6 +85,6 @@ def _found_command(path: str) -> str:
 
 
 def _in_order(paths: list[str]) -> list[str]:
-    """The paths, those first that others would be written over: a log may be called like the archive of another."""
+    """Sort paths so that a log named like the archive of another one comes before that."""
     archives = {compressed_path(path) for path in paths}
     return sorted(paths, key=lambda path: -len(path) if path in archives else 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The paths of logs: which ones can be those of a log, and which files a pattern stands for."""
+"""Validates the paths of logs and expands their wildcards."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _MOST_MATCHES = 10_000
 
 
 def path_of_log(log: Any) -> str:
-    """Return the path that an entry of ``service.logs`` has.
+    """Return the path of an entry of ``service.logs``.
 
     Raises:
         KeyError: it has none.
-        ValueError: it cannot be that of a log.
+        ValueError: it is not the path of a log.
     """
     path = log["path"]
     path = os.fspath(path) if isinstance(path, os.PathLike) else path
@@ -45,7 +45,7 @@ def path_of_log(log: Any) -> str:
 
 
 def can_be_compressed(path: str) -> bool:
-    """Whether a log may be replaced by an archive: what the kernel shows as files neither can nor should."""
+    """Whether a log may be replaced by an archive, unlike files of the kernel."""
     return not any(_is_below(path, directory) for directory in ("/proc", "/sys"))
 
 
@@ -59,15 +59,7 @@ def has_wildcards(path: str) -> bool:
 
 
 def matches(node: Any, pattern: str) -> tuple[list[str], OSError | None]:
-    """Ask a node which files a pattern stands for.
-
-    Args:
-        node: that has them.
-        pattern: of the shell.
-
-    Returns:
-        The paths, and what is wrong with the rest of the answer.
-    """
+    """Expand a pattern of the shell on a node; returns the paths, and an error about rejected ones."""
     command = f'for f in {pattern}; do if [ -e "$f" ]; then printf "%s\\0" "$f"; fi; done'
     with framework_commands():
         output: bytes = node.account.ssh_output(command, combine_stderr=False)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the logs of services go on the driver: two logs never share a place, and no name leads elsewhere."""
+"""Local paths for the logs of services: unique, and always inside the directory of the test."""
 
 from __future__ import annotations
 
@@ -12,12 +12,7 @@ from ducktape.cluster.copy.walk import re_anchor_basename
 
 
 def service_directory(results_dir: str, service_id: str) -> str:
-    """Return where the logs of a service go, which is in the directory of its test whatever its id is.
-
-    Args:
-        results_dir: directory of the test.
-        service_id: which a subclass may make of anything; slashes that lead further down stay.
-    """
+    """Return the directory for the logs of a service, inside that of its test whatever the id is."""
     try:
         inside = path_inside(service_id, node="")
     except UnsafeNameError:
@@ -26,36 +21,23 @@ def service_directory(results_dir: str, service_id: str) -> str:
 
 
 class NodeDirectories:
-    """Gives each node a directory of its own in that of a service: its name, unless another node has that already."""
+    """Assigns each node a directory in that of a service, named like the node and numbered if that is taken."""
 
     def __init__(self) -> None:
         self._owners: dict[str, int] = {}
-        self._places: dict[str, Places] = {}
+        self._places: dict[str, LogPaths] = {}
 
-    def of(self, destination: str, hostname: str, owner: int) -> Places:
-        """Return the places in the directory of a node.
-
-        Args:
-            destination: directory of a service.
-            hostname: of the node; whoever wrote its cluster decides what it looks like.
-            owner: tells nodes of one name apart.
-        """
+    def of(self, destination: str, hostname: str, owner: int) -> LogPaths:
+        """Return the places in the directory of a node; ``owner`` distinguishes nodes with the same name."""
         for name in _numbered(as_file_name(hostname)):
             directory = os.path.join(destination, name)
             if self._owners.setdefault(directory, owner) == owner:
-                return self._places.setdefault(directory, Places(directory))
+                return self._places.setdefault(directory, LogPaths(directory))
         raise AssertionError("there is always another number")
 
 
-class Places:
-    """The places of the logs in the directory of one node, by what they come from.
-
-    Args:
-        directory: of the node.
-
-    Attributes:
-        directory: as given.
-    """
+class LogPaths:
+    """The local paths of logs in the directory of one node, by their source."""
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
@@ -63,23 +45,18 @@ class Places:
         self._failed: set[str] = set()
 
     def first(self, paths: Iterable[str]) -> list[str]:
-        """Return the paths whose copies go into the directory itself: the first ones of their names."""
+        """Return the paths that are copied into the directory itself: the first of each base name."""
         return [path for path in paths if self._take(self.directory, path)]
 
     def fail(self, directory: str, path: str) -> None:
-        """Note that a path could not be copied: its place stays its own, so that nobody takes another log for it."""
+        """Record that a path could not be copied, so that no other log takes its place."""
         self._failed.add(re_anchor_basename(path, directory))
 
     def further(self, path: str, name: str) -> str:
-        """Return the directory for one that is not the first of its name.
-
-        Args:
-            path: on the node.
-            name: of the log.
-        """
+        """Return the directory for a further path with the same base name, of the log ``name``."""
         usual = re_anchor_basename(path, self.directory)
         if usual not in self._failed and not os.path.lexists(usual):
-            # There was no such file where the first one was looked for.
+            # The first file did not exist
             self._sources[usual] = _normal(path)
             return self.directory
         for own in _numbered(as_file_name(name)):

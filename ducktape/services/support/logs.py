@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bringing the logs of a service from its nodes to the results directory."""
+"""Collects the logs of services from their nodes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ducktape.cluster.transport import framework_commands
 from ducktape.jvm_logging import logs_of
 from ducktape.services.support.log_compression import compress_command, compress_logs, compressed_path, failures_noted
 from ducktape.services.support.log_paths import can_be_compressed, has_wildcards, matches, path_of_log
-from ducktape.services.support.log_places import NodeDirectories, Places
+from ducktape.services.support.log_places import LogPaths, NodeDirectories
 from ducktape.utils.support.hooks import called
 from ducktape.utils.support.parallel import run_parallel
 from ducktape.utils.support.text import class_and_text, reason_of
@@ -35,14 +35,14 @@ _NODES_AT_ONCE = 8
 
 @dataclasses.dataclass(frozen=True)
 class MissingLog:
-    """A log that was to be collected and was not, or not completely.
+    """A log that was not collected, or not completely.
 
     Attributes:
-        hostname: of the node that holds it.
-        service: name of the service that wrote it.
-        name: its key in ``service.logs``; empty if it concerns all that the node was asked for.
-        path: on the node; empty if it is not known.
-        reason: why.
+        hostname: name of the node.
+        service: name of the service.
+        name: its key in ``service.logs``; empty if all logs of the node are missing.
+        path: path on the node; empty if unknown.
+        reason: why it is missing.
     """
 
     hostname: str
@@ -59,12 +59,12 @@ class MissingLog:
 
 @dataclasses.dataclass(frozen=True)
 class Order:
-    """Which logs of one service are wanted where.
+    """Which logs of one service to collect.
 
     Attributes:
-        service: has ``logs`` and ``nodes``; without either there is nothing to do.
-        destination: local directory of the service; each node gets a directory of its name in it.
-        wanted: says of the name of a log whether it is collected.
+        service: has ``logs`` and ``nodes``.
+        destination: local directory of the service, with a directory for each node.
+        wanted: returns whether to collect the log with a name.
     """
 
     service: Any
@@ -75,43 +75,35 @@ class Order:
 def collect_service_logs(
     service: Any, destination: str, *, wanted: Wanted, compress: Compress | None, logger: Any
 ) -> list[MissingLog]:
-    """Copy the logs of one service from all its nodes; see :func:`collect_logs`.
-
-    Args:
-        service: see :class:`Order`, like the next two.
-        destination: local directory.
-        wanted: says of the name of a log whether it is collected.
-        compress: see :func:`collect_logs`, like the logger.
-        logger: is told what happens.
-    """
+    """Copy the logs of one service from all its nodes; see :class:`Order` and :func:`collect_logs`."""
     return collect_logs([Order(service, destination, wanted)], compress=compress, logger=logger)
 
 
 def collect_logs(
     orders: Sequence[Order], *, compress: Compress | None, logger: Any, timeout: float | None = None
 ) -> list[MissingLog]:
-    """Copy the logs of services from all their nodes, side by side; what fails is logged and costs its own log alone.
+    """Copy the logs of services from all their nodes in parallel; errors are logged and affect only their own log.
 
     Args:
-        orders: what to collect.
+        orders: the logs to collect.
         compress: called as ``compress(node, service, paths)`` before copying, returns the paths to copy instead;
             ``None`` leaves the logs as they are. Calls for different nodes may overlap.
-        logger: is told what happens.
-        timeout: seconds that all of it may take; what is under way then is left to itself.
+        logger: for progress and errors.
+        timeout: seconds; unfinished copies are abandoned then.
 
     Returns:
-        What is missing, in the order of the services, their nodes and their logs.
+        The missing logs in the order of the services, their nodes and their logs.
     """
     directories = NodeDirectories()
     jobs = [job for order in orders for job in _jobs(order, compress, logger, directories)]
-    # One node is asked for one thing at a time, also when services share it.
+    # One job per node at a time, also if services share the node
     by_account: dict[int, list[_Job]] = {}
     for job in jobs:
         by_account.setdefault(id(job.node.account), []).append(job)
     attempts = run_parallel(list(by_account.values()), _do_all, at_once=_NODES_AT_ONCE, timeout=timeout)
     if not all(attempt.done for attempt in attempts):
         for job in jobs:
-            job.cut(f"not collected within {timeout:g} seconds")
+            job.abandon(f"not collected within {timeout:g} seconds")
     return [missing for job in jobs for missing in job.missing]
 
 
@@ -138,19 +130,14 @@ def _jobs(order: Order, compress: Compress | None, logger: Any, directories: Nod
 
 
 class _Job:
-    """What is collected from one node of one service.
-
-    Attributes:
-        node: the node.
-        missing: what could not be collected so far.
-    """
+    """The collection from one node of one service."""
 
     def __init__(
         self,
         order: Order,
         node: Any,
         logs: dict[str, Any],
-        places: Places,
+        places: LogPaths,
         compress: Compress | None,
         logger: Any,
     ) -> None:
@@ -161,21 +148,21 @@ class _Job:
         self._places = places
         self._compress = compress
         self._logger = logger
-        # What is still to come: paths on the node, with the names of their logs.
-        self._open: dict[str, str] = {}
-        self._found: set[str] = set()  # those that the node named
-        self._is_cut = False
+        # Paths on the node that are not yet collected, with the names of their logs
+        self._remaining: dict[str, str] = {}
+        self._found: set[str] = set()  # listed by the node
+        self._is_abandoned = False
 
     def select(self) -> None:
-        """Decide which logs are wanted; asks the test, but not the node."""
+        """Decide which logs to collect, without the node."""
         for name, log in self._logs.items():
             with self._preparing(name):
                 if self._is_wanted(name, log):
-                    self._open[path_of_log(log)] = name
+                    self._remaining[path_of_log(log)] = name
 
     def run(self) -> None:
-        """Do all there is to do for the node; blocks, raises nothing."""
-        if self._is_cut:
+        """Collect the logs; never raises."""
+        if self._is_abandoned:
             return
         try:
             self._collect()
@@ -185,29 +172,29 @@ class _Job:
             self._warn("Error collecting logs from %s: service %s: %s", host, service, class_and_text(error))
             self._give_up(error)
 
-    def cut(self, reason: str) -> None:
-        """Count what is still to come as missing; what happens from now on is not noted any more."""
-        left, self._open = self._open, {}
+    def abandon(self, reason: str) -> None:
+        """Record the remaining logs as missing, and ignore everything that happens from now on."""
+        left, self._remaining = self._remaining, {}
         for path, name in left.items():
-            self._miss(name, path, reason)
-        self._is_cut = True
+            self._add_missing(name, path, reason)
+        self._is_abandoned = True
         if left:
             host, service = self.node.account.hostname, self._order.service
             logs = ", ".join(f"{name} ({path})" for path, name in left.items())
             self._logger.warning("Logs from %s: service %s: %s: %s", host, service, reason, logs)
 
     def _give_up(self, reason: object) -> None:
-        for path in list(self._open):
+        for path in list(self._remaining):
             self._note(path, reason)
 
     def _note(self, path: str, reason: object) -> None:
-        name = self._open.pop(path, None)
-        if name is None or self._is_cut:
+        name = self._remaining.pop(path, None)
+        if name is None or self._is_abandoned:
             return
-        self._miss(name, path, reason)
+        self._add_missing(name, path, reason)
 
-    def _miss(self, name: str, path: str, reason: object) -> None:
-        if self._is_cut:
+    def _add_missing(self, name: str, path: str, reason: object) -> None:
+        if self._is_abandoned:
             return
         service = getattr(self._order.service, "service_id", str(self._order.service))
         said = reason_of(reason) if isinstance(reason, BaseException) else str(reason).strip()
@@ -215,17 +202,17 @@ class _Job:
         self.missing.append(MissingLog(self.node.account.hostname, service, name, path, text))
 
     def _warn(self, message: str, *arguments: Any) -> None:
-        if not self._is_cut:
+        if not self._is_abandoned:
             self._logger.warning(message, *arguments)
 
     def _collect(self) -> None:
         self._expand()
-        self._logger.debug("Preparing to copy logs from %s: %s", self.node.account.hostname, list(self._open))
-        paths = list(self._open)
+        self._logger.debug("Preparing to copy logs from %s: %s", self.node.account.hostname, list(self._remaining))
+        paths = list(self._remaining)
         if self._compress is not None and paths:
             self._logger.debug("Compressing logs...")
             paths = self._compressed(paths)
-        if not paths or self._is_cut:
+        if not paths or self._is_abandoned:
             return
         os.makedirs(self._places.directory, exist_ok=True)
         self._logger.debug("Copying logs...")
@@ -236,8 +223,8 @@ class _Job:
                 self._copy_further(path)
 
     def _copy_further(self, path: str) -> None:
-        """Copy a log whose usual place another one has."""
-        name = str(self._open.get(path, path))
+        """Copy a log whose usual path is taken by another one."""
+        name = str(self._remaining.get(path, path))
         directory = self._places.further(path, name)
         is_new = not os.path.isdir(directory)
         os.makedirs(directory, exist_ok=True)
@@ -247,9 +234,9 @@ class _Job:
                 os.rmdir(directory)
 
     def _expand(self) -> None:
-        """Replace wildcards by the files that they stand for now."""
+        """Expand wildcards."""
         expanded: dict[str, str] = {}
-        for path, name in list(self._open.items()):
+        for path, name in list(self._remaining.items()):
             with self._preparing(name):
                 found, problem = matches(self.node, path) if has_wildcards(path) else ([path], None)
                 expanded.update(dict.fromkeys(found, name))
@@ -257,7 +244,7 @@ class _Job:
                     self._found.update(found)
                 if problem is not None:
                     raise problem
-        self._open = {} if self._is_cut else expanded
+        self._remaining = {} if self._is_abandoned else expanded
 
     def _compressed(self, paths: list[str]) -> list[str]:
         assert self._compress is not None
@@ -267,9 +254,9 @@ class _Job:
             compressed = [*called(self._compress, self.node, self._order.service, wanted), *as_it_is]
         for path, reason in failures.items():
             self._note(path, reason)
-        packed = {compressed_path(path): name for path, name in self._open.items()}
-        self._open = {path: packed.get(path, self._open.get(path, path)) for path in compressed}
-        return [] if self._is_cut else list(compressed)
+        packed = {compressed_path(path): name for path, name in self._remaining.items()}
+        self._remaining = {path: packed.get(path, self._remaining.get(path, path)) for path in compressed}
+        return [] if self._is_abandoned else list(compressed)
 
     @contextlib.contextmanager
     def _preparing(self, name: str) -> Iterator[None]:
@@ -286,22 +273,22 @@ class _Job:
                 class_and_text(error),
             )
             path = log.get("path", "") if isinstance(log, dict) else ""
-            self._miss(name, path if isinstance(path, str) else repr(path), error)
+            self._add_missing(name, path if isinstance(path, str) else repr(path), error)
 
     def _is_wanted(self, name: str, log: dict[str, Any]) -> bool:
         try:
             return self._order.wanted(name)
         except KeyError:
-            # Not every log says whether it is collected by default, and not every log stands in service.logs
+            # Logs may lack a default, or be missing in service.logs
             return bool(log.get("collect_default", False))
 
     def _copy(self, paths: list[str], target: str) -> None:
-        names = dict(self._open)
+        names = dict(self._remaining)
 
         def report(path: str, error: BaseException | None) -> None:
             name = names.get(path, path)
             if error is None:
-                self._open.pop(path, None)
+                self._remaining.pop(path, None)
                 return
             self._warn(
                 "Error copying log %s from %s to %s. service %s: %s",
@@ -311,20 +298,20 @@ class _Job:
                 self._order.service,
                 class_and_text(error),
             )
-            self._open.pop(path, None)
+            self._remaining.pop(path, None)
             self._places.fail(target, path)
-            self._miss(name, path, error)
+            self._add_missing(name, path, error)
 
         try:
             with framework_commands():
                 _copy_all(self.node.account, paths, target, report)
         except Exception as error:
-            for path in list(self._open):
+            for path in list(self._remaining):
                 report(path, error)
 
 
 def _copy_all(account: Any, paths: list[str], target: str, report: Callable[[str, Exception | None], None]) -> None:
-    # Looked for in the class: an account that passes everything on to another one may replace that one's verbs.
+    # Looked up in the class: an account may delegate every attribute to another one
     if hasattr(type(account), "copy_all_from"):
         account.copy_all_from(paths, target, report)
         return

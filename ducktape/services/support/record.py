@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What outlives the process of a test of each of its services, and the service that can be made from it again.
+"""Records of services that outlive the process of a test, and services recreated from them.
 
-A record is plain JSON: names, paths, and attributes that are simple values. Another process makes from it an instance
-of the same class, without its constructor, on the same nodes, which can be stopped and cleaned.
+A record is plain JSON: names, paths, and attributes with simple values. Another process creates an instance of the same
+class from it, without calling the constructor, to stop and clean it on the same nodes.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from ducktape.cluster.cluster_spec import ClusterSpec, NodeSpec
 from ducktape.json_serializable import jsonable
 from ducktape.jvm_logging import logs_of
 from ducktape.services.background_thread import BackgroundThreadService
-from ducktape.services.service import Service, ServiceIdFactory, begin_life
+from ducktape.services.service import Service, ServiceIdFactory, initialize
 from ducktape.services.support.snapshot import PlainAttributes, values_of
 from ducktape.utils.support.text import short_text
 
 _ROOM_FOR_ATTRIBUTES = 16 * 1024  # characters, for all attributes of one service and of its nodes
-# The framework's own, which a service that is made again gets by other ways
+# Attributes of the framework, which are restored separately
 _NOT_OF_THE_USER = frozenset(
     {
         "JVM_LOG_DIR",
@@ -49,13 +49,10 @@ _OF_THE_FRAMEWORK_ON_A_NODE = frozenset({"account", "slot_id", "_index", "node_t
 
 
 def record_of(service: Any) -> dict[str, Any]:
-    """Return what is to be known of a service, to end it without the process that made it; JSON-ready.
+    """Return the record of a service, ready for JSON.
 
-    Attributes whose names or texts look like secrets are left out, like all that is no plain value, and what is too
-    much.
-
-    Args:
-        service: any; one that is no :class:`Service` cannot be made again, but its logs can be found.
+    Attributes that look like secrets, are not plain values, or are too large are left out. Objects other than
+    :class:`Service` cannot be recreated, but their logs can be found.
 
     Returns:
         A dict with ``service_id``, ``order``, ``module``, ``class``, ``file`` (of the module), ``nodes`` (names as
@@ -85,11 +82,7 @@ def record_of(service: Any) -> dict[str, Any]:
 
 
 def named_nodes(nodes: Iterable[Any]) -> dict[str, Any]:
-    """Return the nodes of a test by names that are unique among them, the same in every process.
-
-    Args:
-        nodes: all nodes of the test, in the order of its cluster.
-    """
+    """Return the nodes of a test by unique names; the same in every process if given in the order of the cluster."""
     named: dict[str, Any] = {}
     seen: Counter[str] = Counter()
     for node in nodes:
@@ -100,25 +93,14 @@ def named_nodes(nodes: Iterable[Any]) -> dict[str, Any]:
 
 
 def described(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what reports show of a service that is known by its record alone.
-
-    Args:
-        record: from :func:`record_of`.
-    """
+    """Return the entry of a service in reports, from its record."""
     return {**record.get("report", {}), "service_id": record.get("service_id", "")}
 
 
 def of_run(record: Mapping[str, Any], run_number: int) -> dict[str, Any]:
-    """Return the record of a service under the name that it has as one of several runs of a test.
-
-    Services get these names at the end of a run, so a record may have been made before.
-
-    Args:
-        record: from :func:`record_of`.
-        run_number: comes first in the name.
-    """
+    """Return a record with the run number in the name of the service, which it gets only at the end of a run."""
     service_id = record["service_id"]
-    # No class has a name that begins with a digit
+    # Names of classes do not begin with a digit
     return {**record, "service_id": service_id if service_id[:1].isdigit() else f"{run_number}-{service_id}"}
 
 
@@ -129,24 +111,24 @@ def revive(
     *,
     import_file: Callable[[str], ModuleType] | None = None,
 ) -> Service:
-    """Make a service again, without calling its constructor, and register it.
+    """Recreate a service without calling its constructor, and register it under its former id.
 
     Args:
         record: from :func:`record_of`.
-        context: of the test that the service belonged to; its registry gets the service.
-        nodes: from :func:`named_nodes`; the accounts of those of the service write to the log of the test from now on.
-        import_file: imports a module by its path, where its name does not lead to it.
-
-    Returns:
-        The service: it has its former id, and therefore its former directory of logs.
+        context: the context of its test.
+        nodes: from :func:`named_nodes`; the accounts of the service's nodes write to the log of the test from now on.
+        import_file: imports a module by its path, if it cannot be imported by name.
 
     Raises:
-        LookupError: its class, or one of its nodes, is not to be had in this process.
-        Exception: whatever importing its module raises.
+        LookupError: its class or one of its nodes does not exist in this process.
+        Exception: importing its module failed.
     """
-    own = [_found(nodes, name) for name in record["nodes"]]
+    foreign = [name for name in record["nodes"] if name not in nodes]
+    if foreign:
+        raise LookupError(f"its node {foreign[0]} is none of those of the test")
+    own = [nodes[name] for name in record["nodes"]]
     service = object.__new__(class_of(record, import_file=import_file))
-    begin_life(service)
+    initialize(service)
     vars(service).update(values_of(record["attributes"]))
     for name, attributes in record["node_attributes"].items():
         vars(nodes[name]).update(values_of(attributes))
@@ -173,15 +155,11 @@ def revive(
 
 
 def class_of(record: Mapping[str, Any], *, import_file: Callable[[str], ModuleType] | None = None) -> type[Service]:
-    """Return the class that a service had.
-
-    Args:
-        record: from :func:`record_of`.
-        import_file: see :func:`revive`.
+    """Return the class of a recorded service; see :func:`revive`.
 
     Raises:
         LookupError: there is no such class in this process.
-        Exception: whatever importing its module raises.
+        Exception: importing its module failed.
     """
     path = record["class"].split(".")
     if "<locals>" in path:
@@ -197,23 +175,13 @@ def class_of(record: Mapping[str, Any], *, import_file: Callable[[str], ModuleTy
 
 
 def problem_with(activity: str, nodes: Iterable[Any], error: BaseException) -> str:
-    """Say in one line what went wrong at the end of a service.
-
-    Args:
-        activity: such as ``stopping service X``.
-        nodes: where.
-        error: what was raised.
-    """
+    """Return one line about an error of an activity such as ``stopping service X``."""
     hostnames = ", ".join(str(node.account.hostname) for node in nodes)
     return f"Error {activity}{f' on {hostnames}' if hostnames else ''}: {short_text(error)}"
 
 
 class _SameId(ServiceIdFactory):
-    """Names one service as it was named before.
-
-    Args:
-        service_id: its name.
-    """
+    """Always returns the same id."""
 
     def __init__(self, service_id: str) -> None:
         self.service_id = service_id
@@ -222,14 +190,8 @@ class _SameId(ServiceIdFactory):
         return self.service_id
 
 
-def _found(nodes: Mapping[str, Any], name: str) -> Any:
-    if name not in nodes:
-        raise LookupError(f"its node {name} is none of those of the test")
-    return nodes[name]
-
-
 def _module_of(record: Mapping[str, Any], import_file: Callable[[str], ModuleType] | None) -> ModuleType:
-    """Return a module that is imported already, or else import it by its name, or else by its path."""
+    """Return an imported module, or import it by name or else by path."""
     name, file = record["module"], record["file"]
     known = sys.modules.get(name)
     if known is not None and _is_from(known, file):
@@ -268,7 +230,7 @@ def _names_of(service: Any) -> list[str]:
 def _plain_logs(service: Any) -> dict[str, Any]:
     try:
         logs = logs_of(service)
-    except Exception:  # a property of the subclass, which will say the same when the logs are collected
+    except Exception:  # a property of the subclass, which fails again when the logs are collected
         return {}
     return {str(name): jsonable(log) for name, log in logs.items()}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attributes of objects as texts from which another process can make the same values, as far as they are plain."""
+"""Snapshots of plain attributes, as Python literals that another process can evaluate."""
 
 from __future__ import annotations
 
@@ -15,24 +15,23 @@ _BRACKETS: dict[type, tuple[str, str]] = {list: ("[", "]"), tuple: ("(", ")"), s
 
 
 def values_of(literals: Mapping[str, str]) -> dict[str, Any]:
-    """Return the values that :class:`PlainAttributes` wrote down.
+    """Evaluate the literals of :class:`PlainAttributes`.
 
     Raises:
-        ValueError: something else than a literal is among them.
-        SyntaxError: likewise.
+        ValueError, SyntaxError: a text is not a literal.
     """
     return {name: ast.literal_eval(literal) for name, literal in literals.items()}
 
 
 class _NotPlainError(Exception):
-    """A value is no plain one, is secret, or is too much."""
+    """A value is not plain, is secret, or is too large."""
 
 
 class PlainAttributes:
-    """Writes attributes down as literals of Python, which keep what JSON does not: tuples, sets, bytes, keys of dicts.
+    """Converts attributes to Python literals, which unlike JSON support tuples, sets, bytes, and any keys of dicts.
 
     Args:
-        room: characters for all that is written.
+        room: maximum number of characters in total.
     """
 
     def __init__(self, room: int) -> None:
@@ -40,15 +39,10 @@ class PlainAttributes:
         self._pieces: list[str] = []
 
     def of(self, owner: Any, omitted: frozenset[str]) -> dict[str, str]:
-        """Return those attributes of an object that are plain values.
-
-        Args:
-            owner: the object; class attributes are not looked at.
-            omitted: names of attributes that are left out.
-        """
+        """Return the plain attributes of an instance, except the omitted names."""
         found = {}
         for name, value in list(getattr(owner, "__dict__", {}).items()):
-            # It passes through a pipe and through the driver, where a secret has no business
+            # Secrets must not reach the driver
             if name in omitted or is_secret_name(name):
                 continue
             room, self._pieces = self._room, []
@@ -68,7 +62,7 @@ class PlainAttributes:
         self._pieces.append(piece)
 
     def _spell(self, value: Any, depth: int) -> None:
-        # Exact types: what a subclass adds would be lost
+        # Exact types: additions of subclasses would be lost
         kind = type(value)
         if value is None or kind in (bool, int) or (kind is float and math.isfinite(value)):
             self._write(repr(value))
@@ -83,7 +77,7 @@ class PlainAttributes:
 
     def _spell_text(self, value: str | bytes) -> None:
         if len(value) > self._room:
-            raise _NotPlainError  # before all of it is copied
+            raise _NotPlainError  # before it is copied
         if isinstance(value, str) and is_secret_text(value):
             raise _NotPlainError
         self._write(repr(value))
