@@ -25,23 +25,23 @@ class HttpMixin:
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> HTTPResponse:
-        """Send one request and return the answer, which the caller closes (``with`` does).
+        """Send one request and return the response, which the caller has to close (``with`` does).
 
         Args:
-            url: the address; without ``http://`` or ``https://`` in front it is taken as ``http://``.
+            url: the address; ``http://`` by default.
             method: ``GET``, ``POST`` or any other name.
-            data: the body: text (sent as UTF-8), bytes, or what the standard library takes; empty means none.
+            data: the body: text (sent as UTF-8), bytes, or any body of the standard library; empty for no body.
             headers: names and values; in the log, those that carry credentials are masked.
-            timeout: seconds that connecting and each read may block; ``None`` means no limit.
+            timeout: seconds for connecting and for each read; ``None`` means no limit.
 
         Returns:
             The response object of the standard library.
 
         Raises:
             urllib.error.HTTPError: the server answered with an error status.
-            urllib.error.URLError: there was no answer.
+            urllib.error.URLError: there was no response.
         """
-        # Here, because every account has this method while hardly any uses it, and HTTP brings TLS and e-mail along
+        # Imported on use, since HTTP imports TLS and e-mail
         from urllib.request import Request, urlopen
 
         if not _HAS_SCHEME.match(url):

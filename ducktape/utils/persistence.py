@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A dict that stays as it was made."""
+"""A dict that cannot be changed."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any, NoReturn
 
 
 def not_implemented_method(*args: Any, **kwargs: Any) -> NoReturn:
-    """Refuse to change a dict, whatever the arguments."""
+    """Refuse to change a dict."""
     raise NotImplementedError("Cannot set values in a PDict")
 
 
 class PDict(dict[Any, Any]):
     """A dict without the methods that change it; equal to an ordinary dict of the same content.
 
-    Values may be mutable and stay so. It can be copied and pickled.
+    Its values may be mutable. It can be copied and pickled.
     """
 
     __setitem__ = not_implemented_method

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much fits on the screen."""
+"""The size of the terminal."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _FALLBACK_ROWS = 25
 def get_terminal_size() -> tuple[int, int]:
     """Return columns and rows of the terminal.
 
-    Asks standard input, output and error, then the controlling terminal, then the environment variables ``COLUMNS``
-    and ``LINES``; without an answer it is 80 by 25. Both numbers are greater than zero.
+    Queries standard input, output and error, then the controlling terminal, then the environment variables ``COLUMNS``
+    and ``LINES``; 80 by 25 by default. Both numbers are greater than zero.
     """
     for columns, rows in _measured():
         if columns > 0:

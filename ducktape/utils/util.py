@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small helpers, waiting above all."""
+"""Small helpers, most of all for waiting."""
 
 from __future__ import annotations
 
@@ -24,15 +24,14 @@ def wait_until(
 ) -> None:
     """Block until a condition holds.
 
-    The limit is looked at before each attempt: an attempt that runs is never interrupted, and its success counts
-    however late it comes.
+    The timeout is checked before each attempt: a running attempt is never interrupted, and a late success counts.
 
     Args:
-        condition: called without arguments; something true means success.
-        timeout_sec: seconds after which no further attempt is made; with zero or less there is none at all.
-        backoff_sec: seconds between the end of one attempt and the next.
-        err_msg: what the error says, or a function without arguments that returns it, called only when needed.
-        retry_on_exc: whether an ``Exception`` in the condition counts as "not yet" instead of propagating.
+        condition: called without arguments; a true result means success.
+        timeout_sec: seconds after which no further attempt is made; with zero or less there is no attempt at all.
+        backoff_sec: seconds between two attempts.
+        err_msg: message of the error, or a function without arguments that returns it, called only when needed.
+        retry_on_exc: whether an ``Exception`` in the condition counts as failed attempt instead of propagating.
 
     Raises:
         TimeoutError: the framework's, caused by the exception of the last attempt if that one raised.
@@ -55,10 +54,10 @@ def wait_until(
 
 
 def package_is_installed(package_name: str) -> bool:
-    """Tell whether a package can be imported, by importing it."""
+    """Return whether a package can be imported, by importing it."""
     try:
         importlib.import_module(package_name)
-    except Exception:  # an installed package that breaks at import is of no more use than an absent one
+    except Exception:  # a package that fails to import is as good as missing
         return False
     return True
 
@@ -69,17 +68,17 @@ def ducktape_version() -> str:
 
 
 def load_function(func_module_path: str) -> Callable[..., Any]:
-    """Import something callable by its dotted name.
+    """Import a function or class by its dotted name.
 
     Args:
-        func_module_path: ``package.module.function``; a class will do as well.
+        func_module_path: ``package.module.function``.
 
     Returns:
         The function or class.
 
     Raises:
         ModuleNotFoundError: there is no such module.
-        ValueError: the name has no module in front.
+        ValueError: the name contains no module.
         Exception: the module has no such attribute, or it cannot be called.
     """
     module_name, _, function_name = func_module_path.rpartition(".")

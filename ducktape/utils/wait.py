@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waiting until systems are ready: conditions that can be combined, one limit for all, and an error that says why not.
+"""Waits until systems are ready: conditions that can be combined, one timeout, and an error that explains failures.
 
 ::
 
@@ -54,16 +54,16 @@ __all__ = [
 
 
 def port(node: Any, port: int, *, from_node: Any = None, attempt: float | str = "3s") -> Condition:
-    """Something accepts connections at a port.
+    """A port accepts connections.
 
     Args:
-        node: a node or an account, whose externally routable address is taken; or an address as text.
+        node: a node or an account (its externally routable address), or an address.
         port: its number.
         from_node: connect from this node or account instead of from the process of the test.
-        attempt: longest time for one connection, in seconds or as a text such as ``"3s"``.
+        attempt: timeout of one connection, in seconds or as a text such as ``"3s"``.
 
     Raises:
-        ValueError: the number or the time makes no sense.
+        ValueError: the port or the timeout is invalid.
     """
     number = int(port)
     if not 0 < number < 65536:
@@ -147,38 +147,38 @@ def _url_of(node: Any, port: int | None, path: str, scheme: str) -> str:
 
 
 def _without_login(url: str) -> str:
-    # Names of conditions come into messages, where no password belongs.
+    # Messages contain the names of conditions, and must not contain passwords
     return re.sub(r"//[^/@]*@", "//", url)
 
 
 def command(
     node: Any, cmd: str, *, status: Statuses = 0, output: Text = None, attempt: float | str | None = None
 ) -> Condition:
-    """A command ends as it should. It must not mind being run again and again.
+    """A command ends as expected; it is run repeatedly.
 
     Args:
         node: a node or an account.
-        cmd: text for the login shell. If it may hang, begin it with ``timeout 5``: then it ends, and is asked again.
-        status: the exit status that is wanted, several, or ``None`` for any.
+        cmd: text for the login shell. If it may hang, start it with ``timeout 5``.
+        status: the wanted exit status, several, or ``None`` for any.
         output: regular expression of Python, searched in the output (errors included), or a function of it; at most
             1 MiB counts.
-        attempt: after so long, in seconds or as a text such as ``"5s"``, the command is given up (it is not ended) and
-            asked again; ``None`` waits until the time for everything is over.
+        attempt: timeout of one run, in seconds or as a text such as ``"5s"``; the command then keeps running and is
+            started again. ``None`` is without timeout.
 
     Raises:
-        ValueError: the time makes no sense.
+        ValueError: the timeout is invalid.
     """
     seconds = None if attempt is None else seconds_of(attempt)
     return Single(f"command {shortened(cmd)!r} on {name_of(node)}", CommandProbe(node, cmd, status, output, seconds))
 
 
 def condition(function: Callable[[], Any], name: str = "") -> Condition:
-    """A function returns something true.
+    """A function returns a true value.
 
     Args:
-        function: called without arguments, in another thread than the caller's. What it raises counts as "not known"
-            and is told if the time is over; only ``ducktape.errors.Skip`` goes through.
-        name: for messages; by default that of the function.
+        function: called without arguments, in another thread than the caller's. Its exceptions mean "unknown" and are
+            reported at the timeout; only ``ducktape.errors.Skip`` propagates.
+        name: name for messages; by default that of the function.
     """
 
     def ask(deadline: Deadline) -> Answer:

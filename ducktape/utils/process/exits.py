@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Code of users that ends the process that imports it."""
+"""Protects a process against users' code that ends it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,7 @@ _ENDS = ("_exit", "execv", "execve")  # the other forms of exec call one of thes
 
 @contextmanager
 def survived_exits() -> Iterator[None]:
-    """Make ``os._exit`` and ``os.exec*`` raise ``SystemExit`` in this process meanwhile.
-
-    Otherwise they would end a run with whatever exit code they like, and without a word. Processes that are forked
-    meanwhile can end as they want to.
-    """
+    """Within a block, let ``os._exit`` and ``os.exec*`` raise ``SystemExit`` in this process, but not in forked ones."""
     own = os.getpid()
 
     def refused(name: str, end: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starting a child process that talks to this one through a pipe."""
+"""Starts child processes that send messages through a pipe."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, cast
 
-# Held back from a new process until it has handlers of its own: it inherits those of this process.
+# Blocked in a new process until it has handlers of its own, since it inherits those of this process
 HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -22,22 +22,20 @@ def start_child(
     name: str | None = None,
     daemon: bool = False,
 ) -> tuple[multiprocessing.process.BaseProcess, Connection]:
-    """Start a process.
-
-    It has to call :func:`release_signals` once it has its handlers.
+    """Start a process, which has to call :func:`release_signals` once it has installed its handlers.
 
     Args:
         method: ``fork``, ``forkserver`` or ``spawn``.
-        target: what the process does.
-        args: makes its arguments from the reading and the writing end of the pipe.
-        name: of the process.
-        daemon: end it with this process.
+        target: the function to run.
+        args: returns its arguments, given the reading and the writing end of the pipe.
+        name: name of the process.
+        daemon: whether to end it with this process.
 
     Returns:
         The process, and the reading end of the pipe.
 
     Raises:
-        Exception: whatever pickling the arguments raises, where the start method needs that.
+        Exception: pickling the arguments failed.
     """
     context = multiprocessing.get_context(method)
     reader, writer = context.Pipe(duplex=False)
@@ -52,11 +50,11 @@ def start_child(
         raise
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, previous)
-        # Processes that start later must not hold this end, or the pipe would never come to its own
+        # Processes that start later must not inherit this end, or the reader would never see the end of the pipe
         writer.close()
     return process, reader
 
 
 def release_signals() -> None:
-    """Let through what was held back while this process started."""
+    """Unblock the signals that were blocked while this process started."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)

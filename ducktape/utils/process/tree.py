@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes of this machine: who their parents are, to which test they belong, and how they end.
+"""Finds and ends the processes of a test on this machine.
 
-On Linux a process can adopt the orphans among its descendants and can ask for a signal when its own parent dies. Both
-are used so that nothing a test started outlives it. The driver is the one that adopts: it knows its own children, so it
-can take leave of every other one that dies, and no test ever sees a process that is dead and still there. Elsewhere
-these requests do nothing, and process groups remain.
+On Linux a process can adopt the orphans among its descendants and can request a signal for the death of its parent, so
+that no process outlives its test. The driver adopts: it knows its own children and reaps all others, so that tests see
+no zombies. Other systems only have process groups.
 """
 
 from __future__ import annotations
@@ -27,11 +26,7 @@ _MARK_VARIABLE = "DUCKTAPE_TEST_PROCESS"
 
 
 def child_pids(of: int | None = None) -> set[int]:
-    """Return the process ids of direct children, dead ones included while nobody waited for them.
-
-    Args:
-        of: the parent; this process by default.
-    """
+    """Return the process ids of the direct children of a process (this one by default), including zombies."""
     parent = "self" if of is None else str(of)
     try:
         pids: set[int] = set()
@@ -39,23 +34,17 @@ def child_pids(of: int | None = None) -> set[int]:
             with open(f"/proc/{parent}/task/{thread}/children", encoding="ascii") as file:
                 pids.update(int(pid) for pid in file.read().split())
         return pids
-    except OSError:
-        return _child_pids_by_search(of)
+    except OSError:  # not Linux, or a kernel without this file
+        import psutil
 
-
-def _child_pids_by_search(of: int | None) -> set[int]:
-    """Do the same where the kernel does not tell by itself."""
-    import psutil
-
-    try:
-        return {process.pid for process in psutil.Process(of).children()}
-    except psutil.Error:
+        with contextlib.suppress(psutil.Error):
+            return {process.pid for process in psutil.Process(of).children()}
         return set()
 
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """The processes that one test started on this machine, however they are related to it now.
+    """All processes that one test started on this machine.
 
     Attributes:
         mark: value of an environment variable that they inherit.
@@ -66,21 +55,17 @@ class Family:
     leader: int
 
     def found(self) -> None:
-        """Let this process, which is the leader, hand the mark on to whatever it starts."""
+        """Set the mark in this process, the leader."""
         os.environ[_MARK_VARIABLE] = self.mark
 
     def members(self, pids: Iterable[int]) -> list[int]:
-        """Return those of some processes that belong to the test."""
+        """Return the processes that belong to the test."""
         mark = f"{_MARK_VARIABLE}={self.mark}".encode()
         return [pid for pid in pids if _session_of(pid) == self.leader or mark in _environment_of(pid)]
 
 
 def of_this_test(pids: Iterable[int]) -> list[int]:
-    """Return those of some processes of this machine that this test has started: neither itself nor its ancestors.
-
-    Args:
-        pids: process ids; outside of a test, all that are not this process or an ancestor are returned.
-    """
+    """Return the processes that this test has started; outside of a test, all but this one and its ancestors."""
     spared, parent = {os.getpid()}, os.getppid()
     while parent > 1 and parent not in spared:
         spared.add(parent)
@@ -107,12 +92,7 @@ def _session_of(pid: int) -> int | None:
 
 
 def signal_group(pid: int, sig: signal.Signals) -> None:
-    """Send a signal to the process group that a process leads, or to the process alone if it leads none.
-
-    Args:
-        pid: the process; it may be gone.
-        sig: the signal.
-    """
+    """Send a signal to the process group that a process leads, or to the process alone; it may have ended."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if os.getpgid(pid) == pid:
             os.killpg(pid, sig)
@@ -121,14 +101,14 @@ def signal_group(pid: int, sig: signal.Signals) -> None:
 
 
 def end_processes(pids: Callable[[], Iterable[int]], *, grace_sec: float) -> list[str]:
-    """End processes and all their descendants, politely first; blocks until they are gone or it is hopeless.
+    """End processes and all their descendants; blocks until they are gone, or five rounds have failed.
 
     Args:
-        pids: tells which processes are there; asked again after each round, since a process may fork while it is ended.
+        pids: returns the processes; called again in each round, since they may fork meanwhile.
         grace_sec: seconds between SIGTERM and SIGKILL; 0 means SIGKILL at once.
 
     Returns:
-        A short description of each process that had to be ended.
+        A short description of each ended process.
     """
     import psutil
 
@@ -166,7 +146,7 @@ def _signal_all(processes: Iterable[psutil.Process], sig: signal.Signals) -> Non
 
 
 def _describe(process: psutil.Process) -> str:
-    """Name a process; an empty text for one that is dead already and was only not waited for."""
+    """Return a short description of a process; empty for a zombie."""
     import psutil
 
     try:
@@ -178,26 +158,21 @@ def _describe(process: psutil.Process) -> str:
 
 
 class Orphans:
-    """What the tests left running or dying: it becomes this process's own, where the system allows that.
+    """Processes that tests left behind, which this process adopts.
 
-    A test's process leads a session of its own, so whatever it started, and however deep, is in some session but never
-    in this process's own one.
+    A test's process leads a session of its own, so its descendants are never in the session of this process.
     """
 
     def __init__(self) -> None:
         self._not_orphans: set[int] = set()
 
     def adopt(self) -> None:
-        """Begin: children that there are already are none of them."""
+        """Start adopting; existing children are not orphans."""
         adopt_orphans()
         self._not_orphans |= child_pids()
 
     def not_from(self, work: Callable[[], T]) -> T:
-        """Do something that may start processes which are none, such as the tunnels of a cluster; returns its result.
-
-        Args:
-            work: what to do.
-        """
+        """Call a function whose child processes are not orphans, such as the tunnels of a cluster."""
         before = child_pids()
         try:
             return work()
@@ -205,21 +180,13 @@ class Orphans:
             self._not_orphans |= child_pids() - before
 
     def pids(self, *, keep: set[int]) -> list[int]:
-        """Return their process ids.
-
-        Args:
-            keep: children that are none.
-        """
+        """Return the process ids of orphans, except ``keep``."""
         own_session = os.getsid(0)
         strangers = child_pids() - self._not_orphans - keep
         return [pid for pid in strangers if _session_of(pid) not in (None, own_session)]
 
     def reap(self, *, keep: set[int]) -> None:
-        """Take leave of those that are dead; never blocks.
-
-        Args:
-            keep: children that are none.
-        """
+        """Reap dead orphans, except ``keep``; never blocks."""
         for pid in self.pids(keep=keep):
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)

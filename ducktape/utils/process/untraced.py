@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Helper processes that a debugger of this program does not follow.
+"""Helper processes that debuggers do not follow.
 
-A debugger that follows subprocesses replaces functions of ``os``, ``subprocess`` and ``_posixsubprocess``, and puts
-itself into the command line of every Python program. In a test that is wanted. In a helper it is not: its children
-would be followed as well, and would wait for the debugger. The calls of the system itself are out of its reach.
+A debugger that follows subprocesses patches ``os``, ``subprocess`` and ``_posixsubprocess``, and adds itself to the
+command line of every Python program. That is useful for tests but not for helpers, whose children would wait for the
+debugger. The functions of ``posix`` are not patched.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FIRST_FREE_DESCRIPTOR = 3
 
 
 def fork_untraced() -> int:
-    """Fork this process; returns what ``os.fork`` returns. Nothing traces the child."""
+    """Fork an untraced process; returns like ``os.fork``."""
     import posix
 
     pid = posix.fork()
@@ -38,12 +38,7 @@ def fork_untraced() -> int:
 
 
 class UntracedProcess:
-    """A program that was started by :func:`start_untraced`.
-
-    Args:
-        pid: its process id.
-        streams: this end of its input, its output and its error output.
-    """
+    """A program that was started by :func:`start_untraced`, with this end of its three streams."""
 
     def __init__(self, pid: int, streams: tuple[IO[bytes], IO[bytes], IO[bytes]]) -> None:
         self.pid = pid
@@ -55,7 +50,7 @@ class UntracedProcess:
         if self._status is None:
             try:
                 pid, status = os.waitpid(self.pid, os.WNOHANG)
-            except ChildProcessError:  # somebody else has collected it
+            except ChildProcessError:  # already reaped
                 self._status = 0
             else:
                 self._status = os.waitstatus_to_exitcode(status) if pid else None
@@ -75,18 +70,14 @@ class UntracedProcess:
         return status
 
     def kill(self) -> None:
-        """End it at once; one that has ended is fine."""
+        """Kill it unless it has ended."""
         if self.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
 
 
 def start_untraced(arguments: Sequence[str], environment: Mapping[str, str]) -> UntracedProcess:
-    """Start a program with pipes, in a session of its own.
-
-    Args:
-        arguments: of which the first is its path.
-        environment: all of it.
+    """Start a program with pipes, in a session of its own and with exactly this environment.
 
     Raises:
         OSError: it cannot be started.
@@ -108,7 +99,7 @@ def start_untraced(arguments: Sequence[str], environment: Mapping[str, str]) -> 
 
 
 def _above_the_standard_streams(descriptor: int) -> int:
-    """The same, or a copy in its place: a program started without standard streams gets pipes in their numbers."""
+    """Return a descriptor above 2; without standard streams, pipes get their numbers."""
     if descriptor >= _FIRST_FREE_DESCRIPTOR:
         return descriptor
     moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE_DESCRIPTOR)

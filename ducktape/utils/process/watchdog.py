@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process that outlives this one for a moment, and then ends the children that it has left.
+"""A process that kills the children of this one if it dies and they do not end by themselves.
 
-A child asks the system for SIGTERM when its parent dies, and tears down then. One that cannot act on it, since it is
-stopped or deep in some library, would stay for ever. The watchdog knows the children, notices the death of their
-parent, and ends those that do not end.
+A child requests SIGTERM for the death of its parent, and tears down then. One that is stopped, or blocked in a library,
+would stay forever.
 """
 
 from __future__ import annotations
@@ -28,22 +27,19 @@ _READ_SIZE = 1 << 12
 
 
 def announce_teardown() -> None:
-    """Let the watchdog know that this process heard that its parent is dead, and needs some time to tear down."""
+    """Tell the watchdog that this process has noticed the death of its parent and needs time to tear down."""
     set_name(_ENDING)
 
 
 class Watchdog:
-    """Ends what this process leaves if it is killed; a process of its own as long as this one wants it.
-
-    Where the system cannot fork cheaply (macOS), there is none.
-    """
+    """Kills the remaining children of this process after its death; Linux only."""
 
     def __init__(self) -> None:
         self._pid = 0
         self._writer = -1
 
     def start(self) -> None:
-        """Begin; a process that cannot have a watchdog goes on without."""
+        """Start it; errors are ignored."""
         if not sys.platform.startswith("linux"):
             return
         try:
@@ -66,34 +62,29 @@ class Watchdog:
 
     @property
     def descriptor(self) -> int:
-        """What a forked child has to close, so that the watchdog learns of the death of this process; -1 for none."""
+        """The descriptor that forked children have to close, so that only this process holds it; -1 without one."""
         return self._writer
 
     @property
     def pid(self) -> int:
-        """Process id of the watchdog; 0 for none."""
+        """Process id of the watchdog; 0 without one."""
         return self._pid
 
     def watch(self, pid: int, mark: str) -> None:
-        """End a child, and what it started, if this process dies.
-
-        Args:
-            pid: of the child, which leads a session of its own.
-            mark: what its family is known by.
-        """
-        self._say(f"+{pid} {mark}\n")
+        """Watch a child, which leads a session of its own, and its family with this mark."""
+        self._send(f"+{pid} {mark}\n")
 
     def forget(self, pid: int) -> None:
-        """Forget a child that has ended."""
-        self._say(f"-{pid}\n")
+        """Stop watching a child that has ended."""
+        self._send(f"-{pid}\n")
 
-    def _say(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         if self._writer >= 0:
             with contextlib.suppress(OSError):
                 os.write(self._writer, line.encode())
 
     def stop(self) -> None:
-        """End the watchdog and return when it is gone."""
+        """End the watchdog; returns when it is gone."""
         if not self._pid:
             return
         os.close(self._writer)
@@ -105,7 +96,7 @@ class Watchdog:
 
 
 def _guard(reader: int, writer: int) -> None:
-    """Be the watchdog; never returns."""
+    """Entry point of the watchdog; never returns."""
     code = 1
     try:
         os.setsid()
@@ -114,7 +105,7 @@ def _guard(reader: int, writer: int) -> None:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         set_name("dt-watchdog")
-        if reader <= 2:  # of a parent without standard streams: it must not be taken for one of them
+        if reader <= 2:  # the parent has no standard streams
             reader = fcntl.fcntl(reader, fcntl.F_DUPFD_CLOEXEC, 3)
         detach_standard_streams()
         close_descriptors(reader)
@@ -126,7 +117,7 @@ def _guard(reader: int, writer: int) -> None:
 
 
 def _listen(reader: int) -> dict[int, str]:
-    """Keep count of the children until the driver is dead; returns those that it has left, and their marks."""
+    """Track the children until the driver dies; returns the remaining ones and their marks."""
     children: dict[int, str] = {}
     buffer = b""
     while chunk := os.read(reader, _READ_SIZE):
@@ -156,7 +147,7 @@ def _end(children: dict[int, str]) -> None:
 
 
 def _end_family(pid: int, mark: str) -> None:
-    """End a child, its group, and whatever bears its mark."""
+    """Kill a child and its family."""
     family = Family(mark, pid)
     for member in {pid, *family.members(int(name) for name in os.listdir("/proc") if name.isdecimal())}:
         if member != os.getpid():

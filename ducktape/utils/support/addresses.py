@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Addresses of machines, as the driver sees them."""
+"""Addresses of machines."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import socket
 
 
 def resolved(hostname: str) -> str:
-    """Return the address that a host name stands for on this machine; the name itself if it stands for nothing.
+    """Resolve a host name on this machine; returns the name itself if that fails.
 
-    An IPv4 address is preferred, since most systems under test listen there.
+    IPv4 addresses are preferred, since most systems under test listen there.
     """
     try:
         found = socket.getaddrinfo(hostname, None, type=socket.SOCK_STREAM)
@@ -20,5 +20,5 @@ def resolved(hostname: str) -> str:
 
 
 def in_url(address: str) -> str:
-    """Return an address as URLs have it: IPv6 in brackets."""
+    """Return an address for URLs, with IPv6 in brackets."""
     return f"[{address}]" if ":" in address and not address.startswith("[") else address

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One limit for several steps, each of which may block."""
+"""One time limit for several blocking steps."""
 
 from __future__ import annotations
 
@@ -7,25 +7,14 @@ import time
 
 
 class Deadline:
-    """The moment at which something has to be over.
-
-    Args:
-        seconds: from now; ``None`` is never.
-
-    Attributes:
-        seconds: as given.
-    """
+    """A point in time, ``seconds`` from now; ``None`` is never."""
 
     def __init__(self, seconds: float | None) -> None:
         self.seconds = seconds
         self._end = None if seconds is None else time.monotonic() + seconds
 
     def left(self, limit: float | None = None) -> float | None:
-        """Seconds until then, never below 0.
-
-        Args:
-            limit: the answer is at most this; ``None`` is without limit.
-        """
+        """Return the remaining seconds, from 0 up to ``limit``; ``None`` without any limit."""
         if self._end is None:
             return limit
         left = max(0.0, self._end - time.monotonic())

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calling what users have written, and noticing when the call ran nothing of it.
+"""Calls functions of users, and detects calls that did not run their body.
 
-A function with ``async`` or ``yield`` only returns an object when it is called, and so does one that
-``contextlib.contextmanager`` decorates. Where nobody looks at that object the body never runs, and where somebody asks
-whether it is true, it is.
+A call of a function with ``async`` or ``yield``, or with ``contextlib.contextmanager``, only returns an object. If that
+is ignored, the body never runs; if it is used as a condition, it is always true.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ T = TypeVar("T")
 
 
 class HookError(DucktapeError):
-    """A function that ducktape was to call cannot be called as a plain function."""
+    """A function of users cannot be called as a plain function."""
 
 
 def called(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call a hook for what it does; it may return anything, also a generator, unless that is its own body.
+    """Call a hook for its effect; it may return any generator but its own body.
 
     Raises:
-        HookError: nothing of its body ran.
+        HookError: its body did not run.
     """
     result = not_async(function, function(*args, **kwargs))
     body = _body_in(result)
@@ -39,10 +38,10 @@ def called(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def answer_of(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call a hook or callback for its answer, which is neither a generator nor something to be awaited.
+    """Call a hook or callback for its result.
 
     Raises:
-        HookError: it is one of these, which would always count as true.
+        HookError: the result is a generator or an awaitable, which always counts as true.
     """
     result = not_async(function, function(*args, **kwargs))
     body = _body_in(result)
@@ -59,10 +58,10 @@ def answer_of(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def not_async(function: Callable[..., Any], result: T) -> T:
-    """Return the result of a hook or callback, which is no coroutine that nobody started, and no such generator.
+    """Return the result of a hook or callback.
 
     Raises:
-        HookError: it is one of these.
+        HookError: it is a coroutine that was not started, or an async generator.
     """
     body = _body_in(result)
     if isinstance(body, AsyncGeneratorType) or (
@@ -78,7 +77,7 @@ _WHY = "ducktape calls it as a plain function, so its body never ran. Make it a 
 
 
 def name_of(function: Any) -> str:
-    """Module and name of something that can be called."""
+    """Return module and name of a callable."""
     while isinstance(function, partial):
         function = function.func
     if not hasattr(function, "__qualname__"):
@@ -87,7 +86,7 @@ def name_of(function: Any) -> str:
 
 
 def _body_in(result: Any) -> Any:
-    """The generator that waits in a context manager of contextlib; anything else as it is."""
+    """Return the generator inside a context manager of contextlib; any other value unchanged."""
     if isinstance(result, (AbstractContextManager, AbstractAsyncContextManager)):
         body = getattr(result, "gen", None)
         if isinstance(body, (GeneratorType, AsyncGeneratorType)):
@@ -104,15 +103,15 @@ def _generator_error(function: Any, result: GeneratorType[Any, Any, Any]) -> Hoo
 
 
 def _name_with_origin(function: Any, result: Any) -> str:
-    """Name a function and, if it only passes on what another one made, that one."""
+    """Name a function and, if it only returns the object of another one, that one."""
     name, origin = name_of(function), result.__qualname__
     return name if name.endswith(origin) else f"{origin}, called by {name},"
 
 
 def _is_body_of(function: Any, generator: GeneratorType[Any, Any, Any]) -> bool:
-    """Whether a generator is the body of a hook, perhaps behind decorators or in a base class."""
+    """Return whether a generator is the body of a hook, also behind decorators or in a base class."""
     name = generator.gi_code.co_name
     if name == name_of(function).rpartition(".")[2]:
         return True
-    # A decorator without functools.wraps has a name of its own; the hook is still called by that of its body
+    # A decorator without functools.wraps changes the name, but the attribute is still found by that of the body
     return bool(getattr(getattr(function, "__self__", None), name, None) == function)

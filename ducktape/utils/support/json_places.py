@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the keys of a JSON text stand."""
+"""Finds the lines of keys in a JSON text."""
 
 from __future__ import annotations
 
@@ -12,18 +12,14 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
 
 
 class Key(NamedTuple):
-    """One key: the keys and positions that lead to it, its own included, and the number of its line, from 1."""
+    """A key with its path of keys and positions, and its line from 1."""
 
     path: tuple[str | int, ...]
     line: int
 
 
 def keys_of(text: str) -> Iterator[Key]:
-    """Yield all keys in the order of the text, those that stand twice in one object twice.
-
-    Args:
-        text: valid JSON.
-    """
+    """Yield all keys of a valid JSON text in their order, including duplicates."""
     path: list[str | int | None] = []  # for each level the key or the position, None where an object has no key yet
     for token in _TOKEN.finditer(text):
         word = token[0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attributes that are read when somebody wants their value."""
+"""Attributes that are read on first use."""
 
 from __future__ import annotations
 
@@ -7,19 +7,14 @@ from typing import Any
 
 
 class Lazy:
-    """Stands for the value of an attribute that has not been read yet.
-
-    Args:
-        owner: the object.
-        name: the attribute.
-    """
+    """Placeholder for the value of an attribute."""
 
     def __init__(self, owner: object, name: str) -> None:
         self._owner = owner
         self._name = name
 
     def value(self) -> Any:
-        """Read the attribute, with whatever its code does and raises."""
+        """Read the attribute; may raise anything."""
         return getattr(self._owner, self._name)
 
     def __repr__(self) -> str:
@@ -27,15 +22,12 @@ class Lazy:
 
 
 def resolved(value: Any) -> Any:
-    """Return the value that a deferred one stands for, and every other value as it is."""
+    """Return the value of a lazy attribute, and any other value unchanged."""
     return value.value() if isinstance(value, Lazy) else value
 
 
 class LazyDict(dict[str, Any]):
-    """A dict whose deferred values are read when they are asked for by name.
-
-    Copies made with ``dict()`` or ``**`` hold the deferred values themselves.
-    """
+    """A dict that reads lazy values on access by key; copies made with ``dict()`` or ``**`` stay lazy."""
 
     def __getitem__(self, key: str) -> Any:
         return resolved(super().__getitem__(key))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Secrets: which names and texts are such, and copies of values without them."""
+"""Recognizes secrets by name or form, and masks them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SECRET_NAME = re.compile(
     r"|(^|_|api|access|ssh|private|secret|auth|encryption|signing)keys?($|_)",
     re.IGNORECASE,
 )
-# Names of arguments that say something about a secret, or are about keys that open nothing
+# Names of arguments that describe a secret, or mean another kind of key
 _HARMLESS_ARGUMENT = re.compile(
     r"^keys?$|^keys?_|(^|_)(num|max|min|partition|row|sort|primary|foreign|message|record|hash|range|public|shard)_keys?$"
     r"|_(type|types|kind|format|style|backend|provider|count|length|len|mode|policy|strategy|method|scheme|mechanism)$"
@@ -32,24 +32,24 @@ _MAY_BE_A_NUMBER = re.compile(r"(password|passwd|passphrase|passcode|pass|pwd|se
 _SECRETS_BY_NAME = re.compile(r"(pass(word|wd|phrase|code)|secret|token|credential|api_?key)s?$", re.IGNORECASE)
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _URL_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+(?=@)")
-# Of JSON that is broken
+# In broken JSON
 _QUOTED = re.compile(r"""(["'])([^"'\\]*)\1(\s*:\s*)(?:(["'])((?:(?!\4)[^\\]|\\.)*)\4?|([^\s,}\]"'{\[]+))""")
 _ASSIGNED = re.compile(r"(?<![\w-])(-{0,2}[\w.-]+)(=|:\s*)([^\s,}]+)")
 
 
 @functools.lru_cache(maxsize=4096)  # thousands of tests have the same few arguments
 def is_secret_name(name: str) -> bool:
-    """Return whether what has this name, in any spelling such as ``dbPassword`` or ``API-KEY``, is a secret."""
+    """Return whether a name, in any spelling such as ``dbPassword`` or ``API-KEY``, is that of a secret."""
     return _SECRET_NAME.search(_in_snake_case(name)) is not None
 
 
 def is_secret_text(text: str) -> bool:
-    """Return whether a text has a private key or the password of a URL in it."""
+    """Return whether a text contains a private key or the password of a URL."""
     return "PRIVATE KEY-----" in text or _URL_PASSWORD.search(text) is not None
 
 
 def is_secret(name: object, value: object) -> bool:
-    """Return whether a value is a secret because of its name; the value may hold others, by their own names.
+    """Return whether a value is a secret by its own name, not counting values inside it.
 
     Args:
         name: key, attribute or argument.
@@ -65,7 +65,7 @@ def is_secret(name: object, value: object) -> bool:
 
 
 def is_secret_argument(name: object, value: object) -> bool:
-    """Return the same for an argument of a test, whose value is part of the id unless it is a secret."""
+    """Return whether an argument of a test is a secret, which must not be part of its id."""
     if not isinstance(name, str) or not is_secret_name(name) or _HARMLESS_ARGUMENT.search(_in_snake_case(name)):
         return False
     if not isinstance(value, (list, tuple, set, frozenset, dict)):
@@ -98,11 +98,7 @@ def _spellings_of(secret: str) -> tuple[str, ...]:
 
 
 def masked(value: Any) -> Any:
-    """Return a copy of a value with a mask in the place of every secret; what has none is returned as it is.
-
-    Args:
-        value: of dicts, lists, tuples and anything else; only those are looked into.
-    """
+    """Return a copy of a value with all secrets in its dicts, lists and tuples masked."""
     return _masked(value, False, 0)
 
 
@@ -122,7 +118,7 @@ def _masked(value: Any, is_named_secret: bool, depth: int) -> Any:
 def _masked_item(key: Any, item: Any, depth: int) -> Any:
     if is_secret(key, item):
         return MASK
-    # Of a list of passwords each is one
+    # All items of a list of passwords are secrets
     holds_secrets = isinstance(key, str) and (
         is_secret_name(key) if isinstance(item, (list, tuple)) else _is_name_of_secrets(key)
     )
@@ -135,7 +131,7 @@ def _is_name_of_secrets(name: str) -> bool:
 
 
 def masked_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options without the secrets in their values, some of which are texts of JSON, paths or symbols."""
+    """Mask the secrets in the values of options, which may be JSON, paths or symbols."""
     return {name: _masked_option(value) for name, value in options.items()}
 
 
@@ -154,12 +150,12 @@ def _masked_option(value: Any) -> Any:
 
 
 def masked_command_line(words: Sequence[str]) -> list[str]:
-    """Return the words of a command line without the secrets in JSON texts, symbols, assignments and URLs."""
+    """Mask the secrets in the words of a command line: JSON, symbols, assignments and URLs."""
     return [masked_word(word) for word in words]
 
 
 def masked_word(word: str) -> str:
-    """Return a word of a command line without the secrets in it."""
+    """Mask the secrets in a word of a command line."""
     start = min((position for position in (word.find("{"), word.find("[")) if position >= 0), default=-1)
     if start >= 0:
         try:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Texts of values that are the same in every process: for ids, directories and symbols of tests.
+"""Texts of values that are the same in every process, for ids, directories and symbols of tests.
 
-A value whose own text is stable keeps it. Otherwise sets are sorted, functions are named, and other objects are
-represented by their class; what shares a text is told apart by a number. No text has an address in it, or a secret.
+A value with a stable text keeps it. Otherwise sets are sorted, functions are named, and other objects are represented
+by their class; equal texts are numbered. No text contains an address or a secret.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _SCALARS = (str, int, float, bool, bytes, complex, type(None))
 _COLLECTIONS = (list, tuple, set, frozenset)
 _DEEPEST = 20
 _MOST_PARTS = 500
-_LARGEST_NUMBER_BITS = 14_000  # more digits than Python is willing to spell
-# An address, an id, a hash, or a set may be in such a text
+_LARGEST_NUMBER_BITS = 14_000  # above the limit of Python for converting integers
+# Such a text may contain an address, an id, a hash, or a set
 _AT_RISK = re.compile(r"0x[0-9a-f]{4}|[0-9a-f]{8}|\{", re.IGNORECASE)
 _ADDRESS = re.compile(r"\bat 0x[0-9a-f]+", re.IGNORECASE)
 _PATH_OF_MODULE = re.compile(r" from '.*'(?=>$)")
@@ -36,29 +36,23 @@ def stable_text(value: object, numbers: Numbers = _NO_NUMBERS) -> str:
 
     Args:
         value: anything.
-        numbers: of objects that share a text, as :func:`numbers_of` returns them.
+        numbers: of objects with equal texts, from :func:`numbers_of`.
     """
     return _Speller(lambda key, text: _numbered(text, numbers.get(key, 1))).spell(value, top=True)
 
 
 def stable_argument(name: object, value: object, numbers: Numbers = _NO_NUMBERS) -> str:
-    """Return the text of an argument of a test; a mask for one whose name says that it is a secret.
-
-    Args:
-        name: of the argument.
-        value: anything.
-        numbers: as for :func:`stable_text`.
-    """
+    """Return the text of an argument of a test as :func:`stable_text` does; a mask for a secret."""
     if is_secret_argument(name, value):
         return _numbered(MASK, numbers.get(_secret_key(value), 1))
     return stable_text(value, numbers)
 
 
 def numbers_of(arguments: Iterable[Mapping[str, Any] | None]) -> dict[Hashable, int]:
-    """Return the numbers by which objects of the same text are told apart: those from 2, in the order of appearance.
+    """Return the numbers, from 2, of objects with equal texts.
 
     Args:
-        arguments: of all parametrizations of one test method, in an order that is the same in every process.
+        arguments: all parametrizations of one test method, in an order that is the same in every process.
     """
     seen: dict[str, dict[Hashable, int]] = {}
 
@@ -72,7 +66,7 @@ def numbers_of(arguments: Iterable[Mapping[str, Any] | None]) -> dict[Hashable, 
 
 
 def numbers_in_order(arguments: Mapping[str, Any] | None, numbers: Numbers) -> list[int]:
-    """Return the numbers of one set of arguments in a form that another process understands."""
+    """Return the numbers of one set of arguments as a list, for another process."""
     found: list[int] = []
 
     def note(key: Hashable, text: str) -> str:
@@ -99,7 +93,7 @@ def numbers_from_order(arguments: Mapping[str, Any] | None, order: Sequence[int]
 
 
 def in_stable_order(values: Iterable[Any]) -> list[Any]:
-    """Return values in an order that is the same in every process, as far as they can be told apart."""
+    """Return values in an order that is the same in every process, as far as possible."""
     return sorted(values, key=_order)
 
 
@@ -127,11 +121,7 @@ def _numbered(text: str, number: int) -> str:
 
 
 class _Speller:
-    """Spells one value.
-
-    Args:
-        name: is given what an object without a text of its own is known by, and the text for all of its kind.
-    """
+    """Converts one value to text; ``name`` numbers the text of an object, given its key."""
 
     def __init__(self, name: Callable[[Hashable, str], str]) -> None:
         self._name = name
@@ -140,7 +130,7 @@ class _Speller:
         self._parts_left = _MOST_PARTS
 
     def spell(self, value: object, *, top: bool) -> str:
-        """Return the text as ``str`` (top) or ``repr`` make it."""
+        """Return the text as ``str`` (top) or ``repr`` does."""
         kind = type(value)
         if kind in _SCALARS:
             return _scalar(value, top=top)
@@ -161,7 +151,7 @@ class _Speller:
             if kind in _COLLECTIONS or _is_plain_set(kind):
                 return self._collection(value)  # type: ignore[arg-type]
             return self._object(value, top=top)
-        except (Exception, SystemExit):  # code of users, and whatever they hand over
+        except (Exception, SystemExit):  # code of users
             return self._name(id(value), _class_name(value))
         finally:
             self._ancestors.pop()
@@ -204,15 +194,15 @@ class _Speller:
         return self._name(id(value), _own_name(value) or _class_name(value))
 
     def _parts(self, value: object) -> list[object]:
-        """Return the parts of an object; no more once there were hundreds, as objects such as mocks never end."""
+        """Return the parts of an object, limited in number, since mocks have an infinite one."""
         parts: list[object] = []
-        with contextlib.suppress(Exception, SystemExit):  # code of users; its text is looked at all the same
+        with contextlib.suppress(Exception, SystemExit):  # code of users
             parts.extend(itertools.islice(_parts(value), max(self._parts_left, 0)))
         self._parts_left -= len(parts)
         return parts
 
     def _replacements(self, parts: Iterable[object]) -> list[tuple[str, str]]:
-        """Return what in the text of an object is to be replaced by what, the longest first."""
+        """Return the replacements in the text of an object, the longest first."""
         pairs: dict[str, str] = {}
         for part in parts:
             if isinstance(part, _Secret):
@@ -223,7 +213,7 @@ class _Speller:
                     stable = self.spell(part, top=top)
                     try:
                         pairs[spell(part)] = stable
-                    except (Exception, SystemExit):  # it has no text that could be a part of the other one
+                    except (Exception, SystemExit):  # code of users
                         continue
         return sorted(((old, new) for old, new in pairs.items() if old and old != new), key=lambda pair: -len(pair[0]))
 
@@ -308,7 +298,7 @@ def _has_secrets(value: object) -> bool:
 
 
 def _with_sorted_sets(value: object) -> object:
-    """Return a copy of an object whose attributes that are sets have an order; the object itself if it has no such."""
+    """Return a copy of an object with sorted sets as attributes; the object itself if it has no sets."""
     sets = {
         name: _SortedSet.of(each)
         for name, each in _attributes(value).items()
@@ -326,7 +316,7 @@ def _with_sorted_sets(value: object) -> object:
 
 
 def _parts(value: object) -> Iterator[object]:
-    """Yield what an object consists of and may show in its text."""
+    """Yield the parts of an object that may show in its text."""
     seen = {id(value)}
     waiting = [value]
     while waiting:
@@ -354,15 +344,15 @@ def _direct_parts(owner: object) -> Iterator[object]:
             yield _Secret(item) if is_secret_argument(field, item) else item
     for name in ("func", "args", "keywords", "default_factory", "__self__", "__func__", "__wrapped__"):
         if not hasattr(type(owner), name):
-            continue  # mocks and proxies would make one, and one more for each of these
+            continue  # mocks and proxies would create one
         try:
             yield getattr(owner, name)
-        except (Exception, SystemExit):  # it has none, or code of users
+        except (Exception, SystemExit):  # missing, or code of users
             continue
 
 
 def _has_address(text: str, parts: Iterable[object]) -> bool:
-    """Return whether a text has an address in it, or a number that is made of one, or of a hash that has a seed."""
+    """Return whether a text contains an address, or a number derived from one or from a seeded hash."""
     parts = list(parts)
     lowered = text.lower()
     for part in parts:
@@ -372,7 +362,7 @@ def _has_address(text: str, parts: Iterable[object]) -> bool:
         if any(str(number) in lowered or f"{number:x}" in lowered for number in numbers if abs(number) >= 1 << 24):
             return True
     for part in parts:
-        if isinstance(part, str) and _ADDRESS.search(part):  # where it is part of what somebody wrote, it is none
+        if isinstance(part, str) and _ADDRESS.search(part):  # it is part of a string of users
             text = text.replace(repr(part), "").replace(part, "")
     return _ADDRESS.search(text) is not None
 

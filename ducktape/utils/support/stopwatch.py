@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Moments whose differences are true durations, however the clock of the machine is set meanwhile."""
+"""Measures time independently of changes of the machine's clock."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ import time
 
 
 class Stopwatch:
-    """Starts when it is made.
-
-    Attributes:
-        start_time: when that was, in seconds since the epoch.
-    """
+    """Starts when it is created, at ``start_time`` in seconds since the epoch."""
 
     def __init__(self) -> None:
         self.start_time = time.time()
@@ -23,5 +19,5 @@ class Stopwatch:
         return time.monotonic() - self._begin
 
     def now(self) -> float:
-        """Return this moment in seconds since the epoch, by the clock as it was at the start."""
+        """Return seconds since the epoch, by the clock as it was at the start."""
         return self.start_time + self.elapsed

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What suites in the wild do although it is probably a mistake: a warning, or with ``--strict`` an error."""
+"""Probable mistakes that existing suites rely on: a warning, or an error with ``--strict``."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from collections.abc import Callable
 from ducktape.errors import CompatibilityWarning
 from ducktape.utils.support.text import one_line
 
-_MOST_WARNINGS = 1000  # of one session; tests may make up any number
+_MOST_WARNINGS = 1000  # per session; tests may generate any number
 _LONGEST_WARNING = 1000
 
 
 @dataclasses.dataclass
 class _Register:
-    """What this process knows: whether it is strict, who shows warnings, and which of them were seen."""
+    """The state of this process: strictness, where warnings go, and which were shown."""
 
     strict: bool = False
     show: Callable[[str], None] | None = None
@@ -26,25 +26,25 @@ class _Register:
     lock: threading.RLock = dataclasses.field(default_factory=threading.RLock)
 
 
-# As the filters of the standard library's warnings are: templates and marks know of no session
+# Global like the filters of the warnings module, since templates and marks know no session
 _register = _Register()
 
 
 def hold() -> None:
-    """Keep warnings until :func:`begin` says who shows them: there is no log yet."""
+    """Keep warnings until :func:`begin`, while there is no log."""
     _register.show = _register.held.append
 
 
 def begin(*, strict: bool, show: Callable[[str], None] | None) -> None:
-    """Say how this process treats what it tolerates; what was seen before is not shown again.
+    """Set how this process treats probable mistakes; warnings shown before are not repeated.
 
     Args:
-        strict: raise everything as an error.
-        show: takes each warning once, as one line; ``None`` leaves them to the standard library's ``warnings``.
+        strict: raise them as errors.
+        show: called once with each warning, as one line; ``None`` uses the ``warnings`` module.
     """
     _register.strict = strict
     _register.show = show
-    _register.lock = threading.RLock()  # of a process that was forked while another thread held it
+    _register.lock = threading.RLock()  # may have been held during a fork
     held, _register.held = _register.held, []
     if show is not None:
         for warning in held:
@@ -52,13 +52,13 @@ def begin(*, strict: bool, show: Callable[[str], None] | None) -> None:
 
 
 def tolerate(problem: str, file: str, line: int = 0, *, once_for: str = "") -> None:
-    """Let something pass that is probably a mistake, with a warning once per place and text.
+    """Tolerate a probable mistake, with one warning per location and text.
 
     Args:
-        problem: what it is and what to do, in one line.
-        file: where it stands.
-        line: number of the line, from 1; 0 if it is not known.
-        once_for: what else to warn of once only, wherever it stands.
+        problem: the problem and what to do, in one line.
+        file: its file.
+        line: its line, from 1; 0 if unknown.
+        once_for: key to warn only once for, independent of the location.
 
     Raises:
         CompatibilityWarning: this process is strict.
@@ -73,12 +73,7 @@ def tolerate(problem: str, file: str, line: int = 0, *, once_for: str = "") -> N
 
 
 def show_once(warning: str, once_for: str = "") -> None:
-    """Show a warning, of this process or of one that it started, unless it was shown before.
-
-    Args:
-        warning: the line, beginning with the place.
-        once_for: what it is known by; the line itself by default.
-    """
+    """Show a warning of this process or a child, unless one with the same key (by default the line) was shown."""
     line = _one_line(warning)
     with _register.lock:
         known_by = once_for or line

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is needed of the template engine; import this module only when something is rendered."""
+"""The template engine; import this module only to render something."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from jinja2.runtime import Context
 from ducktape.utils.support.lazy import resolved
 from ducktape.utils.support.strictness import tolerate
 
-# What lies between a template and the code that renders it
+# Modules between a template and the code that renders it
 _MACHINERY = frozenset({__name__, "ducktape.template"})
 
 
 class _Noticed(Undefined):
-    """An unknown name that is rendered as nothing, with a warning where this can be seen in the text."""
+    """An unknown name, rendered as nothing with a warning."""
 
     def __str__(self) -> str:
         self._tolerate()
@@ -50,7 +50,7 @@ class _Noticed(Undefined):
 
 
 def _place_in_template() -> tuple[str, int]:
-    """Return the file and the line of what is being rendered; for a text those of the call that renders it."""
+    """Return the file and line that is being rendered; for a text those of the rendering call."""
     frame: FrameType | None = sys._getframe(2)
     found: tuple[str, int] | None = None
     while frame is not None:
@@ -71,29 +71,24 @@ def _is_machinery(frame: FrameType) -> bool:
 
 
 class _ReadsLazily:
-    """Mixed into the engine's lookup of variables."""
+    """Mixed into the engine's context, to read lazy variables."""
 
     def resolve_or_missing(self, key: str) -> Any:
         return resolved(super().resolve_or_missing(key))  # type: ignore[misc]
 
 
 def environment_for_files(loader: BaseLoader) -> Environment:
-    """Return the settings for templates that are files: lines with only a block leave no empty lines behind."""
+    """Return the environment for template files, where lines with only a block leave no empty line."""
     return Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, undefined=_Noticed)
 
 
 def compile_text(text: str) -> Template:
-    """Compile a template with the engine's default settings."""
+    """Compile a text with the default environment."""
     return _default_environment().from_string(text)
 
 
 def render(template: Any, variables: dict[str, Any]) -> str:
-    """Render a template; deferred variables are read if it, or a template that it includes, uses them.
-
-    Args:
-        template: a compiled template, or anything else with a method ``render`` that takes a dict.
-        variables: names and values.
-    """
+    """Render a compiled template, or any object with a method ``render``; lazy variables are read on use."""
     if isinstance(template, Template):
         environment = template.environment
         stock: Any = environment.context_class
@@ -104,18 +99,18 @@ def render(template: Any, variables: dict[str, Any]) -> str:
 
 
 def loader_for(classes: Sequence[type], package_search_path: Callable[[str], tuple[str, str]]) -> BaseLoader:
-    """Return a loader that looks where one class after the other lives.
+    """Return a loader that searches the directories and packages of a class and then of its bases.
 
     Args:
-        classes: the class whose templates are wanted, then its bases.
-        package_search_path: turns a module's name into a package and a directory within.
+        classes: the class and its bases.
+        package_search_path: returns the package and the directory in it for a module's name.
 
     Raises:
-        OSError: neither the class nor a base has a file or package of its own.
+        OSError: no class has a file or package.
     """
     loaders: list[BaseLoader] = []
     for cls in classes:
-        # Only of the class itself is it worth telling that it has no such directory
+        # A missing directory is only reported for the class itself
         loaders.extend(_loaders_of(cls, *package_search_path(cls.__module__), even_if_absent=cls is classes[0]))
     if not loaders:
         wanted = f"{classes[0].__module__}.{classes[0].__qualname__}"
@@ -127,7 +122,7 @@ def loader_for(classes: Sequence[type], package_search_path: Callable[[str], tup
 
 
 class _Search(ChoiceLoader):
-    """Tries several places, and names them all when a template is in none."""
+    """Names all searched places if a template is in none."""
 
     def load(self, environment: Environment, name: str, globals: MutableMapping[str, Any] | None = None) -> Template:
         try:
@@ -152,14 +147,14 @@ def _reading_lazily(context_class: Any) -> type[Context]:
 def _loaders_of(cls: type, package: str, path: str, *, even_if_absent: bool) -> Iterator[BaseLoader]:
     try:
         directory = os.path.join(os.path.dirname(os.path.abspath(inspect.getfile(cls))), "templates")
-    except (TypeError, OSError):  # typed in at a prompt, or built into the interpreter
+    except (TypeError, OSError):  # defined interactively, or built in
         directory = ""
     if directory and (even_if_absent or os.path.isdir(directory)):
         yield FileSystemLoader(directory)
     try:
         if find_spec(package) is not None:
             yield PackageLoader(package, path)
-    except (ImportError, ValueError):  # not a package that can be found, or one without this directory
+    except (ImportError, ValueError):  # no such package, or one without this directory
         return
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of ``ducktape.utils.wait``."""
+"""Internals of ``ducktape.utils.wait``."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Conditions and how they are combined. For users, ``ducktape.utils.wait`` has all this."""
+"""Conditions and their combinations; users import them from ``ducktape.utils.wait``."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ducktape.utils.waiting.probes import Answer, shortened
 
 
 class Condition(ABC):
-    """Something that one can wait for.
+    """A condition to wait for.
 
-    ``a & b`` holds when both do, ``a | b`` when one does, ``~a`` when ``a`` does not. What cannot be found out, because
-    a node does not answer, is neither true nor false: ``~`` does not make it hold.
+    ``a & b`` holds when both do, ``a | b`` when one does, ``~a`` when ``a`` does not. If it is unknown whether ``a``
+    holds, because a node does not answer, ``~a`` is unknown, too.
     """
 
     def wait(self, timeout: float | str = "30s", *, poll: float | str = "100ms", err_msg: str = "") -> None:
@@ -28,15 +28,11 @@ class Condition(ABC):
 
     @abstractmethod
     def singles(self) -> Iterator[Single]:
-        """The single conditions of which this one is made, in order."""
+        """Return the single conditions that this one consists of, in order."""
 
     @abstractmethod
     def value(self, value_of: Callable[[Single], bool | None]) -> bool | None:
-        """Whether the condition holds, ``None`` if that is not known.
-
-        Args:
-            value_of: tells the same of a single condition.
-        """
+        """Return whether the condition holds, given the values of the single ones; ``None`` if unknown."""
 
     def __and__(self, other: Condition) -> Condition:
         return AllOf(self, other) if isinstance(other, Condition) else NotImplemented
@@ -48,7 +44,7 @@ class Condition(ABC):
         return Not(self)
 
     def __bool__(self) -> NoReturn:
-        # `a and b` would be b alone, and nobody would notice.
+        # `a and b` would silently be `b`
         raise TypeError("a condition is neither true nor false: combine with &, | and ~, and wait for it")
 
     def __repr__(self) -> str:
@@ -56,37 +52,32 @@ class Condition(ABC):
 
 
 class Single(Condition):
-    """A condition that is asked by one function.
-
-    Args:
-        name: for messages.
-        ask: called with the end of the wait; what it raises is taken as "not known".
-    """
+    """A condition that one function checks; its exceptions mean "unknown"."""
 
     def __init__(self, name: str, ask: Callable[[Deadline], Answer]) -> None:
         self.name = name
         self._ask = ask
 
     def answer(self, deadline: Deadline) -> Answer:
-        """Ask once.
+        """Check once.
 
         Raises:
-            Skip: the function wants the test to be skipped.
-            HookError: nothing of the function ran.
+            Skip: the function skips the test.
+            HookError: the body of the function did not run.
         """
         try:
             return self._ask(deadline)
         except (Skip, HookError):
             raise
-        except Exception as error:  # whatever is wrong is told if it stays so
+        except Exception as error:  # reported if it persists until the end
             return Answer(None, shortened(f"{type(error).__name__}: {error}"), error=error)
 
     def singles(self) -> Iterator[Single]:
-        """This one."""
+        """See :meth:`Condition.singles`."""
         yield self
 
     def value(self, value_of: Callable[[Single], bool | None]) -> bool | None:
-        """What is told of it."""
+        """See :meth:`Condition.value`."""
         return value_of(self)
 
     def __str__(self) -> str:
@@ -94,11 +85,7 @@ class Single(Condition):
 
 
 class _Combined(Condition):
-    """Several conditions.
-
-    Args:
-        *parts: at least one; those that are combined in the same way are taken apart.
-    """
+    """Several conditions; nested ones of the same kind are flattened."""
 
     _sign = ""
     _decisive = False  # one part with this value decides
@@ -109,12 +96,12 @@ class _Combined(Condition):
             self._parts += part._parts if isinstance(part, type(self)) else [part]
 
     def singles(self) -> Iterator[Single]:
-        """Those of all parts."""
+        """See :meth:`Condition.singles`."""
         for part in self._parts:
             yield from part.singles()
 
     def value(self, value_of: Callable[[Single], bool | None]) -> bool | None:
-        """Decided by one part or by all."""
+        """See :meth:`Condition.value`."""
         values = [part.value(value_of) for part in self._parts]
         if self._decisive in values:
             return self._decisive
@@ -138,21 +125,17 @@ class AnyOf(_Combined):
 
 
 class Not(Condition):
-    """Holds when another condition does not.
-
-    Args:
-        part: the other one.
-    """
+    """Holds when another condition does not."""
 
     def __init__(self, part: Condition) -> None:
         self._part = part
 
     def singles(self) -> Iterator[Single]:
-        """Those of the other one."""
+        """See :meth:`Condition.singles`."""
         return self._part.singles()
 
     def value(self, value_of: Callable[[Single], bool | None]) -> bool | None:
-        """The opposite, if it is known."""
+        """See :meth:`Condition.value`."""
         value = self._part.value(value_of)
         return None if value is None else not value
 
@@ -165,21 +148,21 @@ def wait_for(
 ) -> None:
     """Block until a condition holds.
 
-    The time counts for everything together; a question that hangs does not make it longer, and its answer is not waited
-    for. Questions that were asked are not withdrawn: a command that hangs goes on.
+    The timeout includes everything; checks that hang do not extend it. They are not cancelled: a command that hangs
+    keeps running.
 
     Args:
-        condition: what to wait for.
+        condition: the condition.
         timeout: seconds, or a text such as ``"90s"`` or ``"2m"``.
-        poll: the same, from an answer to the next question.
-        err_msg: begin of the error's message.
+        poll: likewise, the pause between two checks.
+        err_msg: start of the error's message.
 
     Raises:
         NotReadyError: it did not hold in time; a ``ducktape.errors.TimeoutError``.
-        Skip: a function that was asked raised it.
-        HookError: a function is async or contains ``yield``, so that nothing of it ran.
-        ValueError: a span of time makes no sense.
-        TypeError: that is no condition.
+        Skip: a function raised it.
+        HookError: a function is async or contains ``yield``, so that its body did not run.
+        ValueError: a duration is invalid.
+        TypeError: the argument is not a condition.
     """
     if not isinstance(condition, Condition):
         raise TypeError(f"{condition!r} is no condition; condition(function, name) makes one of a function")

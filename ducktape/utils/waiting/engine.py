@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How one waits for a condition of many parts.
+"""Waits for a condition with several parts.
 
-Each part is asked in a thread of its own: one that hangs holds up neither the others nor the caller. The caller looks
-at the last answers of all of them whenever one is new.
+Each part is checked in a thread of its own, so that one that hangs blocks neither the others nor the caller, which
+evaluates the latest answers whenever there is a new one.
 """
 
 from __future__ import annotations
@@ -18,42 +18,41 @@ from ducktape.errors import TimeoutError
 from ducktape.utils.support.deadline import Deadline
 from ducktape.utils.waiting.probes import Answer, shortened
 
-# An answer stands until the next one, if that takes not much longer than the one before.
+# An answer is valid until the next one, unless that takes much longer than the one before
 _PATIENCE_SEC = 1.0
 _PATIENCE_FACTOR = 3.0
-# A question may take longer than the wait, which nobody waits for: one that had only the rest of the time would be
-# answered by "no answer", and that would be the last thing that is told.
+# A check may outlast the wait: if it had only the remaining time, the last answer would be "no answer"
 _LONGER_SEC = 2.0
 
 
 class Part(Protocol):
-    """What is asked."""
+    """A single condition."""
 
     name: str
 
     def answer(self, deadline: Deadline) -> Answer:
-        """Ask once."""
+        """Check once."""
 
 
 class Whole(Protocol):
-    """What is waited for."""
+    """A condition."""
 
     def singles(self) -> Iterator[Any]:
-        """The parts that are asked."""
+        """Return its single conditions."""
 
     def value(self, value_of: Callable[[Any], bool | None]) -> bool | None:
-        """Whether it holds, given the parts; ``None`` if that is not known."""
+        """Return whether it holds, given the values of its parts; ``None`` if unknown."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How it stood with a single condition when the time was over.
+    """The state of a single condition at the end of a wait.
 
     Attributes:
-        name: of the condition.
-        answer: the last one; ``None`` if there never was any.
-        asked: how often it was asked.
-        silent_sec: for so long the last question has been without answer; 0 if none is open.
+        name: name of the condition.
+        answer: the last answer; ``None`` without one.
+        asked: number of checks.
+        silent_sec: duration of the check that is still running; 0 without one.
     """
 
     name: str
@@ -76,8 +75,8 @@ class NotReadyError(TimeoutError):
     """A condition did not hold in time; the text has the last answer of each part, and the ends of the logs.
 
     Attributes:
-        timeout_sec: how long was waited.
-        standings: how it stood with each single condition, in order.
+        timeout_sec: duration of the wait.
+        standings: the states of the single conditions, in order.
     """
 
     def __init__(self, message: str, timeout_sec: float = 0.0, standings: tuple[Standing, ...] = ()) -> None:
@@ -87,7 +86,7 @@ class NotReadyError(TimeoutError):
 
 
 class _Watch:
-    """What is known of one single condition during one wait."""
+    """The state of one single condition during one wait."""
 
     def __init__(self, single: Part) -> None:
         self.single = single
@@ -111,25 +110,19 @@ class _Watch:
         return time.monotonic() - self._asked_at if self._open else 0.0
 
     def standing(self) -> Standing:
-        # Without what was raised, of which nobody knows whether it can be sent to another process
+        # Without the exception, which may not be picklable
         answer = None if self.answer is None else replace(self.answer, error=None)
         return Standing(self.single.name, answer, self.asked, self.silent_sec())
 
     def value(self) -> bool | None:
-        """The last answer, unless a later question hangs: what held before that may not hold any more."""
+        """Return the last answer, unless a later check hangs."""
         if self.answer is None or self.silent_sec() > _PATIENCE_SEC + _PATIENCE_FACTOR * self._took:
             return None
         return self.answer.holds
 
 
 class Wait:
-    """One wait.
-
-    Args:
-        condition: what to wait for.
-        timeout_sec: most seconds for everything.
-        poll_sec: from an answer to the next question.
-    """
+    """One wait."""
 
     def __init__(self, condition: Whole, timeout_sec: float, poll_sec: float) -> None:
         self._condition = condition
@@ -145,15 +138,12 @@ class Wait:
     def run(self, err_msg: str) -> None:
         """Block until the condition holds.
 
-        Args:
-            err_msg: begin of the error's message.
-
         Raises:
             NotReadyError: it did not hold in time.
         """
         try:
             for watch in self._watches.values():
-                # A copy for each, because one can only be entered once at a time
+                # A copy for each thread, since a context can only be entered once at a time
                 context = contextvars.copy_context()
                 name = f"waiting for {watch.single.name}"
                 threading.Thread(target=context.run, args=(self._ask, watch), name=name, daemon=True).start()
@@ -165,7 +155,7 @@ class Wait:
             raise self._not_ready(err_msg, standings) from self._first_error()
 
     def _ask(self, watch: _Watch) -> None:
-        """Ask one condition again and again; the thread's work."""
+        """Check one condition repeatedly, in its own thread."""
         while not self._over.is_set():
             with self._news:
                 watch.begin()
@@ -182,7 +172,7 @@ class Wait:
             self._over.wait(self._poll_sec)
 
     def _watch(self) -> tuple[Standing, ...] | None:
-        """Block until the condition holds; returns how everything stands if it does not do so in time."""
+        """Block until the condition holds; returns the states of its parts if it does not in time."""
         while True:
             if self._raised is not None:
                 raise self._raised

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looking for a line in a log, of which every byte is fetched once."""
+"""Searches a growing log for a line, fetching every byte once."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _TAIL_LINES = 20
 _ANY = "any"
 _END = "end"
 
-# Says which file it is, where the bytes begin and how long it is; then the bytes, in letters that any shell and any
-# connection leave alone. A file that is another one than last time, or shorter, is read from its begin.
+# Prints the identity of the file, the offset and its length; then the bytes in base64, which every shell and connection
+# preserves. A file that was replaced or truncated is read from its start.
 _READ = f"""
 [ -e "$3" ] || {{ echo "{_MARK} absent"; exit 0; }}
 length=$(wc -c <"$3") || {{ echo "{_MARK} unreadable"; exit 0; }}
@@ -43,13 +43,13 @@ tail -c +$((begin + 1)) "$file" | head -c {_AT_ONCE} | base64
 
 
 class LogProbe:
-    """Reads what has come to a log since the last look, and remembers whether a line was there.
+    """Reads new data of a log on each call, and remembers a matching line.
 
     Args:
         node: a node or an account.
         path: expanded by the shell; of several files the first.
-        pattern: of a line.
-        since: bytes at the begin that do not count; ``None`` is everything that is there now.
+        pattern: for a line.
+        since: offset to start from; ``None`` is the current end.
     """
 
     def __init__(self, node: Any, path: str, pattern: re.Pattern[str], since: int | None) -> None:
@@ -62,7 +62,7 @@ class LogProbe:
         self._unfinished = ""
         self._lines: deque[str] = deque(maxlen=_TAIL_LINES)
         self._found: str | None = None
-        # A look that hung may be at an end only while the next wait is under way.
+        # A check that hung may overlap with the next wait
         self._one_at_a_time = threading.Lock()
         if since is None:
             self._read(Deadline(_FIRST_LOOK_SEC), begin=_END)
@@ -82,7 +82,7 @@ class LogProbe:
         return Answer(None if state == "unreadable" else False, _STATES[state], tail[-_TAIL_LINES:])
 
     def _read(self, deadline: Deadline, *, begin: str | None = None) -> str | None:
-        """Take the next bytes; returns how the file is after that, ``None`` if more of it is there."""
+        """Read the next bytes; returns the state of the file, ``None`` if there is more to read."""
         words = ["sh", "-c", _READ, "sh", begin or str(self._begin), self._known]
         status, output = run(self._account, f"{shlex.join(words)} {self._path}", deadline, None, with_errors=False)
         _, mark, rest = output.partition(_MARK)
@@ -92,7 +92,7 @@ class LogProbe:
             raise DucktapeError(f"{self._account}: {self._path} cannot be read: status {status}, {shortened(output)!r}")
         if facts[0] in _STATES:
             if facts[0] == "absent":
-                self._forget()  # whatever comes there is a new file
+                self._forget()  # a later file is a new one
             return facts[0]
         return self._take(facts[0], int(facts[1]), int(facts[2]), base64.b64decode(data))
 
@@ -102,7 +102,7 @@ class LogProbe:
         self._known = identity
         self._begin = begin + len(data)
         self._understand(self._decoder.decode(data))
-        # A file that shrinks meanwhile gives nothing: the next look finds out.
+        # Without data the file was truncated meanwhile, which the next read notices
         if data and self._begin < length:
             return None
         return "quiet" if self._lines or self._unfinished else "empty"
@@ -120,7 +120,7 @@ class LogProbe:
         self._unfinished = unfinished[-_LONGEST_UNFINISHED:]
         self._lines.extend(line.rstrip("\r") for line in lines[-_TAIL_LINES:])
         if self._found is None and text:
-            # A line counts as soon as it matches: programs wait for input behind a prompt without a newline.
+            # An unfinished line counts, too: prompts have no newline
             self._found = next(filter(self._pattern.search, (line.rstrip("\r") for line in (*lines, unfinished))), None)
 
 

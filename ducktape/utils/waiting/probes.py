@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Single looks at a port, a page or a command: what the conditions of ``ducktape.utils.wait`` are made of."""
+"""Single checks of a port, a page or a command, for the conditions of ``ducktape.utils.wait``."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _PIECE = 64 * 1024
 
 @dataclass(frozen=True)
 class Answer:
-    """What one look has found.
+    """The result of one check.
 
     Attributes:
-        holds: whether the condition holds; ``None`` if that could not be found out.
-        text: what was seen, for people.
-        tail: last lines of the log that was looked at, if it is one.
-        error: what was raised instead of an answer, if something was.
+        holds: whether the condition holds; ``None`` if unknown.
+        text: the observation, for people.
+        tail: the last lines of a log.
+        error: the exception of a failed check.
     """
 
     holds: bool | None
@@ -45,35 +45,35 @@ class Answer:
 
 
 def account_of(node: Any) -> Any:
-    """The account of a node, or of what is one already."""
+    """Return the account of a node, or an account itself."""
     return getattr(node, "account", node)
 
 
 def address_of(host: Any) -> str:
-    """The address of a node for others; a text is one already."""
+    """Return the address of a node for other machines, or an address itself."""
     if isinstance(host, str):
         return host
     account = account_of(host)
-    # Accounts of others may have no address
+    # Accounts of other cluster classes may have no address
     return str(account.externally_routable_ip or account.ssh_hostname)
 
 
 def name_of(host: Any) -> str:
-    """How a node is called in messages."""
+    """Return the name of a node for messages."""
     return host if isinstance(host, str) else str(account_of(host).hostname)
 
 
 def shortened(text: str) -> str:
-    """A text of a length that people read."""
+    """Shorten a text for messages."""
     text = text.rstrip()
     return shorten(text, mark=f"... ({len(text)} characters)")
 
 
 def seconds_left(deadline: Deadline, attempt: float | None) -> float | None:
-    """Seconds that one step of a look may take.
+    """Return the seconds that one step of a check may take.
 
     Raises:
-        TimeoutError: (builtin) there are none left.
+        TimeoutError: (builtin) no time is left.
     """
     left = deadline.left(attempt)
     if left == 0:
@@ -82,14 +82,14 @@ def seconds_left(deadline: Deadline, attempt: float | None) -> float | None:
 
 
 def fits_status(status: int, wanted: Statuses) -> bool:
-    """Whether a status is the wanted one, or one of those; ``None`` wants none in particular."""
+    """Return whether a status is the wanted one or among them; ``None`` accepts all."""
     if wanted is None:
         return True
     return status == wanted if isinstance(wanted, int) else status in wanted
 
 
 def fits_text(text: str, wanted: Text) -> bool:
-    """Whether a text contains what a regular expression describes, or pleases a function; ``None`` wants nothing."""
+    """Return whether a text matches a regular expression or a predicate; ``None`` accepts all."""
     if wanted is None:
         return True
     if isinstance(wanted, (str, re.Pattern)):
@@ -113,7 +113,7 @@ class PortProbe:
         place = f"{address}:{self.port}"
         try:
             with socket.create_connection((address, self.port), seconds_left(deadline, self.attempt)) as connection:
-                # Where nobody listens, the kernel may choose this very port for our end, and connect us to ourselves.
+                # Without a listener, the kernel may choose this very port for our end and connect it to itself
                 if connection.getsockname() == connection.getpeername():
                     return Answer(False, f"{place}: nobody listens")
         except socket.gaierror as error:
@@ -125,7 +125,7 @@ class PortProbe:
         return Answer(True, f"{place}: connected")
 
 
-# Exit status 1 is a port that cannot be reached, 3 that there is no telling. The last words of bash say why.
+# Exit status 1: the port cannot be reached; 3: unknown. The end of bash's message is the reason.
 _CONNECT = """
 if command -v bash >/dev/null && command -v timeout >/dev/null; then
   said=$(LC_ALL=C timeout "$3" bash -c ": </dev/tcp/$1/$2" 2>&1) && exit 0
@@ -143,7 +143,7 @@ exit 1
 
 @dataclass(frozen=True)
 class PortFromNodeProbe:
-    """Connects from another node, with what that node has."""
+    """Connects from another node, by bash or nc."""
 
     host: Any
     port: int
@@ -181,21 +181,14 @@ class CommandProbe:
 def run(
     account: Any, command: str, deadline: Deadline, attempt: float | None, *, with_errors: bool = True
 ) -> tuple[int, str]:
-    """Run a command to its end and return its status and the begin of its output.
-
-    Args:
-        account: runs it.
-        command: text for the login shell.
-        deadline: of the wait.
-        attempt: most seconds.
-        with_errors: let the output contain the error output.
+    """Run a command and return its status and the first 1 MiB of its output.
 
     Raises:
-        TimeoutError: (builtin) it has not ended by then; it is left to itself.
+        TimeoutError: (builtin) it has not ended in time; it keeps running.
         Exception: it could not be run.
     """
     limit = Deadline(seconds_left(deadline, attempt))
-    # Unlike the verb for whole outputs, this one does not write all of it to the test's log each time.
+    # Unlike ssh_output, this does not log the whole output each time
     lines = account.ssh_capture(command, combine_stderr=with_errors, timeout_sec=limit.left())
     kept = []
     room = _MOST_OUTPUT
@@ -206,7 +199,7 @@ def run(
             if limit.is_over:
                 raise TimeoutError("it does not end")
     except Exception as error:
-        status = getattr(error, "exit_status", None)  # the error of a floor above, known by what it carries
+        status = getattr(error, "exit_status", None)  # RemoteCommandError, which this module must not import
         if not isinstance(status, int):
             raise
         return status, "".join(kept)
@@ -222,11 +215,11 @@ def run(
 
 @dataclass(frozen=True)
 class HttpProbe:
-    """Asks for one page, without proxies and without following anything."""
+    """Requests one page, without proxies and redirects."""
 
     url: str
     method: str
-    headers: Mapping[str, str] = field(repr=False)  # may hold what nobody should read
+    headers: Mapping[str, str] = field(repr=False)  # may contain secrets
     status: Statuses
     body: Text
     attempt: float
@@ -257,7 +250,7 @@ class HttpProbe:
         return Answer(holds, f"status {response.status} {response.reason}, body {shortened(body)!r}")
 
     def _connection(self, parts: SplitResult, timeout: float | None) -> HTTPConnection:
-        # Here, because HTTP brings TLS and e-mail along
+        # Imported on use, since HTTP imports TLS and e-mail
         from http.client import HTTPConnection, HTTPSConnection
 
         host = parts.hostname or ""
@@ -267,7 +260,7 @@ class HttpProbe:
 
 
 def _read(response: HTTPResponse, connection: HTTPConnection, limit: Deadline) -> str:
-    """The body, or the begin of a long one; a server that sends it drop by drop has no more time than any other."""
+    """Return the first 1 MiB of the body; slow bodies are limited, too."""
     pieces = []
     room = _MOST_OUTPUT
     while room > 0:
@@ -281,5 +274,5 @@ def _read(response: HTTPResponse, connection: HTTPConnection, limit: Deadline) -
     charset = response.headers.get_content_charset() or "utf-8"
     try:
         return b"".join(pieces).decode(charset, "replace")
-    except LookupError:  # a charset that nobody knows
+    except LookupError:  # an unknown charset
         return b"".join(pieces).decode("utf-8", "replace")
