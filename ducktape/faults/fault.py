@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 from ducktape.errors import TimeoutError
 from ducktape.faults.engine.log import log_of
 from ducktape.faults.errors import FaultError
-from ducktape.utils.support.stopwatch import Stopwatch
 from ducktape.utils.support.text import reason_of
+from ducktape.utils.support.times import Stopwatch
 
 _SECONDS_BETWEEN_LOOKS = 0.05
 F = TypeVar("F", bound="Fault")

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from ducktape.errors import DucktapeError
 from ducktape.mark._mark import F, Mark
-from ducktape.utils.support.duration import seconds_of
+from ducktape.utils.support.times import seconds_of
 
 # Not `marks`: a class of users may have an attribute of that name, and its subclasses would inherit it
 _ON_CLASS = "_ducktape_class_marks"

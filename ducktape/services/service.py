@@ -15,7 +15,7 @@ from ducktape.services.support.allocation import request_nodes, session_option, 
 from ducktape.template import TemplateRenderer
 from ducktape.utils.support.hooks import HookError, answer_of, called
 from ducktape.utils.support.parallel import run_each
-from ducktape.utils.support.stopwatch import Stopwatch
+from ducktape.utils.support.times import Stopwatch
 
 
 class MissingHookError(DucktapeError, NotImplementedError):

@@ -22,7 +22,7 @@ from ducktape.tests.recording.statistics import Totals
 from ducktape.tests.reports import text
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus, status_named
 from ducktape.utils.support.files import write_atomically
-from ducktape.utils.support.stopwatch import Stopwatch
+from ducktape.utils.support.times import Stopwatch
 
 if TYPE_CHECKING:
     from ducktape.tests.session import SessionContext

@@ -35,7 +35,7 @@ from ducktape.tests.scheduler import TestScheduler
 from ducktape.tests.status import FAIL
 from ducktape.tests.test_context import TestContext
 from ducktape.tests.worker.request import RunSettings, TestRequest
-from ducktape.utils.support.stopwatch import Stopwatch
+from ducktape.utils.support.times import Stopwatch
 from ducktape.utils.terminal_size import get_terminal_size
 
 __all__ = ["DEFAULT_MP_JOIN_TIMEOUT", "DEFAULT_TIMEOUT_EXCEPTION_JOIN_TIMEOUT", "ClientStatus", "TestKey", "TestRunner"]

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ducktape.utils.support.addresses import in_url
-from ducktape.utils.support.deadline import Deadline
-from ducktape.utils.support.duration import seconds_of
 from ducktape.utils.support.hooks import answer_of
+from ducktape.utils.support.times import Deadline, seconds_of
 from ducktape.utils.waiting.conditions import AllOf, AnyOf, Condition, Single, wait_for
 from ducktape.utils.waiting.engine import NotReadyError, Standing
 from ducktape.utils.waiting.log import LogProbe

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ducktape.cluster.ssh.settings import SshSettings
-    from ducktape.utils.support.deadline import Deadline
+    from ducktape.utils.support.times import Deadline
 
 _LARGEST_COMMAND = 128 * 1024 - 1
 _SECONDS_TO_ANSWER = 60.0

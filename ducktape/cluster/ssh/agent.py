@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import paramiko
 
-from ducktape.utils.support.deadline import Deadline
+from ducktape.utils.support.times import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable

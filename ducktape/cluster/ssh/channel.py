@@ -9,8 +9,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ducktape.cluster.transport import BoundedBytes, Stdin, stdin_chunks
-from ducktape.utils.support.deadline import Deadline
 from ducktape.utils.support.text import shorten
+from ducktape.utils.support.times import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,7 +17,7 @@ import paramiko
 from ducktape.cluster.ssh.authentication import Authentication, ServerHungUp
 from ducktape.cluster.ssh.errors import connecting
 from ducktape.cluster.ssh.settings import identity_files
-from ducktape.utils.support.deadline import Deadline
+from ducktape.utils.support.times import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -28,7 +28,7 @@ from paramiko.sftp import (
 
 from ducktape.cluster.copy.received_file import ReceivedFile
 from ducktape.cluster.ssh.channel import bound_answers
-from ducktape.utils.support.deadline import Deadline
+from ducktape.utils.support.times import Deadline
 
 # The largest piece that every SFTP server takes in one request.
 _PIECE = 32 * 1024

@@ -15,8 +15,8 @@ from ducktape.cluster.ssh.errors import connecting
 from ducktape.cluster.ssh.settings import IgnoreMissingHostKeyPolicy, SshSettings, login_of
 from ducktape.cluster.ssh.sftp import ANSWER_SEC, SftpFiles
 from ducktape.cluster.transport import Stdin, Transport, longest_silence
-from ducktape.utils.support.deadline import Deadline
 from ducktape.utils.support.text import class_and_text
+from ducktape.utils.support.times import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

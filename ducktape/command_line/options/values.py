@@ -8,7 +8,7 @@ import contextlib
 import math
 from typing import Literal
 
-from ducktape.utils.support.duration import seconds_of
+from ducktape.utils.support.times import seconds_of
 
 
 def duration(text: str) -> float:

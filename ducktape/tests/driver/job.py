@@ -18,7 +18,7 @@ from ducktape.tests.event import Attempt, CleanedUp, Outcome, ServiceNoted
 from ducktape.tests.recording.bounds import ROOM_TO_REMEMBER, bounded_outcome, longest_summary
 from ducktape.tests.status import FAIL
 from ducktape.tests.test_context import TestContext
-from ducktape.utils.support.stopwatch import Stopwatch
+from ducktape.utils.support.times import Stopwatch
 
 if TYPE_CHECKING:
     from ducktape.tests.driver.worker import Worker

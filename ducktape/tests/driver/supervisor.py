@@ -35,8 +35,8 @@ from ducktape.tests.event import (
 from ducktape.tests.worker.request import CleanUpRequest, RunSettings, TestRequest
 from ducktape.utils.process.tree import Orphans, end_processes
 from ducktape.utils.process.watchdog import Watchdog
-from ducktape.utils.support.stopwatch import Stopwatch
 from ducktape.utils.support.strictness import show_once
+from ducktape.utils.support.times import Stopwatch
 
 _LONGEST_DEBUG_LINE = 10_000
 _NODES_TO_NAME = 20

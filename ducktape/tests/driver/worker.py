@@ -29,7 +29,7 @@ from ducktape.tests.worker.request import CLEAN_UP_STACKS_FILE, STACKS_FILE, STA
 from ducktape.utils.process.spawn import start_child
 from ducktape.utils.process.tree import Family, signal_group
 from ducktape.utils.support.files import read_start
-from ducktape.utils.support.stopwatch import Stopwatch
+from ducktape.utils.support.times import Stopwatch
 
 START_METHOD_VARIABLE = "DUCKTAPE_START_METHOD"
 _READ_SIZE = 1 << 16

@@ -30,7 +30,7 @@ from ducktape.tests.test import Test
 from ducktape.tests.test_context import TestContext
 from ducktape.utils.support.files import NO_ROOM
 from ducktape.utils.support.hooks import HookError, called
-from ducktape.utils.support.stopwatch import Stopwatch
+from ducktape.utils.support.times import Stopwatch
 
 Log = Callable[[int, str], None]
 

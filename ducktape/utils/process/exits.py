@@ -13,7 +13,7 @@ _ENDS = ("_exit", "execv", "execve")  # the other forms of exec call one of thes
 
 @contextmanager
 def survived_exits() -> Iterator[None]:
-    """Within a block, let ``os._exit`` and ``os.exec*`` raise ``SystemExit`` in this process, but not in forked ones."""
+    """Within a block, ``os._exit`` and ``os.exec*`` raise ``SystemExit`` in this process, but not in forked ones."""
     own = os.getpid()
 
     def refused(name: str, end: Callable[..., Any]) -> Callable[..., Any]:

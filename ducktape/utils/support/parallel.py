@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar, cast
 
-from ducktape.utils.support.deadline import Deadline
+from ducktape.utils.support.times import Deadline
 
 T = TypeVar("T")
 R = TypeVar("R")

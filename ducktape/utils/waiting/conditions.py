@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from ducktape.errors import Skip
-from ducktape.utils.support.deadline import Deadline
-from ducktape.utils.support.duration import seconds_of
 from ducktape.utils.support.hooks import HookError
+from ducktape.utils.support.times import Deadline, seconds_of
 from ducktape.utils.waiting.engine import Wait
 from ducktape.utils.waiting.probes import Answer, shortened
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from ducktape.errors import TimeoutError
-from ducktape.utils.support.deadline import Deadline
+from ducktape.utils.support.times import Deadline
 from ducktape.utils.waiting.probes import Answer, shortened
 
 # An answer is valid until the next one, unless that takes much longer than the one before

@@ -12,7 +12,7 @@ from collections import deque
 from typing import Any
 
 from ducktape.errors import DucktapeError
-from ducktape.utils.support.deadline import Deadline
+from ducktape.utils.support.times import Deadline
 from ducktape.utils.waiting.probes import Answer, account_of, run, shortened
 
 _MARK = "ducktape-log"

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Union
 from urllib.parse import SplitResult, urlsplit
 
-from ducktape.utils.support.deadline import Deadline
 from ducktape.utils.support.hooks import answer_of
 from ducktape.utils.support.text import shorten
+from ducktape.utils.support.times import Deadline
 
 if TYPE_CHECKING:
     import ssl

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ducktape.errors import Skip
-from ducktape.utils.support.deadline import Deadline
+from ducktape.utils.support.times import Deadline
 from ducktape.utils.waiting.conditions import AllOf, Condition, Single, wait_for
 from ducktape.utils.waiting.probes import Answer
 

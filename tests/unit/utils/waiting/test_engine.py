@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ducktape.utils.support.deadline import Deadline
+from ducktape.utils.support.times import Deadline
 from ducktape.utils.waiting.conditions import Single, wait_for
 from ducktape.utils.waiting.engine import NotReadyError, Standing
 from ducktape.utils.waiting.probes import Answer

@@ -12,7 +12,7 @@ import pytest
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.localhost import LocalhostCluster
 from ducktape.errors import DucktapeError
-from ducktape.utils.support.deadline import Deadline
+from ducktape.utils.support.times import Deadline
 from ducktape.utils.wait import log
 from ducktape.utils.waiting.log import LogProbe
 from ducktape.utils.waiting.probes import Answer

@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ducktape.utils.support.duration import seconds_of
+from ducktape.utils.support.times import Deadline, seconds_of
 
 
 @pytest.mark.parametrize(
@@ -96,3 +97,18 @@ def test_whatever_is_written_gives_a_usable_number_or_a_value_error(written: Any
     except ValueError:
         return
     assert 0 < seconds < math.inf
+
+
+def test_without_seconds_only_the_limit_counts() -> None:
+    never = Deadline(None)
+    assert (never.left(), never.left(3.0), never.is_over, never.seconds) == (None, 3.0, False, None)
+
+
+def test_what_is_left_becomes_less_and_never_negative() -> None:
+    deadline = Deadline(0.05)
+    first = deadline.left()
+    assert first is not None
+    assert 0 < first <= 0.05
+    assert deadline.left(0.001) == 0.001
+    time.sleep(0.06)
+    assert (deadline.left(), deadline.left(3.0), deadline.is_over, deadline.seconds) == (0.0, 0.0, True, 0.05)

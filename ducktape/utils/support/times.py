@@ -1,11 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Spans of time as people write them."""
+"""Durations, deadlines, and a clock that only runs forward."""
 
 from __future__ import annotations
 
 import math
 import re
 import reprlib
+import time
+
+
+class Stopwatch:
+    """Starts when it is created, at ``start_time`` in seconds since the epoch."""
+
+    def __init__(self) -> None:
+        self.start_time = time.time()
+        self._begin = time.monotonic()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._begin
+
+    def now(self) -> float:
+        """Return seconds since the epoch, by the clock as it was at the start."""
+        return self.start_time + self.elapsed
+
+
+class Deadline:
+    """A point in time, ``seconds`` from now; ``None`` is never."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self.seconds = seconds
+        self._end = None if seconds is None else time.monotonic() + seconds
+
+    def left(self, limit: float | None = None) -> float | None:
+        """Return the remaining seconds, from 0 up to ``limit``; ``None`` without any limit."""
+        if self._end is None:
+            return limit
+        left = max(0.0, self._end - time.monotonic())
+        return left if limit is None else min(left, limit)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has passed."""
+        return self._end is not None and time.monotonic() >= self._end
+
 
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+", re.ASCII)
 _PART = re.compile(rf"({_NUMBER.pattern})(ms|h|m|s)", re.ASCII)
