@@ -17,10 +17,10 @@ unexport PYTHONPATH PYTHONHOME
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lowest quick bench lint types docs clean venv
+.PHONY: help demo test lowest quick coverage bench lint types docs clean venv
 
 help:  ## list the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 demo:  ## install the package and run systests/demo: on the sandbox if this machine can make one, else on localhost
 	@.ci/prepare run
@@ -47,6 +47,10 @@ quick:  ## style, types, architecture and unit tests, for every change
 	@.ci/prepare test
 	@$(SIDE_BY_SIDE) tests/style tests/architecture tests/unit $(PYTEST_ARGS)
 
+coverage:  ## unit and contract tests, and how much of the package they run; fails below the floor in pyproject.toml
+	@.ci/prepare test
+	@$(SIDE_BY_SIDE) -m "not alone" --cov tests/unit tests/contract $(PYTEST_ARGS)
+
 bench:  ## compare with the published release, in turn
 	@.ci/prepare run
 	@$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
@@ -70,5 +74,5 @@ venv:  ## the virtual environment alone
 
 clean:  ## remove everything that the other targets made, environments included
 	rm -rf $(VENV) .venv-lowest .bench build dist *.egg-info docs/_build results .ducktape/metadata
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -127,6 +127,7 @@ def test_a_free_that_a_subclass_replaces_is_used_for_every_node() -> None:
 
 
 @pytest.mark.parametrize("step", [1, -1])
+@pytest.mark.alone
 def test_a_thousand_nodes_are_allocated_and_freed_quickly(step: int) -> None:
     cluster = FiniteSubcluster(machines(1000))
     durations = []

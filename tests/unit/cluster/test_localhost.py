@@ -106,6 +106,7 @@ def test_the_pools_can_be_looked_at() -> None:
     assert cluster.alloc(ClusterSpec.simple_linux(2)) == free
 
 
+@pytest.mark.alone
 def test_a_thousand_nodes_cost_nothing() -> None:
     def once() -> float:
         begin = time.process_time()
