@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One node of a cluster: an account, plus whatever users hang on it."""
+"""One node of a cluster: an account, plus any attributes of users."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several nodes, as they are asked for or as they are offered."""
+"""Several nodes, as required or as offered."""
 
 from __future__ import annotations
 

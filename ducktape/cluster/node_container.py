@@ -17,7 +17,7 @@ GroupKey = tuple[Any, Any]
 
 
 class NodeNotPresentError(Exception):
-    """A node was to be removed or freed that is not there."""
+    """The node to be removed or freed is not there."""
 
 
 class InsufficientResourcesError(Exception):
@@ -41,7 +41,7 @@ class InsufficientHealthyNodesError(InsufficientResourcesError):
 
 
 class Demand(Protocol):
-    """What is asked of a container: anything with a container of requirements, such as a ``ClusterSpec``."""
+    """Required nodes: anything with a container of requirements, such as a ``ClusterSpec``."""
 
     nodes: NodeContainer
 
@@ -136,7 +136,7 @@ class NodeContainer:
             raise NodeNotPresentError
 
     def _discard_relabelled(self, node: Any) -> bool:
-        """Find a node that user code gave another label since it was added."""
+        """Find a node whose label was changed by user code after it was added."""
         for pool in self.node_groups.values():
             for position, member in enumerate(pool):
                 if member is node:
@@ -154,11 +154,11 @@ class NodeContainer:
             self.remove_node(node)
 
     def can_remove_spec(self, cluster_spec: Demand | None) -> bool:
-        """Tell whether there are enough nodes for a spec, their health aside."""
+        """Return whether there are enough nodes for a spec, healthy or not."""
         return not self.attempt_remove_spec(cluster_spec)
 
     def attempt_remove_spec(self, cluster_spec: Demand | None) -> str:
-        """Say why a spec cannot be met, without changing anything.
+        """Return why a spec cannot be met, without changing anything.
 
         Args:
             cluster_spec: the required nodes; ``None`` can never be met.

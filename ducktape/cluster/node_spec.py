@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One node, as it is asked for or as it is offered."""
+"""One node, as required or as offered."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class NodeSpec:
         self.node_type = node_type
 
     def matches(self, available_node_spec: NodeSpec) -> bool:
-        """Tell whether an offered node meets this requirement; one without a label never meets one with a label."""
+        """Return whether an offered node meets this requirement; one without a label never meets one with a label."""
         if self.operating_system != available_node_spec.operating_system:
             return False
         return self.node_type is None or self.node_type == available_node_spec.node_type

@@ -27,7 +27,7 @@ _logger = logging.getLogger(__name__)
 
 
 def split_hosts(ssh_config: str) -> list[str]:
-    """The blocks of an OpenSSH client configuration, one per ``Host`` line; what stands before the first is dropped."""
+    """Return the blocks of an OpenSSH client configuration, one per ``Host`` line; lines before it are dropped."""
     blocks: list[list[str]] = []
     for line in ssh_config.splitlines():
         words = line.replace("=", " ", 1).split(maxsplit=1)
@@ -66,7 +66,7 @@ class VagrantCluster(JsonCluster):
             account.close()
 
     def _description(self, cluster_file: str | None, make_remote_account_func: Callable[..., Any]) -> Any:
-        """What the file says, or Vagrant; the latter is written to the file."""
+        """Return the description from the file, or else from Vagrant, which is then written to the file."""
         if cluster_file is None:
             return {"nodes": self._get_nodes_from_vagrant(make_remote_account_func)}
         description = _read_if_there(cluster_file)
@@ -85,7 +85,7 @@ class VagrantCluster(JsonCluster):
             return description
 
     def _get_nodes_from_vagrant(self, make_remote_account_func: Callable[..., Any]) -> list[dict[str, Any]]:
-        """Descriptions of the machines, each asked for its address, many at the same time."""
+        """Return descriptions of the machines, which are asked for their addresses in parallel."""
         text, _ = self._vagrant_ssh_config()
         configs = [RemoteAccountSSHConfig.from_string(block) for block in split_hosts(text)]
         if not configs:
@@ -117,7 +117,7 @@ class VagrantCluster(JsonCluster):
         return description if node_type is None else {**description, "node_type": node_type}
 
     def _vagrant_ssh_config(self) -> tuple[str, str]:
-        """Output and error output of ``vagrant ssh-config``."""
+        """Return output and error output of ``vagrant ssh-config``."""
         done = subprocess.run(
             "vagrant ssh-config",
             shell=True,

@@ -49,12 +49,12 @@ class TestLoader:
 
     Args:
         session_context: handed to every test.
-        logger: takes what is worth telling about the search.
-        repeat: how many times the whole list is run; at least 1.
+        logger: receives messages about the search.
+        repeat: number of runs of the whole list; at least 1.
         injected_args: arguments that replace the parametrizations of every test.
         cluster: handed to every test.
-        subset: which part of the list is run, from 0.
-        subsets: how many parts there are.
+        subset: number of the part to run, from 0.
+        subsets: number of parts.
         historical_report: URL or path of an earlier ``report.json``, or the directory of a session; makes parts that
             take about the same time. Nothing else does: the machines that share the work have to agree on the parts.
         ignore_import_errors: only log files that cannot be imported; by default what the session context says.
@@ -225,7 +225,7 @@ class _Search:
         # Names must not depend on what the files before put there
         self._search_path = tuple(sys.path)
         self._imported: dict[str, ModuleAndFile | ImportFailure] = {}
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self.failures: list[ImportFailure] = []
         self.expansion = Expansion(
             loader.session_context, loader.cluster, loader.injected_args, loader.test_function_pattern
@@ -233,7 +233,7 @@ class _Search:
         self._left_out = self.whole_files(excluded)
 
     def whole_files(self, symbols: Iterable[str], base_dir: str | None = None) -> frozenset[str]:
-        """Return the files of which the symbols leave no test."""
+        """Return the files that the symbols name as a whole."""
         parsed = [self._loader._parse(symbol, base_dir) for symbol in symbols]
         return frozenset(
             file
@@ -250,7 +250,7 @@ class _Search:
         left_out: frozenset[str] = frozenset(),
         excluding: bool = False,
     ) -> list[TestContext]:
-        """Return the tests that symbols name; ``left_out`` are files whose failing to import does not matter."""
+        """Return the tests that symbols name; import failures of the files in ``left_out`` are ignored."""
         tests: list[TestContext] = []
         for text in symbols:
             symbol = self._loader._parse(text, base_dir)
@@ -298,9 +298,9 @@ class _Search:
         imported = self._imported.get(file)
         if imported is None:
             imported = self._imported[file] = self._try_import(file)
-        if isinstance(imported, ImportFailure) and file not in unimportant and file not in self._told:
-            self._told.add(file)
-            self._tell(imported)
+        if isinstance(imported, ImportFailure) and file not in unimportant and file not in self._reported:
+            self._reported.add(file)
+            self._report(imported)
         return imported
 
     def _try_import(self, file: str) -> ModuleAndFile | ImportFailure:
@@ -316,7 +316,7 @@ class _Search:
         self._logger.debug("Successfully imported %s", name)
         return imported
 
-    def _tell(self, failure: ImportFailure) -> None:
+    def _report(self, failure: ImportFailure) -> None:
         self._logger.error(
             "Failed to import %s, which may indicate a broken test that cannot be loaded: %s",
             failure.module,
@@ -341,7 +341,7 @@ def read_durations(report: str) -> dict[str, float]:
         report: URL or path of its ``report.json``, or path of its directory or journal.
 
     Raises:
-        LoaderException: the report cannot be had or is none.
+        LoaderException: the report cannot be fetched or understood.
     """
     try:
         if os.path.isdir(report) or report.endswith(".jsonl"):

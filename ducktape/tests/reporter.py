@@ -177,7 +177,7 @@ class HTMLSummaryReporter(SummaryReporter):
 
 
 class FailedTestSymbolReporter(SummaryReporter):
-    """Tells how to run the failed tests again: writes ``rerun-failed.yml`` and prints the symbols.
+    """Reports how to run the failed tests again: writes ``rerun-failed.yml`` and prints the symbols.
 
     Args:
         results: the results.
@@ -212,7 +212,7 @@ class FailedTestSymbolReporter(SummaryReporter):
             _print(self.report_string())
 
     def write_file(self) -> None:
-        """Write the file alone; what an earlier part of the session has left of it goes if nothing failed."""
+        """Write the file alone; remove one of an earlier part of the session if nothing failed."""
         if self.results.get_aggregate_success():
             with contextlib.suppress(OSError):
                 os.remove(os.path.join(self.results.session_context.results_dir, "rerun-failed.yml"))
@@ -237,7 +237,7 @@ class _RerunFile(FailedTestSymbolReporter):
 def write_session_reports(
     results: TestResults, expected_test_count: int | None, *, partial: bool, silent: bool = False
 ) -> list[tuple[str, Exception]]:
-    """Write the reports of a session; one that fails does not keep the others from being written.
+    """Write the reports of a session; if one fails, the others are still written.
 
     Args:
         results: the results so far.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with a node that was examined, and what to do about it, in words."""
+"""Problems of probed nodes, and hints how to solve them."""
 
 from __future__ import annotations
 

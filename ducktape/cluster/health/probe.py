@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one node is asked about its fitness, and what its answers mean."""
+"""Probes of one node: the questions, and the meaning of the answers."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _LONGEST_LINE = 1000
 
 @dataclasses.dataclass
 class Findings:
-    """What is known of one node; ``None`` is what was not found out.
+    """What is known about one node; ``None`` where nothing was found out.
 
     Attributes:
-        name: by which users know the node.
+        name: of the node, as users know it.
         address: where SSH connects to.
         port: of SSH.
         user: the login name.
@@ -89,7 +89,7 @@ class Findings:
 
 
 def introduce(account: Any) -> Findings:
-    """Return what an account tells without asking its machine.
+    """Return what is known about an account without asking its machine.
 
     Args:
         account: a login, or whatever else a cluster calls one.

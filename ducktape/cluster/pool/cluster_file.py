@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cluster files: how they are read, and what is said of one that cannot be understood."""
+"""Reads cluster files, and reports mistakes in them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PATHS = ("identityfile", "identityfiles")
 
 
 def mistake_in_cluster_file(error: BaseException) -> str | None:
-    """Return the one line that an error has for whoever wrote the cluster file; ``None`` if it is no mistake there."""
+    """Return the line about a mistake in the cluster file that an error carries, if any."""
     line = getattr(error, _MISTAKE, None)
     return line if isinstance(line, str) else None
 
@@ -29,7 +29,7 @@ def _mark(error: Exception, line: str) -> None:
 
 
 def read_cluster_file(path: str) -> Any:
-    """Return what stands in a cluster file.
+    """Return the content of a cluster file.
 
     Args:
         path: of the file.
@@ -118,7 +118,7 @@ def _expanded(paths: str | list[str]) -> str | list[str]:
 
 
 def place_of(position: int, node: Any) -> str:
-    """Name a node for whoever has to find it in the file.
+    """Return the place of a node in the file.
 
     Args:
         position: in the list, from 0.

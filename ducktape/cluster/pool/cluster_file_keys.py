@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keys of cluster files that mean nothing: misspelt ones are errors, others are warned of."""
+"""Unknown keys of cluster files: misspelt ones are errors, others warnings."""
 
 from __future__ import annotations
 

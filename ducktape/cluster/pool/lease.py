@@ -2,7 +2,7 @@
 """Leases of nodes: several runs on one machine share a cluster without ever holding the same node.
 
 A lease is a locked file in a folder that the runs have in common. The lock belongs to the process of the run and ends
-with it, however that happens; what stands in the file only tells people who holds it.
+with it, however that happens; the content of the file only informs people about the holder.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 @dataclasses.dataclass(frozen=True)
 class Holder:
-    """Who holds a lease, as far as its file tells; a run writes that a moment after it has taken the lease.
+    """The holder of a lease according to its file, which a run writes shortly after it has taken the lease.
 
     Attributes:
         pid: process id of the run.
@@ -49,7 +49,7 @@ class NodesLeasedElsewhereError(InsufficientResourcesError):
     Args:
         holders: names of the nodes in question, and who holds them.
         unleased: free nodes that no other run holds.
-        *args: the message; made from the holders when there is none.
+        *args: the message; made from the holders if missing.
     """
 
     def __init__(self, holders: dict[str, Holder], unleased: NodeContainer, *args: object) -> None:
@@ -74,7 +74,7 @@ class Leases:
         folder: the folder that the runs have in common; made when it does not exist.
 
     Attributes:
-        session: id of the session, told to others that wait.
+        session: id of the session, shown to other runs that wait.
 
     Raises:
         OSError: the folder cannot be made or written to.
@@ -104,7 +104,7 @@ class Leases:
         """Take the lease of a node; never waits.
 
         Args:
-            node: what tells the node from all others: address, port and name.
+            node: unique name of the node, made of address, port and name.
 
         Returns:
             Whether this run has it now; a run that has it already does not get it a second time.
@@ -115,32 +115,31 @@ class Leases:
         if node in self._files:
             return False
         descriptor = self._open(self._path(node))
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return False
-        except BaseException:
-            os.close(descriptor)
-            raise
+        with contextlib.ExitStack() as undo:
+            undo.callback(os.close, descriptor)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            undo.pop_all()
         self._files[node] = descriptor
         self._write(descriptor, {"node": node, "pid": os.getpid(), "session": self.session})
         return True
 
     def release(self, node: str) -> None:
-        """Give a lease back; does nothing if this run has none of this node."""
+        """Release a lease; does nothing if this run does not hold it."""
         descriptor = self._files.pop(node, None)
         if descriptor is None:
             return
         try:
             self._write(descriptor, {})
         finally:
-            # Unlocked by name: a program that a test started may still have the descriptor for a moment.
+            # Unlocked explicitly: a program that a test started may still have the descriptor
             fcntl.flock(descriptor, fcntl.LOCK_UN)
             os.close(descriptor)
 
     def holder(self, node: str) -> Holder:
-        """Return who holds a node, read from the file that its holder wrote."""
+        """Return the holder of a node according to the file of its lease."""
         try:
             with open(self._path(node), encoding="utf-8") as file:
                 content = json.load(file)
@@ -148,8 +147,8 @@ class Leases:
         except (OSError, ValueError, KeyError, TypeError):
             return Holder()
 
-    def forget(self) -> None:
-        """Close all files without giving the leases back, which another process has."""
+    def abandon(self) -> None:
+        """Close all files without releasing the leases, which another process holds."""
         files, self._files = self._files, {}
         for descriptor in files.values():
             with contextlib.suppress(OSError):
@@ -183,6 +182,6 @@ def _forgetting(reference: weakref.ref[Leases]) -> Callable[[], None]:
     def forget() -> None:
         leases = reference()
         if leases is not None:
-            leases.forget()
+            leases.abandon()
 
     return forget

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +19,7 @@ from ducktape.utils.support.hooks import answer_of
 
 
 class LeasedPool:
-    """Takes accounts out of a pool together with their leases: all that are asked for, or none.
+    """Takes accounts out of a pool together with their leases: all that are required, or none.
 
     Args:
         accounts: the pool; all of its accounts are there now, and their leases are known by it.
@@ -70,7 +71,7 @@ class LeasedPool:
             unhealthy.extend(bad)
 
     def release(self, account: Any) -> None:
-        """Give back the lease of an account, unless it is kept."""
+        """Release the lease of an account, unless it is kept."""
         if not _contains(self._kept, account):
             self.leases.release(self._name(account))
 
@@ -82,18 +83,16 @@ class LeasedPool:
         """Take accounts with their leases out of the pool, their health aside."""
         names = {id(account): name for account, name in self._names}
         candidates = NodeContainer(_Candidate(account, names[id(account)], self.leases) for account in self._accounts)
-        tried = list(candidates)
-        try:
-            chosen, _ = candidates.remove_spec(cluster_spec)
-        except InsufficientHealthyNodesError as error:
-            for candidate in tried:
-                candidate.give_up()
-            holders = {str(each.account.hostname): self.leases.holder(each.name) for each in error.bad_nodes}
-            raise NodesLeasedElsewhereError(holders, self._unleased(error.bad_nodes)) from None
-        except BaseException:
-            for candidate in tried:
-                candidate.give_up()
-            raise
+        with contextlib.ExitStack() as undo:
+            for candidate in candidates:
+                undo.callback(candidate.give_up)
+            try:
+                chosen, _ = candidates.remove_spec(cluster_spec)
+            except InsufficientHealthyNodesError as error:
+                undo.close()
+                holders = {str(each.account.hostname): self.leases.holder(each.name) for each in error.bad_nodes}
+                raise NodesLeasedElsewhereError(holders, self._unleased(error.bad_nodes)) from None
+            undo.pop_all()
         accounts = [candidate.account for candidate in chosen]
         self._accounts.remove_nodes(accounts)
         return accounts
@@ -107,7 +106,7 @@ class LeasedPool:
 
 
 class _Candidate:
-    """An account as the arithmetic of nodes sees it: fit for use if its lease can be had."""
+    """An account as the arithmetic of nodes sees it: healthy if its lease can be acquired."""
 
     _is_remote_account = True
 
@@ -120,12 +119,12 @@ class _Candidate:
         self._is_ours = False
 
     def available(self) -> bool:
-        """Take the lease, and say whether that worked."""
+        """Acquire the lease; return whether that worked."""
         self._is_ours = self._leases.acquire(self.name)
         return self._is_ours
 
     def give_up(self) -> None:
-        """Give the lease back if it was taken."""
+        """Release the lease if it was acquired."""
         if self._is_ours:
             self._leases.release(self.name)
 

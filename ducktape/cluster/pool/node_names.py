@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The names of the nodes of a description: each tells its node from all others, and its directory of logs too."""
+"""Unique names for the nodes of a description; directories of logs have them, too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig
 
 
 def name_nodes(configs: Sequence[RemoteAccountSSHConfig]) -> None:
-    """Give each login whose machine has no name of its own one that no other has.
+    """Give a unique name to each login whose machine has none.
 
     A machine without a ``host`` is called by its address, and by its port too where several have that address.
 

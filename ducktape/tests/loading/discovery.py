@@ -78,12 +78,12 @@ class MarkedMethod(NamedTuple):
 
 
 def find_files(path: str, file_pattern: str, skipped: list[str] | None = None) -> list[str]:
-    """Return the test files that a path means, sorted.
+    """Return the test files that a path names, sorted.
 
     Args:
         path: a file, taken whatever its name; a directory, searched for packages; or a glob of both.
         file_pattern: regular expression that the names of other files have to match from their beginning.
-        skipped: gets the directories that nobody keeps tests in, unless the path names them.
+        skipped: collects directories of tools, which are searched only if the path names them.
     """
     path = os.path.abspath(path)
     skipped = [] if skipped is None else skipped
@@ -101,7 +101,7 @@ def find_files(path: str, file_pattern: str, skipped: list[str] | None = None) -
 
 
 def _matches(pattern: str, skipped: list[str]) -> list[str]:
-    """Return what a glob names, but for what its wildcards find in directories that nobody keeps tests in."""
+    """Return the paths that a glob matches, except those that its wildcards find in directories of tools."""
     wild = [number for number, part in enumerate(pattern.split(os.sep)) if glob.has_magic(part)]
     kept = []
     for each in sorted(glob.glob(pattern)):
@@ -126,7 +126,7 @@ def _files_below(directory: str, file_pattern: str, skipped: list[str]) -> Itera
 
 
 def _is_foreign(directory: str) -> bool:
-    """Return whether a directory holds what tools have put there, not tests."""
+    """Return whether a directory belongs to a tool, such as a virtual environment."""
     name = os.path.basename(directory)
     if not os.path.isdir(directory):
         return False
@@ -139,7 +139,7 @@ def _is_foreign(directory: str) -> bool:
 
 
 class _Place(NamedTuple):
-    """Where a module is imported from: its dotted name and the directories that come first meanwhile."""
+    """Where a module is imported from: its dotted name, and the directories that come first on the path meanwhile."""
 
     file: str
     name: str
@@ -232,11 +232,11 @@ def _import(place: _Place) -> ModuleType:
     top = place.name.partition(".")[0]
     is_known = top in sys.modules
     if is_known and not _provides(sys.modules[top], top, place):
-        # The test itself needs this package: it cannot be put aside for one of the same name
+        # The test itself needs this package: it cannot be hidden for one of the same name
         is_our_own = top == __name__.partition(".")[0]
         if top == place.name or is_our_own:
             return _execute(place)
-        with _put_aside(top):
+        with _without_package(top):
             return _import_by_name(place)
     return _import_by_name(place)
 
@@ -280,14 +280,14 @@ def _first_on_path(roots: Sequence[str]) -> Iterator[None]:
 
 
 @contextmanager
-def _put_aside(top: str) -> Iterator[None]:
-    """Forget a package and its modules for a while; what was imported meanwhile is forgotten in its place."""
-    aside = _take_out(top)
+def _without_package(top: str) -> Iterator[None]:
+    """Hide a package and its modules for a while; what is imported meanwhile is dropped afterwards."""
+    hidden = _take_out(top)
     try:
         yield
     finally:
         _take_out(top)
-        sys.modules.update(aside)
+        sys.modules.update(hidden)
 
 
 def _take_out(top: str) -> dict[str, ModuleType]:

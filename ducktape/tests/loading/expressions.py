@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The small language that chooses tests: words with ``and``, ``or``, ``not`` and parentheses.
+"""Expressions that select tests: words with ``and``, ``or``, ``not`` and parentheses.
 
 ``not`` binds closest, then ``and``, then ``or``. What a word means is up to who asks: a part of the test id for ``-k``,
 a whole tag for ``--tags``.
@@ -28,11 +28,11 @@ _DEEPEST = 50  # far from what Python's stack takes, and from what anybody could
 
 
 class ExpressionError(ValueError):
-    """An expression cannot be understood; the message is one line and says where."""
+    """An expression cannot be understood; the message is one line with the position."""
 
 
 class Expression(ABC):
-    """What some tests fulfil and others do not; made by :meth:`parse`, written out again by ``str()``."""
+    """A condition on tests; made by :meth:`parse`, and back into text by ``str()``."""
 
     @staticmethod
     def parse(text: str) -> Expression:
@@ -58,7 +58,7 @@ class Expression(ABC):
 
     @abstractmethod
     def _holds(self, word_holds: Callable[[Word], bool]) -> bool:
-        """Return whether it is fulfilled, given which words are."""
+        """Return whether it is fulfilled, given a predicate of words."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Word(Expression):
 
     @cached_property
     def spellings(self) -> tuple[str, ...]:
-        """How ids may spell the word: as it stands, and as they spell the arguments of tests."""
+        """Spellings of the word in ids: unchanged, and as in the arguments of tests."""
         folded = self.text.casefold()
         escaped = _escape_pathname(folded)
         return (folded, escaped) if escaped and _NEVER_IN_ARGUMENTS.search(folded) else (folded,)
@@ -144,7 +144,7 @@ def select(
 
 
 def tag_counts(contexts: Iterable[TestContext]) -> list[tuple[str, int]]:
-    """Return how many tests have each tag, sorted by tag; those without any come last, as ``(untagged)``.
+    """Return the number of tests of each tag, sorted by tag; those without tags come last, as ``(untagged)``.
 
     Args:
         contexts: the tests; one that is there several times counts once.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of which not even the name, the directory or the nodes can be told: each costs itself, and is a failed test."""
+"""Tests without a usable name, directory or demand for nodes: each is one failed test."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LONGEST_REASON = 1000
 
 
 class FlawedTest(TestContext):
-    """Stands for a test that cannot be run, in every list of tests; the runner fails it when its turn comes.
+    """Placeholder for a test that cannot be run; the runner fails it when its turn comes.
 
     Args:
         context: the test.
@@ -48,11 +48,11 @@ class FlawedTest(TestContext):
 
 
 def sound(context: Any, *, has_cluster: bool = False) -> Any:
-    """Return a test, or what stands for it if it cannot be run.
+    """Return a test, or a placeholder if it cannot be run.
 
     Args:
         context: what marks have made; its values come from code of the user.
-        has_cluster: whether it has the cluster of the run, on which what it asks for may depend.
+        has_cluster: whether it has the cluster of the run, on which its demand may depend.
     """
     if isinstance(context, FlawedTest):
         return context
@@ -69,7 +69,7 @@ def sound(context: Any, *, has_cluster: bool = False) -> Any:
 
 
 def _look_at(context: TestContext) -> None:
-    """Ask for everything that the driver is going to ask for."""
+    """Evaluate everything that the driver will evaluate."""
     texts = (context.test_id, context.module_name, context.cls_name, context.function_name, context.description)
     for text in texts:
         if not isinstance(text, str):
@@ -102,7 +102,7 @@ def _look_at_spec(context: TestContext) -> None:
 
 
 def _named(code: Any) -> Any:
-    """Return what has the name of a class or function, and nothing else of it."""
+    """Return an object that has only the name of a class or function."""
     if code is None:
         return None
     try:

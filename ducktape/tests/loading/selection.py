@@ -16,11 +16,11 @@ T = TypeVar("T")
 
 
 def argument_key(arguments: Any, *, exact: bool = True) -> Hashable:
-    """Return what arguments are compared by: equal for two values that look the same in JSON.
+    """Return a key that is equal for two values that look the same in JSON.
 
     Args:
         arguments: JSON-ready.
-        exact: tell ``1``, ``1.0`` and ``True`` apart; otherwise numbers that are equal count as the same.
+        exact: distinguish ``1``, ``1.0`` and ``True``; otherwise equal numbers count as the same.
     """
     if isinstance(arguments, dict):
         items = ((key, argument_key(each, exact=exact)) for key, each in arguments.items())
@@ -45,13 +45,13 @@ def without(contexts: Iterable[TestContext], excluded: Iterable[TestContext]) ->
 
 @dataclass(frozen=True)
 class Identities:
-    """Who is who among the tests.
+    """The identities of tests.
 
     Args:
         ids: test id by ``id()`` of the context.
         positions: place in the order that the tests were given in, by ``id()`` of the context.
-        kept: by ``id()`` of a context the one that stands for it because both are the same test.
-        renamed: the ids that different tests got who shared the id that is the key.
+        kept: by ``id()`` of a context, the one that is kept because both are the same test.
+        renamed: new ids of different tests that shared an id, by that id.
     """
 
     ids: dict[int, str] = field(default_factory=dict)
@@ -117,7 +117,7 @@ def _rename(test_id: str, group: Sequence[TestContext], taken: set[str], identit
 
 
 def _is_same_test(one: TestContext, other: TestContext) -> bool:
-    """Return whether two contexts of one id are one test that was written down twice."""
+    """Return whether two contexts of one id are one test that was named twice."""
     if one.cls is not other.cls or _base_function(one) is not _base_function(other):
         return False
     arguments, others = one.injected_args, other.injected_args
@@ -198,12 +198,12 @@ def repeat(tests: Sequence[T], times: int) -> list[T]:
 
 
 def sample(tests: Collection[T], size: int, rng: random.Random) -> list[T]:
-    """Return that many tests chosen at random, all of them if there are fewer.
+    """Return a random sample of the tests, or all of them if there are fewer.
 
     Args:
         tests: what to choose from.
         size: how many.
-        rng: where chance comes from.
+        rng: source of randomness.
 
     Raises:
         ValueError: the size is negative.

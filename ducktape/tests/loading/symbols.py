@@ -16,7 +16,7 @@ from ducktape.utils.support.masking import masked_word
 
 
 class LoaderException(Exception):
-    """The tests that were asked for cannot be told, found or made."""
+    """The requested tests cannot be understood, found or made."""
 
 
 class NoTestsError(LoaderException):
@@ -28,7 +28,7 @@ class NoTestsError(LoaderException):
 
 @dataclass(frozen=True)
 class TestSymbol:
-    """What one symbol names; empty texts and ``None`` stand for parts that it leaves open.
+    """What one symbol names; empty texts and ``None`` for parts that it leaves open.
 
     Args:
         path: a file, a directory or a glob.

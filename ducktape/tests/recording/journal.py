@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -16,8 +17,8 @@ from ducktape.json_serializable import jsonable, strict_dumps
 from ducktape.utils.support.files import lock, open_to_read, write_atomically
 
 JOURNAL_NAME = "journal.jsonl"
-# Of the format. A reader understands every version that begins with the same number; new events and new fields of old
-# events are no reason to count it up.
+# Of the format. A reader understands every version with the same major number; new events and new fields of old events
+# do not change it.
 JOURNAL_VERSION = 1
 
 _READ_SIZE = 1 << 20
@@ -28,18 +29,18 @@ class SessionBusyError(DucktapeError):
 
 
 class Journal:
-    """Writes the events of a session, and keeps in memory what the disk does not take.
+    """Writes the events of a session, and keeps in memory what cannot be written to the disk.
 
-    A child that is forked has no part in it: there, the journal is closed.
+    In forked children the journal is closed.
 
     Args:
         results_dir: directory of the session.
-        resume: go on with the journal that is there; otherwise there must be none.
-        wait_sec: how long to wait for another program that is about to end.
+        resume: append to an existing journal; otherwise there must be none.
+        wait_sec: seconds to wait for another program that is about to end.
 
     Raises:
-        SessionBusyError: another program has the journal, or there is one and it is not to be resumed. A journal that
-            cannot be made for any other reason is kept in memory, and tried again at each :meth:`flush`.
+        SessionBusyError: another program has the journal, or there is one and it is not to be resumed. If it cannot be
+            created for any other reason, events are kept in memory, and each :meth:`flush` tries again.
     """
 
     def __init__(self, results_dir: str, *, resume: bool = False, wait_sec: float = 5.0) -> None:
@@ -69,14 +70,14 @@ class Journal:
 
         Args:
             event: its name.
-            **fields: what there is to say; anything that JSON cannot express is kept as text. ``time``, in seconds
-                since the epoch, is now unless given.
+            **fields: its content; anything that JSON cannot express is kept as text. ``time``, in seconds since the
+                epoch, is now unless given.
         """
         if not self._closed:
             self._pending += _line({"event": event, "time": time.time(), **fields})
 
     def flush(self) -> None:
-        """Hand all events to the system; never raises. What it does not take is tried again at the next flush."""
+        """Hand all events to the system; never raises. What fails is tried again at the next flush."""
         if self._closed:
             return
         try:
@@ -91,19 +92,19 @@ class Journal:
 
     @property
     def trouble(self) -> OSError | None:
-        """Why the last flush did not get everything out; ``None`` if it did."""
+        """Why the last flush failed; ``None`` if it did not."""
         return self._trouble
 
     def close(self) -> None:
-        """Flush for the last time and let go of the file; never raises. Later events are not written."""
+        """Flush for the last time and close the file; never raises. Later events are not written."""
         self.flush()
-        self._let_go()
+        self._close()
 
     def copy_to(self, directory: str) -> str:
-        """Write the whole journal, with what its own disk did not take, somewhere else.
+        """Write the whole journal, with the events that are still in memory, somewhere else.
 
         Args:
-            directory: an existing one, on a disk that has room.
+            directory: an existing one, on a disk with free space.
 
         Returns:
             The path of the copy.
@@ -118,35 +119,34 @@ class Journal:
     # --- the file
 
     def _open(self, wait_sec: float) -> None:
-        """Have a file; ``BlockingIOError`` if another program has it."""
+        """Open and lock the file; ``BlockingIOError`` if another program has it."""
         if self._descriptor >= 0 and os.fstat(self._descriptor).st_nlink:
             return
         removed, resume = self._descriptor, self._resume and self._descriptor < 0
-        # Read, too: what stands in it may be wanted elsewhere
+        # Readable, too: its content may have to be copied
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | (0 if resume else os.O_EXCL)
         descriptor = os.open(self.path, flags, 0o666)
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(os.close, descriptor)
             lock(descriptor, wait_sec)
-        except BaseException:
-            os.close(descriptor)
-            raise
+            undo.pop_all()
         if removed >= 0:
-            # The name is gone, but not yet what stood there
+            # The name is gone, but not yet the content
             self._pending[:0] = b"".join(_blocks(removed))
             os.close(removed)
         elif resume and not _ends_a_line(descriptor):
             self._pending[:0] = b"\n"
         self._descriptor = descriptor
 
-    def _let_go(self) -> None:
+    def _close(self) -> None:
         self._closed = True
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def _leave_to_parent(self) -> None:
+    def _abandon(self) -> None:
         self._pending.clear()
-        self._let_go()
+        self._close()
 
     def _content(self) -> Iterator[str]:
         descriptor = self._descriptor
@@ -161,17 +161,13 @@ class Journal:
 
 
 def is_written(path: str) -> bool:
-    """Return whether a program that is alive has a journal; where the system cannot tell, ``False``.
-
-    Args:
-        path: of the journal.
-    """
+    """Return whether a living program has a journal open; ``False`` where the system cannot say."""
     try:
         descriptor = open_to_read(path)
     except OSError:
         return False
     try:
-        # Held for an instant only: whoever wants to write waits longer than that
+        # Held for an instant only: a writer waits longer than that
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
@@ -183,13 +179,10 @@ def is_written(path: str) -> bool:
 
 
 def read_events(path: str) -> Iterator[tuple[dict[str, Any] | None, bool]]:
-    """Yield every line of a journal: its event, ``None`` for what is none, and whether the line is complete.
-
-    Args:
-        path: of the journal; somebody may be writing it.
+    """Yield every line of a journal, which may still be written: its event, if valid, and whether it is complete.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the journal cannot be read.
     """
     with os.fdopen(open_to_read(path), "rb") as file:
         for line in file:
@@ -210,7 +203,7 @@ def _closer(reference: weakref.ref[Journal]) -> Callable[[], None]:
     def close() -> None:
         journal = reference()
         if journal is not None:
-            journal._leave_to_parent()
+            journal._abandon()
 
     return close
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What became of a session, read from its journal alone."""
+"""The state of a session, read from its journal alone."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _WHY_GOING_ON = ("was running when this report was made", "had not started when 
 
 
 class RecordError(DucktapeError):
-    """What an earlier session left is not there, or cannot be understood."""
+    """The record of a past session is missing or cannot be understood."""
 
 
 @dataclasses.dataclass(frozen=True)
 class RecordedCluster:
-    """As much of a cluster as reports need: its size, and the nodes that were put aside."""
+    """As much of a cluster as reports need: its size and its unhealthy nodes."""
 
     size: int
     unhealthy_nodes: list[UnhealthyNode]
@@ -43,7 +43,7 @@ class RecordedCluster:
 
 
 class _ContinuedCluster:
-    """A cluster that knows of nodes that were put aside before the session was resumed."""
+    """A cluster that remembers nodes that were in quarantine before the session was resumed."""
 
     def __init__(self, cluster: Any, earlier: list[UnhealthyNode]) -> None:
         self._cluster = cluster
@@ -58,29 +58,29 @@ class _ContinuedCluster:
 
 
 class RecordedSession:
-    """A session as its journal tells it; made by :meth:`read`.
+    """A session according to its journal; made by :meth:`read`.
 
     Attributes:
-        results_dir: absolute path of where the journal lies now.
+        results_dir: absolute path of the directory in which the journal is now.
         session_id: its number.
-        configuration: value of every option, JSON-ready, by the name that it has in the program.
+        configuration: value of every option, JSON-ready, by its name in the program.
         versions: of ``ducktape``, ``python`` and ``platform``.
         argv: the command line.
-        secrets_left_out: names of the options whose values are not all here, because there are secrets in them.
+        secrets_left_out: names of the options whose values are incomplete because they hold secrets.
         directory: where the program was started.
-        first_of_search_path: where Python looked for modules first then; names of tests depend on it.
-        session_context: made from the record, with the directory of now.
-        expected: how many tests were to run.
-        client_status: what became of the processes, by the key that it has in ``report.json``.
-        unhealthy_nodes: nodes that were put aside, those that are back included.
-        not_run: tests of which the driver itself said that they do not run any more.
-        running: id by index of the tests that started and have no result.
+        first_of_search_path: first entry of Python's search path then; names of tests depend on it.
+        session_context: made from the record, with the current directory of results.
+        expected: number of tests that were to run.
+        client_status: states of the processes, by their keys in ``report.json``.
+        unhealthy_nodes: nodes that were ever in quarantine.
+        not_run: tests that the driver itself gave up.
+        running: id by index of the started tests without a result.
         ended: whether the driver lived to write the end of the session.
         going_on: whether the driver seems to be alive.
         start_time: of the session, in seconds since the epoch.
-        stop_time: its end, or that of the last event where it has none.
+        stop_time: end of the session, or else the time of its last event.
         highest_test_index: 0 if no test has begun.
-        damaged_lines: how many lines could not be understood; the unfinished one at the end does not count.
+        damaged_lines: number of lines that could not be understood; an unfinished one at the end does not count.
     """
 
     def __init__(self, results_dir: str, event: Mapping[str, Any]) -> None:
@@ -117,10 +117,10 @@ class RecordedSession:
             results_dir: directory of the session.
 
         Raises:
-            RecordError: there is no journal, or what is there is none, or of a newer format.
+            RecordError: there is no journal, or it cannot be understood or is of a newer format.
         """
         path = os.path.join(results_dir, JOURNAL_NAME)
-        # Asked first: a driver that ends in between has written its end then
+        # Checked first: a driver that ends in between has then written its end
         going_on = is_written(path)
         try:
             recorded = cls._replay(path)
@@ -166,7 +166,7 @@ class RecordedSession:
 
     @property
     def queued(self) -> list[NotRun]:
-        """The tests that were to run, in their order; one that was to run several times is there as often."""
+        """The tests that were to run, in order; one that was to run N times is there N times."""
         return [self._queued[position] for position in sorted(self._queued)]
 
     @property
@@ -176,17 +176,17 @@ class RecordedSession:
 
     @property
     def finished(self) -> list[TestResult]:
-        """The results, in the order in which they came."""
+        """The results, in order of arrival."""
         return list(self._finished.values())
 
     @property
     def kept(self) -> list[TestResult]:
-        """The results that stand when the session is resumed: all but those of interruptions and failed imports."""
+        """The results that remain when the session is resumed: all but those of interruptions and failed imports."""
         return [result for result in self.finished if result.reason not in _NO_VERDICT]
 
     @property
     def failed_imports(self) -> list[TestResult]:
-        """The results that stand for files whose tests nobody could see."""
+        """The results of files that could not be imported."""
         return [result for result in self.finished if result.reason == "import"]
 
     @property
@@ -195,7 +195,7 @@ class RecordedSession:
         return frozenset(result.test_id for result in self.finished if result.test_status == FAIL)
 
     def missing(self) -> list[NotRun]:
-        """Return the queued tests that have no result, or only that they were interrupted."""
+        """Return the queued tests without a result, or only with that of an interruption."""
         return self._without(self.kept)
 
     @property
@@ -204,9 +204,9 @@ class RecordedSession:
         return not self.missing() and not self.failed_imports and len(self.kept) >= (self.expected or 0)
 
     def results(self) -> TestResults:
-        """Return the results of which every report is the same as the one that the run itself wrote.
+        """Return results that make the same reports as the run itself.
 
-        Those of a session without an end say of every other test how far it had got.
+        If the session has no end, they also say how far every other test had got.
         """
         cluster = RecordedCluster(self._size, self.unhealthy_nodes)
         results = self._results(self.session_context, cluster, self.client_status, self.finished)
@@ -217,10 +217,10 @@ class RecordedSession:
     def continued(
         self, session_context: SessionContext, cluster: Any, client_status: MutableMapping[Any, Any]
     ) -> TestResults:
-        """Return the results with which the session goes on when it is resumed.
+        """Return the results with which the session continues when it is resumed.
 
         Args:
-            session_context: of the run that goes on with it.
+            session_context: of the run that continues it.
             cluster: of that run.
             client_status: of that run; kept by reference.
         """
@@ -246,11 +246,11 @@ class RecordedSession:
 
     def _not_run_so_far(self) -> list[NotRun]:
         was_running, never_started = _WHY_GOING_ON if self.going_on else _WHY_CUT_OFF
-        told = Counter(test.test_id for test in self.not_run)
+        reported = Counter(test.test_id for test in self.not_run)
         running = Counter(self.running.values())
         not_run = list(self.not_run)
         for test in self._without(self.finished):
-            if not _one_less(told, test.test_id):
+            if not _one_less(reported, test.test_id):
                 why = was_running if _one_less(running, test.test_id) else never_started
                 not_run.append(dataclasses.replace(test, why=why))
         return not_run + [NotRun(name, "", "", "", None, None, was_running) for name in running.elements()]
@@ -258,7 +258,7 @@ class RecordedSession:
     # --- events
 
     def _take(self, event: Mapping[str, Any], path: str) -> bool:
-        """Learn from an event; returns whether it could be understood."""
+        """Apply an event; return whether it could be understood."""
         if event["event"] == "resumed":
             _check_version(event, path)
         try:
@@ -273,7 +273,7 @@ class RecordedSession:
         return True
 
     def _read_options(self, event: Mapping[str, Any]) -> None:
-        """Take what the session and every resumption of it may say."""
+        """Apply the fields that both the session and its resumptions have."""
         self.configuration = dict(event.get("configuration") or self.configuration)
         self._context_values = dict(event.get("session_context") or self._context_values)
         self.versions = dict(event.get("versions") or self.versions)
@@ -326,13 +326,13 @@ class RecordedSession:
     def _take_not_run(self, event: Mapping[str, Any]) -> None:
         self.not_run.append(NotRun.from_json(event))
 
-    def _take_put_aside(self, event: Mapping[str, Any]) -> None:
+    def _take_quarantined(self, event: Mapping[str, Any]) -> None:
         since = event.get("put_aside_at", event["time"])
         self.unhealthy_nodes.append(UnhealthyNode(str(event["name"]), str(event.get("reason", "")), float(since)))
 
     def _take_back(self, event: Mapping[str, Any]) -> None:
-        away = [node for node in self.unhealthy_nodes if node.name == event["name"] and node.back_at is None]
-        for node in away[:1]:
+        quarantined = [node for node in self.unhealthy_nodes if node.name == event["name"] and node.back_at is None]
+        for node in quarantined[:1]:
             node.back_at = float(event.get("back_at", event["time"]))
 
     def _take_end(self, event: Mapping[str, Any]) -> None:
@@ -349,7 +349,7 @@ _HANDLERS: dict[str, Callable[[RecordedSession, Mapping[str, Any]], None]] = {
     "process": RecordedSession._take_process,
     "finished": RecordedSession._take_finished,
     "not_run": RecordedSession._take_not_run,
-    "node_put_aside": RecordedSession._take_put_aside,
+    "node_put_aside": RecordedSession._take_quarantined,
     "node_back": RecordedSession._take_back,
     "session_end": RecordedSession._take_end,
 }
@@ -396,7 +396,7 @@ def _one_less(counter: Counter[str], name: str) -> bool:
 
 
 def _sound(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the record of a result if reports can reckon with it."""
+    """Return the record of a result if reports can use it."""
     status_named(record["test_status"])
     numbers = all(isinstance(record.get(name, 0), (int, float)) for name in _NUMBERS)
     texts = all(isinstance(record.get(name, ""), str) for name in _TEXTS)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Long texts cut to what a reader, a console and a browser can bear: their beginning and their end."""
+"""Excerpts of long texts for readers, consoles and browsers: their beginning and their end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 
 def excerpt(text: str, limit: int, whole_text: str = "") -> str:
-    """Return a text, or its beginning, a line that says how much is left out, and its end.
+    """Return a text, or its beginning and end with a line between them about the omitted part.
 
     Args:
         text: of any length.
@@ -28,7 +28,7 @@ def excerpt(text: str, limit: int, whole_text: str = "") -> str:
 
 
 def fitting_limit(lengths: Collection[int], budget: int, limits: Sequence[int]) -> int:
-    """Return to how many characters each of many texts is to be cut.
+    """Return the maximum length of each of many texts.
 
     Args:
         lengths: of the texts.

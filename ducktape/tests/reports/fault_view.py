@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A fault as a reader sees it: what it was, where, from when to when, and how it ended."""
+"""Faults in reports: kind, place, start, end and outcome."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _details(details: Any) -> str:
 
 
 def _plain(value: Any) -> str:
-    """A value in few characters: neither quotes nor the braces that are not needed."""
+    """Return a value in few characters, without quotes and needless braces."""
     if isinstance(value, Mapping):
         return " ".join(f"{key}: {_plain(item)}" for key, item in value.items())
     if isinstance(value, (list, tuple)):
@@ -73,7 +73,7 @@ def _relative(moment: float | None, start: float) -> str:
 
 
 def _clock(moment: float | None) -> str:
-    """A moment as servers write it into their logs; not in the time zone of who happens to make the report."""
+    """Return a time as servers write it into their logs, independent of the time zone of this machine."""
     if moment is None:
         return ""
     seconds, tenth = divmod(round(moment * 10), 10)

@@ -81,7 +81,7 @@ def render(results: TestResults, expected_test_count: int | None = None) -> str:
 
 
 def pieces(results: TestResults, expected_test_count: int | None = None) -> Iterator[str]:
-    """Yield the same text piece by piece, so that a long session is never in memory as a whole.
+    """Yield the same text in pieces, so that a long session is never in memory as a whole.
 
     Args:
         results: the results of the session.
@@ -149,7 +149,7 @@ def _sections(results: TestResults) -> list[_Section]:
 
 
 def _limit(results: TestResults) -> int:
-    """Return how much of every text there is room for."""
+    """Return the maximum length of every text."""
     lengths = [len(result.summary) for result in results]
     lengths += [len(error) for result in results for error in result.teardown_errors]
     lengths += [len(strict_dumps(result.data)) for result in results if result.data is not None]
@@ -184,7 +184,7 @@ def _view(result: TestResult, *, limit: int, most_faults: int, logs_root: str) -
 
 
 def _start_of_attempt(result: TestResult, fault: Mapping[str, Any]) -> tuple[float, str]:
-    """Return when the attempt began in which a fault was injected, and its number if there were several."""
+    """Return the start of the attempt in which a fault was injected, and its number if there were several."""
     injected = fault.get("injected")
     began = (float(result.start_time), "")
     for attempt in result.attempts:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What to look at first: the failures of a session by their reasons, and those that look alike together."""
+"""An overview of failures: by reason, and similar ones in groups."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def counted(texts: Iterable[str]) -> dict[str, int]:
 
 
 def alike(failures: Iterable[TestResult]) -> list[Alike]:
-    """Return failures that look alike together, the largest group first.
+    """Return groups of similar failures, the largest group first.
 
     Args:
         failures: results of failed tests, in order.

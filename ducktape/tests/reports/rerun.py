@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What failed, in the form in which the program takes tests to run: symbols and a suite file."""
+"""The failed tests as symbols and as a suite file."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _symbol(result: TestResult, spelled: Callable[[str], str]) -> str:
 
 
 def console(results: TestResults, working_dir: str, suite_file: str, width: int) -> str:
-    """Return what the program prints about the failed tests at its end.
+    """Return the text that the program prints about the failed tests at its end.
 
     Args:
         results: the results of the session.

@@ -37,7 +37,7 @@ _UNINFORMATIVE = re.compile(r"\s*|runs? \d+(, \d+)* summary:|~+|passed \d+ of \d
 
 
 class ResultText(Protocol):
-    """What the text of one result is made from."""
+    """The input of the text of one result."""
 
     @property
     def test_id(self) -> str: ...
@@ -60,14 +60,14 @@ class ResultText(Protocol):
 
 
 class SessionText(Protocol):
-    """What the header of a summary needs to know of a session."""
+    """The part of a session that the header of a summary shows."""
 
     @property
     def session_id(self) -> str: ...
 
 
 class ResultsText(Protocol):
-    """What the text of a whole session is made from."""
+    """The input of the text of a whole session."""
 
     @property
     def session_context(self) -> SessionText: ...
@@ -106,7 +106,7 @@ def format_time(t: float) -> str:
 
 
 def visible(text: str) -> str:
-    r"""Return the text with every character that markup cannot carry spelled out, such as ``\x1b``."""
+    r"""Return the text with every character that markup cannot contain escaped, such as ``\x1b``."""
     return _UNPRINTABLE.sub(lambda match: _spelled(ord(match[0])), text.replace("\r\n", "\n"))
 
 
@@ -115,7 +115,7 @@ def _spelled(code: int) -> str:
 
 
 def headline(summary: str, longest: int = _LONGEST_HEADLINE) -> str:
-    """Return the first line of a summary that says something, cut to a number of characters."""
+    """Return the first line of a summary that is not empty, shortened to a number of characters."""
     lines = (line for line in summary[:_BEGINNING].split("\n") if not _UNINFORMATIVE.fullmatch(line))
     line = next(lines, "")
     return line if len(line) <= longest else f"{line[:longest]}..."
@@ -178,7 +178,7 @@ def result_report(result: ResultText, width: int = DEFAULT_SEPARATOR_WIDTH) -> s
 
 
 def result_report_pieces(result: ResultText, width: int = DEFAULT_SEPARATOR_WIDTH) -> Iterator[str]:
-    """Yield the same text piece by piece."""
+    """Yield the same text in pieces."""
     yield f"{'=' * width}\n"
     yield from result_pieces(result)
 
@@ -222,7 +222,7 @@ def session_pieces(results: ResultsText, width: int = DEFAULT_SEPARATOR_WIDTH) -
 
 
 def console_pieces(results: ResultsText, width: int) -> Iterator[str]:
-    """Yield the same text with long texts cut; what is left out is in the ``report.txt`` of each test."""
+    """Yield the same text with long texts shortened; the ``report.txt`` of each test has them in full."""
     lengths = [len(result.summary) for result in results]
     limit = fitting_limit(lengths, _CONSOLE_BUDGET, _CONSOLE_LIMITS)
     yield session_header(results, width)
@@ -235,7 +235,7 @@ def console_pieces(results: ResultsText, width: int) -> Iterator[str]:
 
 
 def _not_run_pieces(not_run: Sequence[NotRun], width: int, *, most: int | None = None) -> Iterator[str]:
-    """Yield the tests that never ran, below the reason that they have in common."""
+    """Yield the tests that never ran, grouped by reason."""
     if not not_run:
         return
     yield f"\nNOT RUN ({len(not_run)})"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many tests a cluster carries at the same time."""
+"""The number of tests that a cluster can run in parallel."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ducktape.tests.test_context import TestContext
 
 
 def slots(cluster: Any, tests: Iterable[TestContext]) -> int:
-    """Return how many tests can run at the same time, at least 1.
+    """Return how many tests can run in parallel, at least 1.
 
     That is how many of the tests fit the cluster together, the smallest first. Tests that need no node, and those on
     the pseudo-nodes of this machine, keep this machine busy: there are no more of them than it has processors.
@@ -33,7 +33,7 @@ def slots(cluster: Any, tests: Iterable[TestContext]) -> int:
 
 
 def _carried(everything: ClusterSpec, specs: Iterable[ClusterSpec]) -> int:
-    """Return how many specs, in order, the nodes are enough for together."""
+    """Return the number of specs, in order, for which the nodes suffice together."""
     size = everything.size()
     taken = ClusterSpec.empty()
     count = total = 0
