@@ -73,6 +73,8 @@ def test_who_clears_the_directory_of_temporary_files_ends_the_fault(here: Host, 
     mark = tmp_path / "mark"
     switch = make_switch(here, mark, ttl=60)
     switch.inject()
+    # The script on the machine has read how to undo it once it sleeps
+    until(lambda: here.run(f'pgrep -x -P "$(cat {switch.directory}/watcher)" sleep').exit_status == 0)
     here.run(f"rm -rf {switch.directory}")
     assert switch.renew() is Renewal.GONE
     until(lambda: not mark.exists())

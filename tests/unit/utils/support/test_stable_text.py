@@ -5,6 +5,7 @@ import collections
 import dataclasses
 import enum
 import functools
+import json
 import math
 import re
 import subprocess
@@ -118,7 +119,7 @@ def test_a_text_that_is_stable_stays(value: object) -> None:
         (Thing().method, f"<bound method Thing.method of {HERE}.Thing>"),
         (functools.partial(function, 1), f"functools.partial({HERE}.function, 1)"),
         ([].append, "list.append"),
-        (math, "<module 'math'>"),
+        (json, "<module 'json'>"),
         (Thing(), f"{HERE}.Thing"),
         ([Thing()], f"[{HERE}.Thing]"),
         (object(), "object"),
