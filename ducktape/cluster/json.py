@@ -155,7 +155,8 @@ class JsonCluster(Cluster):
             InsufficientResourcesError: there are not enough.
         """
         accounts = self._take_checked(cluster_spec) if self._check_nodes else self._take(cluster_spec)
-        nodes = [self._node_of(account) for account in accounts]
+        nodes = [ClusterNode(account, slot_id=slot) for slot, account in enumerate(accounts, self._next_slot)]
+        self._next_slot += len(nodes)
         self._in_use_nodes.add_nodes(nodes)
         return nodes
 
@@ -189,7 +190,8 @@ class JsonCluster(Cluster):
             self._quarantine.add(others[index], reason)
         if not self._available_accounts.can_remove_spec(cluster_spec):
             reason = self._available_accounts.attempt_remove_spec(cluster_spec)
-            raise InsufficientHealthyNodesError(list(self._bad_accounts), f"{reason}Unhealthy: {self._names_of_bad()}.")
+            unhealthy = ", ".join(str(node) for node in self.unhealthy_nodes if node.back_at is None)
+            raise InsufficientHealthyNodesError(list(self._bad_accounts), f"{reason}Unhealthy: {unhealthy}.")
         return self._take(cluster_spec)
 
     def _give_back(self, accounts: list[Any], reasons: dict[int, str]) -> None:
@@ -201,9 +203,6 @@ class JsonCluster(Cluster):
                 self._quarantine.add(account, reasons[id(account)])
             else:
                 self._available_accounts.add_node(account)
-
-    def _names_of_bad(self) -> str:
-        return ", ".join(str(node) for node in self.unhealthy_nodes if node.back_at is None)
 
     def free_single(self, node: ClusterNode) -> None:
         """Put a node's account behind the free ones, close its connection, and give back its lease."""
@@ -302,10 +301,6 @@ class JsonCluster(Cluster):
         if _address_of(account) is None:
             account.externally_routable_ip = self._externally_routable_ip(account)
         return account
-
-    def _node_of(self, account: Any) -> ClusterNode:
-        slot, self._next_slot = self._next_slot, self._next_slot + 1
-        return ClusterNode(account, slot_id=slot)
 
 
 def _address_of(account: Any) -> Any:

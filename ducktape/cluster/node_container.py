@@ -207,7 +207,9 @@ class NodeContainer:
         if cluster_spec is None or reason:
             raise InsufficientResourcesError(reason)
         selection = _Selection(self.node_groups)
-        for (operating_system, node_type), wanted in _by_priority(cluster_spec.nodes.grouped_by_os_and_type()):
+        required = cluster_spec.nodes.grouped_by_os_and_type().items()
+        labelled_first = sorted(required, key=lambda item: (item[0][1] is None, str(item[0][0]), str(item[0][1])))
+        for (operating_system, node_type), wanted in labelled_first:
             selection.serve(operating_system, node_type, wanted)
         selection.commit()
         if selection.shortage:
@@ -305,10 +307,6 @@ def _discard(pool: list[Any], node: Any) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _by_priority(required: dict[GroupKey, int]) -> list[tuple[GroupKey, int]]:
-    return sorted(required.items(), key=lambda item: (item[0][1] is None, str(item[0][0]), str(item[0][1])))
 
 
 def _shortage(required: dict[GroupKey, int], available: dict[GroupKey, int]) -> str:

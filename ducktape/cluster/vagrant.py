@@ -18,6 +18,7 @@ from ducktape.cluster.remoteaccount import RemoteAccountError, RemoteAccountSSHC
 from ducktape.utils.support.files import write_atomically
 from ducktape.utils.support.hooks import answer_of
 from ducktape.utils.support.parallel import run_parallel
+from ducktape.utils.support.text import class_and_text
 
 _PROBES_AT_ONCE = 16
 # What a shell answers when there is no such program
@@ -99,7 +100,9 @@ class VagrantCluster(JsonCluster):
         )
         failures = [(probe.item, probe.error) for probe in probes if probe.error is not None]
         if failures:
-            reasons = "; ".join(f"{config.host}: {_in_one_line(error)}" for config, error in failures)
+            reasons = "; ".join(
+                f"{config.host}: {' '.join(class_and_text(error).split())}" for config, error in failures
+            )
             raise RemoteAccountError(
                 "Vagrant",
                 f"{len(failures)} of {len(configs)} machines could not be asked for their address: {reasons}",
@@ -135,10 +138,6 @@ class VagrantCluster(JsonCluster):
                 f"'vagrant ssh-config' in {os.getcwd()} failed with status {done.returncode}: {message}{hint}",
             )
         return done.stdout, done.stderr
-
-
-def _in_one_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 @contextlib.contextmanager

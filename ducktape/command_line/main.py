@@ -118,13 +118,13 @@ def _resume(options: Options, argv: list[str], resources: contextlib.ExitStack) 
 def _conclude(resumed: Resumed, resources: contextlib.ExitStack) -> bool:
     """End a session that has all its results, and whose program died before its end; writes its reports again."""
     from ducktape.command_line.session.run_session import conclude
-    from ducktape.tests.recording import past_sessions as earlier
+    from ducktape.tests.recording import past_sessions
 
     results_dir = resumed.recorded.results_dir
     results_root = resumed.options.results_root
     succeeded = conclude(resumed, open_log(resumed.recorded.session_context, None, resources))
     # An old session that was complete must not replace a newer one
-    is_newest = earlier.newest_with_journal(results_root) == results_dir
+    is_newest = past_sessions.newest_with_journal(results_root) == results_dir
     if is_newest or not resumed.recorded.ended or not os.path.exists(os.path.join(results_root, "latest")):
         update_latest_symlink(results_root, results_dir)
     return succeeded

@@ -350,12 +350,12 @@ def read_durations(report: str) -> dict[str, float]:
         times = {result["test_id"]: result.get("run_time_seconds") for result in results}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
         raise LoaderException(f"Cannot use {report} as historical report: {type(e).__name__}: {e}") from e
-    return {test_id: float(seconds) for test_id, seconds in times.items() if _is_duration(seconds)}
-
-
-def _is_duration(seconds: object) -> bool:
     # A test that never started has -1
-    return isinstance(seconds, (int, float)) and math.isfinite(seconds) and seconds >= 0
+    return {
+        test_id: float(seconds)
+        for test_id, seconds in times.items()
+        if isinstance(seconds, (int, float)) and math.isfinite(seconds) and seconds >= 0
+    }
 
 
 def _read_report(report: str) -> str | bytes:

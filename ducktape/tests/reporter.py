@@ -273,13 +273,9 @@ def _reported(makers: Iterable[_Maker], results: TestResults) -> list[tuple[str,
         try:
             make(results).report()
         except Exception as error:  # one reporter among many
-            failures.append((_name(make), error))
+            maker = make.func if isinstance(make, functools.partial) else make
+            failures.append((maker.__name__, error))
     return failures
-
-
-def _name(maker: _Maker) -> str:
-    made = maker.func if isinstance(maker, functools.partial) else maker
-    return made.__name__
 
 
 def _write(directory: str, name: str, content: str | Iterable[str]) -> None:

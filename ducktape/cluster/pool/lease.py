@@ -53,16 +53,13 @@ class NodesLeasedElsewhereError(InsufficientResourcesError):
     """
 
     def __init__(self, holders: dict[str, Holder], unleased: NodeContainer, *args: object) -> None:
-        super().__init__(*(args or (f"Nodes are leased by other runs: {_listed(holders)}",)))
+        listed = "; ".join(f"{name} ({holder})" for name, holder in holders.items())
+        super().__init__(*(args or (f"Nodes are leased by other runs: {listed}",)))
         self.holders = holders
         self.unleased = unleased
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.holders, self.unleased, *self.args)
-
-
-def _listed(holders: dict[str, Holder]) -> str:
-    return "; ".join(f"{name} ({holder})" for name, holder in holders.items())
 
 
 class Leases:

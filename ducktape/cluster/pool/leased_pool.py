@@ -73,7 +73,7 @@ class LeasedPool:
     def release(self, account: Any) -> None:
         """Release the lease of an account, unless it is kept."""
         if not _contains(self._kept, account):
-            self.leases.release(self._name(account))
+            self.leases.release(next((name for member, name in self._names if member is account), ""))
 
     def keep(self, account: Any) -> None:
         """Keep the lease of an account until this run ends, so that no other run gets a dirty node."""
@@ -91,18 +91,13 @@ class LeasedPool:
             except InsufficientHealthyNodesError as error:
                 undo.close()
                 holders = {str(each.account.hostname): self.leases.holder(each.name) for each in error.bad_nodes}
-                raise NodesLeasedElsewhereError(holders, self._unleased(error.bad_nodes)) from None
+                elsewhere = [candidate.account for candidate in error.bad_nodes]
+                unleased = NodeContainer(each for each in self._accounts if not _contains(elsewhere, each))
+                raise NodesLeasedElsewhereError(holders, unleased) from None
             undo.pop_all()
         accounts = [candidate.account for candidate in chosen]
         self._accounts.remove_nodes(accounts)
         return accounts
-
-    def _unleased(self, refused: list[Any]) -> NodeContainer:
-        elsewhere = [candidate.account for candidate in refused]
-        return NodeContainer(account for account in self._accounts if not _contains(elsewhere, account))
-
-    def _name(self, account: Any) -> str:
-        return next((name for member, name in self._names if member is account), "")
 
 
 class _Candidate:

@@ -96,13 +96,13 @@ def _report_all(places: list[str], output: str | None) -> list[str]:
 def _find(place: str) -> str:
     """Return the directory of a session, given that directory, a link to it, or the directory of all sessions."""
     from ducktape.command_line.session.resume import without_link
-    from ducktape.tests.recording import past_sessions as earlier
+    from ducktape.tests.recording import past_sessions
     from ducktape.tests.recording.state import RecordError
 
     try:
         directory = without_link(place)
-        if not earlier.has_journal(directory) and os.path.isdir(directory):
-            directory = earlier.newest_with_journal(directory) or directory
+        if not past_sessions.has_journal(directory) and os.path.isdir(directory):
+            directory = past_sessions.newest_with_journal(directory) or directory
     except OSError as error:
         raise RecordError(f"Cannot read {error.filename}: {error.strerror}") from error
     return directory

@@ -16,7 +16,7 @@ from typing import Any
 
 from ducktape.command_line.options.errors import CommandError, UsageError
 from ducktape.command_line.options.options import Options
-from ducktape.tests.recording import past_sessions as earlier
+from ducktape.tests.recording import past_sessions
 from ducktape.tests.recording.journal import Journal, SessionBusyError
 from ducktape.tests.recording.not_run import NotRun
 from ducktape.tests.recording.state import RecordedSession, RecordError
@@ -171,7 +171,7 @@ def find_session(results_root: str, wanted: str) -> str:
     try:
         if wanted != "latest":
             return _named(results_root, wanted)
-        newest = earlier.newest_with_journal(results_root)
+        newest = past_sessions.newest_with_journal(results_root)
     except OSError as error:
         raise RecordError(f"Cannot read {error.filename}: {error.strerror}") from error
     if newest is None:
@@ -187,13 +187,15 @@ def without_link(path: str) -> str:
 
 def _named(results_root: str, wanted: str) -> str:
     for directory in map(without_link, (os.path.join(results_root, wanted), wanted)):
-        if earlier.has_journal(directory):
+        if past_sessions.has_journal(directory):
             return directory
     if os.path.isdir(wanted) or os.sep in wanted:
         RecordedSession.read(wanted)  # raises an error that says why it cannot be resumed
     if os.path.isdir(os.path.join(results_root, wanted)):
         RecordedSession.read(os.path.join(results_root, wanted))
-    known = [os.path.basename(directory) for directory in itertools.islice(earlier.sessions(results_root), _SHOWN)]
+    known = [
+        os.path.basename(directory) for directory in itertools.islice(past_sessions.sessions(results_root), _SHOWN)
+    ]
     newest = f"the newest there are {', '.join(known)}" if known else "there are no sessions at all"
     raise RecordError(f"There is no session {wanted} in {results_root}: {newest}")
 
@@ -292,7 +294,7 @@ def last_failed(results_root: str) -> tuple[str, frozenset[str]]:
         RecordError: it cannot be read.
     """
     try:
-        found = earlier.last_failed(results_root)
+        found = past_sessions.last_failed(results_root)
     except OSError as error:
         raise RecordError(f"Cannot read {error.filename}: {error.strerror}") from error
     if found is None:

@@ -25,13 +25,14 @@ def fault_view(fault: Mapping[str, Any], attempt: tuple[float, str]) -> dict[str
     start_time, number = attempt
     of_attempt = f" (attempt {number})" if number else ""
     injected, effective, healed = (_number(fault.get(name)) for name in ("injected", "effective", "healed"))
+    details = fault["details"].items() if isinstance(fault.get("details"), Mapping) else ()
     error = fault.get("error")
     by = str(fault.get("healed_by") or "test")
     lag = None if injected is None or effective is None else effective - injected
     ending = "not healed when the test ended" if healed is None else _ENDINGS.get(by, f"by {by}")
     return {
         "kind": _short(str(fault.get("fault") or "fault")),
-        "details": _short(_details(fault.get("details"))),
+        "details": _short(", ".join(f"{name}={_plain(value)}" for name, value in details)),
         "nodes": _short(_plain(fault.get("nodes") or [])),
         "injected": _relative(injected, start_time) + of_attempt,
         "injected_at": _clock(injected) + (f", in effect {lag:.1f} s later" if lag is not None and lag >= 0 else ""),
@@ -43,11 +44,6 @@ def fault_view(fault: Mapping[str, Any], attempt: tuple[float, str]) -> dict[str
 
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, (int, float)) and abs(value) < 1e11 else None
-
-
-def _details(details: Any) -> str:
-    pairs = details.items() if isinstance(details, Mapping) else ()
-    return ", ".join(f"{name}={_plain(value)}" for name, value in pairs)
 
 
 def _plain(value: Any) -> str:
