@@ -165,6 +165,50 @@ def test_the_page_on_the_architecture_shows_the_same_floors() -> None:
     assert _documented_floors() == {(floor, pattern) for floor, patterns in FLOORS for pattern in patterns}
 
 
+def _picture() -> list[tuple[int, str]]:
+    page = (ROOT / "docs" / "architecture.rst").read_text(encoding="utf-8")
+    lines = page[page.index("   floor  folder of") :].split("\n\n")[0].splitlines()[1:]
+    return [(int(floor), folder) for floor, folder, *_ in map(str.split, lines)]
+
+
+def test_the_picture_shows_each_folder_on_the_floors_of_its_modules() -> None:
+    packages = {name for name, path in modules().items() if path.name == "__init__.py"}
+    inside = {
+        (floor_of(module), path.parent.relative_to(PACKAGE).as_posix())
+        for module, path in modules().items()
+        if module not in packages
+    }
+    picture = _picture()
+    assert len(picture) == len(set(picture))
+    assert set(picture) == inside
+    assert [floor for floor, _ in picture] == sorted((floor for floor, _ in picture), reverse=True)
+
+
+def _walk() -> dict[int, list[str]]:
+    """Return the modules of each step of the walk of one test."""
+    page = (ROOT / "docs" / "architecture.rst").read_text(encoding="utf-8")
+    title = "One test, from the command line to the report\n"
+    section = re.split(r"\n\w[^\n]*\n-{5,}\n", page[page.index(title) + len(title) :])[0]
+    steps = re.split(r"^(\d+)\. ", section, flags=re.MULTILINE)[1:]
+    return {
+        int(number): re.findall(r"``([\w.]+)``", step) for number, step in zip(steps[::2], steps[1::2], strict=True)
+    }
+
+
+def test_the_walk_of_a_test_names_modules_in_each_step() -> None:
+    walk = _walk()
+    assert list(walk) == list(range(1, 14))
+    assert [number for number, names in walk.items() if not names] == []
+    named = [name for names in walk.values() for name in names]
+    assert [name for name in named if f"ducktape.{name}" not in modules()] == []
+
+
+def test_the_walk_of_a_test_passes_every_folder_in_which_a_run_happens() -> None:
+    folders = {name.rpartition(".")[0] for names in _walk().values() for name in names}
+    engine = {folder.replace("/", ".") for _, folder in _picture() if folder.startswith("tests")}
+    assert engine | {"command_line.options", "command_line.session", "cluster", "services.support"} <= folders
+
+
 def test_modules_directly_below_a_package_are_those_that_are_documented_as_public() -> None:
     page = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8")
     documented = set(re.findall(r"^(?:\.\. automodule:: |``)(ducktape\.\w+\.\w+)", page, re.MULTILINE))
