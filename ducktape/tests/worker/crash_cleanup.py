@@ -20,17 +20,16 @@ from ducktape.cluster.finite_subcluster import FiniteSubcluster
 from ducktape.faults.engine.recovery import heal_remaining
 from ducktape.json_serializable import jsonable
 from ducktape.services.service import Service
-from ducktape.services.support.diagnostics import dump_services
 from ducktape.services.support.log_places import service_directory
 from ducktape.services.support.logs import Order, collect_logs, compress_logs
 from ducktape.services.support.record import described, named_nodes, problem_with, revive
+from ducktape.tests.driver.deadlines import COLLECT, STOP
 from ducktape.tests.event import CleanedUp
 from ducktape.tests.loading.discovery import import_test_module
 from ducktape.tests.test_context import TestContext
+from ducktape.tests.worker.ending import Ending, Log
 from ducktape.utils.support.hooks import called
 from ducktape.utils.support.text import short_text
-
-Log = Callable[[int, str], None]
 
 _COLLECT_SEC = 60.0
 _ENDING = {"stop": "stopping", "clean": "cleaning"}
@@ -65,14 +64,8 @@ def clean_up(
     """
     work = _CleanUp(context, records, nodes, log, enter, user_code)
     work.revive()
-    if dump:
-        work.step("dump", lambda: dump_services(work.services(), log))
-    work.step("stop", work.heal_and_stop)
-    if collect:
-        work.step("collect", work.collect)
-    work.step("clean", lambda: work.end(work.patients, "clean"))
-    work.free()
-    return CleanedUp(work.missing_logs, work.problems, work.dirty, work.descriptions())
+    work.end(dump=dump, collect=collect)
+    return CleanedUp(work.missing_logs, work.errors, work.dirty, work.services)
 
 
 class _Patient:
@@ -114,7 +107,7 @@ class _Logs:
         return self.service_id
 
 
-class _CleanUp:
+class _CleanUp(Ending):
     """The work of :func:`clean_up`, and what is known of its success so far."""
 
     def __init__(
@@ -126,13 +119,9 @@ class _CleanUp:
         enter: Callable[[str], object],
         user_code: Callable[[], AbstractContextManager[None]],
     ) -> None:
+        super().__init__(context, log, enter, user_code)
         self.missing_logs: list[str] = []
-        self.problems: list[str] = []
         self.dirty: dict[str, str] = {}
-        self._context = context
-        self._log = log
-        self._enter = enter
-        self._user_code = user_code
         self._all_nodes = nodes
         self._nodes = named_nodes(nodes)
         cluster = FiniteSubcluster(nodes)
@@ -143,40 +132,28 @@ class _CleanUp:
         self.patients = [_Patient(record, self._nodes) for record in understood]
         if len(understood) < len(records):
             # Only a test that took over the pipe of its process can have sent this
-            self.problems.append("Some records of services are none, so these services were not stopped")
-
-    def services(self) -> list[Service]:
-        return [patient.service for patient in self.patients if patient.service is not None]
+            self.errors.append("Some records of services are none, so these services were not stopped")
 
     def revive(self) -> None:
         for patient in self.patients:
             try:
                 with self._user_code():
-                    patient.service = revive(patient.record, self._context, self._nodes, import_file=_import_file)
+                    patient.service = revive(patient.record, self.context, self._nodes, import_file=_import_file)
             except BaseException as error:  # modules and attributes of users
                 self._problem(f"making service {patient.service_id} again, so that it can be stopped,", patient, error)
                 self._suspect(patient, patient.nodes, "stop", short_text(error))
 
-    def step(self, name: str, work: Callable[[], object]) -> None:
-        self._enter(name)
-        try:
-            with self._user_code():
-                work()
-        except KeyboardInterrupt:
-            self._log(logging.WARNING, f"The time for this step is over: {name}")
-        except BaseException as error:
-            self.problems.append(f"Error in step {name}: {short_text(error)}")
-            self._log(logging.WARNING, self.problems[-1])
+    def heal(self) -> None:
+        directory = TestContext.results_dir(self.context, self.context.test_index)
+        self.step(STOP, "healing faults", lambda: self._add(*heal_remaining(directory, self._all_nodes)))
 
-    def heal_and_stop(self) -> None:
-        # Services would not stop while they are paused or cut off
-        healed = heal_remaining(TestContext.results_dir(self._context, self._context.test_index), self._all_nodes)
-        for problem in healed:
-            self.problems.append(problem)
-            self._log(logging.WARNING, problem)
-        self.end(reversed(self.patients), "stop")
+    def stop(self) -> None:
+        self._end_services(reversed(self.patients), "stop")
 
-    def end(self, patients: Iterable[_Patient], verb: str) -> None:
+    def clean(self) -> None:
+        self._end_services(self.patients, "clean")
+
+    def _end_services(self, patients: Iterable[_Patient], verb: str) -> None:
         """Stop or clean services, whatever they raise, until the time is over."""
         waiting = [patient for patient in patients if patient.service is not None]
         try:
@@ -202,9 +179,12 @@ class _CleanUp:
                 raise
 
     def collect(self) -> None:
-        session = self._context.session_context
-        directory = TestContext.results_dir(self._context, self._context.test_index)
-        logger = self._context.logger
+        self.step(COLLECT, "copying service logs", self._collect)
+
+    def _collect(self) -> None:
+        session = self.context.session_context
+        directory = TestContext.results_dir(self.context, self.context.test_index)
+        logger = self.context.logger
         orders = [
             Order(_Logs(patient, logger), service_directory(directory, patient.service_id), lambda name: True)
             for patient in self.patients
@@ -222,24 +202,26 @@ class _CleanUp:
             raise
         self.missing_logs += [str(log) for log in missing]
 
-    def free(self) -> None:
-        with contextlib.suppress(KeyboardInterrupt), self._user_code():
-            self._context.services.free_all()
-        self.problems += self._context.services.problems
-        for service in self.services():
-            with contextlib.suppress(Exception, SystemExit, KeyboardInterrupt), self._user_code():
-                service.close()
-
-    def descriptions(self) -> list[dict[str, Any]]:
-        """Return what reports show of the services, those that could not be made again included."""
-        return [
+    def describe(self, services: list[Any]) -> None:
+        # With those that could not be made again
+        self.services = [
             described(patient.record) if patient.service is None else jsonable(Service.to_json(patient.service))
             for patient in self.patients
         ]
 
+    def failed(self, phase: str, activity: str, error: BaseException) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            self.log(logging.WARNING, f"The time for this step is over: {phase or activity}")
+        elif phase:
+            self._add(f"Error {activity}: {short_text(error)}")
+
+    def _add(self, *problems: str) -> None:
+        for problem in problems:
+            self.errors.append(problem)
+            self.log(logging.WARNING, problem)
+
     def _problem(self, activity: str, patient: _Patient, error: BaseException) -> None:
-        self.problems.append(problem_with(activity, patient.nodes.values(), error))
-        self._log(logging.WARNING, self.problems[-1])
+        self._add(problem_with(activity, patient.nodes.values(), error))
 
     def _suspect(self, patient: _Patient, names: Iterable[str], verb: str, why: str) -> None:
         if not patient.may_have_run:

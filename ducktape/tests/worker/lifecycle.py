@@ -20,19 +20,17 @@ from typing import Any
 from ducktape.errors import Skip
 from ducktape.json_serializable import jsonable
 from ducktape.services.service import ServiceIdFactory
-from ducktape.services.support.diagnostics import dump_services
-from ducktape.tests.driver.deadlines import CLEAN, COLLECT, DUMP, SETUP, STOP, TEARDOWN, TEST
+from ducktape.tests.driver.deadlines import CLEAN, SETUP, STOP, TEARDOWN, TEST
 from ducktape.tests.driver.failure_cause import describe_exception, failure_reason
 from ducktape.tests.event import Outcome
 from ducktape.tests.recording.bounds import DEFAULT_DATA_BYTES, bounded_text, data_problem
 from ducktape.tests.status import FAIL, IGNORE, PASS
 from ducktape.tests.test import Test
 from ducktape.tests.test_context import TestContext
+from ducktape.tests.worker.ending import Ending, Log
 from ducktape.utils.support.files import NO_ROOM
 from ducktape.utils.support.hooks import HookError, called
 from ducktape.utils.support.times import Stopwatch
-
-Log = Callable[[int, str], None]
 
 
 class InterruptGate:
@@ -104,7 +102,7 @@ class InterruptGate:
                 os._exit(0 if sys.exc_info()[0] is None else 1)
 
 
-class TestRun:
+class TestRun(Ending):
     """One run of one test, on a fresh instance with a fresh registry of services.
 
     Args:
@@ -131,14 +129,11 @@ class TestRun:
         wants_evidence: Callable[[], bool] = lambda: False,
         max_data_bytes: int = DEFAULT_DATA_BYTES,
     ) -> None:
-        self._context = context
-        self._log = log
+        super().__init__(context, log, enter, gate.user_code)
         self._gate = gate
-        self._enter = enter
         self._listener = listener
         self._wants_evidence = wants_evidence
         self._max_data_bytes = max_data_bytes
-        self._phase = SETUP
         self._test: Test | None = None
         self._hook_never_ran = False
         self._clock = Stopwatch()
@@ -146,8 +141,6 @@ class TestRun:
         self._reason: str | None = None
         self._summary: list[str] = []
         self._data: Any = None
-        self._services: list[dict[str, Any]] = []
-        self._errors: list[str] = []
         self._faults: list[dict[str, Any]] = []
         self._test_id = context.test_id  # which a test can change with its arguments
 
@@ -157,20 +150,19 @@ class TestRun:
         Args:
             id_factory: names the services from the end of the test on, for their log directories and reports.
         """
-        context = self._context
+        context = self.context
         context.renew_services()
         context.services.listener = self._listener
         self._decide()
-        services = context.services.ever_registered
         if id_factory is not None:
-            for service in services:
+            for service in context.services.ever_registered:
                 service.service_id_factory = id_factory
             context.services.note_all()
-        self._clear_up()
-        self._describe_services(services)
-        self._free(services)
+        self.end(dump=self._wants_evidence(), no_teardown=getattr(context.session_context, "no_teardown", False))
+        if self._hook_never_ran or context.services.hook_never_ran:
+            self.judge()
         thread_names = "\n".join(thread.name for thread in threading.enumerate())
-        self._log(logging.DEBUG, f"Threads after {self._test_id} finished: {thread_names}")
+        self.log(logging.DEBUG, f"Threads after {self._test_id} finished: {thread_names}")
         return Outcome(
             status=str(self._status),
             summary="\n".join(self._summary),
@@ -178,41 +170,37 @@ class TestRun:
             start_time=self._clock.start_time,
             stop_time=self._clock.now(),
             nodes_used=context.cluster.max_used(),
-            services=self._services,
+            services=self.services,
             reason=self._reason,
-            teardown_errors=self._errors,
+            teardown_errors=self.errors,
             faults=self._faults,
         )
 
-    def _enter_phase(self, phase: str) -> None:
-        self._phase = phase
-        self._enter(phase)
-
     def _decide(self) -> None:
         """Do what decides the status: make the test, set it up, run it."""
-        context = self._context
-        self._enter_phase(SETUP)
+        context = self.context
+        self.enter(SETUP)
         try:
             self._make_directory()
             with self._gate.user_code(unless_requested=True):
                 self._test = context.cls(context)
             context.services.note_all()
-            self._log(logging.INFO, "Setting up...")
+            self.log(logging.INFO, "Setting up...")
             with self._gate.user_code(unless_requested=True):
                 called(self._test.setup)
             context.services.note_all()
-            self._log(logging.INFO, "Running...")
-            self._enter_phase(TEST)
+            self.log(logging.INFO, "Running...")
+            self.enter(TEST)
             with self._gate.user_code(unless_requested=True):
                 data = context.function(self._test)
         except Skip as skip:
             self._status = IGNORE
             text = f"Skipped: {skip.reason}"
             self._summary = bounded_text(text).split("\n")
-            self._log(logging.INFO, text)
+            self.log(logging.INFO, text)
             return
         except BaseException as error:
-            reason = failure_reason(error, self._phase)
+            reason = failure_reason(error, self.phase)
             if reason == "interrupted" and not self._gate.requested:
                 reason = "error"  # it raised that itself
             self._fail(describe_exception(error), reason)
@@ -236,113 +224,102 @@ class TestRun:
             return None
         problem, beginning = found
         if beginning:
-            self._log(logging.INFO, f"The data begin with: {beginning}")
+            self.log(logging.INFO, f"The data begin with: {beginning}")
         return problem
 
     def _make_directory(self) -> None:
         try:
-            os.makedirs(TestContext.results_dir(self._context, self._context.test_index), exist_ok=True)
+            os.makedirs(TestContext.results_dir(self.context, self.context.test_index), exist_ok=True)
         except OSError as error:
             if error.errno not in NO_ROOM:
                 raise
             # A full disk costs files, not results: the test is none the worse for it, and the driver tells of it
-            self._log(logging.DEBUG, f"The directory of the test cannot be made: {error}")
+            self.log(logging.DEBUG, f"The directory of the test cannot be made: {error}")
 
     def _fail(self, summary: str, reason: str) -> None:
         self._status = FAIL
         self._summary = summary.split("\n")
         self._reason = reason
 
-    def _clear_up(self) -> None:
-        """Tear down, stop, collect logs and clean; every step is tried whatever the others raise."""
-        context = self._context
-        no_teardown = getattr(context.session_context, "no_teardown", False)
-        if self._wants_evidence():
-            self._enter_phase(DUMP)
-            self._guarded("Error dumping the state of services", lambda: dump_services(context.services, self._log))
-        if "fault_log" in vars(context):
-            self._guarded("Error healing faults", self._heal_faults)
-        self._log(logging.INFO, "Tearing down...")
+    # --- the steps of its end
+
+    def heal(self) -> None:
+        """See :meth:`Ending.heal`."""
+        if "fault_log" in vars(self.context):
+            self.step("", "healing faults", self._heal_faults)
+        self.log(logging.INFO, "Tearing down...")
         if self._test is None:
-            self._log(logging.WARNING, f"{self._test_id} failed to instantiate")
-        if not no_teardown:
-            self._enter_phase(TEARDOWN)
-            if self._test is not None:
-                self._guarded("Error running teardown method", partial(called, self._test.teardown), recorded=True)
-            self._enter_phase(STOP)
-            self._guarded("Error stopping services", context.services.stop_all, recorded=True)
-            self._fail_on_teardown_error()
-        self._enter_phase(COLLECT)
-        self._log(logging.DEBUG, "Copying logs from services...")
+            self.log(logging.WARNING, f"{self._test_id} failed to instantiate")
+
+    def _heal_faults(self) -> None:
+        self.errors.extend(self.context.fault_log.heal_all())
+        self._faults = self.context.fault_log.to_json()
+
+    def tear_down(self) -> None:
+        """See :meth:`Ending.tear_down`."""
+        self.enter(TEARDOWN)
+        if self._test is not None:
+            self.step(TEARDOWN, "running teardown method", partial(called, self._test.teardown))
+
+    def stop(self) -> None:
+        """See :meth:`Ending.stop`."""
+        self.context.services.stop_all()
+
+    def judge(self) -> None:
+        """Add the services' own errors, and fail the test where the options or a hook that never ran demand it."""
+        problems = self.context.services.problems
+        self.errors.extend(problems)
+        problems.clear()
+        wanted = bool(getattr(self.context.session_context, "fail_on_teardown_error", False))
+        # An error of a teardown fails no test, but nobody can rely on a teardown that has never run at all
+        wanted = wanted or self._hook_never_ran or self.context.services.hook_never_ran
+        if wanted and self.errors and self._status != FAIL:
+            said = self._summary
+            self._fail("The test itself did not fail, but its ending did:\n" + "\n".join(self.errors), "error")
+            self._summary.extend(["", "", *said] if said else [])
+
+    def collect(self) -> None:
+        """See :meth:`Ending.collect`."""
         collector = self._instance()
         # One whose time was over fails, whatever it came to itself
         status = FAIL if self._wants_evidence() else self._status
-        self._guarded("Error copying service logs", lambda: called(collector.copy_service_logs, status))
-        self._add_missing_logs(getattr(collector, "_missing_logs", []))
-        if not no_teardown:
-            self._enter_phase(CLEAN)
-            self._log(logging.DEBUG, "Cleaning up services...")
-            self._guarded("Error cleaning services", context.services.clean_all, recorded=True)
-            self._fail_on_teardown_error()
-        self._guarded("Error asking services for their errors", self._add_service_errors)
-
-    def _heal_faults(self) -> None:
-        # Services that are paused or cut off would not stop
-        self._errors.extend(self._context.fault_log.heal_all())
-        self._faults = self._context.fault_log.to_json()
-
-    def _fail_on_teardown_error(self) -> None:
-        """Add the services' own errors, and fail the test where the options or a hook that never ran demand it."""
-        errors = self._errors
-        problems = self._context.services.problems
-        errors.extend(problems)
-        problems.clear()
-        wanted = bool(getattr(self._context.session_context, "fail_on_teardown_error", False))
-        # An error of a teardown fails no test, but nobody can rely on a teardown that has never run at all
-        wanted = wanted or self._hook_never_ran or self._context.services.hook_never_ran
-        if wanted and errors and self._status != FAIL:
-            said = self._summary
-            self._fail("The test itself did not fail, but its ending did:\n" + "\n".join(errors), "error")
-            self._summary.extend(["", "", *said] if said else [])
-
-    def _instance(self) -> Test:
-        # A constructor that failed may have made services all the same: a bare test collects for them and frees them.
-        return self._test if self._test is not None else Test(self._context)
-
-    def _add_missing_logs(self, missing: list[str]) -> None:
+        self.step("", "copying service logs", lambda: called(collector.copy_service_logs, status))
+        missing = getattr(collector, "_missing_logs", [])
         if missing:
             gap = ["", ""] if self._summary else []
             self._summary.extend([*gap, "Logs that are missing:", *(f"  {line}" for line in missing)])
 
-    def _add_service_errors(self) -> None:
-        errors = self._context.services.errors()
-        if errors:
-            self._summary.extend(["", "", *errors.split("\n")])
+    def _instance(self) -> Test:
+        # A constructor that failed may have made services all the same: a bare test collects for them and frees them.
+        return self._test if self._test is not None else Test(self.context)
 
-    def _describe_services(self, services: list[Any]) -> None:
+    def clean(self) -> None:
+        """See :meth:`Ending.clean`."""
+        self.context.services.clean_all()
+
+    def describe(self, services: list[Any]) -> None:
+        """See :meth:`Ending.describe`."""
+        self.step("", "asking services for their errors", self._add_service_errors)
         for service in services:
 
             def describe(service: Any = service) -> None:
-                self._services.append(jsonable(service.to_json()))
+                self.services.append(jsonable(service.to_json()))
 
-            self._guarded("Error describing a service", describe)
+            self.step("", "describing a service", describe)
 
-    def _free(self, services: list[Any]) -> None:
-        self._log(logging.DEBUG, "Freeing nodes...")
-        self._guarded("Error freeing nodes", partial(called, self._instance().free_nodes))
-        for service in services:
-            self._guarded("Error closing a service", partial(called, service.close))
-        if self._hook_never_ran or self._context.services.hook_never_ran:
-            self._fail_on_teardown_error()
-        self._errors.extend(self._context.services.problems)
+    def _add_service_errors(self) -> None:
+        errors = self.context.services.errors()
+        if errors:
+            self._summary.extend(["", "", *errors.split("\n")])
 
-    def _guarded(self, what: str, step: Callable[[], object], *, recorded: bool = False) -> None:
-        try:
-            with self._gate.user_code():
-                step()
-        except BaseException as error:
-            text = f"{what}: {describe_exception(error)}"
-            self._log(logging.WARNING, text)
-            self._hook_never_ran |= isinstance(error, HookError)
-            if recorded or isinstance(error, HookError):
-                self._errors.append(text)
+    def free_nodes(self) -> None:
+        """See :meth:`Ending.free_nodes`."""
+        called(self._instance().free_nodes)
+
+    def failed(self, phase: str, activity: str, error: BaseException) -> None:
+        """Log what a step raised; errors of the teardown stand in the result, too."""
+        text = f"Error {activity}: {describe_exception(error)}"
+        self.log(logging.WARNING, text)
+        self._hook_never_ran |= isinstance(error, HookError)
+        if phase in (TEARDOWN, STOP, CLEAN) or isinstance(error, HookError):
+            self.errors.append(text)

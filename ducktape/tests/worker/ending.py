@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The end of a test, written once: for a test in its own process and for the services of a dead one."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any
+
+from ducktape.services.support.diagnostics import dump_services
+from ducktape.tests.driver.deadlines import CLEAN, COLLECT, DUMP, STOP
+from ducktape.tests.test_context import TestContext
+from ducktape.utils.support.hooks import called
+
+Log = Callable[[int, str], None]
+
+
+class Ending(ABC):
+    """Dump, heal, stop, collect, clean, describe, free: each step is tried whatever the others raise.
+
+    A ``KeyboardInterrupt`` in the main thread ends the step that it meets, and the next one begins.
+
+    Args:
+        context: the test, with its services.
+        log: takes a level and a line.
+        enter: takes the name of each phase before it begins.
+        user_code: makes the contexts within which interrupts are allowed to come.
+
+    Attributes:
+        phase: the one that was entered last.
+        errors: what went wrong, each in a text of its own.
+        services: what reports show of the services.
+    """
+
+    def __init__(
+        self,
+        context: TestContext,
+        log: Log,
+        enter: Callable[[str], object],
+        user_code: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self.context = context
+        self.log = log
+        self.phase = ""
+        self.errors: list[str] = []
+        self.services: list[dict[str, Any]] = []
+        self._enter = enter
+        self._user_code = user_code
+
+    def end(self, *, dump: bool, collect: bool = True, no_teardown: bool = False) -> None:
+        """Go through all steps; blocks, and raises nothing of what they raise.
+
+        Args:
+            dump: call the hooks of services that tell what they are doing.
+            collect: fetch the logs of the services.
+            no_teardown: neither stop nor clean anything.
+        """
+        registry = self.context.services
+        services = registry.ever_registered
+        if dump:
+            self.step(DUMP, "dumping the state of services", lambda: dump_services(registry, self.log))
+        self.heal()  # services that are paused or cut off would not stop
+        if not no_teardown:
+            self.tear_down()
+            self.step(STOP, "stopping services", self.stop)
+            self.judge()
+        if collect:
+            self.enter(COLLECT)
+            self.log(logging.DEBUG, "Copying logs from services...")
+            self.collect()
+        if not no_teardown:
+            self.enter(CLEAN)
+            self.log(logging.DEBUG, "Cleaning up services...")
+            self.step(CLEAN, "cleaning services", self.clean)
+            self.judge()
+        self.describe(services)
+        self.log(logging.DEBUG, "Freeing nodes...")
+        self.step("", "freeing nodes", self.free_nodes)
+        for service in services:
+            self.step("", "closing a service", partial(called, service.close))
+        self.errors += registry.problems
+        registry.problems.clear()
+
+    def enter(self, phase: str) -> None:
+        """Begin a phase, unless it has begun already."""
+        if phase != self.phase:
+            self.phase = phase
+            self._enter(phase)
+
+    def step(self, phase: str, activity: str, work: Callable[[], object]) -> None:
+        """Do something that may raise anything, in a phase of its own if that has a name."""
+        if phase:
+            self.enter(phase)
+        try:
+            with self._user_code():
+                work()
+        except BaseException as error:  # stop, clean and free of every service
+            self.failed(phase, activity, error)
+
+    def tear_down(self) -> None:
+        """Tear down the test itself, where there is one."""
+
+    def judge(self) -> None:
+        """Let what has gone wrong count for the outcome, where it does."""
+
+    @abstractmethod
+    def heal(self) -> None:
+        """End the faults that are still in force."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stop the services."""
+
+    @abstractmethod
+    def collect(self) -> None:
+        """Collect the logs."""
+
+    @abstractmethod
+    def clean(self) -> None:
+        """Clean the services."""
+
+    @abstractmethod
+    def describe(self, services: list[Any]) -> None:
+        """Note what reports show of the services."""
+
+    def free_nodes(self) -> None:
+        """Free the nodes of all services."""
+        self.context.services.free_all()
+
+    @abstractmethod
+    def failed(self, phase: str, activity: str, error: BaseException) -> None:
+        """Note what a step raised."""
