@@ -39,7 +39,8 @@ from ducktape.tests.recording.bounds import LONGEST_LINE, bounded_attempt, bound
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus
 from ducktape.tests.test_context import TestContext, shown
 from ducktape.tests.worker.crash_cleanup import clean_up
-from ducktape.tests.worker.lifecycle import InterruptGate, TestRun
+from ducktape.tests.worker.interrupts import InterruptGate
+from ducktape.tests.worker.lifecycle import TestRun
 from ducktape.tests.worker.request import CLEAN_UP_STACKS_FILE, STACKS_FILE, STACKS_SIGNAL, CleanUpRequest, RunSettings
 from ducktape.utils.process.spawn import HELD_BACK, release_signals
 from ducktape.utils.process.tree import Family, child_pids, end_processes

@@ -7,13 +7,11 @@ errors of everything after it are logged and recorded, and decide it only with `
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import logging
 import os
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -28,78 +26,10 @@ from ducktape.tests.status import FAIL, IGNORE, PASS
 from ducktape.tests.test import Test
 from ducktape.tests.test_context import TestContext
 from ducktape.tests.worker.ending import Ending, Log
+from ducktape.tests.worker.interrupts import InterruptGate
 from ducktape.utils.support.files import NO_ROOM
 from ducktape.utils.support.hooks import HookError, called
 from ducktape.utils.support.times import Stopwatch
-
-
-class InterruptGate:
-    """Lets an interrupt through to user code, and to user code alone.
-
-    A signal that arrives while the framework itself is busy (a half-written message, a step between two others) is
-    remembered instead, and stops whatever would have started afterwards. A process that user code forked ends where it
-    would leave user code: it must not report, tear down or free anything a second time.
-
-    Attributes:
-        requested: whether an interrupt has arrived.
-    """
-
-    def __init__(self) -> None:
-        self.requested = False
-        self._open = False
-        self._held = 0
-        self._due = False
-        self._thread = threading.get_ident()
-        self._pid = os.getpid()
-
-    def interrupt(self) -> None:
-        """Note an interrupt; called by signal handlers.
-
-        Raises:
-            KeyboardInterrupt: user code is running.
-        """
-        self.requested = True
-        if self._held:
-            self._due = True
-        elif self._open:
-            raise KeyboardInterrupt
-
-    @contextlib.contextmanager
-    def held_back(self) -> Iterator[None]:
-        """Do something for the framework that user code has come upon, such as writing a line, without interruption.
-
-        Raises:
-            KeyboardInterrupt: at the end, if an interrupt arrived meanwhile and user code is running.
-        """
-        if threading.get_ident() != self._thread:
-            yield  # interrupts come to the main thread alone
-            return
-        self._held += 1
-        try:
-            yield
-        finally:
-            self._held -= 1
-        if self._due and not self._held:
-            self._due = False
-            if self._open:
-                raise KeyboardInterrupt
-
-    @contextlib.contextmanager
-    def user_code(self, *, unless_requested: bool = False) -> Iterator[None]:
-        """Let interrupts raise for the length of a block.
-
-        Args:
-            unless_requested: do not even enter the block after an interrupt, but raise at once.
-        """
-        if unless_requested and self.requested:
-            raise KeyboardInterrupt
-        self._open = True
-        try:
-            yield
-        finally:
-            self._open = False
-            if os.getpid() != self._pid:
-                os._exit(0 if sys.exc_info()[0] is None else 1)
 
 
 class TestRun(Ending):

@@ -21,7 +21,8 @@ from ducktape.tests.session import SessionContext
 from ducktape.tests.status import FAIL, PASS
 from ducktape.tests.test import Test
 from ducktape.tests.test_context import TestContext
-from ducktape.tests.worker.lifecycle import InterruptGate, TestRun
+from ducktape.tests.worker.interrupts import InterruptGate
+from ducktape.tests.worker.lifecycle import TestRun
 
 CALLS: list[str] = []
 
