@@ -95,7 +95,7 @@ class Tolerated:
 
 
 @dataclasses.dataclass(frozen=True)
-class Heard:
+class Heartbeat:
     """A sign of life: the test wrote to its own log."""
 
 
@@ -152,12 +152,12 @@ class CleanedUp:
     services: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
-Plain = Running | Log | Tolerated | Heard | Phase | ServiceNoted | ServiceGone | CleanedUp
+Plain = Running | Log | Tolerated | Heartbeat | Phase | ServiceNoted | ServiceGone | CleanedUp
 Message = Plain | Attempted | Finished
 
 _KINDS: dict[str, type[Plain]] = {
     kind.__name__.lower(): kind
-    for kind in (Running, Log, Tolerated, Heard, Phase, ServiceNoted, ServiceGone, CleanedUp)
+    for kind in (Running, Log, Tolerated, Heartbeat, Phase, ServiceNoted, ServiceGone, CleanedUp)
 }
 
 

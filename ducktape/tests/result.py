@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What became of the tests: one value per test and the collection of a session."""
+"""Results: one value per test, and the collection of a session."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _RARE = (*_REPORTED_RARE, "symbol_arguments")
 
 
 class TestResult:
-    """What became of one test, independent of the objects that took part in it.
+    """The result of one test, independent of the objects that took part in it.
 
     Args:
         test_context: the test; only texts and numbers are taken from it.
@@ -125,7 +125,7 @@ class TestResult:
         self.test_status: TestStatus = _shared(test_status)
         self.summary: str = _shared(strict(summary))
         ready = _ready(data)
-        # A number that is none is data all the same: the file says null
+        # Not a number is data all the same: the file says null
         self.data = data if ready is None else ready
         self.start_time = start_time
         self.stop_time = stop_time
@@ -312,7 +312,7 @@ class TestResults:
     Args:
         session_context: the session.
         cluster: anything whose length is the number of nodes; ``None`` counts as no node.
-        client_status: what became of the processes that ran the tests; kept by reference and read by every report.
+        client_status: states of the processes that ran the tests; kept by reference and read by every report.
 
     Attributes:
         not_run: the tests that were to run and did not; to be filled by whoever knows.

@@ -17,10 +17,10 @@ from ducktape.cluster.pool.cluster_file import mistake_in_cluster_file
 from ducktape.cluster.pool.lease import NodesLeasedElsewhereError
 from ducktape.cluster.pool.quarantine import unhealthy_nodes
 from ducktape.command_line.defaults import ConsoleDefaults
-from ducktape.tests.driver.allocator import NodeSupply, names_of
+from ducktape.tests.driver.allocator import NodeAllocator, names_of
 from ducktape.tests.driver.deadlines import limits_of
 from ducktape.tests.driver.failure_cause import Cause, describe_exception, failed
-from ducktape.tests.driver.interim_reports import PartialReports
+from ducktape.tests.driver.interim_reports import InterimReports
 from ducktape.tests.driver.job import HAS_NODES, Job, State, TestKey, key_of
 from ducktape.tests.driver.recorder import ClientStatus, Recorder
 from ducktape.tests.driver.retries import Plan
@@ -60,7 +60,7 @@ class TestRunner:
         deflake_num: most attempts at a test that keeps failing.
         min_port, max_port: without effect, since no port is opened any more.
         finish_join_timeout: seconds that a process may take to end after it has reported.
-        timeout_exception_join_timeout: seconds for each step of the ending of a test that was told to end.
+        timeout_exception_join_timeout: seconds for each step of the ending of a test that was asked to end.
         report: writes reports of the results so far; called now and then.
         stop_requests: an entered :class:`StopRequests`; without it the runner handles signals while it runs.
         scheduler: the queue; by default one of the tests.
@@ -118,7 +118,7 @@ class TestRunner:
             finish_join_timeout=finish_join_timeout,
             no_teardown=bool(session_context.no_teardown),
         )
-        self._partial_reports = PartialReports(report)
+        self._interim_reports = InterimReports(report)
         self._stop_requests = stop_requests
         self._next_round = next_round
         self._explain = explain
@@ -129,7 +129,7 @@ class TestRunner:
         self._look_again_at = 0.0
         self._failed_allocations = 0
         self._unleased: Any = None  # what other runs leave, while it is being decided who gets that
-        self._nodes = NodeSupply(cluster, self._log, self._supervisor.orphans)
+        self._nodes = NodeAllocator(cluster, self._log, self._supervisor.orphans)
         self._all_over_since: float | None = None
         self._session_deadline = math.inf
         timeout_ms = session_context.test_runner_timeout
@@ -184,7 +184,7 @@ class TestRunner:
             supervisor.handle_events()
             supervisor.enforce_deadlines()
             self._log_lingering_processes()
-            self._partial_reports.write(self.results)
+            self._interim_reports.write(self.results)
 
     def _look_again_by(self) -> float:
         moments = [time.monotonic() + _SECONDS_BETWEEN_LOOKS, self._session_deadline]

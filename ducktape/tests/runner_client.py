@@ -24,7 +24,7 @@ from ducktape.tests.event import (
     Attempt,
     Attempted,
     Finished,
-    Heard,
+    Heartbeat,
     Log,
     Message,
     Outcome,
@@ -66,7 +66,7 @@ class _SignOfLife(logging.Handler):
         now = time.monotonic()
         if now - self._last >= _SECONDS_BETWEEN_SIGNS_OF_LIFE:
             self._last = now
-            self._send(Heard())
+            self._send(Heartbeat())
 
 
 class RunnerClient:
@@ -163,7 +163,7 @@ class RunnerClient:
 
     def on_sigterm(self, *_: Any) -> None:
         """Turn SIGTERM into an interrupt of the test, and of the programs that it started on this machine."""
-        self.send(Heard())
+        self.send(Heartbeat())
         if os.getppid() != self.settings.driver_pid:
             announce_teardown()  # to the one who ends what a dead driver has left
         if self.gate.requested:
@@ -174,7 +174,7 @@ class RunnerClient:
 
     def on_sigint(self, *_: Any) -> None:
         """Interrupt the test."""
-        self.send(Heard())
+        self.send(Heartbeat())
         self.gate.interrupt()
 
     def _ignored(self) -> Outcome:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ducktape.tests.event import Heard, Message
+from ducktape.tests.event import Heartbeat, Message
 from ducktape.tests.runner_client import RunnerClient
 from ducktape.tests.session import SessionContext
 from ducktape.tests.test_context import TestContext
@@ -133,7 +133,7 @@ def test_a_request_to_end_is_answered_even_right_after_a_sign_of_life(
     client.on_sigterm()
 
     context.close()
-    assert said_before == [Heard()]
+    assert said_before == [Heartbeat()]
     assert len(messages) > len(said_before)
 
 

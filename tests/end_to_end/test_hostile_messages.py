@@ -66,7 +66,7 @@ SUITE = """
 
         @cluster(num_nodes=0)
         def test_many_signs_of_life(self):
-            send(lambda number: b'{"kind": "heard"}\\n' * 1000, 50)
+            send(lambda number: b'{"kind": "heartbeat"}\\n' * 1000, 50)
 
         @cluster(num_nodes=0)
         def test_within_the_limit(self):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The dealings of the driver with the cluster: nodes for a test, nodes back, and a word about missing ones."""
+"""Allocates and frees nodes; logs shortages."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ def names_of(nodes: Iterable[Any]) -> list[str]:
 _SECONDS_FOR_RETURN = 300.0
 
 
-class NodeSupply:
+class NodeAllocator:
     """Takes nodes from a cluster and gives them back.
 
     Args:
         cluster: owns the nodes.
         log: takes a level and a line for the log of the session.
-        orphans: is told which processes belong to the cluster and not to a test.
+        orphans: excludes the processes that belong to the cluster and not to a test.
     """
 
     def __init__(self, cluster: Any, log: Callable[[int, str], None], orphans: Orphans) -> None:
         self._cluster = cluster
         self._log = log
         self._orphans = orphans
-        self._holders_told: set[Holder] = set()
+        self._holders_logged: set[Holder] = set()
         self._unknown_holder = False
-        self._unhealthy_told = 0
+        self._unhealthy_logged = 0
         self._served: set[str] = set()
         self._dirty: set[str] = set()
 
@@ -54,19 +54,19 @@ class NodeSupply:
             avoid: names of nodes that are taken only if there are no others.
 
         Raises:
-            NodesLeasedElsewhereError: other runs have them; said once for each of these runs.
-            InsufficientResourcesError: they are not to be had now; nodes that are put aside are named.
+            NodesLeasedElsewhereError: other runs have them; logged once for each of these runs.
+            InsufficientResourcesError: they are not available now; quarantined nodes are logged.
             Exception: whatever else the cluster raises.
         """
         try:
             nodes = self._allocate(test_context, avoid)
         except NodesLeasedElsewhereError as error:
-            self._tell_holders(test_context, error)
+            self._log_holders(test_context, error)
             raise
         except InsufficientResourcesError:
-            self._tell_unhealthy()
+            self._log_unhealthy()
             raise
-        self._tell_unhealthy()
+        self._log_unhealthy()
         self._unknown_holder = False
         self._served.update(names_of(nodes))
         return nodes
@@ -93,11 +93,11 @@ class NodeSupply:
 
         Args:
             nodes: what was taken.
-            dirty: names of nodes on which a test has left something, and what: they are put aside if the cluster can.
+            dirty: names of nodes on which a test has left something, and what; they are quarantined if possible.
         """
         if dirty:
             nodes = [node for name, node in named_nodes(nodes).items() if not self._put_aside(name, node, dirty)]
-            self._tell_unhealthy()
+            self._log_unhealthy()
         try:
             self._orphans.not_from(lambda: self._cluster.free(nodes))
             return
@@ -108,18 +108,18 @@ class NodeSupply:
                 self._cluster.free(node)
 
     def _put_aside(self, name: str, node: Any, dirty: Mapping[str, str]) -> bool:
-        """Return whether a node was dirty and has been put aside, which also gives it back."""
+        """Return whether a node was dirty and has been quarantined, which also gives it back."""
         if name not in dirty:
             return False
         with contextlib.suppress(Exception):
             if quarantine(self._cluster, node, dirty[name]):
                 self._dirty.update(names_of([node]))
                 return True
-        self._log(logging.WARNING, f"Node {name} is not clean, and is used on: {dirty[name]}")
+        self._log(logging.WARNING, f"Node {name} could not be cleaned but stays in use: {dirty[name]}")
         return False
 
     def awaits_return(self) -> bool:
-        """Return whether nodes that have served this run are put aside and may be back before long.
+        """Return whether nodes that this run has used are quarantined and may return soon.
 
         An outage of minutes must not fail all tests of a night. A node that never answered is not waited for.
         """
@@ -133,29 +133,29 @@ class NodeSupply:
         )
 
     def has_recovered(self) -> bool:
-        """Look after nodes that were put aside, and return whether some can be used again."""
+        """Probe quarantined nodes, and return whether some can be used again."""
         if not (isinstance(self._cluster, Cluster) and self._cluster.retry_unhealthy()):
             return False
         self._log(logging.INFO, "Nodes that were put aside are healthy again")
         return True
 
-    def _tell_holders(self, test_context: TestContext, error: NodesLeasedElsewhereError) -> None:
-        """Say whom the run waits for, once for each of them."""
+    def _log_holders(self, test_context: TestContext, error: NodesLeasedElsewhereError) -> None:
+        """Log which runs this one waits for, once for each of them."""
         holders = set(error.holders.values())
         if Holder() in holders and not self._unknown_holder:
             # Just about to write who it is, or to give the node back
             self._unknown_holder = True
             return
-        if holders <= self._holders_told:
+        if holders <= self._holders_logged:
             return
-        self._holders_told |= holders
+        self._holders_logged |= holders
         self._log(logging.INFO, f"{test_context.test_id} waits for nodes of other runs: {error}")
 
-    def _tell_unhealthy(self) -> None:
+    def _log_unhealthy(self) -> None:
         nodes = unhealthy_nodes(self._cluster)
-        for node in nodes[self._unhealthy_told :]:
+        for node in nodes[self._unhealthy_logged :]:
             self._log(logging.WARNING, f"Node {node.name} is put aside: {node.reason}")
-        self._unhealthy_told = len(nodes)
+        self._unhealthy_logged = len(nodes)
 
 
 def _among(nodes: Iterable[Any], names: Collection[str]) -> list[Any]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long a test may take, and what is to be done when it takes longer: computed from times that others look up."""
+"""How long a test may take, and the next step when it takes longer; a pure function of time."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Limits:
         setup: constructor and setup of the test.
         test: the test itself.
         teardown: its teardown; as long again for stopping the services, and for cleaning them.
-        collect: bringing the logs, once the test was told to end.
+        collect: collecting the logs, once the test was asked to end.
         silence: without any sign of life.
-        ending: what ``teardown`` is, for a test that was told to end and says nothing of it.
+        ending: what ``teardown`` is, for a test that was asked to end and says nothing of it.
         origin: where each limit comes from, for messages.
     """
 
@@ -43,7 +43,7 @@ class Limits:
 
         Args:
             phase: its name; one that is not known has no limit of its own.
-            ending: the test was told to end.
+            ending: the test was asked to end.
         """
         if phase in (DUMP, COLLECT):
             return self.collect if ending else math.inf
@@ -60,7 +60,7 @@ def limits_of(context: Any, *, silence: float, ending: float) -> Limits:
     Args:
         context: the test.
         silence: seconds that any test may be silent.
-        ending: seconds that any test may take for each step of its ending once it was told to end.
+        ending: seconds that any test may take for each step of its ending once it was asked to end.
     """
     marked = context.timeouts
     session = context.session_context
@@ -90,7 +90,7 @@ class Watch:
     """The time of one test's process, from its start to the last step of its ending.
 
     A test whose time is over is first asked for its stacks, a moment later interrupted, and killed when it does not
-    even say that it heard of it. One that does goes on with the next phase, which has a limit of its own then.
+    even acknowledge that. One that does goes on with the next phase, which has a limit of its own then.
 
     Args:
         limits: of this test.
@@ -101,33 +101,33 @@ class Watch:
         self.limits = limits
         self.phase = ""
         self.phase_since = now
-        self.last_heard = now
+        self.last_heartbeat = now
         self.ending = False
         self._ask_at: float | None = None
-        self._told_at: float | None = None
+        self._interrupted_at: float | None = None
         self._killed = False
 
-    def heard(self, now: float) -> None:
+    def heartbeat(self, now: float) -> None:
         """Note a sign of life."""
-        self.last_heard = now
+        self.last_heartbeat = now
 
     def entered(self, phase: str, now: float) -> None:
         """Note that the test is in a new phase."""
-        self.phase, self.phase_since, self.last_heard = phase, now, now
-        self._ask_at = self._told_at = None
+        self.phase, self.phase_since, self.last_heartbeat = phase, now, now
+        self._ask_at = self._interrupted_at = None
 
     @property
     def deadline(self) -> float:
         """When something has to be done next."""
         if self._killed:
             return math.inf
-        if self._told_at is not None:
-            if self.last_heard <= self._told_at:
-                return self._told_at + min(_SECONDS_TO_ANSWER, self.limits.ending)
-            return self._told_at + min(_SECONDS_TO_LEAVE, self.limits.of(TEARDOWN, ending=True))
+        if self._interrupted_at is not None:
+            if self.last_heartbeat <= self._interrupted_at:
+                return self._interrupted_at + min(_SECONDS_TO_ANSWER, self.limits.ending)
+            return self._interrupted_at + min(_SECONDS_TO_LEAVE, self.limits.of(TEARDOWN, ending=True))
         if self._ask_at is not None:
             return self._ask_at + _SECONDS_FOR_STACKS
-        return min(self.last_heard + self.limits.silence, self.phase_since + self._limit)
+        return min(self.last_heartbeat + self.limits.silence, self.phase_since + self._limit)
 
     @property
     def _limit(self) -> float:
@@ -137,11 +137,11 @@ class Watch:
         """Return what has to be done now, and count it as done; ``None`` for nothing."""
         if now < self.deadline:
             return None
-        if self._told_at is not None:
+        if self._interrupted_at is not None:
             self._killed = True
             return Step.KILL
         if self._ask_at is not None:
-            self.tell(now)
+            self.interrupted(now)
             return Step.INTERRUPT
         # A thread with a signal pending is passed over when the next one comes, and only the main thread, blocked as it
         # may be, can act on a request to end. So the one has to be dealt with before the other is sent.
@@ -149,10 +149,10 @@ class Watch:
         self.ending = True
         return Step.ASK
 
-    def tell(self, now: float) -> None:
-        """Note that the test is told to end."""
+    def interrupted(self, now: float) -> None:
+        """Note that the test is asked to end."""
         self.ending = True
-        self._told_at = now
+        self._interrupted_at = now
 
     def describe(self, now: float) -> str:
         """Say in one line which time is over."""

@@ -12,7 +12,7 @@ _SHARE_OF_TIME = 0.05
 _SECONDS_BEFORE_THE_FIRST = 1.0
 
 
-class PartialReports:
+class InterimReports:
     """Writes reports of an unfinished run so rarely that they take a small share of its time.
 
     Args:

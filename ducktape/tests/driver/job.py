@@ -70,7 +70,7 @@ class Job:
         attempt_clock: runs since the beginning of the attempt.
         services: what its registry has recorded of its services, by their ids.
         late_attempt: number of the attempt whose time was over, or 0. It may have ended by itself meanwhile.
-        late: what took too long after it was told to end.
+        late: what took too long after it was asked to end.
     """
 
     context: TestContext
@@ -99,7 +99,7 @@ class Job:
 
     @property
     def cause_of_end(self) -> Cause | None:
-        """Why its process was told to end, or died."""
+        """Why its process was asked to end, or died."""
         return None if self.worker is None else self.worker.cause_of_end
 
     def workers(self) -> list[Worker]:
@@ -141,14 +141,14 @@ class Job:
             self._room_to_remember += _size(record)
 
     def note_late(self, reason: str) -> None:
-        """Note that its time was over, or what took too long after it was told to end."""
+        """Note that its time was over, or what took too long after it was asked to end."""
         if self.cause_of_end is not None:
             self.late.append(reason)
         else:
             self.late_attempt = self.attempt
 
     def cut_short(self, cause: Cause, done: CleanedUp) -> Attempt:
-        """Complete the attempt in which the test was told to end, or died, and set the outcome.
+        """Complete the attempt in which the test was asked to end, or died, and set the outcome.
 
         Args:
             cause: why it ended; it failed, whatever it may have reported itself.

@@ -21,7 +21,7 @@ from ducktape.utils.support.files import NO_ROOM
 
 @dataclasses.dataclass(slots=True)
 class ClientStatus:
-    """What became of one test's process, as report.json shows it; there is one for every test of a session."""
+    """State of one test's process, as report.json shows it; there is one for every test of a session."""
 
     status: str
     pid: int
@@ -63,7 +63,7 @@ class Recorder:
         self._client_report = client_report
         self._journal = journal
         self._complain = complain
-        self._told_of_trouble = False
+        self._trouble_logged = False
         self._unhealthy: dict[tuple[str, float], bool] = {}
 
     def write(self, event: str, *, flush: bool = False, **fields: Any) -> None:
@@ -79,11 +79,11 @@ class Recorder:
         self._journal.write(event, **fields)
         if flush:
             self._journal.flush()
-            self._tell_of_trouble(self._journal.trouble)
+            self._log_trouble(self._journal.trouble)
 
-    def _tell_of_trouble(self, trouble: OSError | None) -> None:
-        if trouble is not None and not self._told_of_trouble:
-            self._told_of_trouble = True
+    def _log_trouble(self, trouble: OSError | None) -> None:
+        if trouble is not None and not self._trouble_logged:
+            self._trouble_logged = True
             self._complain(
                 f"The results directory takes no more: {trouble}. The run goes on, its results are kept in memory and "
                 "written when there is room, or to another directory at its end"
@@ -138,7 +138,7 @@ class Recorder:
             result.report()
         except Exception as error:  # one reporter among many
             if isinstance(error, OSError) and error.errno in NO_ROOM:
-                self._tell_of_trouble(error)
+                self._log_trouble(error)
             else:
                 self._complain(f"Error writing the report of {result.test_id}: {error!r}")
         self.add(result)
@@ -163,7 +163,7 @@ class Recorder:
         self.write("nodes_returned", test_index=key.test_index)
 
     def look_at_nodes(self, cluster: Any) -> None:
-        """Note nodes that were put aside, or are back, since the last look."""
+        """Record nodes that were quarantined, or returned, since the last look."""
         for node in unhealthy_nodes(cluster):
             identity, is_back = (node.name, node.put_aside_at), node.back_at is not None
             known = self._unhealthy.get(identity)

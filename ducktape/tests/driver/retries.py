@@ -21,7 +21,7 @@ class Plan:
 
     Attributes:
         deflake: most runs while it keeps failing.
-        detect_flakes: so many runs whatever comes of them; ``None`` for a plain run.
+        detect_flakes: number of runs, whatever their outcomes; ``None`` for a plain run.
         retry_infrastructure: most further runs because of the infrastructure.
         expected_failure: why the test is expected to fail; ``None`` if it is not.
     """

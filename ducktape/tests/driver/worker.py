@@ -33,7 +33,7 @@ from ducktape.utils.support.times import Stopwatch
 
 START_METHOD_VARIABLE = "DUCKTAPE_START_METHOD"
 _READ_SIZE = 1 << 16
-_MOST_READS = 64  # at one go: the others want to be heard, too. The pipe of a dead child never holds more
+_MOST_READS = 64  # at one go: the others get their turn, too. The pipe of a dead child never holds more
 _LONGEST_TURN_SEC = 0.1
 _MOST_OF_STACKS = 1_000_000
 
@@ -54,7 +54,7 @@ class Worker:
         pid: process id of the worker, which is that of its session and process group too.
         clock: runs since it was started.
         watch: its time.
-        cause_of_end: why it was told to end.
+        cause_of_end: why it was asked to end.
         has_more: whether messages have been read that are still to be taken.
         deadline: when it has to be gone, once it has reported.
 
@@ -157,7 +157,7 @@ class Worker:
             line = bytes(self._buffer[:end])
             del self._buffer[: end + 1]
             self._searched = 0
-            self.watch.heard(time.monotonic())
+            self.watch.heartbeat(time.monotonic())
             yield decode(line)
         self._searched = len(self._buffer)
         if self._searched > self._max_bytes:
@@ -195,7 +195,7 @@ class Worker:
 
     def terminate(self) -> None:
         """Ask the test to end, tear down and report; or what it does in its ending, to come to the next step."""
-        self.watch.tell(time.monotonic())
+        self.watch.interrupted(time.monotonic())
         # A stopped process would sleep over the request
         self._send(signal.SIGINT if self._is_ending else signal.SIGTERM, signal.SIGCONT)
 

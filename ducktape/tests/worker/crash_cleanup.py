@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is done for services whose test cannot do it any more: their state dumped, themselves stopped and cleaned.
+"""Ends the services of a test whose process is dead.
 
 The process of a test may die, or have to be killed. What its services started on their nodes goes on, and what they
 wrote stays. Another process makes the services again from what was noted of them, and brings them to their end, so that
@@ -56,9 +56,9 @@ def clean_up(
         context: the test, with its index; its class has been imported. Its cluster and its services are replaced.
         records: what was noted of its services, in the order of their registration, at most once for each of them.
         nodes: all nodes of the test, in the order in which its cluster was given them.
-        dump: call the hooks of services that tell what they are doing.
+        dump: call the hooks of services that dump their state.
         log: takes a level and a line.
-        enter: is told the name of each step before it begins: ``dump``, ``stop``, ``collect``, ``clean``.
+        enter: takes the name of each step before it begins: ``dump``, ``stop``, ``collect``, ``clean``.
         collect: fetch their logs; they may have been fetched already, before what was to be stopped was.
         user_code: makes the contexts within which interrupts are allowed to come.
     """
@@ -68,7 +68,7 @@ def clean_up(
     return CleanedUp(work.missing_logs, work.errors, work.dirty, work.services)
 
 
-class _Patient:
+class _DeadService:
     """One service of a dead test.
 
     Attributes:
@@ -97,10 +97,10 @@ class _Patient:
 class _Logs:
     """What the collection of logs needs of a service, also of one that could not be made again."""
 
-    def __init__(self, patient: _Patient, logger: Any) -> None:
-        self.service_id = patient.service_id
-        self.nodes = list(patient.nodes.values())
-        self.logs = dict(patient.record["logs"])
+    def __init__(self, dead: _DeadService, logger: Any) -> None:
+        self.service_id = dead.service_id
+        self.nodes = list(dead.nodes.values())
+        self.logs = dict(dead.record["logs"])
         self.logger = logger
 
     def __repr__(self) -> str:
@@ -129,52 +129,52 @@ class _CleanUp(Ending):
         context.cluster = cluster
         context.renew_services()
         understood = [record for record in records if _is_record(record)]
-        self.patients = [_Patient(record, self._nodes) for record in understood]
+        self.dead_services = [_DeadService(record, self._nodes) for record in understood]
         if len(understood) < len(records):
             # Only a test that took over the pipe of its process can have sent this
-            self.errors.append("Some records of services are none, so these services were not stopped")
+            self.errors.append("Ignored invalid service records; those services were not stopped")
 
     def revive(self) -> None:
-        for patient in self.patients:
+        for dead in self.dead_services:
             try:
                 with self._user_code():
-                    patient.service = revive(patient.record, self.context, self._nodes, import_file=_import_file)
+                    dead.service = revive(dead.record, self.context, self._nodes, import_file=_import_file)
             except BaseException as error:  # modules and attributes of users
-                self._problem(f"making service {patient.service_id} again, so that it can be stopped,", patient, error)
-                self._suspect(patient, patient.nodes, "stop", short_text(error))
+                self._problem(f"making service {dead.service_id} again, so that it can be stopped,", dead, error)
+                self._suspect(dead, dead.nodes, "stop", short_text(error))
 
     def heal(self) -> None:
         directory = TestContext.results_dir(self.context, self.context.test_index)
         self.step(STOP, "healing faults", lambda: self._add(*heal_remaining(directory, self._all_nodes)))
 
     def stop(self) -> None:
-        self._end_services(reversed(self.patients), "stop")
+        self._end_services(reversed(self.dead_services), "stop")
 
     def clean(self) -> None:
-        self._end_services(self.patients, "clean")
+        self._end_services(self.dead_services, "clean")
 
-    def _end_services(self, patients: Iterable[_Patient], verb: str) -> None:
+    def _end_services(self, dead_services: Iterable[_DeadService], verb: str) -> None:
         """Stop or clean services, whatever they raise, until the time is over."""
-        waiting = [patient for patient in patients if patient.service is not None]
+        waiting = [dead for dead in dead_services if dead.service is not None]
         try:
             while waiting:
                 self._end(waiting[0], verb)
                 waiting.pop(0)
         except KeyboardInterrupt as error:
-            for patient in waiting[1:]:
-                self._problem(f"{_ENDING[verb]} service {patient.service_id}", patient, error)
-                self._suspect(patient, patient.nodes, verb, "there was no time left for it")
+            for dead in waiting[1:]:
+                self._problem(f"{_ENDING[verb]} service {dead.service_id}", dead, error)
+                self._suspect(dead, dead.nodes, verb, "there was no time left for it")
             raise
 
-    def _end(self, patient: _Patient, verb: str) -> None:
-        service = patient.service
+    def _end(self, dead: _DeadService, verb: str) -> None:
+        service = dead.service
         assert service is not None
         watch = _Watch(service, f"{verb}_node")
         try:
             called(getattr(service, verb))
         except BaseException as error:
-            self._problem(f"{_ENDING[verb]} service {patient.service_id}", patient, error)
-            self._suspect(patient, watch.suspects(patient.nodes, error), verb, short_text(error))
+            self._problem(f"{_ENDING[verb]} service {dead.service_id}", dead, error)
+            self._suspect(dead, watch.suspects(dead.nodes, error), verb, short_text(error))
             if isinstance(error, KeyboardInterrupt):
                 raise
 
@@ -186,8 +186,8 @@ class _CleanUp(Ending):
         directory = TestContext.results_dir(self.context, self.context.test_index)
         logger = self.context.logger
         orders = [
-            Order(_Logs(patient, logger), service_directory(directory, patient.service_id), lambda name: True)
-            for patient in self.patients
+            Order(_Logs(dead, logger), service_directory(directory, dead.service_id), lambda name: True)
+            for dead in self.dead_services
         ]
         try:
             missing = collect_logs(
@@ -198,15 +198,15 @@ class _CleanUp(Ending):
             )
         except KeyboardInterrupt:
             reason = "the collection of its logs was interrupted"
-            self.missing_logs += [f"{patient.service_id}: {reason}" for patient in self.patients]
+            self.missing_logs += [f"{dead.service_id}: {reason}" for dead in self.dead_services]
             raise
         self.missing_logs += [str(log) for log in missing]
 
     def describe(self, services: list[Any]) -> None:
         # With those that could not be made again
         self.services = [
-            described(patient.record) if patient.service is None else jsonable(Service.to_json(patient.service))
-            for patient in self.patients
+            described(dead.record) if dead.service is None else jsonable(Service.to_json(dead.service))
+            for dead in self.dead_services
         ]
 
     def failed(self, phase: str, activity: str, error: BaseException) -> None:
@@ -220,13 +220,13 @@ class _CleanUp(Ending):
             self.errors.append(problem)
             self.log(logging.WARNING, problem)
 
-    def _problem(self, activity: str, patient: _Patient, error: BaseException) -> None:
-        self._add(problem_with(activity, patient.nodes.values(), error))
+    def _problem(self, activity: str, dead: _DeadService, error: BaseException) -> None:
+        self._add(problem_with(activity, dead.nodes.values(), error))
 
-    def _suspect(self, patient: _Patient, names: Iterable[str], verb: str, why: str) -> None:
-        if not patient.may_have_run:
+    def _suspect(self, dead: _DeadService, names: Iterable[str], verb: str, why: str) -> None:
+        if not dead.may_have_run:
             return
-        reason = f"service {patient.service_id} could not be {_ENDED[verb]} after its test was over: {why}"
+        reason = f"service {dead.service_id} could not be {_ENDED[verb]} after its test was over: {why}"
         for name in names:
             self.dirty.setdefault(name, reason)  # what went wrong first is what the rest comes from
 

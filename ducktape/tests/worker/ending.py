@@ -54,7 +54,7 @@ class Ending(ABC):
         """Go through all steps; blocks, and raises nothing of what they raise.
 
         Args:
-            dump: call the hooks of services that tell what they are doing.
+            dump: call the hooks of services that dump their state.
             collect: fetch the logs of the services.
             no_teardown: neither stop nor clean anything.
         """

@@ -39,8 +39,8 @@ class TestRun(Ending):
         context: the test, with its cluster and index.
         log: writes a line to the log of the test and to that of the session.
         gate: lets interrupts through to user code.
-        enter: is told the name of each phase before it begins.
-        listener: is told what there is to know of each service, as
+        enter: takes the name of each phase before it begins.
+        listener: takes what is known of each service, as
             :attr:`~ducktape.services.service_registry.ServiceRegistry.listener`.
         wants_evidence: says whether the test was ended because its time was over.
         max_data_bytes: most that the test may return, as JSON.
@@ -163,7 +163,7 @@ class TestRun(Ending):
         except OSError as error:
             if error.errno not in NO_ROOM:
                 raise
-            # A full disk costs files, not results: the test is none the worse for it, and the driver tells of it
+            # A full disk costs files, not results: the test does not suffer from it, and the driver logs it
             self.log(logging.DEBUG, f"The directory of the test cannot be made: {error}")
 
     def _fail(self, summary: str, reason: str) -> None:

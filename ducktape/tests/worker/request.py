@@ -27,7 +27,7 @@ _OF_MARKS = ("disambiguator", "timeouts", "expected_failure", "tags")
 
 @dataclasses.dataclass
 class RunSettings:
-    """What a test's process is told beside the test itself.
+    """Settings of a test's process.
 
     Attributes:
         test_index: number of the test within the session.

@@ -18,7 +18,7 @@ from ducktape.tests.event import (
     Attempt,
     Attempted,
     Finished,
-    Heard,
+    Heartbeat,
     Log,
     Message,
     Outcome,
@@ -153,7 +153,7 @@ def test_messages_come_in_the_documented_order(tmp_path: Path) -> None:
         "PASS",
         "Data: {'x': 1}",
     ]
-    kinds = [type(message) for message in it.messages if not isinstance(message, Heard)]
+    kinds = [type(message) for message in it.messages if not isinstance(message, Heartbeat)]
     assert kinds.index(Running) == 1
     assert kinds[-1] is Finished
     assert it.messages[kinds.index(Running)] == Running(os.getpid()) or Running(os.getpid()) in it.messages
@@ -323,10 +323,10 @@ def test_a_line_of_the_test_itself_is_a_sign_of_life_at_most_once_a_second(
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     for _ in range(3):
         it.context.logger.debug("alive")
-    assert it.messages == [Heard()]
+    assert it.messages == [Heartbeat()]
     now[0] += 1.5
     it.context.logger.debug("alive")
-    assert it.messages == [Heard(), Heard()]
+    assert it.messages == [Heartbeat(), Heartbeat()]
 
 
 def test_the_context_is_closed_at_the_end(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.localhost import LocalhostCluster
 from ducktape.cluster.node_container import InsufficientResourcesError, NodeContainer
 from ducktape.mark.consts import CLUSTER_SIZE_KEYWORD
-from ducktape.tests.driver.allocator import NodeSupply, names_of
+from ducktape.tests.driver.allocator import NodeAllocator, names_of
 from ducktape.tests.test_context import TestContext
 from ducktape.utils.process.tree import Orphans
 
@@ -36,7 +36,7 @@ class Supplied:
     def __init__(self, num_nodes: int) -> None:
         self.cluster = Stubborn(num_nodes=num_nodes)
         self.lines: list[tuple[int, str]] = []
-        self.supply = NodeSupply(self.cluster, lambda level, line: self.lines.append((level, line)), Orphans())
+        self.supply = NodeAllocator(self.cluster, lambda level, line: self.lines.append((level, line)), Orphans())
 
     def take(self, number: int, avoid: tuple[str, ...] = ()) -> list[Any]:
         context = TestContext(cluster=self.cluster, cluster_use_metadata={CLUSTER_SIZE_KEYWORD: number})
@@ -125,7 +125,7 @@ def test_a_dirty_node_of_a_cluster_that_has_few_is_used_on_and_told() -> None:
     it = Supplied(2)
     it.supply.give_back(it.take(2), {"localhost0": "something is left"})
     assert it.free == 2
-    assert it.lines == [(logging.WARNING, "Node localhost0 is not clean, and is used on: something is left")]
+    assert it.lines == [(logging.WARNING, "Node localhost0 could not be cleaned but stays in use: something is left")]
 
 
 class Foreign:
@@ -143,7 +143,7 @@ class Foreign:
 
 def test_any_cluster_that_lends_nodes_will_do() -> None:
     cluster = Foreign()
-    supply = NodeSupply(cluster, lambda level, line: None, Orphans())
+    supply = NodeAllocator(cluster, lambda level, line: None, Orphans())
     context = TestContext(cluster=cluster, cluster_use_metadata={CLUSTER_SIZE_KEYWORD: 2})
     nodes = supply.take(context, ["a"])
     supply.give_back(nodes)

@@ -33,12 +33,12 @@ def enter(phase: str) -> Happening:
     return lambda watch, now: watch.entered(phase, now)
 
 
-def heard(watch: Watch, now: float) -> None:
-    watch.heard(now)
+def heartbeat(watch: Watch, now: float) -> None:
+    watch.heartbeat(now)
 
 
 def told(watch: Watch, now: float) -> None:
-    watch.tell(now)
+    watch.interrupted(now)
 
 
 def let_end(watch: Watch, now: float) -> None:
@@ -81,11 +81,11 @@ CASES = {
         PLAIN, {1: enter(SETUP), 10: enter(TEST)}, [(110, ASK), (110.3, INTERRUPT), (115.3, KILL)]
     ),
     "signs of life put silence off": Case(
-        PLAIN, {1: enter(TEST), 90: heard, 180: heard}, [(280, ASK), (280.3, INTERRUPT), (285.3, KILL)]
+        PLAIN, {1: enter(TEST), 90: heartbeat, 180: heartbeat}, [(280, ASK), (280.3, INTERRUPT), (285.3, KILL)]
     ),
     "signs of life do not put a limit off": Case(
         Limits(test=30, silence=100),
-        {1: enter(TEST), 20: heard, 30.5: heard},
+        {1: enter(TEST), 20: heartbeat, 30.5: heartbeat},
         [(31, ASK), (31.3, INTERRUPT), (36.3, KILL)],
     ),
     "constructor and setup have one limit": Case(
@@ -96,14 +96,14 @@ CASES = {
     ),
     "an answered interrupt gives the time of a teardown": Case(
         Limits(test=10, teardown=20, ending=50),
-        {0: enter(TEST), 11: heard},
+        {0: enter(TEST), 11: heartbeat},
         [(10, ASK), (10.3, INTERRUPT), (30.3, KILL)],
     ),
     "an answered interrupt gives the general time where the teardown has no limit": Case(
-        Limits(test=10, ending=50), {0: enter(TEST), 11: heard}, [(10, ASK), (10.3, INTERRUPT), (60.3, KILL)]
+        Limits(test=10, ending=50), {0: enter(TEST), 11: heartbeat}, [(10, ASK), (10.3, INTERRUPT), (60.3, KILL)]
     ),
     "an answer that comes too late is none": Case(
-        Limits(test=10, ending=50), {0: enter(TEST), 15.4: heard}, [(10, ASK), (10.3, INTERRUPT), (15.3, KILL)]
+        Limits(test=10, ending=50), {0: enter(TEST), 15.4: heartbeat}, [(10, ASK), (10.3, INTERRUPT), (15.3, KILL)]
     ),
     "who does not answer has no more than the general time": Case(
         Limits(test=10, ending=2), {0: enter(TEST)}, [(10, ASK), (10.3, INTERRUPT), (12.3, KILL)]
@@ -131,7 +131,7 @@ CASES = {
     "a collection is not limited in a test that ends by itself": Case(
         Limits(teardown=20, collect=30), {0: enter(TEARDOWN), 10: enter(COLLECT)}, []
     ),
-    "a collection is limited in a test that was told to end": Case(
+    "a collection is limited in a test that was asked to end": Case(
         Limits(test=10, teardown=20, collect=30),
         {0: enter(TEST), 11: enter(COLLECT)},
         [(10, ASK), (10.3, INTERRUPT), (41, ASK), (41.3, INTERRUPT), (46.3, KILL)],
@@ -142,11 +142,11 @@ CASES = {
         [(10, ASK), (10.3, INTERRUPT), (41, ASK), (41.3, INTERRUPT), (46.3, KILL)],
     ),
     "a teardown is not limited by itself": Case(
-        PLAIN, {0: enter(TEARDOWN), 90: heard, 180: heard}, [(280, ASK), (280.3, INTERRUPT), (285.3, KILL)]
+        PLAIN, {0: enter(TEARDOWN), 90: heartbeat, 180: heartbeat}, [(280, ASK), (280.3, INTERRUPT), (285.3, KILL)]
     ),
     "who is told from outside has the time to answer": Case(Limits(ending=50), {0: enter(TEST), 3: told}, [(8, KILL)]),
     "who is told from outside and answers has the time of a teardown": Case(
-        Limits(teardown=20), {0: enter(TEST), 3: told, 4: heard}, [(23, KILL)]
+        Limits(teardown=20), {0: enter(TEST), 3: told, 4: heartbeat}, [(23, KILL)]
     ),
     "who is told from outside goes through its steps": Case(
         Limits(ending=50), {0: enter(TEST), 3: told, 4: enter(TEARDOWN)}, [(54, ASK), (54.3, INTERRUPT), (59.3, KILL)]

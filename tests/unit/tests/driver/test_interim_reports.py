@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 
 from ducktape.tests.driver import interim_reports as partial_reports
-from ducktape.tests.driver.interim_reports import PartialReports
+from ducktape.tests.driver.interim_reports import InterimReports
 from ducktape.tests.result import TestResults
 from tests.unit.tests.reports.samples import result, session
 
@@ -46,7 +46,7 @@ def results() -> TestResults:
 
 def test_a_short_run_writes_none(clock: Clock, results: TestResults) -> None:
     writer = Writer(clock)
-    reports = PartialReports(writer)
+    reports = InterimReports(writer)
     results.append(result())
     clock.now += 0.9
     reports.write(results)
@@ -55,7 +55,7 @@ def test_a_short_run_writes_none(clock: Clock, results: TestResults) -> None:
 
 def test_a_longer_run_writes_what_there_is(clock: Clock, results: TestResults) -> None:
     writer = Writer(clock)
-    reports = PartialReports(writer)
+    reports = InterimReports(writer)
     results.append(result())
     results.append(result(index=2))
     clock.now += 1.1
@@ -65,7 +65,7 @@ def test_a_longer_run_writes_what_there_is(clock: Clock, results: TestResults) -
 
 def test_nothing_new_is_not_written(clock: Clock, results: TestResults) -> None:
     writer = Writer(clock)
-    reports = PartialReports(writer)
+    reports = InterimReports(writer)
     clock.now += 5
     reports.write(results)
     results.append(result())
@@ -77,7 +77,7 @@ def test_nothing_new_is_not_written(clock: Clock, results: TestResults) -> None:
 
 def test_every_result_is_written_where_that_is_cheap(clock: Clock, results: TestResults) -> None:
     writer = Writer(clock)
-    reports = PartialReports(writer)
+    reports = InterimReports(writer)
     for index in range(1, 6):
         clock.now += 2
         results.append(result(index=index))
@@ -87,7 +87,7 @@ def test_every_result_is_written_where_that_is_cheap(clock: Clock, results: Test
 
 def test_slow_reports_take_a_twentieth_of_the_time_at_most(clock: Clock, results: TestResults) -> None:
     writer = Writer(clock, seconds=0.5)
-    reports = PartialReports(writer)
+    reports = InterimReports(writer)
     start = clock.now
     for index in range(1, 500):
         clock.now += 0.1
@@ -98,7 +98,7 @@ def test_slow_reports_take_a_twentieth_of_the_time_at_most(clock: Clock, results
 
 
 def test_no_reports_are_wanted(clock: Clock, results: TestResults) -> None:
-    reports = PartialReports(None)
+    reports = InterimReports(None)
     results.append(result())
     clock.now += 500
     reports.write(results)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ducktape.tests.event import Attempt, Attempted, Finished, Heard, Outcome, ServiceNoted
+from ducktape.tests.event import Attempt, Attempted, Finished, Heartbeat, Outcome, ServiceNoted
 from ducktape.tests.recording import bounds
 from ducktape.tests.recording.bounds import bounded_attempt, bounded_outcome, bounded_text, data_problem, substitute
 
@@ -155,4 +155,4 @@ def test_an_attempt_that_the_driver_would_not_take_keeps_its_verdict() -> None:
 
 def test_what_can_be_missed_is_left_out_when_it_is_too_much() -> None:
     assert substitute(ServiceNoted({"x": "y"}), 5000, 4000) is None
-    assert substitute(Heard(), 5000, 4000) is None
+    assert substitute(Heartbeat(), 5000, 4000) is None

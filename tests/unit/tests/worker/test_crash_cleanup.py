@@ -416,12 +416,12 @@ def test_nothing_to_do_is_done() -> None:
     assert done == CleanedUp()
 
 
-def test_a_record_that_is_none_does_not_keep_the_others_from_their_turn(case: Case) -> None:
+def test_an_invalid_record_does_not_keep_the_others_from_their_turn(case: Case) -> None:
     service = Noting(case.context)
     broken = {**record_of(service), "report": {}, "attributes": None}
     done = case.clean_up_records([{}, {"service_id": 1}, broken, record_of(service)])
     assert CALLS == ["stop a localhost0", "clean a localhost0"]
-    assert done.problems[0] == "Some records of services are none, so these services were not stopped"
+    assert done.problems[0] == "Ignored invalid service records; those services were not stopped"
     assert "so that it can be stopped, on localhost0: AttributeError" in done.problems[1]
 
 
