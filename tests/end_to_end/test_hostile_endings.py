@@ -105,7 +105,8 @@ def test_a_test_with_much_to_say_ends_although_its_driver_was_killed(tmp_path: P
         psutil.wait_procs([child], timeout=15)
 
         assert program.survivors() == []
-    assert len(list(tmp_path.glob("results/*/LoudTest/test_loud/1/report.json"))) == 1
+    [log] = tmp_path.glob("results/*/LoudTest/test_loud/1/test_log.debug")
+    assert "Data: None" in log.read_text().splitlines()[-1]  # the last line of a test that came to its end
 
 
 def test_a_sigterm_after_a_ctrl_c_does_not_break_into_the_teardown(tmp_path: Path) -> None:
