@@ -155,24 +155,9 @@ class TestResult:
             outcome: what happened to it.
             nodes_allocated: how many nodes it was given.
         """
-        return cls(
-            context,
-            test_index,
-            context.session_context,
-            test_status=status_named(outcome.status),
-            summary=outcome.summary,
-            data=outcome.data,
-            start_time=outcome.start_time,
-            stop_time=outcome.stop_time,
-            nodes_allocated=nodes_allocated,
-            nodes_used=outcome.nodes_used,
-            services=outcome.services,
-            reason=outcome.reason,
-            attempts=outcome.attempts,
-            teardown_errors=outcome.teardown_errors,
-            runs=outcome.runs,
-            faults=outcome.faults,
-        )
+        fields = {name: value for name, value in vars(outcome).items() if name != "status"}
+        status, session = status_named(outcome.status), context.session_context
+        return cls(context, test_index, session, status, nodes_allocated=nodes_allocated, **fields)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any], session_context: SessionContext) -> TestResult:

@@ -9,6 +9,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from ducktape.cluster.finite_subcluster import FiniteSubcluster
@@ -109,7 +110,7 @@ class TestRunner:
             self.test_counter = resumed.highest_test_index
             self.total_tests += self.test_counter
         self._logger = session_logger
-        self.recorder = Recorder(self.results, self.client_report, journal, self._complain)
+        self.recorder = Recorder(self.results, self.client_report, journal, partial(self._log, logging.ERROR))
         self._supervisor = Supervisor(
             self._log,
             self.recorder,
@@ -166,7 +167,9 @@ class TestRunner:
             self._loop(requests)
         finally:
             self._supervisor.close()
-        self._record_what_did_not_run()
+        for job in self._supervisor.jobs_in(State.QUEUED):
+            self._report(job)
+        self.recorder.not_run(self.scheduler.drain_remaining_tests(), self._why_not_run)
         self.recorder.look_at_nodes(self.cluster)
         self.results.stop_time = self.results.now()
         return self.results
@@ -178,19 +181,14 @@ class TestRunner:
             self._trigger_tests()
             if not supervisor.workers() and not self._may_trigger() and not self._begin_next_round():
                 return
-            supervisor.wait([requests.fileno()], self._look_again_by())
+            until = min(time.monotonic() + _SECONDS_BETWEEN_LOOKS, self._session_deadline)
+            supervisor.wait([requests.fileno()], min(until, self._look_again_at) if self._may_trigger() else until)
             requests.clear()
             supervisor.reap_orphans()
             supervisor.handle_events()
             supervisor.enforce_deadlines()
             self._log_lingering_processes()
             self._interim_reports.write(self.results)
-
-    def _look_again_by(self) -> float:
-        moments = [time.monotonic() + _SECONDS_BETWEEN_LOOKS, self._session_deadline]
-        if self._may_trigger():
-            moments.append(self._look_again_at)
-        return min(moments)
 
     def _begin_next_round(self) -> bool:
         """Fill the queue again when everything passed and that is wanted."""
@@ -261,15 +259,12 @@ class TestRunner:
                 return job
         if not len(self.scheduler):
             return None
-        context = self.scheduler.peek(time.monotonic()) if self._unleased is None else self._first_fit(self._unleased)
+        if self._unleased is None:
+            context = self.scheduler.peek(time.monotonic())
+        else:
+            fitting = (test for test in self.scheduler if free.can_remove_spec(test.expected_cluster_spec))
+            context = next(fitting, None) if free.size() else None
         return None if context is None else Job(context)
-
-    def _first_fit(self, nodes: Any) -> TestContext | None:
-        """Return the first waiting test that some nodes are enough for."""
-        if not nodes.size():
-            return None
-        waiting = iter(self.scheduler)
-        return next((test for test in waiting if nodes.can_remove_spec(test.expected_cluster_spec)), None)
 
     def _wait_for_leases(self) -> None:
         self._unleased = None
@@ -287,7 +282,8 @@ class TestRunner:
         key = job.key or key_of(job.context, self.test_counter + 1)
         clock = Stopwatch()
         try:
-            self._supervisor.start(job, key, self._request(job, key, nodes), nodes, self._limits(job.context))
+            limits = limits_of(job.context, silence=self._silence_limit_sec, ending=self.timeout_exception_join_timeout)
+            self._supervisor.start(job, key, self._request(job, key, nodes), nodes, limits)
         except Exception as error:
             self._give_back(key, nodes)
             if isinstance(error, OSError) and error.errno in _EXHAUSTED and self._supervisor.workers():
@@ -312,9 +308,16 @@ class TestRunner:
         self._log(logging.INFO, f"Triggering test {key.test_index} of {self.total_tests}...")
 
     def _request(self, job: Job, key: TestKey, nodes: list[Any]) -> TestRequest:
+        session = self.session_context
+        plan = Plan(
+            deflake=self.deflake_num,
+            detect_flakes=getattr(session, "detect_flakes", None),
+            retry_infrastructure=getattr(session, "retry_infrastructure", 0),
+            expected_failure=job.context.expected_failure,
+        )
         settings = RunSettings(
             test_index=key.test_index,
-            plan=self._plan(job.context),
+            plan=plan,
             earlier=job.attempts,
             nodes=names_of(nodes),
             fail_bad_cluster_utilization=bool(self.session_context.fail_bad_cluster_utilization),
@@ -323,18 +326,6 @@ class TestRunner:
             max_data_bytes=getattr(self.session_context, "max_data_bytes", DEFAULT_DATA_BYTES),
         )
         return TestRequest(job.context, FiniteSubcluster(nodes), settings)
-
-    def _plan(self, context: TestContext) -> Plan:
-        session = self.session_context
-        return Plan(
-            deflake=self.deflake_num,
-            detect_flakes=getattr(session, "detect_flakes", None),
-            retry_infrastructure=getattr(session, "retry_infrastructure", 0),
-            expected_failure=context.expected_failure,
-        )
-
-    def _limits(self, context: TestContext) -> Any:
-        return limits_of(context, silence=self._silence_limit_sec, ending=self.timeout_exception_join_timeout)
 
     def _number(self, job: Job) -> None:
         self.test_counter += 1
@@ -455,11 +446,6 @@ class TestRunner:
         self._number(job)
         self._fail(job, cause)
 
-    def _record_what_did_not_run(self) -> None:
-        for job in self._supervisor.jobs_in(State.QUEUED):
-            self._report(job)
-        self.recorder.not_run(self.scheduler.drain_remaining_tests(), self._why_not_run)
-
     # --- requests to stop
 
     def _obey(self, requests: StopRequests) -> None:
@@ -514,9 +500,6 @@ class TestRunner:
             self._fail_waiting(test_context, Cause(f"Test not run: {self._abort_reason}", "interrupted"))
 
     # --- the log
-
-    def _complain(self, msg: str) -> None:
-        self._log(logging.ERROR, msg)
 
     def _log(self, log_level: int, msg: str) -> None:
         self._logger.log(log_level, bounded_text(msg, LONGEST_LINE))

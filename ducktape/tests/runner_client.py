@@ -135,7 +135,11 @@ class RunnerClient:
         self.logger.info(loading)
         self.send(Log(logging.INFO, loading))
         self.send(Running(os.getpid()))
-        outcome = self._ignored() if self.test_context.ignore else self._attempts()
+        if self.test_context.ignore:
+            now = time.time()
+            outcome = Outcome(str(IGNORE), "", None, now, now, 0, [])
+        else:
+            outcome = self._attempts()
         outcome = bounded_outcome(dataclasses.replace(outcome, data=jsonable(outcome.data)))
         self._end_leftovers()
         self.send(Finished(outcome))
@@ -176,10 +180,6 @@ class RunnerClient:
         """Interrupt the test."""
         self.send(Heartbeat())
         self.gate.interrupt()
-
-    def _ignored(self) -> Outcome:
-        now = time.time()
-        return Outcome(str(IGNORE), "", None, now, now, 0, [])
 
     def _attempts(self) -> Outcome:
         plan = self.settings.plan

@@ -49,10 +49,6 @@ class NodeAllocator:
     def take(self, test_context: TestContext, avoid: Collection[str] = ()) -> list[Any]:
         """Return nodes for a test.
 
-        Args:
-            test_context: says which.
-            avoid: names of nodes that are taken only if there are no others.
-
         Raises:
             NodesLeasedElsewhereError: other runs have them; logged once for each of these runs.
             InsufficientResourcesError: they are not available now; quarantined nodes are logged.
@@ -89,12 +85,7 @@ class NodeAllocator:
         return better
 
     def give_back(self, nodes: list[Any], dirty: Mapping[str, str] | None = None) -> None:
-        """Free nodes; one that cannot be freed does not keep those after it.
-
-        Args:
-            nodes: what was taken.
-            dirty: names of nodes on which a test has left something, and what; they are quarantined if possible.
-        """
+        """Free nodes, each whatever happens to the others; dirty ones (name: reason) are quarantined if possible."""
         if dirty:
             nodes = [node for name, node in named_nodes(nodes).items() if not self._put_aside(name, node, dirty)]
             self._log_unhealthy()

@@ -39,12 +39,7 @@ class Limits:
     origin: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def of(self, phase: str, *, ending: bool) -> float:
-        """Return how long a phase may take.
-
-        Args:
-            phase: its name; one that is not known has no limit of its own.
-            ending: the test was asked to end.
-        """
+        """Return how long a phase may take."""
         if phase in (DUMP, COLLECT):
             return self.collect if ending else math.inf
         if phase in (TEARDOWN, STOP, CLEAN):
@@ -55,13 +50,7 @@ class Limits:
 
 
 def limits_of(context: Any, *, silence: float, ending: float) -> Limits:
-    """Return the limits of a test: those of its mark go before those of the session.
-
-    Args:
-        context: the test.
-        silence: seconds that any test may be silent.
-        ending: seconds that any test may take for each step of its ending once it was asked to end.
-    """
+    """Return the limits of a test: those of its mark go before those of the session."""
     marked = context.timeouts
     session = context.session_context
     general = getattr(session, "test_timeout", None)

@@ -31,11 +31,7 @@ class Cause:
 
 
 def cause_of_death(exit_code: int | None) -> Cause:
-    """Return what is to be said of a process that ended without a result.
-
-    Args:
-        exit_code: negative for a signal.
-    """
+    """Return what is to be said of a process that ended without a result."""
     if exit_code is not None and exit_code < 0:
         return Cause(f"Test process was killed by {_signal_name(-exit_code)} before reporting a result", "crash")
     return Cause(f"Test process exited with code {exit_code} before reporting a result", "crash")
@@ -49,15 +45,7 @@ def _signal_name(number: int) -> str:
 
 
 def failed(cause: Cause, start_time: float, stop_time: float, *, nodes_used: int = 0, evidence: str = "") -> Outcome:
-    """Return the outcome of a test that could not say anything itself.
-
-    Args:
-        cause: why it ended.
-        start_time: Unix seconds.
-        stop_time: Unix seconds.
-        nodes_used: how many nodes it kept busy.
-        evidence: text that helps to find out more, such as the stacks of its threads.
-    """
+    """Return the outcome of a test that could not say anything itself."""
     summary = paragraphs(cause.text, evidence)
     return Outcome(str(FAIL), summary, None, start_time, stop_time, nodes_used, [], cause.reason)
 
@@ -81,12 +69,7 @@ def describe_exception(error: BaseException) -> str:
 
 
 def failure_reason(error: BaseException, phase: str = TEST) -> str:
-    """Return why a test failed, as the one word that reports show.
-
-    Args:
-        error: what it raised.
-        phase: in which part of its life.
-    """
+    """Return why a test failed, as the one word that reports show."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
     if isinstance(error, InfrastructureError) or (phase == SETUP and came_from_ssh(error)):

@@ -148,12 +148,7 @@ class Job:
             self.late_attempt = self.attempt
 
     def cut_short(self, cause: Cause, done: CleanedUp) -> Attempt:
-        """Complete the attempt in which the test was asked to end, or died, and set the outcome.
-
-        Args:
-            cause: why it ended; it failed, whatever it may have reported itself.
-            done: the result of cleaning up after it.
-        """
+        """Complete the attempt in which the test was asked to end, or died, and set the outcome."""
         record = self._attempt_at_end(cause, done)
         others = [each for each in self.attempts if each.number != record.number]
         self.attempts = sorted([*others, record], key=lambda each: each.number)

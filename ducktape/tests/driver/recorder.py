@@ -67,13 +67,7 @@ class Recorder:
         self._unhealthy: dict[tuple[str, float], bool] = {}
 
     def write(self, event: str, *, flush: bool = False, **fields: Any) -> None:
-        """Write an event to the journal.
-
-        Args:
-            event: its name.
-            flush: let it survive the death of this process.
-            **fields: what there is to say.
-        """
+        """Write an event to the journal."""
         if self._journal is None:
             return
         self._journal.write(event, **fields)
@@ -106,12 +100,7 @@ class Recorder:
         )
 
     def process_is(self, key: TestKey, **changes: Any) -> None:
-        """Note what is known now of the process of a test.
-
-        Args:
-            key: of the test.
-            **changes: fields of its :class:`ClientStatus`.
-        """
+        """Note what is known now of the process of a test."""
         status = self._client_report[key]
         for name, value in changes.items():
             setattr(status, name, value)

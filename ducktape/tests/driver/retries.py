@@ -37,11 +37,7 @@ class Plan:
         return self.deflake <= 1 and self.detect_flakes is None and self.retry_infrastructure == 0
 
     def wants_more(self, records: Sequence[Attempt]) -> bool:
-        """Return whether another attempt is to follow.
-
-        Args:
-            records: the attempts so far, one at least.
-        """
+        """Return whether another attempt is to follow."""
         last = records[-1]
         if last.reason == "interrupted" or last.status == IGNORE:
             return False
@@ -58,22 +54,13 @@ class Plan:
         return records[-1].reason == "infrastructure" and failures <= self.retry_infrastructure
 
     def most_runs(self, records: Sequence[Attempt]) -> int:
-        """Return the number of the last run that can follow, those included that are forgiven.
-
-        Args:
-            records: the attempts so far.
-        """
+        """Return the number of the last run that can follow, those included that are forgiven."""
         failures = sum(record.reason == "infrastructure" for record in records)
         return (self.detect_flakes or max(1, self.deflake)) + min(failures, self.retry_infrastructure)
 
 
 def counted(records: Sequence[Attempt], plan: Plan) -> list[Attempt]:
-    """Return the attempts that say something of the test: all but those that were repeated for the infrastructure.
-
-    Args:
-        records: all attempts.
-        plan: how often the test was to be run.
-    """
+    """Return the attempts that say something of the test: all but those that were repeated for the infrastructure."""
     forgiven = plan.retry_infrastructure
     kept = []
     for record in records[:-1]:
@@ -93,16 +80,7 @@ def outcome_of(
     nodes_used: int = 0,
     faults: Sequence[dict[str, Any]] = (),
 ) -> Outcome:
-    """Return the outcome of a test from its attempts.
-
-    Args:
-        attempts: all of them, in order, one at least.
-        plan: how often the test was to be run.
-        stop_time: Unix seconds.
-        data: what the test returned.
-        nodes_used: largest number of nodes that services held at one time.
-        faults: what was done to the nodes.
-    """
+    """Return the outcome of a test from its attempts."""
     outcome = Outcome(
         status=attempts[-1].status,
         summary=attempts[-1].summary,
@@ -185,18 +163,7 @@ def run_summaries(
     numbers: Sequence[int] | None = None,
     passing: int | None = None,
 ) -> list[str]:
-    """Combine what the failed runs of a test said.
-
-    Args:
-        summaries: the lines of every failed run, in order.
-        status: of the test as a whole.
-        most_runs: how many runs there could be; with one there is nothing to tell apart.
-        numbers: of these runs; 1, 2, … by default.
-        passing: number of the run that passed, if the test is flaky; the next one by default.
-
-    Returns:
-        The lines of one text; runs that said the same share a paragraph.
-    """
+    """Combine what the failed runs of a test said."""
     if not summaries:
         return [PASSED]
     if most_runs <= 1:

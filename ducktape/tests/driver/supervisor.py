@@ -125,12 +125,7 @@ class Supervisor:
     # --- waiting
 
     def wait(self, extra: Iterable[int], until: float) -> None:
-        """Sleep until a worker sends or dies, a descriptor is readable, or a deadline has come.
-
-        Args:
-            extra: descriptors.
-            until: seconds of the monotonic clock.
-        """
+        """Sleep until a worker sends or dies, a descriptor is readable, or a deadline has come."""
         poller = select.poll()
         for descriptor in extra:
             poller.register(descriptor, select.POLLIN)

@@ -138,10 +138,7 @@ class Worker:
         return self._exit_code
 
     def messages(self, *, everything: bool) -> Iterator[Message]:
-        """Yield what the child has sent since, as much as is taken at one go; never blocks.
-
-        Args:
-            everything: take all that there is. Of a child that lives this may have no end.
+        """Yield what the child has sent since, of a living one no more than fits into a turn; never blocks.
 
         Raises:
             ValueError: the child sent something else than a message, or too much.

@@ -40,22 +40,12 @@ _ESCAPED = 6  # bytes that a character outside of ASCII takes in JSON
 
 
 def bounded_text(text: str, limit: int = LONGEST_SUMMARY, *, whole: str = "") -> str:
-    """Return a text, or its beginning and end around a line that says how much is left out.
-
-    Args:
-        text: of any length.
-        limit: most characters, if they are of ASCII; what takes more room counts for more.
-        whole: where all of it is, if that is anywhere.
-    """
+    """Return a text, or its beginning and end around a line that says how much is left out."""
     return excerpt(text, limit if text.isascii() else limit // _ESCAPED, whole)
 
 
 def longest_summary(runs: int) -> int:
-    """Return how many characters of the summary of each attempt are kept.
-
-    Args:
-        runs: most attempts that there can be.
-    """
+    """Return how many characters of the summary of each attempt are kept."""
     return min(LONGEST_SUMMARY, max(LONGEST_SUMMARY // 100, _ROOM_FOR_SUMMARIES // max(1, runs)))
 
 
@@ -63,15 +53,7 @@ def longest_summary(runs: int) -> int:
 
 
 def data_problem(data: object, limit: int) -> tuple[str, str] | None:
-    """Say why what a test returned cannot be its data.
-
-    Args:
-        data: the value.
-        limit: most bytes that it may take as JSON.
-
-    Returns:
-        ``None`` if it can; otherwise what is wrong in one line, and the first 10 kB of what is too much.
-    """
+    """Say why what a test returned cannot be its data."""
     size, at_least = _least_size(data), "at least "
     if size <= max(limit, _WORTH_COUNTING):
         encoder = _MeasuringEncoder(max(limit, _WORTH_COUNTING))
@@ -164,23 +146,14 @@ def _beginning(data: object) -> str:
 
 
 def bounded_attempt(attempt: Attempt, runs: int) -> Attempt:
-    """Return an attempt with what is too much of it cut, and said to be.
-
-    Args:
-        attempt: of any size.
-        runs: most attempts that there can be.
-    """
+    """Return an attempt with what is too much of it cut, and said to be."""
     services, errors = _fitting_lists(attempt.services, attempt.teardown_errors)
     summary = bounded_text(attempt.summary, longest_summary(runs))
     return dataclasses.replace(attempt, summary=summary, services=services, teardown_errors=errors)
 
 
 def bounded_outcome(outcome: Outcome) -> Outcome:
-    """Return an outcome with what is too much of it cut, and said to be; its data have a limit of their own.
-
-    Args:
-        outcome: of any size.
-    """
+    """Return an outcome with what is too much of it cut, and said to be; its data have a limit of their own."""
     faults, left_out = _fitting(outcome.faults)
     attempts, _ = _fitting(outcome.attempts, _ROOM_FOR_SUMMARIES)
     more = [f"{left_out:,} faults are too many for the report and left out"] if left_out else []
@@ -216,13 +189,7 @@ def _fitting(items: list[Any], room: int = _ROOM_FOR_LISTS) -> tuple[list[Any], 
 
 
 def substitute(message: Message, size: int, limit: int) -> Message | None:
-    """Return what is sent in place of a message that the driver would not take; ``None`` for nothing.
-
-    Args:
-        message: any.
-        size: how many bytes it takes.
-        limit: most bytes that the driver takes.
-    """
+    """Return what is sent in place of a message that the driver would not take; ``None`` for nothing."""
     if isinstance(message, Finished):
         return Finished(_unspeakable(message.outcome, size, limit))
     if isinstance(message, CleanedUp):  # as one that failed, so that the nodes count as dirty

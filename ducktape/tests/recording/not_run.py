@@ -37,12 +37,7 @@ class NotRun:
 
     @classmethod
     def of(cls, test_context: TestContext, why: str) -> NotRun:
-        """Return the entry of a test.
-
-        Args:
-            test_context: the test; only texts and JSON-ready copies are taken from it.
-            why: text for people.
-        """
+        """Return the entry of a test."""
         return cls(
             test_id=test_context.test_id,
             module_name=test_context.module_name,
@@ -60,9 +55,6 @@ class NotRun:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> NotRun:
         """Return the entry that :meth:`to_json` was asked of.
-
-        Args:
-            content: its fields; others are passed over, and all but ``test_id`` may be missing.
 
         Raises:
             ValueError: there is no ``test_id``.

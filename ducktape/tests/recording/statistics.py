@@ -47,12 +47,7 @@ class Totals:
         return self._counts[str(status)]
 
     def to_json(self, cluster_size: int, session_time: float) -> dict[str, Any]:
-        """Return the part of ``report.json`` that says how time and nodes were used.
-
-        Args:
-            cluster_size: number of nodes.
-            session_time: seconds; negative if unknown.
-        """
+        """Return the part of ``report.json`` that says how time and nodes were used."""
         capacity = cluster_size * max(session_time, 0)
         return {
             "run_time_statistics": self._run_times.to_json(),

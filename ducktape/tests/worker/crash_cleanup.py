@@ -47,20 +47,10 @@ def clean_up(
     collect: bool = True,
     user_code: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
 ) -> CleanedUp:
-    """End the services of a test whose own process is dead; blocks, and raises nothing of what they raise.
+    """End the services of a dead test from their records; blocks, and raises nothing of what they raise.
 
     The steps are those of a test that failed: dump, heal faults and stop (the youngest first), collect all logs,
     clean, free. A ``KeyboardInterrupt`` in the main thread ends the step that it meets, and the next one begins.
-
-    Args:
-        context: the test, with its index; its class has been imported. Its cluster and its services are replaced.
-        records: what was noted of its services, in the order of their registration, at most once for each of them.
-        nodes: all nodes of the test, in the order in which its cluster was given them.
-        dump: call the hooks of services that dump their state.
-        log: takes a level and a line.
-        enter: takes the name of each step before it begins: ``dump``, ``stop``, ``collect``, ``clean``.
-        collect: fetch their logs; they may have been fetched already, before what was to be stopped was.
-        user_code: makes the contexts within which interrupts are allowed to come.
     """
     work = _CleanUp(context, records, nodes, log, enter, user_code)
     work.revive()
@@ -262,12 +252,7 @@ class _Watch:
         setattr(service, hook, watched)
 
     def suspects(self, nodes: Mapping[str, Any], error: BaseException) -> list[str]:
-        """Return the names of the nodes that an error of the whole service leaves in doubt.
-
-        Args:
-            nodes: those of the service.
-            error: what stopping or cleaning it raised.
-        """
+        """Return the names of the nodes that an error of the whole service leaves in doubt."""
         if isinstance(error, KeyboardInterrupt):
             return [name for name, node in nodes.items() if id(node) not in self._done]
         failed = [name for name, node in nodes.items() if id(node) in self._failed]

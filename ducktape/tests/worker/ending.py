@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import logging
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
@@ -18,7 +17,7 @@ from ducktape.utils.support.hooks import called
 Log = Callable[[int, str], None]
 
 
-class Ending(ABC):
+class Ending:
     """Dump, heal, stop, collect, clean, describe, free: each step is tried whatever the others raise.
 
     A ``KeyboardInterrupt`` in the main thread ends the step that it meets, and the next one begins.
@@ -51,13 +50,7 @@ class Ending(ABC):
         self._user_code = user_code
 
     def end(self, *, dump: bool, collect: bool = True, no_teardown: bool = False) -> None:
-        """Go through all steps; blocks, and raises nothing of what they raise.
-
-        Args:
-            dump: call the hooks of services that dump their state.
-            collect: fetch the logs of the services.
-            no_teardown: neither stop nor clean anything.
-        """
+        """Go through all steps; blocks, and raises nothing of what they raise."""
         registry = self.context.services
         services = registry.ever_registered
         if dump:
@@ -106,23 +99,20 @@ class Ending(ABC):
     def judge(self) -> None:
         """Let what has gone wrong count for the outcome, where it does."""
 
-    @abstractmethod
     def heal(self) -> None:
         """End the faults that are still in force."""
 
-    @abstractmethod
     def stop(self) -> None:
         """Stop the services."""
+        self.context.services.stop_all()
 
-    @abstractmethod
     def collect(self) -> None:
         """Collect the logs."""
 
-    @abstractmethod
     def clean(self) -> None:
         """Clean the services."""
+        self.context.services.clean_all()
 
-    @abstractmethod
     def describe(self, services: list[Any]) -> None:
         """Note what reports show of the services."""
 
@@ -130,6 +120,5 @@ class Ending(ABC):
         """Free the nodes of all services."""
         self.context.services.free_all()
 
-    @abstractmethod
     def failed(self, phase: str, activity: str, error: BaseException) -> None:
         """Note what a step raised."""

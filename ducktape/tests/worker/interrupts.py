@@ -63,11 +63,7 @@ class InterruptGate:
 
     @contextlib.contextmanager
     def user_code(self, *, unless_requested: bool = False) -> Iterator[None]:
-        """Let interrupts raise for the length of a block.
-
-        Args:
-            unless_requested: do not even enter the block after an interrupt, but raise at once.
-        """
+        """Let interrupts raise for the length of a block."""
         if unless_requested and self.requested:
             raise KeyboardInterrupt
         self._open = True

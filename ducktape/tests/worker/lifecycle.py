@@ -75,11 +75,7 @@ class TestRun(Ending):
         self._test_id = context.test_id  # which a test can change with its arguments
 
     def run(self, id_factory: ServiceIdFactory | None = None) -> Outcome:
-        """Go through all phases; blocks until everything is over.
-
-        Args:
-            id_factory: names the services from the end of the test on, for their log directories and reports.
-        """
+        """Go through all phases; blocks until everything is over."""
         context = self.context
         context.renew_services()
         context.services.listener = self._listener
@@ -191,10 +187,6 @@ class TestRun(Ending):
         if self._test is not None:
             self.step(TEARDOWN, "running teardown method", partial(called, self._test.teardown))
 
-    def stop(self) -> None:
-        """See :meth:`Ending.stop`."""
-        self.context.services.stop_all()
-
     def judge(self) -> None:
         """Add the services' own errors, and fail the test where the options or a hook that never ran demand it."""
         problems = self.context.services.problems
@@ -222,10 +214,6 @@ class TestRun(Ending):
     def _instance(self) -> Test:
         # A constructor that failed may have made services all the same: a bare test collects for them and frees them.
         return self._test if self._test is not None else Test(self.context)
-
-    def clean(self) -> None:
-        """See :meth:`Ending.clean`."""
-        self.context.services.clean_all()
 
     def describe(self, services: list[Any]) -> None:
         """See :meth:`Ending.describe`."""
