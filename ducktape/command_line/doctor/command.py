@@ -17,6 +17,9 @@ from ducktape.utils.support.strictness import begin
 
 # Wrong options are reported without the libraries that reach nodes.
 if TYPE_CHECKING:
+    from ducktape.cluster.cluster import Cluster
+    from ducktape.cluster.cluster_node import ClusterNode
+    from ducktape.cluster.cluster_spec import ClusterSpec
     from ducktape.cluster.health.probe import Findings
 
 _TIMEOUT_SEC = 10.0
@@ -108,7 +111,7 @@ def _options_of_a_run(arguments: argparse.Namespace) -> Options | None:
     return dataclasses.replace(options, lease=None, check_nodes=False)
 
 
-def _examine(cluster: Any, timeout: float) -> tuple[list[Findings], list[str]]:
+def _examine(cluster: Cluster, timeout: float) -> tuple[list[Findings], list[str]]:
     """Return the findings of the nodes, and remarks on nodes that were left out."""
     from ducktape.cluster.health.runner import examine_all
     from ducktape.tests.driver.worker import start_method
@@ -132,12 +135,12 @@ def _examine(cluster: Any, timeout: float) -> tuple[list[Findings], list[str]]:
 class _Taken:
     """The nodes of a cluster, accounts that call themselves unavailable, and remarks on nodes that it did not give."""
 
-    nodes: list[Any] = dataclasses.field(default_factory=list)
+    nodes: list[ClusterNode] = dataclasses.field(default_factory=list)
     declined: list[Any] = dataclasses.field(default_factory=list)
     remarks: list[str] = dataclasses.field(default_factory=list)
 
 
-def _take_all(cluster: Any) -> _Taken:
+def _take_all(cluster: Cluster) -> _Taken:
     from ducktape.cluster.node_container import InsufficientHealthyNodesError, InsufficientResourcesError
 
     taken = _Taken()
@@ -154,7 +157,7 @@ def _take_all(cluster: Any) -> _Taken:
     return taken
 
 
-def _take_one_by_one(cluster: Any, wanted: Any, taken: _Taken) -> None:
+def _take_one_by_one(cluster: Cluster, wanted: ClusterSpec, taken: _Taken) -> None:
     """Allocate nodes one by one, since other runs may hold some of them."""
     from ducktape.cluster.cluster_spec import ClusterSpec
     from ducktape.cluster.node_container import InsufficientHealthyNodesError, InsufficientResourcesError

@@ -19,7 +19,9 @@ from ducktape.faults.engine.netem import slow
 from ducktape.faults.errors import FaultError, FaultUnavailable
 
 if TYPE_CHECKING:
+    from ducktape.cluster.cluster_node import ClusterNode
     from ducktape.cluster.health.probe import Findings
+    from ducktape.cluster.remoteaccount import RemoteAccount
 
 _SAMPLES = 3
 _PARTS_BEFORE_NODES = 2
@@ -130,7 +132,7 @@ def _try(cluster: Any, node_type: str | None, parts: list[Part], *, ordinary: bo
     return trial
 
 
-def _examine(account: Any, timeout: float) -> Findings | None:
+def _examine(account: RemoteAccount, timeout: float) -> Findings | None:
     """Return the findings about the SSH server of a node, if it has one."""
     from ducktape.cluster.ssh.transport import SshTransport
     from ducktape.cluster.transport import unwrap
@@ -145,7 +147,7 @@ def _examine(account: Any, timeout: float) -> Findings | None:
     return examine_all([account], timeout=timeout, method=start_method())[0]
 
 
-def _run_nothing(account: Any, timeout: float) -> float:
+def _run_nothing(account: RemoteAccount, timeout: float) -> float:
     begin = time.monotonic()
     done = account.transport.run("true", timeout=timeout)
     if done.exit_status != 0:
@@ -157,7 +159,7 @@ def _ms_since(begin: float) -> float:
     return (time.monotonic() - begin) * 1000
 
 
-def _probed(node: Any) -> Iterator[Part]:
+def _probed(node: ClusterNode) -> Iterator[Part]:
     host = Host.of(node)
     works = [name for tool, name in _FIREWALLS.items() if tool in host.facts.works]
     if works:
@@ -170,7 +172,7 @@ def _probed(node: Any) -> Iterator[Part]:
         yield Part("sudo", "refuses", "See what this says in a node: sudo -n true")
 
 
-def _slow_links(node: Any, host: Host) -> Part:
+def _slow_links(node: ClusterNode, host: Host) -> Part:
     name = "slow links"
     try:
         with slow(node, delay=0.001) as fault:

@@ -6,12 +6,12 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ducktape.command_line.defaults import SESSION_ID, ConsoleDefaults
 from ducktape.command_line.options.config_file import Word, read_words, similar_option, suspicious_words
 from ducktape.command_line.options.errors import UsageError
-from ducktape.command_line.options.options import Options, RaisingParser, build_parser, option_names
+from ducktape.command_line.options.options import Given, Options, RaisingParser, build_parser, option_names
 from ducktape.utils.support.strictness import tolerate
 from ducktape.utils.util import ducktape_version
 
@@ -55,7 +55,7 @@ def load_options(args: list[str]) -> Options | None:
         build_parser({}, RaisingParser).print_help()
         return None
     given = given_options(args)
-    values: dict[str, Any] = {}
+    values: Given = {}
     suspicions: list[_Suspicion] = []
     files = [path for path in (ConsoleDefaults.PROJECT_CONFIG_FILE, _user_file(given)) if os.path.exists(path)]
     if "config_file" in given and (named := _user_file(given)) not in files:
@@ -81,11 +81,11 @@ def user_config_file(args: list[str]) -> str:
     return _user_file(given_options(args))
 
 
-def _user_file(given: dict[str, Any]) -> str:
+def _user_file(given: Given) -> str:
     return os.path.expanduser(str(given.get("config_file", ConsoleDefaults.USER_CONFIG_FILE)))
 
 
-def given_options(args: list[str]) -> dict[str, Any]:
+def given_options(args: list[str]) -> Given:
     """Return the options that a command line contains, whatever their values.
 
     Raises:
@@ -104,7 +104,7 @@ def given_options(args: list[str]) -> dict[str, Any]:
     return given
 
 
-def _read_config_file(path: str) -> tuple[dict[str, Any], list[_Suspicion]]:
+def _read_config_file(path: str) -> tuple[Given, list[_Suspicion]]:
     """Return the options in a configuration file, and its suspicious words.
 
     Raises:

@@ -8,7 +8,7 @@ import argparse
 import dataclasses
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, TypeAlias
 
 from ducktape.cluster.ssh.host_key_mode import MODES
 from ducktape.command_line.defaults import ConsoleDefaults
@@ -22,6 +22,9 @@ from ducktape.command_line.options.values import (
     positive,
     seed,
 )
+
+# Options by name, in the form in which a command line has them
+Given: TypeAlias = dict[str, Any]
 
 _USAGE = """%(prog)s [options] [test_path ...]
        %(prog)s doctor [options]                       check the nodes of a cluster

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ducktape.cluster.pool.cluster_file import mistake_in_cluster_file
 from ducktape.cluster.ssh.host_key_mode import ACCEPT_NEW, tell_processes
@@ -15,6 +15,9 @@ from ducktape.command_line.options.layers import load_options
 from ducktape.command_line.options.options import Options
 from ducktape.utils.support import strictness
 from ducktape.utils.util import load_function
+
+if TYPE_CHECKING:
+    from ducktape.cluster.cluster import Cluster
 
 _TRACEBACK_LIMIT = 16
 _SANDBOX = full_name("sandbox")
@@ -75,7 +78,7 @@ def prepare_for_sandbox(options: Options) -> None:
         raise CommandError(str(error)) from error
 
 
-def make_cluster(options: Options) -> Any:
+def make_cluster(options: Options) -> Cluster:
     """Construct the cluster.
 
     Raises:
@@ -96,7 +99,8 @@ def make_cluster(options: Options) -> Any:
             keywords["lease_dir"] = options.lease
         if options.check_nodes:
             keywords["check_nodes"] = True
-        return make(**keywords)
+        cluster: Cluster = make(**keywords)
+        return cluster
     except UnknownClusterError as error:
         raise CommandError(f"Failed to load cluster:  {ValueError} {error}", on_stdout=True) from error
     except Exception as error:  # importing and constructing a cluster runs any code of users

@@ -11,11 +11,11 @@ import json
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
 from ducktape.command_line.options.errors import CommandError, UsageError
-from ducktape.command_line.options.options import Options
+from ducktape.command_line.options.options import Given, Options
 from ducktape.tests.recording import past_sessions
 from ducktape.tests.recording.journal import Journal, SessionBusyError
 from ducktape.tests.recording.not_run import NotRun
@@ -66,7 +66,7 @@ class Resumed:
     journal: Journal
 
 
-def resume(results_root: str, wanted: str, given: Mapping[str, Any]) -> Resumed:
+def resume(results_root: str, wanted: str, given: Given) -> Resumed:
     """Take over a session; waits some seconds for a driver that is about to end.
 
     Args:
@@ -98,7 +98,7 @@ def resume(results_root: str, wanted: str, given: Mapping[str, Any]) -> Resumed:
     return Resumed(recorded, continued, journal)
 
 
-def _without_same_choice(given: Mapping[str, Any], recorded: RecordedSession) -> Mapping[str, Any]:
+def _without_same_choice(given: Given, recorded: RecordedSession) -> Given:
     """Leave out the options that select the tests that the session began with.
 
     Raises:
@@ -116,7 +116,7 @@ def _without_same_choice(given: Mapping[str, Any], recorded: RecordedSession) ->
     return {name: value for name, value in given.items() if name not in selecting}
 
 
-def _check_secrets(recorded: RecordedSession, given: Mapping[str, Any]) -> None:
+def _check_secrets(recorded: RecordedSession, given: Given) -> None:
     """Check that the secrets that the journal does not keep are given again.
 
     Raises:
@@ -132,7 +132,7 @@ def _check_secrets(recorded: RecordedSession, given: Mapping[str, Any]) -> None:
         )
 
 
-def _comparable(options: Mapping[str, Any], directory: str) -> dict[str, Any]:
+def _comparable(options: Given, directory: str) -> dict[str, object]:
     """Return the options that name tests, equal for two spellings of the same selection."""
     anchored = _anchored({name: value for name, value in options.items() if name in _SELECTING_BY_NAME}, directory)
     return {
@@ -203,7 +203,7 @@ def _named(results_root: str, wanted: str) -> str:
 # --- options
 
 
-def options_of(recorded: RecordedSession, given: Mapping[str, Any]) -> Options:
+def options_of(recorded: RecordedSession, given: Given) -> Options:
     """Return the options with which a session continues.
 
     Paths are made absolute, so that they mean the same wherever the program is started. Options that selected among the
@@ -231,7 +231,7 @@ def enter_directory(recorded: RecordedSession) -> None:
         sys.path[0] = recorded.first_of_search_path
 
 
-def _anchored(options: Mapping[str, Any], directory: str) -> dict[str, Any]:
+def _anchored(options: Given, directory: str) -> Given:
     """Return options as on a command line: paths relative to a directory made absolute, objects as JSON text."""
     return {name: _absolute(name, value, directory) for name, value in options.items()}
 

@@ -11,7 +11,7 @@ import platform
 import random
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ducktape import __version__
 from ducktape.cluster.cluster import Cluster
@@ -57,7 +57,7 @@ def new_journal(session_context: SessionContext, resources: contextlib.ExitStack
 
 def cluster_for(
     tests: list[TestContext], session_context: SessionContext, logger: logging.Logger, options: Options
-) -> Any:
+) -> Cluster:
     """Return the cluster for tests, which is set in each of them.
 
     Raises:
@@ -125,7 +125,7 @@ class Run:
     def __init__(
         self,
         options: Options,
-        cluster: Any,
+        cluster: Cluster,
         session_context: SessionContext,
         logger: logging.Logger,
         journal: Journal,
