@@ -49,13 +49,13 @@ def main() -> None:
     except OSError as error:
         if error.errno not in (errno.EMFILE, errno.ENFILE):
             raise
-        hint = "raise the limit that `ulimit -n` shows, or run fewer tests at the same time"
+        hint = "raise the limit that `ulimit -n` shows, or run fewer tests in parallel"
         print(f"{error.strerror}: {hint}", file=sys.stderr)
         sys.exit(1)
     except SystemExit as end:
         # The output is all that was asked for; a run has its reports
         if subcommand is None and not end.code and (lost := lost_output()) is not None:
-            print(f"Standard output takes no more: {lost.strerror}", file=sys.stderr)
+            print(f"Cannot write to standard output: {lost.strerror}", file=sys.stderr)
             sys.exit(1)
         raise
     if not succeeded:
@@ -218,7 +218,7 @@ def update_latest_symlink(results_root: str, new_results_dir: str) -> None:
     """
     latest = os.path.join(results_root, "latest")
     if os.path.lexists(latest) and not os.path.islink(latest):
-        logging.getLogger(__name__).warning("%s is not a symbolic link: left alone, it does not name this run", latest)
+        logging.getLogger(__name__).warning("%s is not a symbolic link and was not updated", latest)
         return
     # Created beside it and renamed, so that the name always exists. Relative, so that the results can be moved.
     target = os.path.relpath(os.path.realpath(new_results_dir), os.path.realpath(results_root))
@@ -229,4 +229,4 @@ def update_latest_symlink(results_root: str, new_results_dir: str) -> None:
         os.symlink(target, beside)
         os.replace(beside, latest)
     except OSError as error:
-        logging.getLogger(__name__).warning("%s cannot be made to name this run: %s", latest, error)
+        logging.getLogger(__name__).warning("%s cannot be updated: %s", latest, error)

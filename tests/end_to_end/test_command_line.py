@@ -283,7 +283,7 @@ def test_a_results_root_that_is_a_file_is_told_in_one_line(tmp_path: Path) -> No
     write(tmp_path / "taken", "x")
     with finished(tmp_path, suite(tmp_path, SUITE), "--results-root", "taken") as program:
         assert exit_code(program) == 1
-        assert program.output.startswith("Cannot make the results directory ")
+        assert program.output.startswith("Cannot create the results directory ")
         assert program.output.count("\n") == 1
 
 

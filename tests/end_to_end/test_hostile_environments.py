@@ -112,7 +112,7 @@ def test_sixty_four_descriptors(tmp_path: Path) -> None:
 
 def test_too_few_descriptors_to_begin_with_are_one_line(tmp_path: Path) -> None:
     done = shell(tmp_path, "", suite(tmp_path, SUITE), before="ulimit -n 8;")
-    told = "Too many open files: raise the limit that `ulimit -n` shows, or run fewer tests at the same time\n"
+    told = "Too many open files: raise the limit that `ulimit -n` shows, or run fewer tests in parallel\n"
     assert (done.returncode, done.stderr.decode()) == (1, told)
 
 

@@ -174,7 +174,7 @@ def test_the_paths_with_which_a_session_began_may_be_said_again(
     assert run(tmp_path, suite(tmp_path, passing), *LOCALHOST).returncode == 0
     done = run(tmp_path / directory, *arguments, "--results-root", str(tmp_path / "results"), "--resume")
     assert done.returncode == code
-    assert (code == 2) is done.stdout.startswith("ducktape: error: --resume goes on with the tests that the session ")
+    assert (code == 2) is done.stdout.startswith("ducktape: error: --resume continues with the tests of session ")
 
 
 def test_a_wildcard_and_what_a_shell_makes_of_it_are_the_same_paths(tmp_path: Path) -> None:

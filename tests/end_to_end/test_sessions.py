@@ -93,7 +93,7 @@ def test_tests_can_be_listed_where_nothing_can_be_written(tmp_path: Path) -> Non
 def test_a_run_where_nothing_can_be_written_is_refused_in_one_line(tmp_path: Path) -> None:
     done = in_directory("/proc", tmp_path, str(tmp_path / suite(tmp_path, SUITE)))
     assert done.returncode == 1
-    assert re.fullmatch(r"Cannot make the results directory /proc/results: [^\n]+\n", done.stderr)
+    assert re.fullmatch(r"Cannot create the results directory /proc/results: [^\n]+\n", done.stderr)
 
 
 @pytest.mark.parametrize("arguments", [["suite"], ["--resume"], ["report"]])

@@ -77,4 +77,4 @@ def test_other_commands_keep_their_exit_code(tmp_path: Path, streams: str, argum
 def test_a_listing_that_is_lost_on_a_full_disk_is_an_error_in_one_line(tmp_path: Path, arguments: list[str]) -> None:
     suite(tmp_path, PRINTING)
     done = shell(tmp_path, ">/dev/full", *arguments)
-    assert (done.returncode, done.stderr) == (1, b"Standard output takes no more: No space left on device\n")
+    assert (done.returncode, done.stderr) == (1, b"Cannot write to standard output: No space left on device\n")

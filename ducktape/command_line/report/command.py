@@ -144,11 +144,11 @@ def _report_to(target: str, directory: str) -> list[str]:
                 failures.append(_cannot_write(error, path))
                 break  # the others would fail, too
             except Exception as error:  # one report among several must not prevent the others
-                failures.append(f"Could not make {path}: {type(error).__name__}: {error}")
+                failures.append(f"Could not write {path}: {type(error).__name__}: {error}")
     print("\n    ".join([_headline(recorded, results), *written]))
     if recorded.damaged_lines:
-        lines = "1 line" if recorded.damaged_lines == 1 else f"{recorded.damaged_lines} lines"
-        print(f"{lines} of the journal could not be understood, and are passed over", file=sys.stderr)
+        lines = "1 damaged line" if recorded.damaged_lines == 1 else f"{recorded.damaged_lines} damaged lines"
+        print(f"Ignored {lines} of the journal", file=sys.stderr)
     return failures
 
 
@@ -167,17 +167,17 @@ def _files(results: TestResults, expected: int | None, directory: str) -> Iterab
 
 
 def _headline(recorded: RecordedSession, results: TestResults) -> str:
-    state = " is going on" if recorded.going_on else "" if recorded.ended else " was cut off"
+    state = " is still running" if recorded.going_on else "" if recorded.ended else " was interrupted"
     counts = {
         "passed": results.num_passed,
         "flaky": results.num_flaky,
         "failed": results.num_failed,
         "ignored": results.num_ignored,
-        "not run to the end": len(results.not_run),
+        "not finished": len(results.not_run),
     }
     told = ", ".join(f"{number} {name}" for name, number in counts.items() if number) or "no results"
     return f"Session {recorded.session_id}{state}: {told}"
 
 
 def _cannot_write(error: OSError, path: str | None = None) -> str:
-    return f"Cannot write {path or error.filename}: {error.strerror}. --output DIR puts the reports elsewhere"
+    return f"Cannot write {path or error.filename}: {error.strerror}. Use --output DIR to write the reports elsewhere"

@@ -94,7 +94,7 @@ def resume(results_root: str, wanted: str, given: Given) -> Resumed:
     except (RecordError, SessionBusyError) as error:
         raise CommandError(str(error)) from error
     if recorded.damaged_lines:
-        print(f"{recorded.damaged_lines} lines of {journal.path} cannot be understood")
+        print(f"Ignored {recorded.damaged_lines} damaged lines of {journal.path}")
     return Resumed(recorded, continued, journal)
 
 
@@ -109,9 +109,7 @@ def _without_same_choice(given: Given, recorded: RecordedSession) -> Given:
     others = sorted(name for name in _SELECTING & set(given) if name not in before or before[name] != now[name])
     if others:
         names = ", ".join(_NAMES.get(name, f"--{name.replace('_', '-')}") for name in others)
-        raise OtherTestsError(
-            f"--resume goes on with the tests that the session {recorded.session_id} began with: leave out {names}"
-        )
+        raise OtherTestsError(f"--resume continues with the tests of session {recorded.session_id}: leave out {names}")
     selecting = _SELECTING - {name for name in recorded.secrets_left_out if name == "parameters"}
     return {name: value for name, value in given.items() if name not in selecting}
 
@@ -175,7 +173,9 @@ def find_session(results_root: str, wanted: str) -> str:
     except OSError as error:
         raise RecordError(f"Cannot read {error.filename}: {error.strerror}") from error
     if newest is None:
-        raise RecordError(f"There is no session with a journal in {results_root}: name the place by --results-root")
+        raise RecordError(
+            f"There is no session with a journal in {results_root}: name its directory with --results-root"
+        )
     return newest
 
 
@@ -196,7 +196,7 @@ def _named(results_root: str, wanted: str) -> str:
     known = [
         os.path.basename(directory) for directory in itertools.islice(past_sessions.sessions(results_root), _SHOWN)
     ]
-    newest = f"the newest there are {', '.join(known)}" if known else "there are no sessions at all"
+    newest = f"the newest are {', '.join(known)}" if known else "there are no sessions at all"
     raise RecordError(f"There is no session {wanted} in {results_root}: {newest}")
 
 

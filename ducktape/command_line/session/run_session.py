@@ -73,7 +73,7 @@ def cluster_for(
         from ducktape.tests.scheduling.capacity import slots
 
         session_context.max_parallel = slots(cluster, tests)
-        logger.info("Up to %d tests at the same time", session_context.max_parallel)
+        logger.info("Up to %d tests in parallel", session_context.max_parallel)
     # Other runs that wait for nodes of this one show the name of its session
     has_leases = isinstance(cluster, Cluster) and cluster.name_session(session_context.session_id)
     if options.lease and not has_leases:

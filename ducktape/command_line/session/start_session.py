@@ -49,7 +49,7 @@ def start_session(options: Options, resumed: Resumed | None, resources: contextl
     except OSError as error:
         if not options.lists_only:
             reason = error.strerror or error
-            raise CommandError(f"Cannot make the results directory {error.filename or root}: {reason}") from error
+            raise CommandError(f"Cannot create the results directory {error.filename or root}: {reason}") from error
         # A listing needs no results
         session_id = f"{datetime.date.today().isoformat()}--001"
         results_dir = resources.enter_context(tempfile.TemporaryDirectory(prefix="ducktape-"))

@@ -70,7 +70,7 @@ def test_all_reports_are_those_that_the_run_wrote(program: Report) -> None:
     assert contents(directory) == made
     assert program.err == ""
     assert program.out.splitlines() == [
-        "Session 2026-11-22--001: 2 passed, 1 flaky, 4 failed, 1 ignored, 1 not run to the end",
+        "Session 2026-11-22--001: 2 passed, 1 flaky, 4 failed, 1 ignored, 1 not finished",
         *(f"    {directory}/{name}" for name in NAMES),
     ]
 
@@ -81,8 +81,8 @@ def test_reports_of_a_killed_run_say_what_did_not_run(program: Report) -> None:
     with open(directory / "journal.jsonl", "ab") as file:
         file.write(b'garbage\n{"event": "fin')
     assert program.run(directory) == 0
-    assert program.out.splitlines()[0] == "Session 2026-11-22--001 was cut off: 1 passed, 2 not run to the end"
-    assert program.err == "1 line of the journal could not be understood, and are passed over\n"
+    assert program.out.splitlines()[0] == "Session 2026-11-22--001 was interrupted: 1 passed, 2 not finished"
+    assert program.err == "Ignored 1 damaged line of the journal\n"
     content = json.loads((directory / "report.json").read_text())
     assert [(test["test_id"], test["why"]) for test in content["tests_not_run"]] == [
         ("b", "was running when the run was cut off"),
@@ -94,7 +94,7 @@ def test_reports_of_a_killed_run_say_what_did_not_run(program: Report) -> None:
 def test_reports_can_be_made_while_the_run_goes_on(program: Report) -> None:
     journal = cut_off(recorded.session_of(program.folder))
     assert program.run("2026-11-22--001") == 0
-    assert program.out.splitlines()[0] == "Session 2026-11-22--001 is going on: 1 passed, 2 not run to the end"
+    assert program.out.splitlines()[0] == "Session 2026-11-22--001 is still running: 1 passed, 2 not finished"
     journal.close()
 
 
@@ -105,7 +105,7 @@ def test_of_a_results_root_the_newest_session_is_reported(program: Report) -> No
     (root / "latest").symlink_to("2026-11-22--001")
     for arguments in [(root,), ()]:
         assert program.run(*arguments) == 0
-        assert program.out.startswith("Session 2026-11-22--002 was cut off")
+        assert program.out.startswith("Session 2026-11-22--002 was interrupted")
         assert (root / "2026-11-22--002" / "report.html").exists()
     assert contents(root / "2026-11-22--001") == {}
     assert program.run(root / "latest") == 0
@@ -148,7 +148,10 @@ def test_mistakes_are_told_in_one_line(program: Report) -> None:
     assert program.err.startswith("Cannot read file/journal.jsonl: Not a directory")
     cut_off(recorded.session_of(program.folder)).close()
     assert program.run("2026-11-22--001", "--output", "file") == 1
-    assert program.err == f"Cannot write {program.folder}/file: File exists. --output DIR puts the reports elsewhere\n"
+    assert (
+        program.err
+        == f"Cannot write {program.folder}/file: File exists. Use --output DIR to write the reports elsewhere\n"
+    )
     assert program.out == ""
 
 
@@ -158,7 +161,8 @@ def test_a_place_that_cannot_be_written_is_told_once(program: Report) -> None:
     (directory / "report.txt").mkdir()
     assert program.run(directory) == 1
     assert (
-        program.err == f"Cannot write {directory}/report.txt: Is a directory. --output DIR puts the reports elsewhere\n"
+        program.err
+        == f"Cannot write {directory}/report.txt: Is a directory. Use --output DIR to write the reports elsewhere\n"
     )
 
 
@@ -172,7 +176,7 @@ def test_a_report_that_cannot_be_made_does_not_hold_back_the_others(
     directory = recorded.session_of(program.folder)
     cut_off(directory).close()
     assert program.run(directory) == 1
-    assert program.err == f"Could not make {directory}/report.json: ZeroDivisionError: no\n"
+    assert program.err == f"Could not write {directory}/report.json: ZeroDivisionError: no\n"
     assert set(contents(directory)) == {"report.txt", "report.css", "report.html", "report.xml"}
 
 
@@ -206,7 +210,7 @@ def test_what_is_written_is_what_the_journal_says_when_the_other_writer_is_done(
             journal.flush()
         assert made.result() == 0
     journal.close()
-    assert program.out.startswith("Session 2026-11-22--001 is going on: 2 passed, 1 not run to the end\n")
+    assert program.out.startswith("Session 2026-11-22--001 is still running: 2 passed, 1 not finished\n")
 
 
 def test_a_writer_that_does_not_come_to_an_end_is_told_in_one_line(

@@ -56,8 +56,8 @@ def test_a_session_is_found_by_its_id_its_path_or_as_the_latest(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ("2026-11-22--009", f"There is no session 2026-11-22--009 in ROOT: the newest there are {SECOND}, {FIRST}"),
-        ("latest", "There is no session with a journal in ROOT: name the place by --results-root"),
+        ("2026-11-22--009", f"There is no session 2026-11-22--009 in ROOT: the newest are {SECOND}, {FIRST}"),
+        ("latest", "There is no session with a journal in ROOT: name its directory with --results-root"),
         (SECOND, f"ROOT/{SECOND} has no journal.jsonl: it is not the directory of a session, or of one of an earlier"),
         ("ROOT/x", "There is no directory ROOT/x: name that of a session, such as results/2026-11-22--001"),
         ("ROOT", "ROOT has no journal.jsonl: it is not the directory of a session"),
