@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ducktape.json_serializable import jsonable, strict, strict_dumps
+from ducktape.json_serializable import jsonable, strict_dumps
 
 if TYPE_CHECKING:
     from ducktape.tests.result import TestResults
@@ -29,12 +27,13 @@ def render(results: TestResults) -> str:
 
 def pieces(results: TestResults) -> Iterator[str]:
     """Yield the same text result by result, so that a long session is never in memory as a whole."""
-    frame = indented({**results.totals_to_json(), "client_status": {}, "results": []})
+    frame = _indented({**results.totals_to_json(), "client_status": {}, "results": []})
     start, rest = frame.split(_NO_PROCESSES, 1)
     middle, end = rest.split(_NO_RESULTS, 1)
     processes = sorted((str(key), value) for key, value in results.client_status.items())
     yield f'{start}\n  "client_status": '
-    yield from _filled("{}", (f"{_quoted(key)}: {_indented(jsonable(value), _INSIDE)}" for key, value in processes))
+    statuses = (f"{strict_dumps(key)}: {_indented(jsonable(value), _INSIDE)}" for key, value in processes)
+    yield from _filled("{}", statuses)
     yield f'{middle}\n  "results": '
     yield from _filled("[]", (_result(result.to_json()) for result in results))
     yield end
@@ -59,46 +58,10 @@ def _result(content: dict[str, Any]) -> Iterator[str]:
     start, end = _indented({**content, "summary": ""}, _INSIDE).split(_NO_SUMMARY, 1)
     yield f'{start}{_NO_SUMMARY.removesuffix(_EMPTY)}"'
     for position in range(0, len(summary), _LONG):
-        yield _quoted(summary[position : position + _LONG])[1:-1]
+        yield strict_dumps(summary[position : position + _LONG])[1:-1]
     yield f'"{end}'
 
 
-def indented(value: Any) -> str:
-    """Return what ``json.dumps(value, indent=2, sort_keys=True)`` returns, in half the time.
-
-    The standard library leaves its fast path as soon as indentation is asked for, which shows when thousands of
-    results are written again and again during a session.
-
-    Args:
-        value: JSON-ready: dicts with text as keys, lists, text, numbers, booleans and ``None``.
-    """
-    return _indented(value, "\n")
-
-
-def _indented(value: Any, newline: str) -> str:
-    kind = type(value)
-    if kind is str:
-        return _quoted(value)
-    if kind is int or kind is float:
-        return repr(value) if kind is int or math.isfinite(value) else "null"
-    inner = newline + "  "
-    if kind is dict and value:
-        if any(max(key, default="") >= "\ud800" for key in value):
-            value = _with_whole_characters(value)
-        items = [f"{_quoted(key)}: {_indented(value[key], inner)}" for key in sorted(value)]
-        return f"{{{inner}{f',{inner}'.join(items)}{newline}}}"
-    if kind is list and value:
-        return f"[{inner}{f',{inner}'.join([_indented(item, inner) for item in value])}{newline}]"
-    return strict_dumps(value)
-
-
-def _with_whole_characters(value: dict[str, Any]) -> dict[str, Any]:
-    """Return a dict whose keys have no lone surrogates; what is in it is not looked at."""
-    names: dict[str, int] = strict({key: position for position, key in enumerate(value)})
-    return dict(zip(names, value.values(), strict=True))
-
-
-def _quoted(text: str) -> str:
-    encoded = json.encoder.encode_basestring_ascii(text)
-    # Whole characters beyond the first 65,536 are written in two halves, too
-    return json.encoder.encode_basestring_ascii(strict(text)) if "\\ud" in encoded else encoded
+def _indented(value: object, newline: str = "\n") -> str:
+    # Line ends inside texts are escaped, so all of these belong to the indentation
+    return strict_dumps(value, indent=2, sort_keys=True).replace("\n", newline)
