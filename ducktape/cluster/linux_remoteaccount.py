@@ -12,7 +12,7 @@ from ducktape.cluster.transport import framework_commands
 
 
 def parse_addresses(listing: str) -> dict[str, str]:
-    """The first IPv4 address of each device in the output of ``ip -o -4 addr``."""
+    """Return the first IPv4 address of each device in the output of ``ip -o -4 addr``."""
     addresses: dict[str, str] = {}
     for line in listing.splitlines():
         words = line.split()
@@ -30,16 +30,16 @@ class LinuxRemoteAccount(RemoteAccount):
 
     @property
     def local(self) -> bool:
-        """Whether this is the driver's own machine, reached without SSH."""
+        """Whether this is the driver's own machine without SSH."""
         return self.is_local
 
     @check_ssh
     def get_network_devices(self) -> list[str]:
-        """Names of all network devices."""
+        """Return the names of all network devices."""
         return [entry.filename for entry in self.transport.files.listdir_attr("/sys/class/net")]
 
     def get_external_accessible_network_devices(self) -> list[str]:
-        """Names of the network devices that others can reach."""
+        """Return the names of the network devices that other machines can reach."""
         return [device for device in self.get_network_devices() if device.startswith(("en", "eth"))]
 
     def fetch_externally_routable_ip(self, is_aws: Any = None) -> str:

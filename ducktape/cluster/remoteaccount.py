@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One machine, with the verbs that users know.
+"""Accounts on machines.
 
 What runs the commands and moves the bytes is the account's transport: SSH, unless another is set.
 """
@@ -55,13 +55,13 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
             of the login stands for on the driver, which is looked up when it is first asked for.
         node_type: label of the kind of machine.
         logger: of the test that uses the account; without one, the logger of this module is used.
-        ssh_exception_checks: functions of the exception and the account, called upon failures of SSH.
+        ssh_exception_checks: called with the exception and the account on failures of SSH.
 
     Attributes:
         os: the operating system; subclasses set it.
     """
 
-    # The layer of node arithmetic recognises accounts by this, without importing them.
+    # For modules that must not import accounts
     _is_remote_account = True
 
     os: str | None = None
@@ -74,7 +74,7 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
         logger: logging.Logger | None = None,
         ssh_exception_checks: list[Callable[..., Any]] | None = None,
     ) -> None:
-        # Releases without node types had the logger in third place.
+        # Releases without node types had the logger as third argument
         if isinstance(node_type, (logging.Logger, logging.LoggerAdapter)):
             node_type, logger = None, node_type  # type: ignore[unreachable]
         self.ssh_config = ssh_config
@@ -89,7 +89,7 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
         self._own_transport = self._make_own_transport()
 
     def _make_own_transport(self) -> SshTransport:
-        # A subclass that brings its own clients gets every verb working over those.
+        # Subclasses may provide their own clients
         return SshTransport(
             self.ssh_config,
             client_source=partial(getattr, self, "ssh_client") if self._has_own("ssh_client") else None,
@@ -98,11 +98,11 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
         )
 
     def _has_own(self, name: str) -> bool:
-        """Whether a subclass, or this very account, replaces a member."""
+        """Return whether a subclass, or this instance, overrides a member."""
         return name in self.__dict__ or getattr(type(self), name) is not getattr(RemoteAccount, name)
 
     def __getstate__(self) -> dict[str, Any]:
-        # A copy starts unconnected: connections do not travel.
+        # Copies are unconnected
         return {name: value for name, value in self.__dict__.items() if name != "_own_transport"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -134,22 +134,22 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
         return self._configuration() == other._configuration()
 
     def __hash__(self) -> int:
-        # Only what stays as it is: the address is assigned later.
+        # Without the address, which is assigned later
         return hash((type(self), self.hostname, self.ssh_hostname))
 
     @property
     def externally_routable_ip(self) -> str | None:
-        """The address by which others reach the machine: as assigned, else what its host name stands for."""
+        """The address under which other machines reach this one: as assigned, or resolved from the host name."""
         return self.assigned_address or self._looked_up_address()
 
     @externally_routable_ip.setter
     def externally_routable_ip(self, address: str | None) -> None:
-        # Under its own name, where it stands among the attributes that copies and representations have
+        # In __dict__, for copies and representations
         self.__dict__["externally_routable_ip"] = address
 
     @property
     def assigned_address(self) -> str | None:
-        """The externally routable address that was given or assigned, without looking one up."""
+        """The externally routable address as assigned, without resolving one."""
         address: str | None = self.__dict__.get("externally_routable_ip")
         return address
 
@@ -167,7 +167,7 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
 
     @property
     def logger(self) -> Any:
-        """The logger of the test that uses the account, else the one of this module."""
+        """The logger of the test that uses the account, or that of this module."""
         return self._logger if self._logger is not None else logging.getLogger(__name__)
 
     @logger.setter
@@ -180,7 +180,7 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
 
     @property
     def transport(self) -> Transport:
-        """What runs commands and moves bytes. May be set, for example to a wrapper around the present one."""
+        """The transport; may be set, for example to a wrapper around the current one."""
         return self._assigned_transport or self._own_transport
 
     @transport.setter
@@ -189,7 +189,7 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
 
     @property
     def is_local(self) -> bool:
-        """Whether commands are processes of this machine."""
+        """Whether commands run on this machine."""
         return self.transport.is_local
 
     def _connection(self) -> SshTransport:
@@ -211,7 +211,7 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
     @property
     @check_ssh
     def sftp_client(self) -> Any:
-        """A live ``paramiko.SFTPClient``; connects if there is none. A local account has its everyday methods, too.
+        """A live ``paramiko.SFTPClient``; connects if there is none. Local accounts offer its common methods, too.
 
         Raises:
             RemoteAccountError: the account uses neither SSH nor this machine.
@@ -237,18 +237,18 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
         self._own_transport.current_sftp = client
 
     def available(self) -> bool:
-        """Whether the machine may be given to a test. Subclasses may look; they must be quick and not raise."""
+        """Return whether a test may use the machine; overrides must be quick and must not raise."""
         return True
 
     def close(self) -> None:
-        """Close connections. A later operation connects again."""
+        """Close connections; a later operation connects again."""
         self._own_transport.close()
         if self._assigned_transport is not None:
             self._assigned_transport.close()
 
     @check_ssh
     def ssh(self, cmd: str, allow_fail: bool = False, timeout_sec: float | None = None, *, stdin: Stdin = None) -> int:
-        """Run a command and wait for its end; its output is thrown away.
+        """Run a command and wait for its end; its output is discarded.
 
         Args:
             cmd: text for the login shell, passed on unchanged.
@@ -308,7 +308,7 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
         *,
         stdin: Stdin = None,
     ) -> SSHOutputIter:
-        """Start a command and return an iterator over its lines, at once.
+        """Start a command and return an iterator over its lines.
 
         The command runs whether or not anybody iterates. Its status is looked at only when all lines were taken.
 
@@ -343,7 +343,7 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
 
     @contextlib.contextmanager
     def monitor_log(self, log: str) -> Iterator[LogMonitor]:
-        """A monitor that ignores what the log contains now; a log that does not exist yet, or is rotated, is fine.
+        """Return a monitor that ignores the current content of a log, which may be missing or be rotated.
 
         Args:
             log: expanded by the shell.
@@ -382,5 +382,5 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
         try:
             with self.http_request(url, "GET", "", headers, timeout=0.75):
                 return True
-        except Exception:  # no answer yet, in whatever way
+        except Exception:  # no response yet
             return False

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs a command on a machine and moves its bytes: five verbs, and the parts that every implementation shares.
+"""Transports run commands on a machine and copy its files.
 
 An account has the verbs that users know; a transport is what they stand on. Implementations are composed, never
 inherited from each other: a wrapper delegates to the transport inside it and changes one thing.
@@ -23,12 +23,12 @@ Stdin = Union[str, bytes, IO[bytes], IO[str], None]
 
 KEPT_STDERR = 32 * 1024
 
-# Longest silence of a command of the framework. Large trees are removed, and large logs compressed, without a word.
+# Idle limit of commands of the framework; removing trees and compressing logs print nothing
 IDLE_SEC = 120.0
 IDLE_VARIABLE = "DUCKTAPE_IDLE_TIMEOUT"
 _SLOWER = 10
 
-# How often the idle limit a command of the framework may be silent; ``None`` outside of them.
+# Factor of the idle limit for commands of the framework; ``None`` outside of them
 _framework_command: ContextVar[int | None] = ContextVar("ducktape_framework_command", default=None)
 
 
@@ -77,7 +77,7 @@ def longest_silence(timeout: float | None) -> float | None:
 
 @dataclass(frozen=True)
 class Completed:
-    """What is left of a command that ended.
+    """The result of a command.
 
     Attributes:
         command: the command as it was given
@@ -96,30 +96,30 @@ class CommandStream(Protocol):
     """One started command."""
 
     def read(self) -> bytes:
-        """The next piece of stdout, ``b""`` at its end.
+        """Return the next piece of stdout, ``b""`` at its end.
 
         Blocks at most the set timeout, then raises the builtin ``TimeoutError``; nothing is lost by that, the next
         call goes on. Error output is drained meanwhile. The end comes when stdout *and* stderr are closed.
         """
 
     def gettimeout(self) -> float | None:
-        """Seconds that one call may block; ``None`` is without limit."""
+        """Return the time limit of one call in seconds; ``None`` without limit."""
 
     def settimeout(self, timeout: float | None) -> None:
-        """Set the seconds that one call may block; 0 only takes what has arrived."""
+        """Set the time limit of one call in seconds; 0 never blocks."""
 
     def exit_status(self) -> int:
-        """The status, -1 for death by a signal. To be asked after the end of output; blocks at most the timeout."""
+        """Return the status after the end of output, -1 for death by a signal; blocks up to the timeout."""
 
     def stderr(self) -> bytes:
-        """What came on stderr so far when it is not merged, shortened in the middle when long."""
+        """Return the separate error output so far, shortened in the middle if long."""
 
     def close(self) -> None:
-        """Release every descriptor or channel. May be called repeatedly; does not end the command."""
+        """Release all descriptors or channels; may be called repeatedly, does not end the command."""
 
 
 class FileAttributes(Protocol):
-    """Attributes of a file, shaped as paramiko's; ``None`` where a server does not tell."""
+    """Attributes of a file with the names of paramiko; ``None`` if unknown."""
 
     filename: str
     st_mode: int | None
@@ -127,16 +127,16 @@ class FileAttributes(Protocol):
 
 
 class Files(Protocol):
-    """The file system of a machine. Relative paths start at the home directory; ``~`` means nothing here.
+    """The file system of a machine. Relative paths start at the home directory; ``~`` is not expanded.
 
-    Absent files raise ``FileNotFoundError``, other refusals ``OSError``.
+    Missing files raise ``FileNotFoundError``, other errors ``OSError``.
     """
 
     def lstat(self, path: str) -> FileAttributes:
         """Attributes of the path itself."""
 
     def stat(self, path: str) -> FileAttributes:
-        """Attributes of what the path leads to."""
+        """Attributes of the target of the path."""
 
     def listdir_attr(self, path: str) -> Sequence[FileAttributes]:
         """Entries of a directory with the attributes of the entries themselves (links not followed)."""
@@ -145,16 +145,16 @@ class Files(Protocol):
         """The absolute path without links."""
 
     def open(self, path: str, mode: str = "r") -> Any:
-        """A file object whose ``read`` gives bytes in every mode and whose ``write`` takes text or bytes."""
+        """Open a file; ``read`` returns bytes in every mode, ``write`` accepts text or bytes."""
 
     def mkdir(self, path: str, mode: int = 0o777) -> None:
         """Create one directory."""
 
     def get(self, path: str, local_path: str) -> None:
-        """Copy a file's content to a file of the driver."""
+        """Copy a file's content to a local file."""
 
     def put(self, local_path: str, path: str) -> None:
-        """Copy a driver's file's content to a file here."""
+        """Copy the content of a local file to a file here."""
 
 
 class Transport(ABC):
@@ -182,7 +182,7 @@ class Transport(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Release what is held; a later use starts anew."""
+        """Release all resources; a later use connects again."""
 
     def run(
         self,
@@ -215,7 +215,7 @@ class Transport(ABC):
 
 
 def _pieces(stream: CommandStream) -> Iterator[bytes]:
-    """The whole output; a command that only talks on stderr is not silent."""
+    """Yield the whole output; output on stderr counts for the timeout, too."""
     heard = b""
     while True:
         try:
@@ -231,7 +231,7 @@ def _pieces(stream: CommandStream) -> Iterator[bytes]:
 
 
 class TransportWrapper(Transport):
-    """Base of wrappers: delegates everything to the transport inside.
+    """Base class of wrappers: delegates everything to the wrapped transport.
 
     Args:
         inner: the wrapped transport, afterwards the attribute of that name
@@ -241,7 +241,7 @@ class TransportWrapper(Transport):
         self.inner = inner
 
     @property
-    def is_local(self) -> bool:  # type: ignore[override]  # a wrapper is where its inside is
+    def is_local(self) -> bool:  # type: ignore[override]  # as the wrapped transport
         """Whether the wrapped transport is local."""
         return self.inner.is_local
 
@@ -262,14 +262,14 @@ class TransportWrapper(Transport):
 
 
 def unwrap(transport: Transport) -> Transport:
-    """The transport at the heart of all wrappers."""
+    """Return the innermost transport of wrappers."""
     while isinstance(transport, TransportWrapper):
         transport = transport.inner
     return transport
 
 
 class BoundedBytes:
-    """Keeps the first and the last bytes of a stream, and counts what it drops in between."""
+    """Keeps the first and the last bytes of a stream, and counts the bytes between them."""
 
     def __init__(self, *, head: int = KEPT_STDERR, tail: int = KEPT_STDERR) -> None:
         self._head_room = head
@@ -279,7 +279,7 @@ class BoundedBytes:
         self._dropped = 0
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes."""
+        """Add the next bytes."""
         room = self._head_room - len(self._head)
         if room > 0:
             self._head += data[:room]
@@ -291,19 +291,19 @@ class BoundedBytes:
             self._dropped += excess
 
     def value(self) -> bytes:
-        """Everything, or both ends with the number of missing bytes between them."""
+        """Return everything, or both ends with the number of missing bytes between them."""
         gap = b"\n[... %d bytes left out ...]\n" % self._dropped if self._dropped else b""
         return bytes(self._head) + gap + bytes(self._tail)
 
 
 class LineSplitter:
-    """Turns pieces of UTF-8 output into lines, newline included; keeps an unfinished line until it is finished."""
+    """Splits UTF-8 output into lines, including their newlines; keeps an unfinished line."""
 
     def __init__(self) -> None:
         self._unfinished: list[bytes] = []
 
     def feed(self, data: bytes) -> Iterator[str]:
-        """The lines that this piece completes. The piece is taken in at once, not when the lines are iterated."""
+        """Return the lines that a piece completes; consumes the piece at once."""
         complete, newline, rest = data.rpartition(b"\n")
         if not newline:
             self._unfinished.append(data)
@@ -313,7 +313,7 @@ class LineSplitter:
         return self._lines(block)
 
     def rest(self) -> str:
-        """The last line when it lacks its newline, else ``""``."""
+        """Return the last line if it lacks its newline, else ``""``."""
         block = b"".join(self._unfinished)
         self._unfinished = []
         return block.decode()
@@ -323,14 +323,14 @@ class LineSplitter:
         try:
             text = block.decode()
         except UnicodeDecodeError:
-            # The good lines before the bad one still belong to the caller, so these are decoded one by one.
+            # Yield the valid lines before the invalid one
             return (f"{line.decode()}\n" for line in block[:-1].split(b"\n"))
-        # Splits at this newline only, and in the interpreter's own code: twice as fast as splitting and appending.
+        # Splits at newlines only, twice as fast as str.split
         return iter(io.StringIO(text, newline="\n"))
 
 
 def stdin_chunks(stdin: str | bytes | IO[bytes] | IO[str], *, size: int = 256 * 1024) -> Iterator[bytes]:
-    """The bytes of a ``stdin`` argument, piece by piece."""
+    """Yield the bytes of a ``stdin`` argument in pieces."""
     if isinstance(stdin, str):
         stdin = stdin.encode()
     if isinstance(stdin, (bytes, bytearray, memoryview)):

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ducktape.cluster.consts import WINDOWS
-from ducktape.cluster.remoteaccount import RemoteAccount, RemoteCommandError
+from ducktape.cluster.remoteaccount import RemoteAccount, RemoteAccountError, RemoteCommandError
 
-# EC2 makes longer ones
+# EC2 creates longer passwords
 _SHORTEST_PASSWORD = 6
 
 
@@ -30,7 +30,7 @@ class WindowsRemoteAccount(RemoteAccount):
         return {**super().__getstate__(), "_winrm_client": None}
 
     def fetch_externally_routable_ip(self, is_aws: Any = None) -> str:
-        """The address that SSH uses."""
+        """Return the address that SSH uses."""
         return self.ssh_config.hostname
 
     @property
@@ -61,7 +61,7 @@ class WindowsRemoteAccount(RemoteAccount):
         return status
 
     def _open_winrm(self) -> Any:
-        # The libraries for the cloud and for WinRM are heavy, and hardly any run has a Windows machine.
+        # Imported on use, since the libraries are large
         import winrm
 
         password = self._decrypt(self._encrypted_password(self._instance_id()))
@@ -75,7 +75,7 @@ class WindowsRemoteAccount(RemoteAccount):
         except OSError:
             instance_id = ""
         if not instance_id:
-            raise Exception(f"Could not extract EC2 instance ID from local file: {path}")
+            raise RemoteAccountError(self, f"Could not extract EC2 instance ID from local file: {path}")
         self._log(logging.INFO, f"Found EC2 instance id: {instance_id}")
         return instance_id
 
@@ -88,14 +88,16 @@ class WindowsRemoteAccount(RemoteAccount):
         except botocore.exceptions.ClientError as error:
             if "InvalidInstanceID.NotFound" not in str(error):
                 raise
-            raise Exception(
-                f"EC2 does not know the instance {instance_id}. Is the region of the AWS configuration the right one?"
+            raise RemoteAccountError(
+                self,
+                f"EC2 does not know the instance {instance_id}. Is the region of the AWS configuration the right one?",
             ) from error
         password: str = data["PasswordData"]
         if not password.strip():
-            raise Exception(
+            raise RemoteAccountError(
+                self,
                 f"EC2 has no password for the instance {instance_id}: a new Windows machine needs some minutes "
-                "to set one, and has none without a key pair"
+                "to set one, and has none without a key pair",
             )
         return password
 
@@ -103,21 +105,23 @@ class WindowsRemoteAccount(RemoteAccount):
         from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
         if self.ssh_config.identityfile is None:
-            raise Exception(f"{self}: no identityfile, so the Windows password cannot be decrypted")
+            raise RemoteAccountError(self, "no identityfile, so the Windows password cannot be decrypted")
         path = os.path.expanduser(self.ssh_config.identityfile)
         self._log(logging.INFO, f"Decrypting the Windows password with the private key {path}")
         key = self._private_key(path)
         if not isinstance(key, rsa.RSAPrivateKey):
-            raise Exception(f"{self}: {path} is no RSA key, so the Windows password cannot be decrypted")
+            raise RemoteAccountError(self, f"{path} is no RSA key, so the Windows password cannot be decrypted")
         try:
             password = key.decrypt(base64.b64decode(encrypted), padding.PKCS1v15()).decode()
-            # With a wrong key the library answers with random bytes of a random number, lest an attacker learn from it
+            # With a wrong key the library returns random bytes, as a defence against attacks
             if len(password) < _SHORTEST_PASSWORD or not password.isprintable():
                 raise ValueError
             return password
         except ValueError:
-            # Without the original: what a wrong key makes of the password does not belong in a report.
-            raise Exception(f"{self}: the Windows password was not encrypted for the private key {path}") from None
+            # Without the cause, which contains bytes of the password
+            raise RemoteAccountError(
+                self, f"the Windows password was not encrypted for the private key {path}"
+            ) from None
 
     def _private_key(self, path: str) -> Any:
         from cryptography.hazmat.primitives import serialization
@@ -130,12 +134,12 @@ class WindowsRemoteAccount(RemoteAccount):
         try:
             return self._load(load, text, passphrase)
         except (TypeError, ValueError) as error:
-            raise Exception(f"{self}: the private key {path} cannot be read: {error}") from error
+            raise RemoteAccountError(self, f"the private key {path} cannot be read: {error}") from error
 
     @staticmethod
     def _load(load: Callable[..., Any], text: bytes, passphrase: bytes | None) -> Any:
         try:
             return load(text, password=None)
         except (TypeError, ValueError):  # the latter from older releases of the library
-            # It is encrypted. A passphrase for a key that needs none is an error, too.
+            # It is encrypted; a passphrase for an unencrypted key is an error, too
             return load(text, password=passphrase)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an account on a machine does: files, processes, and the output of commands."""
+"""Operations of accounts: files, processes, and the output of commands."""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands whose output nobody holds any longer.
+"""Commands whose output was dropped.
 
-Suites start servers by a capture that they never read. Such a command must be able to write its first lines, so its
-output stays open and is thrown away as it comes. Output that was read in part and then dropped is closed: a command
-that watches something for ever would otherwise never end.
+Suites start servers with a capture that they never read. The output of such a command stays open and is discarded, so
+that it can write. Output that was partly read and then dropped is closed, or commands such as ``tail -f`` would never
+end.
 """
 
 from __future__ import annotations
@@ -17,28 +17,27 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# A command that writes without pause must not hold up the next one.
+# Limit for commands that write continuously
 _PIECES_AT_ONCE = 64
 
 
 class Leftovers:
-    """Takes care of dropped commands whenever its transport is used; belongs to one transport."""
+    """The dropped commands of one transport, which serves them whenever it is used."""
 
     def __init__(self) -> None:
-        # Threads come and go here without a lock: closing takes the transport's own.
+        # Used by several threads without a lock, since closing takes the lock of the transport
         self._dropped: deque[tuple[CommandStream, bool]] = deque()
         self._unread: deque[CommandStream] = deque()
 
     def drop(self, command: CommandStream, *, was_read: bool) -> None:
-        """Remember a command for the next use of the transport.
+        """Keep a command for the next use of the transport.
 
-        The garbage collector calls this on any thread and inside any lock, where closing a channel can block for
-        ever: nothing else is done here.
+        Called by the garbage collector in any thread and inside any lock, where closing a channel can block forever.
         """
         self._dropped.append((command, was_read))
 
     def tidy(self) -> None:
-        """Close what was read, and throw away what came from the others meanwhile."""
+        """Close commands that were partly read, and discard the output of the others."""
         self._sort()
         for _ in range(len(self._unread)):
             command = _take(self._unread)
@@ -46,7 +45,7 @@ class Leftovers:
                 self._unread.append(command)
 
     def give_up_oldest(self) -> bool:
-        """Close the unread command that was dropped first; ``False`` if there is none."""
+        """Close the unread command that was dropped first; returns ``False`` without one."""
         self._sort()
         command = _take(self._unread)
         if command is None:
@@ -70,7 +69,7 @@ class Leftovers:
 
 
 def _take(items: deque[T]) -> T | None:
-    """The first item; another thread may have taken the last one meanwhile."""
+    """Return the first item, if any is left by other threads."""
     try:
         return items.popleft()
     except IndexError:
@@ -91,17 +90,12 @@ def _read_or_end(command: CommandStream) -> bytes:
         return command.read()
     except TimeoutError:
         raise
-    except Exception:  # a lost connection ends it, too, and nobody waits for this output
+    except Exception:  # the connection was lost
         return b""
 
 
 class StreamHandle:
-    """What the caller holds of a running command; dropping it hands the command over.
-
-    Args:
-        command: the running command.
-        leftovers: of the transport.
-    """
+    """The caller's handle of a running command; when dropped, the command goes to the transport's leftovers."""
 
     _open = False
 
@@ -121,19 +115,19 @@ class StreamHandle:
         return self._command.read()
 
     def gettimeout(self) -> float | None:
-        """Seconds that one call may block."""
+        """Return the time limit of one call in seconds."""
         return self._command.gettimeout()
 
     def settimeout(self, timeout: float | None) -> None:
-        """Set the seconds that one call may block."""
+        """Set the time limit of one call in seconds."""
         self._command.settimeout(timeout)
 
     def exit_status(self) -> int:
-        """The status of the command; see :meth:`CommandStream.exit_status`."""
+        """Return the status; see :meth:`CommandStream.exit_status`."""
         return self._command.exit_status()
 
     def stderr(self) -> bytes:
-        """What came on stderr, shortened in the middle when long."""
+        """The error output, shortened in the middle if long."""
         return self._command.stderr()
 
     def close(self) -> None:

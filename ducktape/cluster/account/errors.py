@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes wrong on a remote machine."""
+"""Errors on a remote machine."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _SHOWN_COMMAND = 200
 
 
 class RemoteAccountError(DucktapeError):
-    """Something went wrong on a machine.
+    """An operation on a machine failed.
 
     Args:
-        account: the account, of which only the text is kept.
-        msg: what went wrong.
+        account: the account; only its text is kept.
+        msg: the reason.
 
     Attributes:
         account_str: ``user@host``.
@@ -26,7 +26,7 @@ class RemoteAccountError(DucktapeError):
     def __init__(self, account: Any, msg: Any) -> None:
         self.account_str = str(account)
         self.msg = msg
-        # The text instead of the account: arguments are shown in reports and travel between processes.
+        # The text instead of the account, since arguments are shown in reports and pickled
         super().__init__(self.account_str, msg)
 
     def __str__(self) -> str:
@@ -37,10 +37,10 @@ class RemoteCommandError(RemoteAccountError):
     """A command ended with a status other than 0.
 
     Args:
-        account: the account, of which only the text is kept.
+        account: the account; only its text is kept.
         cmd: the command.
         exit_status: its status; -1 when a signal ended it.
-        msg: its error output, as bytes if it came over SSH; empty when that was merged into the output.
+        msg: its error output; empty if that was merged into the output.
 
     Attributes:
         account_str: ``user@host``.

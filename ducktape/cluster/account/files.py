@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files and directories on a machine, and copying them."""
+"""File operations of accounts."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 
 _REPLACEABLE = ("open", "isdir", "isfile", "exists", "mkdir", "create_file")
 _COMMANDS = ("ssh", "ssh_output", "ssh_capture", "sftp_client")
-# A command has room for some 128 KB.
+# Commands are limited to about 128 KB
 _PATHS_AT_ONCE = 32 * 1024
 
 
 def _say_nothing(path: str, error: OSError | None) -> None:
-    """The report that nobody asked for."""
+    """Ignore a report."""
 
 
 class FileVerbs:
-    """What an account can do with files, by means of its transport and its commands."""
+    """File operations of an account, over its transport and its commands."""
 
-    # Learnt from the node, not configured: it has no place in the account's text, nor in a copy of it.
+    # Learned from the node, so not part of the account's text or its copies
     __slots__ = ("_tar_node_asked",)
 
     _DEFAULT_PERMISSIONS = 0o755
 
-    # Supplied by the account. Not declared as methods here, which would hide a replacement further up.
+    # Provided by the account; methods here would hide overriding ones
     ssh: Any
     ssh_output: Any
     sftp_client: Any
@@ -51,27 +51,27 @@ class FileVerbs:
 
         @property
         def transport(self) -> Transport:
-            """Supplied by the account."""
+            """Provided by the account."""
 
     def exists(self, path: str) -> bool:
-        """Whether there is something at a path, a dangling link included."""
+        """Return whether a path exists, including broken links."""
         return self._mode(path, follow=False) is not None
 
     def isfile(self, path: str) -> bool:
-        """Whether a path leads to a regular file."""
+        """Return whether a path leads to a regular file."""
         return stat.S_ISREG(self._mode(path) or 0)
 
     def isdir(self, path: str) -> bool:
-        """Whether a path leads to a directory."""
+        """Return whether a path leads to a directory."""
         return stat.S_ISDIR(self._mode(path) or 0)
 
     def islink(self, path: str) -> bool:
-        """Whether a path is a symbolic link."""
+        """Return whether a path is a symbolic link."""
         return stat.S_ISLNK(self._mode(path, follow=False) or 0)
 
     @check_ssh
     def _mode(self, path: str, *, follow: bool = True) -> int | None:
-        """Type and permissions of a file, ``None`` if there is none. Failures of SSH are no answer: they raise."""
+        """Return type and permissions of a file, ``None`` if it does not exist; raises failures of SSH."""
         try:
             files = self.transport.files
             attributes = files.stat(path) if follow else files.lstat(path)
@@ -83,7 +83,7 @@ class FileVerbs:
 
     @check_ssh
     def open(self, path: str, mode: str = "r") -> Any:
-        """Open a file; its ``read`` gives bytes in every mode, its ``write`` takes text or bytes.
+        """Open a file; ``read`` returns bytes in every mode, ``write`` accepts text or bytes.
 
         Raises:
             FileNotFoundError: it is not there.
@@ -110,7 +110,7 @@ class FileVerbs:
         self.transport.files.mkdir(path, mode)
 
     def mkdirs(self, path: str, mode: int = _DEFAULT_PERMISSIONS) -> None:
-        """Create a directory with its parents; an existing one is fine.
+        """Create a directory and its parents if they do not exist.
 
         Args:
             path: expanded by the shell.
@@ -124,7 +124,7 @@ class FileVerbs:
 
         Args:
             path: expanded by the shell; several words are several paths.
-            allow_fail: be silent about what is not there.
+            allow_fail: ignore missing files.
         """
         with framework_commands(slow=True):
             self.ssh(f"rm -{'rf' if allow_fail else 'r'} {path}", allow_fail)
@@ -133,15 +133,15 @@ class FileVerbs:
     def copy_from(self, src: str, dest: str, *, compress: bool = False) -> None:
         """Copy a file or a tree from the machine to the driver; links are followed.
 
-        It comes as one stream when the machine has GNU ``tar`` and ``find``, else file by file.
+        They are copied as one stream if the machine has GNU ``tar`` and ``find``, else file by file.
 
         Args:
-            src: what does not exist is silently not copied.
-            dest: an existing directory is copied into.
-            compress: let the machine compress the stream.
+            src: a missing file is silently ignored.
+            dest: if it is an existing directory, the copy is made inside.
+            compress: whether the machine compresses the stream.
 
         Raises:
-            OSError: something could not be copied; everything else was.
+            OSError: some files could not be copied; all others were.
         """
         node = None if _lacks_sizes(src) else self._tar_node()
         if node is not None:
@@ -166,12 +166,12 @@ class FileVerbs:
         Args:
             paths: as for ``copy_from``.
             dest: an existing directory.
-            report: called as ``report(path, error)`` as soon as a path is dealt with, the error being ``None`` if all
-                went well; once more if it turns out later that something is missing.
-            compress: let the machine compress the stream.
+            report: called as ``report(path, error)`` as soon as a path is copied or has failed, with ``None`` on
+                success; again if an error is found later.
+            compress: whether the machine compresses the stream.
 
         Raises:
-            Exception: the connection failed; what was not reported before is not copied.
+            Exception: the connection failed; paths that were not reported are not copied.
         """
         left = self._with_a_name(dict.fromkeys(paths), report)
         node = None if self._has_own("copy_from") else self._tar_node()
@@ -184,13 +184,13 @@ class FileVerbs:
         for path in left:
             try:
                 self.copy_from(path, dest)
-            except Exception as error:  # costs this path alone
+            except Exception as error:  # affects this path only
                 report(path, error)
             else:
                 report(path, None)
 
     def _with_a_name(self, paths: Iterable[str], report: Callable[[str, Any], object]) -> list[str]:
-        """The paths that can be copied into a directory; one that cannot costs itself alone."""
+        """Yield the paths that can be copied into a directory; others are reported as errors."""
         good = []
         for path in paths:
             try:
@@ -205,14 +205,14 @@ class FileVerbs:
     def copy_to(self, src: str, dest: str) -> None:
         """Copy a file or a tree from the driver to the machine; links are followed.
 
-        A tree goes as one stream when the machine has GNU ``tar`` and ``find``, else file by file.
+        A tree is copied as one stream if the machine has GNU ``tar`` and ``find``, else file by file.
 
         Args:
-            src: what does not exist is silently not copied.
-            dest: an existing directory is copied into.
+            src: a missing file is silently ignored.
+            dest: if it is an existing directory, the copy is made inside.
 
         Raises:
-            OSError: something could not be copied; everything else was.
+            OSError: some files could not be copied; all others were.
         """
         node = self._tar_node() if copying.DriverTree().kind(src) == copying.DIRECTORY else None
         if node is not None:
@@ -222,17 +222,17 @@ class FileVerbs:
         copying.copy_to(self._tree(), src, dest)
 
     def copy_between(self, src: str, dest: str, dest_node: Any) -> None:
-        """Copy a file or a tree from this machine to another node's; links are followed.
+        """Copy a file or a tree from this machine to another node; links are followed.
 
-        It goes from one to the other in a stream if both can do that, else through a temporary directory of the driver.
+        It is streamed between the nodes if both support that, else copied through a temporary directory of the driver.
 
         Args:
-            src: what does not exist is silently not copied.
-            dest: an existing directory is copied into.
+            src: a missing file is silently ignored.
+            dest: if it is an existing directory, the copy is made inside.
             dest_node: the other node.
 
         Raises:
-            OSError: something could not be copied; everything else was.
+            OSError: some files could not be copied; all others were.
         """
         with contextlib.suppress(CannotStream):
             self._stream_between(src, dest, dest_node.account)
@@ -244,7 +244,7 @@ class FileVerbs:
             except OSError as error:
                 if is_ssh_failure(error):
                     raise
-                problem = error  # what did arrive goes on
+                problem = error  # copy the files that arrived
             dest_node.account.copy_to(self._re_anchor_basename(src, directory), dest)
             if problem is not None:
                 raise problem
@@ -263,7 +263,7 @@ class FileVerbs:
             ours.give_file(src, theirs, dest)
 
     def _tar_node(self) -> TarNode | None:
-        """The machine as one that copies by itself, if it may: nothing must go past what a subclass replaces."""
+        """Return the copier for streams, unless a subclass overrides the operations that it would bypass."""
         transport = self.transport
         if transport.is_local or getattr(self, "os", None) == WINDOWS:
             return None
@@ -304,12 +304,12 @@ class FileVerbs:
 
 
 def _lacks_sizes(path: str) -> bool:
-    """Whether files say that they are empty, and are not: an archive would have nothing of them."""
+    """Return whether files have size 0 but content, which archives would miss."""
     return path.startswith(("/proc/", "/sys/"))
 
 
 def _batches(paths: list[str]) -> Iterator[list[str]]:
-    """The paths in portions that fit into a command."""
+    """Split paths into portions that fit into a command."""
     batch: list[str] = []
     room = _PATHS_AT_ONCE
     for path in paths:

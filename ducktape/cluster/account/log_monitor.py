@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waiting for a line in a log."""
+"""Waits for lines in a log."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ducktape.cluster.account.errors import RemoteCommandError
 from ducktape.cluster.transport import framework_commands
 from ducktape.utils.util import wait_until
 
-# grep does not understand the pattern; the shell cannot run grep; there is no grep.
+# The pattern is invalid; grep cannot be run; grep is missing
 _GREP_TROUBLE = (2, 126, 127)
 _BEGUN_ANEW = 3
 
-# Prints which file it is, and a checksum of what stands right before the offset: a log that was truncated and has grown
-# again, or a new one with the inode of the old one, is known by it.
+# Prints the inode, and a checksum of the data before the offset, which detects a log that was truncated and has grown
+# again, or a new one with the same inode
 _IDENTITY = """
 begin=$1 known=$2 pattern=$3 file=$4
 case $file in -*) file=./$file ;; esac
@@ -29,8 +29,7 @@ _MARK = f"""{_IDENTITY}
 echo "$(identity)-$place"
 """
 
-# Looks where the plain command does not: from the begin in a log that is another one now, and at the line that was
-# unfinished when the log ended at the offset, and has been written to since.
+# Searches what the plain command misses: a replaced log from its start, and the line that was unfinished at the offset
 _LOOK = f"""{_IDENTITY}
 length=$(wc -c <"$file") || exit 1
 if [ "$length" -lt "$begin" ] || {{ [ "$known" ] && [ "${{known%-*}}" != "$(identity)" ]; }}; then
@@ -49,15 +48,15 @@ line=$((begin > 65536 ? begin - 65536 : 0))
 
 
 class LogMonitor:
-    """Looks for patterns in what was written to a log after a certain place.
+    """Searches for patterns in a log after an offset.
 
-    A log that has become shorter since, or is another file, is searched from its begin. If the log ended at the place
-    with an unfinished line, and that has been written to since, it counts from its first character.
+    A truncated or replaced log is searched from its start. If the log ended at the offset with an unfinished line, the
+    whole line is searched.
 
     Args:
         acct: the account of the machine.
         log: path of the log; expanded by the shell.
-        offset: bytes at the begin of the log that are ignored; 0 when the log has begun anew.
+        offset: number of bytes to ignore; 0 after the log was replaced.
     """
 
     def __init__(self, acct: Any, log: str, offset: int) -> None:
@@ -67,7 +66,7 @@ class LogMonitor:
         self._mark: tuple[int, str] | None = None
 
     def remember_file(self) -> None:
-        """Note which file the log is now, to notice when it is replaced."""
+        """Record the identity of the log, to notice when it is replaced."""
         self._mark = (self.offset, "")
         if not self.offset:
             return
@@ -75,7 +74,7 @@ class LogMonitor:
             with framework_commands():
                 said = self.acct.ssh_output(self._script(_MARK), allow_fail=True, combine_stderr=False)
             words = said.decode(errors="replace").split()
-        except (AttributeError, RemoteCommandError):  # a stand-in that knows plain commands only
+        except (AttributeError, RemoteCommandError):  # a test double that knows plain commands only
             return
         if words:
             self._mark = (self.offset, words[-1])
@@ -85,11 +84,11 @@ class LogMonitor:
 
         Args:
             pattern: a basic regular expression of grep.
-            **kwargs: of the function ``wait_until``: ``timeout_sec`` is required.
+            **kwargs: those of ``wait_until``; ``timeout_sec`` is required.
 
         Raises:
             TimeoutError: the framework's, with the caller's message.
-            RemoteCommandError: grep refuses the pattern, or cannot be run.
+            RemoteCommandError: the pattern is invalid, or grep cannot be run.
         """
         if self._mark is None:
             self.remember_file()
@@ -106,7 +105,7 @@ class LogMonitor:
 
     def _look_again(self, pattern: str) -> bool:
         offset, known = self._mark or (0, "")
-        # Whoever assigns another offset has not seen what stands before it
+        # A new offset was assigned from outside
         status = self._matches(self._script(_LOOK, known if offset == self.offset else "", pattern))
         if status == _BEGUN_ANEW:
             self.offset = 0
@@ -120,5 +119,5 @@ class LogMonitor:
         return status
 
     def _script(self, script: str, known: str = "", pattern: str = "") -> str:
-        # The path comes last: the shell may make several of it, of which the first counts
+        # Last, since the shell may expand it to several paths, of which the first counts
         return f"{shlex.join(['sh', '-c', script, 'sh', str(self.offset), known, pattern])} {self.log}"

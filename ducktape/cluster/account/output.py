@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The output of a running command as an iterator that can also be asked whether more has come."""
+"""The output of a running command as an iterator with look-ahead."""
 
 from __future__ import annotations
 
@@ -14,13 +14,11 @@ if TYPE_CHECKING:
 
 
 class SSHOutputIter:
-    """Iterates over output, with a look ahead.
+    """Iterates over output, with look-ahead.
 
     Args:
-        iter_obj_func: returns a fresh iterator over the rest of the output. It is called again after a timeout,
-            because an iterator that raised is over.
-        channel_file: the file behind it, with ``channel.gettimeout()`` and ``channel.settimeout()``; needed by
-            ``has_next`` with a timeout.
+        iter_obj_func: returns an iterator over the rest of the output; called again after a timeout.
+        channel_file: has ``channel.gettimeout()`` and ``channel.settimeout()``; needed by ``has_next`` with a timeout.
     """
 
     def __init__(self, iter_obj_func: Callable[[], Any], channel_file: Any = None) -> None:
@@ -53,17 +51,17 @@ class SSHOutputIter:
         return next(self)
 
     def has_next(self, timeout_sec: float | None = None) -> bool:
-        """Tell whether another item is there, or comes in time; it is kept for ``next``.
+        """Return whether another item is available in time; it is kept for ``next``.
 
         Args:
-            timeout_sec: seconds to wait; 0 only looks at what has arrived; ``None`` waits without limit.
+            timeout_sec: seconds to wait; 0 only checks what has arrived; ``None`` waits without limit.
 
         Returns:
-            ``False`` at the end of the output, and when the time is over; in the latter case the iterator stays usable.
+            ``False`` at the end of the output, and after the timeout; in the latter case the iterator stays usable.
 
         Raises:
-            AssertionError: a timeout was given, and there is no channel to apply it to.
-            RemoteCommandError: the command failed; said once.
+            AssertionError: a timeout was given, but there is no channel.
+            RemoteCommandError: the command failed; raised once.
         """
         if timeout_sec is not None and self.channel_file is None:
             raise AssertionError("should have descriptor to enforce timeout")
@@ -83,7 +81,7 @@ class SSHOutputIter:
             channel.settimeout(previous)
 
     def close(self) -> None:
-        """Give up the rest of the output and release its channel. The command itself is not ended."""
+        """Discard the rest of the output and release its channel; the command keeps running."""
         self.cached = self.sentinel
         self.iter_obj = iter(())
         if isinstance(self.channel_file, OutputFile):
@@ -95,16 +93,13 @@ class SSHOutputIter:
 
 
 class OutputFile:
-    """The output of one command, as ``SSHOutputIter`` wants it: lines, and a channel that has a timeout.
+    """The output of one command for ``SSHOutputIter``: lines, and a channel with a timeout.
 
     Args:
         stream: the running command.
-        callback: applied to each line, newline included; its result is what is iterated.
-        finish: judges exit status and error output; may raise.
-        examine: hears of errors of the connection.
-
-    Attributes:
-        channel: the stream.
+        callback: applied to each line, including its newline.
+        finish: checks exit status and error output; may raise.
+        examine: called with errors of the connection.
     """
 
     def __init__(
@@ -125,7 +120,7 @@ class OutputFile:
         self._ended = False
 
     def lines(self) -> Iterator[Any]:
-        """The lines that are left. After a timeout, a new call goes on where the old one stopped."""
+        """Yield the remaining lines; after a timeout, a new call continues."""
         try:
             while not self._over:
                 if self._callback is None:
@@ -139,8 +134,8 @@ class OutputFile:
                 yield last if self._callback is None else called(self._callback, last)
             status = self._status()
         except (GeneratorExit, TimeoutError):
-            # A timeout may be followed by a new call. A dropped generator must not close a channel: it may be dropped
-            # by the garbage collector, at a moment where that blocks for ever.
+            # A timeout may be followed by a new call, and a generator dropped by the garbage collector must not close a
+            # channel, which could block forever
             raise
         except BaseException:
             self.close()
@@ -151,12 +146,12 @@ class OutputFile:
             self._finish(status, errors)
 
     def give_up(self, error: Exception) -> None:
-        """End the iteration because of a silence."""
+        """End the iteration because of a timeout."""
         self.close()
         self._examine(error)
 
     def close(self) -> None:
-        """Release the channel; lines that were not iterated are dropped."""
+        """Release the channel; remaining lines are dropped."""
         self._over = True
         self._ended = True
         self._ready = iter(())
@@ -184,6 +179,6 @@ class OutputFile:
             raise
 
     def _examine_unless_silence(self, error: Exception) -> None:
-        # Whether a silence is an error is known by the iterator only: for has_next() it is an answer.
+        # Only the iterator knows whether a timeout is an error: for has_next() it is a result
         if not isinstance(error, TimeoutError):
             self._examine(error)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How processes are looked for by a text: as the shell and ``grep`` read it, and as it stands."""
+"""Searches for processes by a text: as the shell and ``grep`` interpret it, and literally."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-# Prints what every process was started with. Lines with this text are the search itself, its shell, or another search.
+# Prints the command lines of all processes. Lines with this text belong to searches
 LISTING = "env LC_ALL=C.UTF-8 ps axww -o pid= -o args="
 _LISTING_ITSELF = "ps axww -o pid= -o args="
 
-# Characters that mean the same to grep as to a reader; a dot matches itself, too.
+# Characters without a special meaning for grep; a dot matches itself, too
 _PLAIN = re.compile(r"[-\w/.:=@%+, ]*", re.ASCII)
 _FILTERS = frozenset(
     ["awk", "cut", "egrep", "fgrep", "gawk", "grep", "head", "mawk", "nawk", "sed", "sort", "tail", "tr", "uniq"]
 )
 _PATTERN_OPTION = re.compile(r"-[EFGPiwx]*e(.*)|--regexp=(.*)", re.DOTALL)
 _PLAIN_OPTION = re.compile(r"-[EFGPiwx]+|--(extended-regexp|fixed-strings|basic-regexp|perl-regexp|ignore-case)")
-# Parts of the pipeline that show in the listing while it runs, or are taken out of it
+# Parts of the pipeline that show in the listing, or are removed from it
 _OWN_WORDS = ("ps ax", "awk {print $1}", "grep")
 
 
 @dataclass(frozen=True)
 class Search:
-    """How processes are looked for.
+    """A search for processes.
 
     Attributes:
-        grep: arguments of ``grep -i`` as a shell reads them; ``None`` if grep cannot be asked.
-        texts: what a command line contains, in lower case; empty if grep finds all of that.
+        grep: arguments of ``grep -i`` for a shell; ``None`` if grep cannot be used.
+        texts: texts in the command line, in lower case; empty if grep finds all of them.
     """
 
     grep: str | None
     texts: tuple[str, ...] = ()
 
     def pids(self, listing: Iterable[str]) -> list[int]:
-        """The processes of the listing whose command line contains one of the texts."""
+        """Return the processes of a listing whose command line contains one of the texts."""
         found = []
         for line in listing:
             pid, _, arguments = line.strip().partition(" ")
@@ -50,10 +50,10 @@ class Search:
 
 
 def search_for(text: str) -> Search:
-    """How processes are looked for by a text, which may be quoted for the shell, a regular expression, or neither.
+    """Return the search for a text, which may be quoted for the shell, a regular expression, or neither.
 
     Raises:
-        ValueError: every process would match, or none ever could.
+        ValueError: all processes, or none, would match.
     """
     words = _shell_words(text)
     if not (text.strip() if words is None else words and all(word.strip() for word in words)):
@@ -68,7 +68,7 @@ def search_for(text: str) -> Search:
     return Search(grep, () if covered else texts)
 
 
-# The text and the regular expression are looked for one after the other, since awk ends at a wrong expression.
+# Two calls, since awk fails for an invalid regular expression
 _JAVA_SEARCH = r"""
 listing=$(jcmd) || exit
 export MATCH="$1"
@@ -80,14 +80,14 @@ done
 
 
 def java_search(match: str) -> str:
-    """A command that prints the ids of Java programs, by a text of their line in ``jcmd`` or a pattern of awk."""
+    """Return the command that prints the ids of Java programs, by a text or awk pattern of their ``jcmd`` line."""
     if match and re.fullmatch(r"[\w:=@%, -]*", match, re.ASCII) and match not in "jdk.jcmd/sun.tools.jcmd.JCmd":
         return f"jcmd | awk '/{match}/ {{ print $1 }}'"
     return shlex.join(["sh", "-c", _JAVA_SEARCH, "sh", match])
 
 
 def _texts(text: str, words: list[str] | None) -> tuple[str, ...]:
-    """What a command line may contain: the text, and what is left of it when its quotes are those of a shell."""
+    """Return the text, and the text with the quotes of a shell removed."""
     if words is None:
         return (text.lower(),)
     unquoted = " ".join(words).lower()
@@ -97,14 +97,14 @@ def _texts(text: str, words: list[str] | None) -> tuple[str, ...]:
 
 
 def _grep_arguments(text: str, words: list[str] | None) -> str | None:
-    """The text as arguments of grep: as it stands where grep takes it, else as one pattern."""
+    """Return the text as arguments of grep: unchanged if possible, else as one pattern."""
     if words is None:
         return text if _is_pipeline(text) else None
     if _are_grep_arguments(words):
         return text
     if len(words) > 1 or words[0].startswith("-"):
         return f"-e {shlex.quote(text)}"
-    # Unquoted, the shell would put names of files in its place, which grep would search, or take the rest for a comment
+    # Unquoted, the shell would expand it to file names, or treat the rest as a comment
     may_be_file_names = re.search(r"[*?[]", text) and not re.search(r"[$`\\'\"]", text)
     return f"-e {shlex.quote(text)}" if may_be_file_names or text.startswith("#") else text
 
@@ -117,7 +117,7 @@ def _tokens(text: str, *, posix: bool) -> list[str]:
 
 
 def _shell_words(text: str) -> list[str] | None:
-    """The words that a shell would make of a text, ``None`` if it has operators, or quotes that do not end."""
+    """Split a text like a shell; ``None`` if it has operators or unclosed quotes."""
     try:
         return None if _operators(text) else shlex.split(text)
     except ValueError:
@@ -125,12 +125,12 @@ def _shell_words(text: str) -> list[str] | None:
 
 
 def _operators(text: str) -> set[str]:
-    """The operators of a shell that stand outside of quotes."""
+    """Return the operators of a shell outside of quotes."""
     return {token for token in _tokens(text, posix=False) if set(token) <= set("();<>|&")}
 
 
 def _is_pipeline(text: str) -> bool:
-    """Whether a text is a pattern and further filters, such as ``java | grep -v test``."""
+    """Return whether a text is a pattern with further filters, such as ``java | grep -v test``."""
     try:
         if _operators(text) != {"|"}:
             return False
@@ -142,7 +142,7 @@ def _is_pipeline(text: str) -> bool:
 
 
 def _are_grep_arguments(words: list[str]) -> bool:
-    """Whether words are options of grep that choose the kind of pattern, and patterns; none is a file."""
+    """Return whether words are patterns and related options of grep, and none is a file."""
     if not words[0].startswith("-"):
         return False
     rest = list(words)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finding and ending processes on a machine."""
+"""Process operations of accounts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ducktape.utils.support.text import short_text
 
 
 def signal_number(sig: int | str) -> int:
-    """The number of a signal that is given as number, constant or name (``TERM``, ``SIGTERM``, ``15``).
+    """Return the number of a signal given as number, constant or name (``TERM``, ``SIGTERM``, ``15``).
 
     Raises:
         ValueError: there is no signal of that name.
@@ -32,29 +32,29 @@ def signal_number(sig: int | str) -> int:
 
 
 def parse_pids(lines: Iterable[str]) -> list[int]:
-    """The process ids among the lines of a listing; shells and tools may have complained in between."""
+    """Return the process ids in a listing, ignoring other lines."""
     return [int(line) for line in map(str.strip, lines) if line.isdecimal()]
 
 
 class ProcessVerbs:
-    """What an account can do with processes, by means of its commands."""
+    """Process operations of an account, by its commands."""
 
-    # Supplied by the account. Not declared as methods here, which would hide a replacement further up.
+    # Provided by the account; methods here would hide overriding ones
     ssh: Any
     ssh_capture: Any
     _log: Any
 
     def alive(self, pid: int | str) -> bool:
-        """Whether a process exists, whoever it belongs to; one that has ended and was not waited for still does.
+        """Return whether a process exists, including zombies and processes of other users.
 
-        ``False`` also when that cannot be found out, which is logged.
+        ``False`` also if that is unknown, which is logged.
         """
         try:
             with framework_commands():
                 self.ssh(f"kill -0 {pid}", allow_fail=False)
         except RemoteCommandError as error:
             return self._belongs_to_another_user(pid, error)
-        except Exception as error:  # callers poll this while machines go down
+        except Exception as error:  # callers poll this while machines shut down
             self._log(
                 logging.WARNING, f"cannot tell whether process {pid} is alive, taken as dead: {short_text(error)}"
             )
@@ -62,12 +62,12 @@ class ProcessVerbs:
         return True
 
     def _belongs_to_another_user(self, pid: int | str, refusal: RemoteCommandError) -> bool:
-        """Whether a signal was refused because of the process's owner, so that the process is there."""
+        """Return whether a signal was refused because of the process's owner, so that the process exists."""
         if not str(pid).strip().isdecimal():
             return False
         if b"not permitted" in _as_bytes(refusal.msg):
             return True
-        # In other languages the message differs, and some accounts keep no error output
+        # The message depends on the language, and some accounts have no error output
         try:
             with framework_commands():
                 return bool(self.ssh(f"test -d /proc/{str(pid).strip()}", allow_fail=True) == 0)
@@ -83,23 +83,23 @@ class ProcessVerbs:
         Args:
             pid: of the process.
             sig: number, constant or name.
-            allow_fail: be silent when the signal cannot be sent, because there is no such process or for its owner.
+            allow_fail: ignore a missing process, and one of another user.
         """
         with framework_commands():
             self.ssh(f"kill -{signal_number(sig)} {pid}", allow_fail=allow_fail)
 
     def kill_process(self, process_grep_str: str, clean_shutdown: bool = True, allow_fail: bool = False) -> None:
-        """End all processes whose command line contains a text, in upper or lower case; there need not be any.
+        """End all processes whose command line contains a text, ignoring case; there may be none.
 
         Args:
-            process_grep_str: the text. It may also be what a shell and ``grep -i`` make of it: a regular expression, a
-                text in quotes, or a pattern with further filters, such as ``server | grep -v test``. Processes that
-                match in either way are ended; the search itself never is.
-            clean_shutdown: ask for the end (``TERM``) instead of enforcing it (``KILL``).
-            allow_fail: be silent about processes that vanished meanwhile, and about a machine without ``ps``.
+            process_grep_str: the text. It may also be for the shell and ``grep -i``: a regular expression, a quoted
+                text, or a pattern with further filters, such as ``server | grep -v test``. Processes that match either
+                way are ended, but not the search itself.
+            clean_shutdown: send ``TERM`` instead of ``KILL``.
+            allow_fail: ignore processes that have ended meanwhile, and machines without ``ps``.
 
         Raises:
-            RemoteCommandError: processes cannot be listed, or one of them cannot be ended; the others are ended first.
+            RemoteCommandError: processes cannot be listed, or one cannot be ended; the others are ended first.
             ValueError: the text is empty, or has control characters.
         """
         search = search_for(process_grep_str)
@@ -112,26 +112,26 @@ class ProcessVerbs:
         self._end(list(dict.fromkeys(pids)), clean_shutdown=clean_shutdown, allow_fail=allow_fail)
 
     def java_pids(self, match: str) -> list[int]:
-        """Process ids of Java programs.
+        """Return the process ids of Java programs.
 
         Args:
             match: text of a line of ``jcmd``, or a regular expression of awk for one.
 
         Raises:
-            RemoteCommandError: there is no ``jcmd``.
+            RemoteCommandError: ``jcmd`` is missing.
         """
         return self._java_pids(match, allow_fail=False)
 
     def kill_java_processes(self, match: str, clean_shutdown: bool = True, allow_fail: bool = False) -> None:
-        """End Java programs; there need not be any.
+        """End Java programs; there may be none.
 
         Args:
             match: text of a line of ``jcmd``, or a regular expression of awk for one.
-            clean_shutdown: ask for the end (``TERM``) instead of enforcing it (``KILL``).
-            allow_fail: be silent about processes that vanished meanwhile, and about a machine without ``jcmd``.
+            clean_shutdown: send ``TERM`` instead of ``KILL``.
+            allow_fail: ignore processes that have ended meanwhile, and machines without ``jcmd``.
 
         Raises:
-            RemoteCommandError: there is no ``jcmd``, or a program cannot be ended; the others are ended first.
+            RemoteCommandError: ``jcmd`` is missing, or a program cannot be ended; the others are ended first.
         """
         pids = self._java_pids(match, allow_fail=allow_fail)
         self._end(pids, clean_shutdown=clean_shutdown, allow_fail=allow_fail)
@@ -141,12 +141,12 @@ class ProcessVerbs:
         return list(dict.fromkeys(parse_pids(self._lines(command, needs="jcmd", allow_fail=allow_fail))))
 
     def _lines(self, command: str, *, needs: str = "", allow_fail: bool) -> list[str]:
-        """What a command prints.
+        """Return the output of a command.
 
         Args:
-            command: any.
-            needs: a program of its own that a pipeline does not miss.
-            allow_fail: be silent about its failure.
+            command: the command.
+            needs: a required program, whose absence a pipeline would hide.
+            allow_fail: ignore its failure.
         """
         if needs:
             command += f" && sh -c 'command -v {needs}' >/dev/null"
@@ -159,7 +159,7 @@ class ProcessVerbs:
         for pid in pids:
             try:
                 self.signal(pid, sig, allow_fail=allow_fail)
-            except RemoteCommandError as error:  # must not spare the other processes
+            except RemoteCommandError as error:  # the other processes must be signalled, too
                 failures.append(error)
         if failures:
             raise failures[0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What arrives of a node's trees, written to the driver's disk."""
+"""Writes the trees that a node sends to the driver's disk."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ Report = Callable[[str, OSError | None], object]
 
 @dataclass
 class Root:
-    """One file or tree that was asked for.
+    """One requested file or tree.
 
     Attributes:
-        path: on the node.
-        target: on the driver.
-        node: that has it, for messages.
-        errors: paths on the node, and what became of them.
-        arrived: all of it is here, as far as it could be read and written.
-        refused: a directory in it that could not be made: nothing below it can be written either.
+        path: path on the node.
+        target: path on the driver.
+        node: name of the node, for messages.
+        errors: paths on the node with their errors.
+        arrived: whether it was received to its end.
+        refused: a directory that could not be made, so nothing below it can be written.
     """
 
     path: str
@@ -41,7 +41,7 @@ class Root:
     is_tree: bool = False
 
     def write(self, reader: MemberReader, member: Member) -> None:
-        """Take one file or directory of a tree, or the file that this is."""
+        """Extract one member of a tree, or the file itself."""
         try:
             name = path_inside(member.name, node=self.node) if self.is_tree else ""
             if not member.is_file and not member.is_directory:
@@ -65,7 +65,7 @@ class Root:
         return refused is not None and (not refused or name == refused or name.startswith(f"{refused}/"))
 
     def complain(self, complaint: Complaint) -> None:
-        """Note what the node says of a file of this root."""
+        """Record an error of the node about a file of this root."""
         try:
             name = path_inside(complaint.name, node=self.node) if self.is_tree else ""
         except UnsafeNameError:
@@ -79,17 +79,17 @@ class Root:
         if self._is_below_refused(name) or any(source == path for path, _ in self.errors):
             return
         self.errors.append((source, complaint.error(source)))
-        # A directory whose content is unknown is not there at all, rather than there and empty.
+        # Do not leave an empty directory if its content could not be read
         with contextlib.suppress(OSError):
             os.rmdir(target)
 
 
 def make_directory(path: str) -> None:
-    """Create one directory; an existing one is fine."""
+    """Create a directory if it does not exist."""
     try:
         os.mkdir(path)
     except FileExistsError:
-        # Collecting a directory a second time merges into what is there.
+        # A second copy merges into the existing directory
         if not os.path.isdir(path):
             raise
 
@@ -103,7 +103,7 @@ def _made(path: str) -> OSError | None:
 
 
 def _written(target: str, content: Iterator[memoryview | int]) -> OSError | None:
-    """Write a file; returns what is wrong with the driver's disk. What is wrong with the connection is raised."""
+    """Write a file; returns errors of the driver's disk and raises those of the connection."""
     try:
         file = ReceivedFile(target)
     except OSError as error:
@@ -111,7 +111,7 @@ def _written(target: str, content: Iterator[memoryview | int]) -> OSError | None
     else:
         with file:
             problem = _filled(file, content)
-    # More follows it in the stream.
+    # The stream goes on after it
     for _ in content:
         pass
     return problem
@@ -134,11 +134,11 @@ def _filled(file: ReceivedFile, content: Iterator[memoryview | int]) -> OSError 
 
 
 class Receiver:
-    """Sorts what arrives of several roots.
+    """Extracts several roots from one stream.
 
     Args:
-        roots: in the order in which the node was asked for them.
-        report: told of each root that arrived, as soon as it did, and again if it turns out to be incomplete.
+        roots: in the order of the request.
+        report: called for each received root, and again if it turns out to be incomplete.
     """
 
     def __init__(self, roots: list[Root], report: Report) -> None:
@@ -148,7 +148,7 @@ class Receiver:
         self._numbers = {str(number): root for number, root in enumerate(roots)}
 
     def take(self, reader: MemberReader) -> None:
-        """Read until the node says that this was all."""
+        """Read until the end marker."""
         tree: Root | None = None
         while True:
             item = reader.next()
@@ -182,7 +182,7 @@ class Receiver:
         self._report(root.path, in_one(root.errors))
 
     def judge(self, mark: bytes, messages: bytes) -> None:
-        """Add what the node complained about to its roots, and report all."""
+        """Add the errors of the node to its roots, and report them."""
         sections = messages.split(mark + b" ")
         for section in sections[1:]:
             title, _, text = section.partition(b"\n")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one rule for names that come from a node: what may become part of a path of somebody else, and what may not."""
+"""Validates names that come from a node, before they become part of a path."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import re
 from fnmatch import fnmatchcase
 from typing import Any
 
-# No file system takes more, and nobody should be made to keep or print more.
+# Limit of file systems
 _LONGEST_NAME = 255
 _LONGEST_PATH = 4096
 _SHOWN = 120
 
 _WILDCARD = re.compile(r"[*?\[]")
-# What a shell replaces by something that only it knows.
+# Expansions of the shell
 _EXPANDED = re.compile(r"[$`~{}()<>|&;'\"\\\s]")
 _NOT_IN_A_NAME = re.compile(r"[/\x00-\x1f\x7f]|[\ud800-\udfff]")
 
 
 class UnsafeNameError(OSError):
-    """A node sent a name that would lead somewhere else than into the destination; nothing was written for it.
+    """A node sent a name that would lead outside of the destination; nothing was written.
 
     Args:
-        node: that sent it.
-        name: as it was sent.
+        node: name of the node.
+        name: the name.
         reason: what is wrong with it.
 
     Attributes:
@@ -42,19 +42,15 @@ class UnsafeNameError(OSError):
 
 
 def shown(name: str) -> str:
-    """A name of any length as a short text on one line."""
+    """Return a name as a short text on one line."""
     return repr(name) if len(name) <= _SHOWN else f"{name[:_SHOWN]!r}..."
 
 
 def file_name(name: str, *, node: str) -> str:
-    """Return a name that a node sent if it is that of one file in a directory.
-
-    Args:
-        name: as it was sent; bytes that are no UTF-8 are kept as lone surrogates.
-        node: that sent it.
+    """Return a name sent by a node if it is a plain file name.
 
     Raises:
-        UnsafeNameError: it is empty, leads elsewhere, or is longer than file systems take.
+        UnsafeNameError: it is empty, leads elsewhere, or is too long.
     """
     if not _is_file_name(name):
         raise UnsafeNameError(node, name)
@@ -62,11 +58,7 @@ def file_name(name: str, *, node: str) -> str:
 
 
 def path_inside(path: str, *, node: str) -> str:
-    """Return a relative path that a node sent, in its shortest form; empty for the directory itself.
-
-    Args:
-        path: as it was sent.
-        node: that sent it.
+    """Return a relative path sent by a node, normalized; empty for the directory itself.
 
     Raises:
         UnsafeNameError: it is absolute, or one of its parts is not the name of a file.
@@ -78,15 +70,10 @@ def path_inside(path: str, *, node: str) -> str:
 
 
 def match_of(pattern: str, path: str, *, node: str) -> str:
-    """Return a path that a node named as one of those that a pattern stands for.
-
-    Args:
-        pattern: of the shell, with wildcards.
-        path: as it was sent.
-        node: that sent it.
+    """Return a path sent by a node as a match of a pattern of the shell.
 
     Raises:
-        UnsafeNameError: the pattern does not stand for it, or it has no name of a file at its end.
+        UnsafeNameError: it does not match, or has no file name.
     """
     ours, theirs = pattern.rstrip("/").split("/"), path[: _LONGEST_PATH + 1].rstrip("/").split("/")
     is_match = len(path) <= _LONGEST_PATH and "\0" not in path and _is_file_name(theirs[-1])
@@ -98,7 +85,7 @@ def match_of(pattern: str, path: str, *, node: str) -> str:
 
 
 def as_file_name(text: str) -> str:
-    """Make a text the name of a file; one that is such a name already stays as it is."""
+    """Convert a text to a file name; a valid one is unchanged."""
     if _is_file_name(text) and not _NOT_IN_A_NAME.search(text):
         return text
     escaped = _NOT_IN_A_NAME.sub(lambda match: f"%{ord(match[0]):02X}", text)
@@ -111,12 +98,12 @@ def _is_file_name(name: str) -> bool:
         return False
     try:
         return len(name.encode("utf-8", "surrogateescape")) <= _LONGEST_NAME
-    except UnicodeEncodeError:  # a surrogate that stands for no byte
+    except UnicodeEncodeError:  # a surrogate without a byte
         return False
 
 
 def _stands_for(pattern: str, name: str) -> bool:
     if not _WILDCARD.search(pattern):
         return pattern == name
-    # In brackets, shells know more than is worth knowing here; and a letter may be several characters to them.
+    # Bracket expressions of shells are complex, so they match anything
     return _is_file_name(name) and ("[" in pattern or fnmatchcase(name, pattern.replace("?", "*")))

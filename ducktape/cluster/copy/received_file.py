@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files on the driver's disk that fill with what a node sends: holes stay holes, and the disk does not run full."""
+"""Writes received files to the driver's disk: keeps holes, and prevents a full disk."""
 
 from __future__ import annotations
 
@@ -11,29 +11,26 @@ from typing import IO
 
 from ducktape.utils.support.files import NO_ROOM
 
-# What is kept of a file for which there is no room.
+# Kept part of a file without room
 KEPT_BYTES = 1024 * 1024
 _PIECE = 1024 * 1024
 _ZEROS = bytes(_PIECE)
-# A run of zeros that is shorter takes its room, as it does on most disks.
+# Shorter runs of zeros are written
 _SHORTEST_HOLE = 4096
-# Small files always find room: the last bit of the disk is kept for them and for the reports.
+# The rest of the disk is reserved for small files and reports
 _UNWATCHED = 16 * 1024 * 1024
 _RESERVE = 256 * 1024 * 1024
 _RESERVED_SHARE = 20
 
 
 class ReceivedFile:
-    """Writes what a node sends into a file of the driver, which is made or emptied.
+    """Writes received data into a new or truncated file of the driver.
 
-    When the disk is full, or nearly so while the file is a large one, no more than its beginning is kept, and an error
-    says so: other logs and the reports need the room.
-
-    Args:
-        path: of the file.
+    If the disk is full, or nearly full and the file is large, only its beginning is kept, and an error is raised: other
+    logs and the reports need the room.
 
     Raises:
-        OSError: it cannot be opened.
+        OSError: the file cannot be opened.
     """
 
     def __init__(self, path: str) -> None:
@@ -46,10 +43,10 @@ class ReceivedFile:
         self._written = 0
 
     def write(self, piece: bytes | memoryview) -> None:
-        """Add the next bytes.
+        """Write the next bytes.
 
         Raises:
-            OSError: the disk does not take them.
+            OSError: they cannot be written.
         """
         size = len(piece)
         if self._is_regular and size >= _SHORTEST_HOLE and _is_zero(piece):
@@ -67,7 +64,7 @@ class ReceivedFile:
         self._length += size
 
     def skip(self, size: int) -> None:
-        """Add zeros that take no room."""
+        """Add a hole."""
         if not self._is_regular:
             for start in range(0, size, _PIECE):
                 self._file.write(_ZEROS[: size - start])
@@ -76,7 +73,7 @@ class ReceivedFile:
         self._length += size
 
     def finish(self) -> None:
-        """Give the file its length, which a hole at the end does not."""
+        """Set the length of the file, which a hole at the end does not."""
         if self._is_regular:
             self._file.truncate(self._length)
 
@@ -91,7 +88,7 @@ class ReceivedFile:
                 self.finish()
 
     def _watch(self, size: int) -> None:
-        """Look now and then whether the disk will soon be full."""
+        """Check the free space from time to time."""
         self._written += size
         if self._written < self._watched_at or not self._is_regular:
             return
@@ -111,19 +108,15 @@ class ReceivedFile:
 
 
 def receive_file(source: IO[bytes], path: str) -> None:
-    """Copy an open file of this machine to another one; what it gains meanwhile stays out.
-
-    Args:
-        source: the file.
-        path: of the copy.
+    """Copy an open local file up to its current size.
 
     Raises:
-        OSError: it cannot be read, or not be written.
+        OSError: it cannot be read or written.
     """
     with ReceivedFile(path) as target:
         size = os.fstat(source.fileno()).st_size
         position = 0
-        # Without a size, as below /proc, it is read to its end.
+        # Files without a size, as below /proc, are read to their end
         while position < size or not size:
             begin = _next_data(source, position)
             if begin > position:
@@ -138,18 +131,18 @@ def receive_file(source: IO[bytes], path: str) -> None:
 
 
 def _next_data(source: IO[bytes], position: int) -> int:
-    """Where the next bytes are that take room; the end of the file if there are none."""
+    """Return the range of the next data; the end of the file without any."""
     try:
         begin = os.lseek(source.fileno(), position, os.SEEK_DATA)
     except OSError as error:
-        # Nothing but a hole to the end; or a file system that does not tell.
+        # Only a hole is left, or the file system does not support this
         begin = os.fstat(source.fileno()).st_size if error.errno == errno.ENXIO else position
     source.seek(max(begin, position))
     return max(begin, position)
 
 
 def _open(path: str, flags: int) -> int:
-    # A pipe in its place would be waited for, for ever.
+    # Opening a pipe would block
     return os.open(path, flags | os.O_NONBLOCK, 0o666)
 
 

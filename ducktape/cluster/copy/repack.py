@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An archive that one node sends, made anew for another one, which is to unpack nothing but files in a directory."""
+"""Rebuilds the archive of one node for another one, with nothing but files below a directory."""
 
 from __future__ import annotations
 
@@ -11,15 +11,10 @@ from ducktape.cluster.ssh.errors import is_ssh_failure
 
 
 class Repacking:
-    """What a node sends, without what does not belong into the tree of another node: names that lead out of it, links,
-    devices, modes and owners.
-
-    Args:
-        reader: of the archive.
-        node: that sends it.
+    """The archive of a node without unsafe names, links, devices, modes and owners.
 
     Attributes:
-        errors: names that were left out, with the reasons.
+        errors: omitted names, with the reasons.
     """
 
     def __init__(self, reader: MemberReader, *, node: str) -> None:
@@ -28,14 +23,14 @@ class Repacking:
         self.errors: list[tuple[str, OSError]] = []
 
     def directories(self, names: list[bytes]) -> Iterator[bytes]:
-        """The directories, of those that the node named, that may be made."""
+        """Yield the safe directories of a list."""
         for raw in names:
             name = self._inside(raw.decode("utf-8", "surrogateescape"))
             if name is not None:
                 yield f"./{name}".encode("utf-8", "surrogateescape")
 
     def files(self) -> Iterator[bytes]:
-        """The bytes of the new archive; one that breaks off is an error, after what came before."""
+        """Yield the bytes of the new archive; a truncated one is recorded as an error."""
         try:
             for member in self._reader.members():
                 name = self._inside(member.name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the shell of a node is told to do for a tree to travel as one stream."""
+"""Shell commands that copy a tree as one stream."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import shlex
 
 BLOCK = 512
 
-# Exits with 1 for a link that leads to the directory it is in, or to one above: following it would never end.
-# The letter behind the path keeps a newline at its end.
+# Exits with 1 for a link to its own or a parent directory, which would be followed forever
+# The letter after the path preserves a newline at its end
 _LEADS_ON = (
     'd=$(cd -P "${1%/*}" && pwd -P && echo x) && t=$(cd -P "$1" && pwd -P && echo x) || exit 0; '
     't=${t%?x}; case "${d%?x}/" in "${t%/}"/*) exit 1;; esac'
@@ -17,18 +17,18 @@ _LEADS_ON = (
 
 _COMMON = (
     "export LC_ALL=C; "
-    # With holes as holes, unless told otherwise.
+    # Sparse by default
     "pack() { tar -c -f - -b 64 -h -P --no-recursion --hard-dereference --format=gnu"
     ' --quoting-style=escape --null "${1:--S}" -T -; }; '
     "entries() { find -L . '(' -type d -xtype l ! -exec sh -c " + shlex.quote(_LEADS_ON) + " sh '{}' ';' -prune ')'"
     " -o '(' \"$@\" ')' -print0; }; "
-    # A tar of another make, or none: asked by doing what is wanted of it.
+    # Tests for a suitable tar by using it
     "able() { { printf '.\\0' | pack && find -L . -maxdepth 0 -xtype d -print0; } >/dev/null 2>&1; }; "
-    # A directory that cannot be entered reads like any other complaint.
+    # Reports an inaccessible directory like tar does
     "enter() { cd -P \"$1\" 2>/dev/null || { echo 'tar: .: Cannot open: Permission denied' >&2; false; }; }; "
 )
 
-# Answers in blocks, like the archives between them.
+# Messages are blocks of 512 bytes, like the archives between them
 _PACK = (
     "m=$1 zip=$2 able=$3; shift 3; "
     "block() { printf '%-511s\\n' \"$m $1\"; }; "
@@ -53,14 +53,14 @@ _LIST = (
 )
 
 _PACK_FILES = 'printf "%s" "$1"; enter "$2" && entries -type f | pack --null'
-# No more than there is now: a log may grow as fast as it is read.
+# Limited to the current size: a log may grow as fast as it is read
 _SEND_FILE = 'printf "%s" "$1"; [ -r "$2" ] || { cat "$2"; exit 1; }; head -c "$(wc -c <"$2")" "$2"'
 
-# Makes the directory of a tree and those in it, and says which of them could not be made, and why.
+# Makes the directories of a tree, and prints which failed and why
 _PREPARE = (
     'm=$1 able=$2 t=$3; [ "$able" = yes ] || able || { printf "%s unable\\0" "$m"; exit 0; }; '
     'w=itself; [ ! -d "$t" ] || { t=$4; w=inside; }; '
-    # tar would take away what was done to a file's permissions, and to links.
+    # tar would change the permissions of existing files and replace links
     'if [ -d "$t" ] && [ -n "$(find "$t" ! -type d ! -perm "$(printf %o $((0666 & ~0$(umask))))" -print -quit)" ]; '
     'then printf "%s careful\\0" "$m"; exit 0; fi; '
     'printf "%s %s\\0" "$m" "$w"; umask go-w; '
@@ -80,8 +80,8 @@ _KEEP_FILE = '[ ! -d "$1" ] || set -- "$2"; cat >"$1"'
 
 
 def new_mark() -> bytes:
-    """What the node says before its first word for us: start-up files of a shell may have something to say, too."""
-    return f"copy-{secrets.token_hex(8)}".encode()  # seen by whoever looks for processes by a word
+    """Return a unique marker that precedes our output, since start-up files of a shell may print something, too."""
+    return f"copy-{secrets.token_hex(8)}".encode()  # visible in process lists, which suites search by words
 
 
 def _command(script: str, *arguments: str) -> str:
@@ -89,7 +89,7 @@ def _command(script: str, *arguments: str) -> str:
 
 
 def named(path: str) -> str:
-    """A path that no program takes for an option, and that ``cd`` looks for nowhere else."""
+    """Return a path that is not taken for an option or searched in ``CDPATH``."""
     return path if path.startswith("/") else f"./{path}"
 
 
@@ -98,36 +98,36 @@ def _known(able: bool | None) -> str:
 
 
 def pack_command(mark: bytes, paths: list[str], *, able: bool | None, compress: bool) -> str:
-    """Send what the paths lead to: archives of directories, then one of all files."""
+    """Return the command that sends archives of directories, then one of all files."""
     zipped = "yes" if compress else "no"
     return _command(_PACK, mark.decode(), zipped, _known(able), *map(named, paths))
 
 
 def list_command(mark: bytes, path: str, *, able: bool | None) -> str:
-    """Say what a path leads to, and list the directories in a directory."""
+    """Return the command that prints the kind of a path, and lists the directories below it."""
     return _command(_LIST, mark.decode(), _known(able), named(path))
 
 
 def pack_files_command(mark: bytes, path: str) -> str:
-    """Send the files of a directory as one archive."""
+    """Return the command that sends the files of a directory as one archive."""
     return _command(_PACK_FILES, mark.decode(), named(path))
 
 
 def send_file_command(mark: bytes, path: str) -> str:
-    """Send the content of a file."""
+    """Return the command that sends the content of a file."""
     return _command(_SEND_FILE, mark.decode(), named(path))
 
 
 def prepare_command(mark: bytes, target: str, inside: str, *, able: bool | None) -> str:
-    """Make a directory, and those in it that come as input; ``inside`` is its path if ``target`` is one already."""
+    """Return the command that makes a directory and those read from its input; ``inside`` if ``target`` exists."""
     return _command(_PREPARE, mark.decode(), _known(able), named(target), named(inside))
 
 
 def unpack_command(directory: str) -> str:
-    """Put the files of an archive that comes as input into a directory."""
+    """Return the command that extracts an archive into a directory."""
     return _command(_UNPACK, named(directory))
 
 
 def keep_file_command(target: str, inside: str) -> str:
-    """Write a file from the input; ``inside`` is its path if ``target`` is a directory."""
+    """Return the command that writes a file from its input; ``inside`` if ``target`` is a directory."""
     return _command(_KEEP_FILE, named(target), named(inside))

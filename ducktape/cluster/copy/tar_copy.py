@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trees and files as one stream over one channel, where the node has the ``tar`` for it."""
+"""Copies trees and files as one stream over one channel, if the node has GNU ``tar``."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from ducktape.cluster.transport import framework_commands, longest_silence
 if TYPE_CHECKING:
     from ducktape.cluster.transport import CommandStream, Stdin, Transport
 
-# The second channel of a copy between nodes is waited for no longer: all channels may be held by those who wait.
+# Timeout for the second channel of a copy between nodes, since all channels may be held by waiting copies
 _SECOND_CHANNEL_SEC = 20.0
-# No node has more to say, unless it wants to fill the memory of the driver.
+# Limit of messages of a node, to protect the driver's memory
 _LONGEST_LISTING = 256 * 1024 * 1024
 _LONGEST_END = 1024 * 1024
 
 
 class CannotStream(Exception):
-    """The node has no ``tar`` that can do it: copy some other way."""
+    """The node has no suitable ``tar``; use another way."""
 
 
 class TarNode:
-    """The files of a node, copied by its own programs.
+    """Copies files by the programs of a node.
 
     Args:
-        transport: to the node.
-        name: of the node, for messages.
+        transport: the transport to the node.
+        name: name of the node, for messages.
 
     Attributes:
-        able: whether the node has what it takes; ``None`` until it was asked.
+        able: whether the node has suitable programs; ``None`` if unknown.
     """
 
     def __init__(self, transport: Transport, name: str = "") -> None:
@@ -47,12 +47,12 @@ class TarNode:
         self.able: bool | None = None
 
     def get(self, roots: list[Root], report: Report, *, compress: bool = False) -> None:
-        """Copy files and trees to the driver; what does not exist is not copied.
+        """Copy files and trees to the driver; missing ones are ignored.
 
         Args:
-            roots: what to copy, and whereto; their errors are noted in them.
+            roots: sources and targets, which record their errors.
             report: see :class:`Receiver`.
-            compress: let the node compress the stream.
+            compress: whether the node compresses the stream.
 
         Raises:
             CannotStream: nothing was copied.
@@ -76,7 +76,7 @@ class TarNode:
 
         Raises:
             CannotStream: nothing was copied.
-            OSError: something could not be copied; everything else was.
+            OSError: some files could not be copied; all others were.
         """
         walk = _Walk(src)
         directory, errors = self._prepare(dest, os.path.basename(src.removesuffix("/")), walk.directories())
@@ -89,7 +89,7 @@ class TarNode:
         copying.raise_errors(walk.errors + found)
 
     def look_into(self, path: str) -> tuple[str | None, list[bytes]]:
-        """What a path leads to, and the directories in a directory."""
+        """Return the kind of a path, and the directories below it."""
         self._insist()
         mark = tar_script.new_mark()
         with self._started(tar_script.list_command(mark, path, able=self.able)) as stream:
@@ -99,7 +99,7 @@ class TarNode:
             return kind, names
 
     def give_tree(self, src: str, other: TarNode, dest: str, directories: list[bytes]) -> None:
-        """Copy a directory from here to another node, past the driver's disk; see :meth:`put_tree`."""
+        """Copy a directory to another node, bypassing the driver's disk; see :meth:`put_tree`."""
         mark = tar_script.new_mark()
         with self._started(tar_script.pack_files_command(mark, src)) as source:
             reader = PieceReader(source.read)
@@ -118,7 +118,7 @@ class TarNode:
         copying.raise_errors(errors)
 
     def give_file(self, src: str, other: TarNode, dest: str) -> None:
-        """Copy a file from here to another node, past the driver's disk."""
+        """Copy a file to another node, bypassing the driver's disk."""
         inside = copying.re_anchor_basename(src, dest)
         mark = tar_script.new_mark()
         with self._started(tar_script.send_file_command(mark, src)) as source:
@@ -138,7 +138,7 @@ class TarNode:
     def _prepare(
         self, dest: str, base: str, names: Iterator[bytes], *, patience: float | None = None
     ) -> tuple[str, dict[str, OSError]]:
-        """Make directories here; returns where they are, and those that could not be made."""
+        """Make directories; returns their root, and those that failed."""
         self._insist()
         mark = tar_script.new_mark()
         inside = os.path.join(dest, base)
@@ -160,7 +160,7 @@ class TarNode:
         return directory, errors
 
     def _unpack(self, directory: str, pieces: Iterator[bytes], src: str) -> list[tuple[str, OSError]]:
-        """Write the files of an archive; returns those that could not be written."""
+        """Extract an archive; returns the files that failed."""
         command = tar_script.unpack_command(directory)
         with self._started(command, stdin=Pulled.file(pieces)) as stream:
             while stream.read():
@@ -195,7 +195,7 @@ class TarNode:
             stream.close()
 
     def _listing(self, stream: CommandStream, mark: bytes) -> tuple[bytes | None, list[bytes]]:
-        """The word behind the mark, and the names that follow it."""
+        """Return the word after the marker, and the names that follow it."""
         reader = PieceReader(stream.read)
         if not reader.skip_to_mark(mark):
             return None, []
@@ -212,7 +212,7 @@ class TarNode:
 
 
 class _Walk:
-    """A tree of the driver, walked twice: for its directories, then for its files."""
+    """A local tree, walked twice: for its directories, then for its files."""
 
     def __init__(self, src: str) -> None:
         self._src = src
@@ -221,19 +221,19 @@ class _Walk:
         self.refused: set[str] = set()
 
     def directories(self) -> Iterator[bytes]:
-        """All directories below the tree, parents first."""
+        """Yield all directories of the tree, parents first."""
         for name, kind in self._entries(""):
             if kind == copying.DIRECTORY:
                 yield f"./{name}".encode("utf-8", "surrogateescape")
 
     def files(self) -> Iterator[tuple[str, str]]:
-        """All files, by their names in an archive, with their paths."""
+        """Yield all files: name in the archive, and path."""
         for name, kind in self._entries(""):
             if kind == copying.FILE:
                 yield f"./{name}", os.path.join(self._src, name)
 
     def fail(self, path: str, error: OSError) -> None:
-        """Note what cannot be read."""
+        """Record an unreadable path."""
         self.errors.append((path, error))
 
     def _entries(self, directory: str) -> Iterator[tuple[str, str | None]]:
@@ -244,7 +244,7 @@ class _Walk:
                 yield from self._entries(name)
 
     def _children(self, directory: str) -> list[tuple[str, str | None]]:
-        """What is in a directory, without directories that cannot be listed."""
+        """Yield the entries of a directory, except unreadable directories."""
         children = []
         for child, kind in self._tree.children(os.path.join(self._src, directory)):
             name = os.path.join(directory, child)
@@ -264,13 +264,13 @@ class _Walk:
 
 
 def _is_below(path: str, start: str, refused: dict[str, OSError]) -> bool:
-    """Whether a path is in a directory that could not be made, or is one."""
+    """Return whether a path is, or is below, a directory that could not be made."""
     name = os.path.relpath(path, start) if start else path
     return any(not other or name == other or name.startswith(f"{other}/") for other in refused)
 
 
 def _not_sent(source: CommandStream, src: str) -> list[tuple[str, OSError]]:
-    """What the node that sends a tree could not read of it."""
+    """Return the errors of the sending node."""
     errors = []
     for complaint in complaints(source.stderr()):
         if not complaint.shrunk_by:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ``tar``, ``find`` and the shell complain about, as errors of the files concerned."""
+"""Converts messages of ``tar``, ``find`` and the shell to exceptions."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ _TAR = re.compile(r"tar: (.*?): (?:Cannot [a-z ]+|Read error at byte \d+, while 
 _FIND = re.compile(r"find: '(.*)': (.+)")
 _SHRUNK = re.compile(r"tar: (.*): File shrank by (\d+) bytes; padding with zeros")
 _ESCAPED = re.compile(rb"\\([0-7]{3}|.)", re.DOTALL)
-# Links that lead nowhere are not copied, in whatever way they do it.
+# Broken links are not copied
 _LEADS_NOWHERE = ("File system loop", os.strerror(errno.ELOOP))
-# Some shells have words of their own.
+# Messages of some shells
 _OTHER_WORDS = {"Directory nonexistent": os.strerror(errno.ENOENT)}
 _LETTERS = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 
 
 @dataclass(frozen=True)
 class Complaint:
-    """One thing that went wrong with one file.
+    """An error about one file.
 
     Attributes:
-        name: of the file, as the program was told it.
-        reason: in words of the operating system.
-        shrunk_by: bytes that were filled up with zeros because the file lost them meanwhile; else 0.
+        name: name of the file, as passed to the program.
+        reason: message of the operating system.
+        shrunk_by: bytes that were replaced by zeros because the file shrank meanwhile; else 0.
     """
 
     name: str
@@ -34,19 +34,19 @@ class Complaint:
     shrunk_by: int = 0
 
     def error(self, path: str) -> OSError:
-        """The error that Python raises for it, with the path of the file."""
+        """Return the exception that Python raises for it."""
         return error_of(self.reason, path)
 
 
 def error_of(reason: str, path: str) -> OSError:
-    """The error that Python raises for a reason in words, of the type that belongs to it."""
+    """Return the exception that Python raises for a message."""
     reason = _OTHER_WORDS.get(reason, reason)
     number = next((code for code in errno.errorcode if os.strerror(code) == reason), None)
     return OSError(f"{path}: {reason}") if number is None else OSError(number, reason, path)
 
 
 def complaints(messages: bytes) -> list[Complaint]:
-    """Read error output; what only informs is left out."""
+    """Parse error output; informational lines are ignored."""
     found = []
     for line in messages.split(b"\n"):
         complaint = _complaint(line.decode("utf-8", "surrogateescape"))
@@ -67,7 +67,7 @@ def _complaint(line: str) -> Complaint | None:
 
 
 def _plain(name: str) -> str:
-    """A name without the escapes that keep it on one line."""
+    """Unescape a name."""
 
     def letter(match: re.Match[bytes]) -> bytes:
         code = match[1]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files with holes in archives of GNU tar: a map of the data stands before it."""
+"""Sparse files in archives of GNU tar, with a map before the data."""
 
 from __future__ import annotations
 
@@ -13,30 +13,25 @@ from ducktape.cluster.copy.tar_commands import BLOCK
 _IN_HEADER = (386, 4, 482)
 _IN_EXTENSION = (0, 21, 504)
 _LENGTH = slice(483, 495)
-# A file of so many pieces is no log.
+# Limit of pieces
 _MOST_EXTENSIONS = 50_000
 _LONGEST = 1 << 62
 
 
 class _Reader(Protocol):
     def exactly(self, size: int) -> bytes:
-        """The next bytes."""
+        """Return the next bytes."""
 
 
 @dataclass(frozen=True)
 class Sparse:
-    """Where the data of a file with holes belongs.
-
-    Attributes:
-        pieces: offsets and sizes, ascending.
-        length: of the whole file.
-    """
+    """The map of a sparse file: offsets and sizes of its data, ascending, and the length of the file."""
 
     pieces: tuple[tuple[int, int], ...]
     length: int
 
     def spread(self, data: Callable[[int], Iterator[memoryview]]) -> Iterator[memoryview | int]:
-        """The data in its places; numbers are the lengths of holes."""
+        """Yield data, and the lengths of holes as numbers."""
         position = 0
         for offset, size in self.pieces:
             if offset > position:
@@ -48,15 +43,10 @@ class Sparse:
 
 
 def read_sparse(header: bytes, size: int, reader: _Reader) -> Sparse:
-    """Read the map of a file with holes.
-
-    Args:
-        header: of the file.
-        size: of its data.
-        reader: stands behind the header.
+    """Read the map of a sparse file after its header.
 
     Raises:
-        OSError: it makes no sense.
+        OSError: it is invalid.
     """
     pieces, more = _entries(header, _IN_HEADER)
     extensions = 0
@@ -78,7 +68,7 @@ def read_sparse(header: bytes, size: int, reader: _Reader) -> Sparse:
 
 
 def _entries(block: bytes, place: tuple[int, int, int]) -> tuple[list[tuple[int, int]], bool]:
-    """The offsets and sizes in a block, and whether there are more in the next one."""
+    """Return the offsets and sizes in a block, and whether another one follows."""
     start, count, more = place
     entries = []
     for at in range(start, start + 24 * count, 24):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Archives that are read and made while they travel: nothing is kept but the piece at hand."""
+"""Reads and creates archives as streams."""
 
 from __future__ import annotations
 
@@ -18,28 +18,24 @@ _PIECE = 256 * 1024
 _LONGEST_NAME = 1024 * 1024
 _LONGEST_NOISE = 256 * 1024
 _LONG_NAME = b"L"
-# An archive is filled up with some of these, and not with more.
+# Limit of the padding of an archive
 _MOST_EMPTY = 4096
 END = bytes(2 * BLOCK)
 
 
 class StreamEnded(EOFError):
-    """The stream ended before what it carries did."""
+    """The stream ended too early."""
 
 
 class PieceReader:
-    """Takes exact numbers of bytes from pieces of any size.
-
-    Args:
-        read: gives the next piece, ``b""`` at the end.
-    """
+    """Reads exact numbers of bytes from a stream; ``read`` returns its next piece, ``b""`` at the end."""
 
     def __init__(self, read: Callable[[], bytes]) -> None:
         self._read = read
         self._piece = memoryview(b"")
 
     def pieces(self, size: int) -> Iterator[memoryview]:
-        """The next bytes, as they come; :class:`StreamEnded` when there are fewer."""
+        """Yield the next bytes as they arrive; raises :class:`StreamEnded` if there are fewer."""
         while size > 0:
             if not self._piece:
                 self._fill()
@@ -48,19 +44,19 @@ class PieceReader:
             yield taken
 
     def exactly(self, size: int) -> bytes:
-        """The next bytes in one."""
+        """Return the next bytes at once."""
         if size <= len(self._piece):
             taken, self._piece = self._piece[:size], self._piece[size:]
             return bytes(taken)
         return b"".join(self.pieces(size))
 
     def skip(self, size: int) -> None:
-        """Throw the next bytes away."""
+        """Skip the next bytes."""
         for _ in self.pieces(size):
             pass
 
     def skip_to_mark(self, mark: bytes) -> bool:
-        """Go behind a mark, or say that it does not come."""
+        """Skip to the end of a marker; returns whether it was found."""
         noise = b""
         while len(noise) < _LONGEST_NOISE:
             piece = self._read()
@@ -74,12 +70,12 @@ class PieceReader:
         return False
 
     def rest(self) -> bytes:
-        """The next piece of what is left, ``b""`` at the end."""
+        """Return the next piece, ``b""`` at the end."""
         piece, self._piece = bytes(self._piece), memoryview(b"")
         return piece or self._read()
 
     def whole_rest(self, most: int) -> bytes:
-        """All that is left; an error when there is more than somebody can have meant."""
+        """Return the rest, up to a limit."""
         pieces: list[bytes] = []
         size = 0
         while piece := self.rest():
@@ -90,12 +86,12 @@ class PieceReader:
         return b"".join(pieces)
 
     def unzipped(self) -> PieceReader:
-        """The same for what the rest is the compressed form of."""
+        """Return a reader for the decompressed rest."""
         machine = zlib.decompressobj(31)
 
         def read() -> bytes:
             while not machine.eof:
-                # Bounded: a little input may stand for very much output.
+                # Limited: small input may decompress to very much output
                 compressed = machine.unconsumed_tail or self.rest()
                 if not compressed:
                     raise StreamEnded("the compressed stream ended early")
@@ -118,14 +114,14 @@ class PieceReader:
 
 @dataclass(frozen=True)
 class Member:
-    """What stands in an archive, a link or a device included. The content follows and has to be taken or skipped.
+    """A member of an archive, whose content follows and has to be read or skipped.
 
     Attributes:
-        name: as it stands there.
-        size: of what follows.
+        name: name in the archive.
+        size: size of the content in the archive.
         is_file: whether it is a regular file.
         is_directory: whether it is a directory.
-        sparse: where the content belongs, if there are holes in the file.
+        sparse: the map of a sparse file.
     """
 
     name: str
@@ -136,14 +132,14 @@ class Member:
 
 
 class MemberReader:
-    """Reads blocks of archives that follow each other, with blocks of text between them.
+    """Reads a sequence of archives and messages.
 
     Args:
-        reader: gives the bytes.
-        mark: begins the blocks of text.
+        reader: the stream.
+        mark: the start of messages.
 
     Attributes:
-        is_between: whether an archive ended, and nothing came since.
+        is_between: whether the last block ended an archive.
     """
 
     def __init__(self, reader: PieceReader, mark: bytes) -> None:
@@ -152,7 +148,7 @@ class MemberReader:
         self.is_between = False
 
     def next(self) -> Member | list[str]:
-        """The next member, or the words of a text."""
+        """Return the next member, or the words of a message."""
         long_name = None
         empty = 0
         while True:
@@ -174,7 +170,7 @@ class MemberReader:
             return Member(name, info.size, info.isreg(), info.isdir(), sparse)
 
     def members(self) -> Iterator[Member]:
-        """All members of the one archive that is left; :class:`StreamEnded` if it has no end."""
+        """Yield all members of the last archive; raises :class:`StreamEnded` if it is truncated."""
         while True:
             try:
                 item = self.next()
@@ -187,7 +183,7 @@ class MemberReader:
             yield item
 
     def content(self, member: Member) -> Iterator[memoryview | int]:
-        """The content of a file, piece by piece; numbers are the lengths of holes."""
+        """Yield the content of a file in pieces, and the lengths of holes as numbers."""
         if member.sparse is None:
             yield from self._reader.pieces(member.size)
         else:
@@ -195,7 +191,7 @@ class MemberReader:
         self._reader.skip(padded(member.size) - member.size)
 
     def skip(self, member: Member) -> None:
-        """Throw the content of a file away."""
+        """Skip the content of a file."""
         self._reader.skip(padded(member.size))
 
     def _long_name(self, size: int) -> str:
@@ -216,12 +212,12 @@ def _header(block: bytes) -> tarfile.TarInfo:
 
 
 def padded(size: int) -> int:
-    """The room that a content takes in an archive."""
+    """Return the padded size of content in an archive."""
     return -(-size // BLOCK) * BLOCK
 
 
 def header(name: str, size: int) -> bytes:
-    """What stands before the content of a file in an archive; says nothing of modes, owners and times."""
+    """Return the header of a file, without mode, owner and time."""
     info = tarfile.TarInfo(name)
     info.mode = 0o666
     info.size = size
@@ -229,11 +225,11 @@ def header(name: str, size: int) -> bytes:
 
 
 def archive(files: Iterator[tuple[str, str]], failed: Callable[[str, OSError], None]) -> Iterator[bytes]:
-    """The bytes of an archive, made as they are asked for.
+    """Yield the bytes of an archive.
 
     Args:
-        files: names in the archive, and paths on the driver.
-        failed: told of every file that cannot be read, with its path; the others go on.
+        files: names in the archive, and local paths.
+        failed: called for every unreadable file, with its path.
     """
     for name, path in files:
         try:
@@ -250,7 +246,7 @@ def _entry(name: str, path: str, file: IO[bytes], failed: Callable[[str, OSError
     size = missing = os.fstat(file.fileno()).st_size
     yield header(name, size)
     try:
-        # Its size was promised: what the file gains meanwhile stays out, what it loses is made up for.
+        # The size was sent already: cut off a growing file, and pad a shrinking one
         while missing and (piece := file.read(min(missing, _PIECE))):
             missing -= len(piece)
             yield piece
@@ -266,16 +262,16 @@ def _entry(name: str, path: str, file: IO[bytes], failed: Callable[[str, OSError
 
 
 class Pulled:
-    """Pieces as the input of a command, each made when the command takes it."""
+    """Pieces as the input of a command, created on demand."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
 
     def read(self, size: int = -1) -> bytes:
-        """The next piece, of any size; ``b""`` at the end."""
+        """Return the next piece, of any size; ``b""`` at the end."""
         return next((piece for piece in self._pieces if piece), b"")
 
     @classmethod
     def file(cls, pieces: Iterator[bytes]) -> IO[bytes]:
-        """Pieces where a file to be read is wanted."""
+        """Return pieces as a readable file."""
         return cast("IO[bytes]", cls(pieces))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files and whole trees between the driver and a machine."""
+"""Copies files and trees one by one, between the driver and a machine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DIRECTORY = "directory"
 _PIECE = 1024 * 1024
 _DIRECTORY_MODE = 0o755
 
-# A name in a directory, and what it leads to, or why it is not to be copied.
+# A name in a directory, and its kind, or why it cannot be copied
 Child = tuple[str, "str | OSError | None"]
 
 
@@ -51,26 +51,26 @@ def _on_one_line(path: str) -> str:
 
 
 class Tree(Protocol):
-    """A place that files are copied from or to. Kinds are ``FILE``, ``DIRECTORY`` or ``None`` for everything else."""
+    """A source or target of copies. Kinds are ``FILE``, ``DIRECTORY``, or ``None`` for everything else."""
 
     def kind(self, path: str) -> str | None:
-        """What a path leads to; ``None`` also when it leads nowhere."""
+        """Return the kind of the target of a path; ``None`` also if it does not exist."""
 
     def children(self, path: str) -> Iterable[Child]:
-        """Names and kinds in a directory; an error in place of a kind says why this one is not to be copied."""
+        """Return names and kinds in a directory; an error instead of a kind is the reason not to copy it."""
 
     def make_directory(self, path: str) -> None:
         """Create one directory."""
 
 
 class RemoteTree(Tree, Protocol):
-    """A machine's place."""
+    """A source or target on a machine."""
 
     def get(self, path: str, local_path: str) -> None:
         """Copy a file's content to the driver."""
 
     def put(self, local_path: str, path: str) -> None:
-        """Copy a driver's file's content here."""
+        """Copy the content of a local file."""
 
 
 def _kind_of(mode: int | None) -> str | None:
@@ -85,14 +85,14 @@ class DriverTree:
     """The driver's own file system."""
 
     def kind(self, path: str) -> str | None:
-        """What a path leads to."""
+        """Return the kind of the target of a path."""
         try:
             return _kind_of(os.stat(path).st_mode)
         except OSError:
             return None
 
     def children(self, path: str) -> list[tuple[str, str | None]]:
-        """Names and kinds in a directory."""
+        """Return names and kinds in a directory."""
         return [(name, self._child(path, name)) for name in os.listdir(path)]
 
     def make_directory(self, path: str) -> None:
@@ -108,12 +108,12 @@ class DriverTree:
 
 
 class FilesTree:
-    """The files of a transport. One question per directory, and one per symbolic link in it.
+    """The files of a transport; one request per directory, and one per symbolic link in it.
 
     Args:
         files: the file system.
-        node: whose they are, for messages.
-        left_out: real path of a directory that is passed over.
+        node: name of the machine, for messages.
+        left_out: real path of a directory to skip.
     """
 
     def __init__(self, files: Files, *, node: str = "", left_out: str = "") -> None:
@@ -122,16 +122,16 @@ class FilesTree:
         self._left_out = left_out
 
     def without(self, directory: str) -> FilesTree:
-        """The same files, one directory passed over: a copy that lies inside its source would never end."""
+        """Return the same files without one directory, for copies that lie inside their source."""
         return FilesTree(self._files, node=self._node, left_out=os.path.realpath(directory))
 
     @property
     def is_local(self) -> bool:
-        """Whether they are the driver's own."""
+        """Whether they are local."""
         return isinstance(self._files, LocalFiles)
 
     def kind(self, path: str) -> str | None:
-        """What a path leads to."""
+        """Return the kind of the target of a path."""
         try:
             return _kind_of(self._files.stat(path).st_mode)
         except OSError as error:
@@ -140,11 +140,11 @@ class FilesTree:
             return None
 
     def children(self, path: str) -> list[Child]:
-        """Names and kinds in a directory; names that a directory cannot have are errors."""
+        """Return names and kinds in a directory; invalid names are errors."""
         try:
             entries = self._files.listdir_attr(path)
         except UnicodeDecodeError as error:
-            # The SFTP library knows no other names, and gives none of a directory that has one.
+            # The SFTP library fails for other names
             raise OSError(f"{path}: has a name that is not UTF-8: {error.object!r}") from error
         attributes = {entry.filename: entry for entry in entries}
         return list(_examined(attributes, self._node, lambda name: self._child(path, attributes[name])))
@@ -158,7 +158,7 @@ class FilesTree:
         self._files.get(path, local_path)
 
     def put(self, local_path: str, path: str) -> None:
-        """Copy a driver's file's content here."""
+        """Copy the content of a local file."""
         self._files.put(local_path, path)
 
     def _child(self, path: str, entry: FileAttributes) -> str | None:
@@ -174,12 +174,12 @@ class FilesTree:
 
 
 class VerbsTree:
-    """The verbs of an account that has its own idea of some of them.
+    """The files of an account that overrides some methods.
 
     Args:
         account: with ``isdir``, ``isfile``, ``open``, ``mkdir``.
-        list_names: gives the names in a directory.
-        resolve: gives the absolute path of a directory without links.
+        list_names: returns the names in a directory.
+        resolve: returns the real path of a directory.
         node: name of the machine, for messages.
     """
 
@@ -197,13 +197,13 @@ class VerbsTree:
         self._resolve = resolve
 
     def kind(self, path: str) -> str | None:
-        """What a path leads to."""
+        """Return the kind of the target of a path."""
         if self._account.isfile(path):
             return FILE
         return DIRECTORY if self._account.isdir(path) else None
 
     def children(self, path: str) -> list[Child]:
-        """Names and kinds in a directory; names that a directory cannot have are errors."""
+        """Return names and kinds in a directory; invalid names are errors."""
         names = self._list_names(path)
         kinds = list(_examined(names, self._node, lambda name: self.kind(posixpath.join(path, name))))
         if not any(kind == DIRECTORY for _, kind in kinds):
@@ -218,10 +218,10 @@ class VerbsTree:
         return None if real and _leads_back(real, here) else DIRECTORY
 
     def _real(self, path: str) -> str:
-        """The path without links; empty if the account cannot tell."""
+        """Return the real path; empty if unknown."""
         try:
             return self._resolve(path)
-        except Exception as error:  # of whatever the account uses; a directory that cannot be entered fails by itself
+        except Exception as error:  # errors of the account; an inaccessible directory fails later
             if is_ssh_failure(error):
                 raise
             return ""
@@ -237,25 +237,25 @@ class VerbsTree:
                 target.write(piece.encode() if isinstance(piece, str) else piece)
 
     def put(self, local_path: str, path: str) -> None:
-        """Copy a driver's file's content here."""
+        """Copy the content of a local file."""
         with open(local_path, "rb") as source, self._account.open(path, "wb") as target:
             while piece := source.read(_PIECE):
                 target.write(piece)
 
 
 def _examined(names: Iterable[str], node: str, kind: Callable[[str], str | None]) -> Iterator[Child]:
-    """The names that a node gave of one of its directories; nobody asks about those that no directory has."""
+    """Return the valid names in a listing of a node."""
     for name in names:
         try:
             yield file_name(name, node=node), kind(name)
         except UnsafeNameError as error:
             yield error.name, error
-        except UnicodeError:  # an account of a subclass that knows text only
+        except UnicodeError:  # an account of a subclass that returns text
             yield name, UnsafeNameError(node, name, "is not UTF-8")
 
 
 def find_names(ssh_output: Callable[..., bytes], path: str) -> list[str]:
-    """The names in a directory, by a command, for accounts without SFTP."""
+    """Return the names in a directory by a command, for accounts without SFTP."""
     directory = f"{path.rstrip('/')}/"
     with framework_commands():
         listing = ssh_output(f"find {shlex.quote(directory)} -mindepth 1 -maxdepth 1 -print0")
@@ -264,7 +264,7 @@ def find_names(ssh_output: Callable[..., bytes], path: str) -> list[str]:
 
 
 def find_real(ssh_output: Callable[..., bytes], path: str) -> str:
-    """The absolute path of a directory without links, by a command, for accounts without SFTP."""
+    """Return the real path of a directory by a command, for accounts without SFTP."""
     with framework_commands():
         answer = ssh_output(f"cd -P {shlex.quote(path)} && printf 'real:%s' \"$(pwd -P)\"").decode()
     _, found, real = answer.partition("real:")
@@ -274,15 +274,15 @@ def find_real(ssh_output: Callable[..., bytes], path: str) -> str:
 
 
 def _leads_back(target: str, directory: str) -> bool:
-    """Whether a link leads to the directory it is in, or to one above: following it would never end."""
+    """Return whether a link leads to its own or a parent directory, so that following it would never end."""
     return f"{directory}/".startswith(f"{target.rstrip('/')}/")
 
 
 def re_anchor_basename(path: str, directory: str) -> str:
-    """The path of the same name in another directory; one slash at the end of ``path`` does not count.
+    """Return the path with the same base name in another directory; ignores one slash at the end of ``path``.
 
     Raises:
-        OSError: the name would lead out of the directory, or no path can have it.
+        OSError: the name is invalid.
     """
     name = os.path.basename(path.removesuffix("/"))
     if name == ".." or "\0" in path:
@@ -291,15 +291,15 @@ def re_anchor_basename(path: str, directory: str) -> str:
 
 
 def target_in(tree: Tree, src: str, dest: str) -> str:
-    """Where a copy goes: into an existing directory, or to the path itself."""
+    """Return the target of a copy: inside an existing directory, or the path itself."""
     return re_anchor_basename(src, dest) if tree.kind(dest) == DIRECTORY else dest
 
 
 def copy_from(source: RemoteTree, src: str, dest: str) -> None:
-    """Copy a file or a tree to the driver. What does not exist is not copied.
+    """Copy a file or a tree to the driver; a missing one is ignored.
 
     Raises:
-        OSError: something could not be copied; everything else was.
+        OSError: some files could not be copied; all others were.
     """
     if isinstance(source, FilesTree) and source.is_local:
         source = source.without(target_in(DriverTree(), src, dest))
@@ -307,10 +307,10 @@ def copy_from(source: RemoteTree, src: str, dest: str) -> None:
 
 
 def copy_to(target: RemoteTree, src: str, dest: str) -> None:
-    """Copy a file or a tree of the driver. What does not exist is not copied.
+    """Copy a local file or tree; a missing one is ignored.
 
     Raises:
-        OSError: something could not be copied; everything else was.
+        OSError: some files could not be copied; all others were.
     """
     _copy(DriverTree(), target, src, dest, target.put)
 
@@ -321,7 +321,7 @@ def _copy(source: Tree, target: Tree, src: str, dest: str, copy_file: Callable[[
         return
     dest = target_in(target, src, dest)
     errors: list[tuple[str, OSError]] = []
-    # No recursion: how deep a tree is, its node decides.
+    # No recursion, since the node decides how deep the tree is
     waiting: list[_Entry] = [(src, kind, dest)]
     while waiting:
         children = _copy_entry(source, target, waiting.pop(), copy_file, errors)
@@ -330,14 +330,14 @@ def _copy(source: Tree, target: Tree, src: str, dest: str, copy_file: Callable[[
 
 
 def in_one(errors: list[tuple[str, OSError]]) -> OSError | None:
-    """The error itself when there is one, or one that names all."""
+    """Return a single error itself, or one that names all."""
     if len(errors) > 1:
         return CopyError(errors)
     return errors[0][1] if errors else None
 
 
 def raise_errors(errors: list[tuple[str, OSError]]) -> None:
-    """Raise what went wrong, if anything did."""
+    """Raise the errors, if there are any."""
     error = in_one(errors)
     if error is not None:
         raise error
@@ -353,7 +353,7 @@ def _copy_entry(
     copy_file: Callable[[str, str], None],
     errors: list[tuple[str, OSError]],
 ) -> list[_Entry]:
-    """Copy one file, or make one directory; returns what is in that."""
+    """Copy one file, or make one directory; returns the entries of the directory."""
     src, kind, dest = entry
     try:
         if isinstance(kind, OSError):
@@ -362,11 +362,11 @@ def _copy_entry(
             copy_file(src, dest)
         if kind != DIRECTORY:
             return []
-        # Listed before the target exists: it may be inside.
+        # Listed before the target is made, which may be inside
         children = list(source.children(src))
         _ensure_directory(target, dest)
     except OSError as error:
-        # One unreadable file costs itself only. A lost connection costs the rest, and silently trying on would last.
+        # An unreadable file does not affect others, but a lost connection ends the copy
         if is_ssh_failure(error):
             raise
         errors.append((src, error))
@@ -378,6 +378,6 @@ def _ensure_directory(target: Tree, path: str) -> None:
     try:
         target.make_directory(path)
     except OSError as error:
-        # Collecting a directory a second time merges into what is there.
+        # A second copy merges into the existing directory
         if is_ssh_failure(error) or target.kind(path) != DIRECTORY:
             raise

@@ -23,7 +23,7 @@ _HAS_DATA = select.POLLIN | select.POLLHUP | select.POLLERR
 
 
 def login_shell() -> str:
-    """The user's shell: ``$SHELL``, else the password database's, else ``/bin/sh``."""
+    """Return the user's shell: ``$SHELL``, that of the password database, or ``/bin/sh``."""
     candidates = [os.environ.get("SHELL", "")]
     with contextlib.suppress(KeyError):
         candidates.append(pwd.getpwuid(os.getuid()).pw_shell)
@@ -31,33 +31,33 @@ def login_shell() -> str:
 
 
 def home_directory() -> str:
-    """Where commands and relative paths start: the home directory, or ``/`` when there is none (as sshd does)."""
+    """Return the working directory of commands: the home directory, or ``/`` without one (as sshd does)."""
     home = os.path.expanduser("~")
     return home if os.path.isdir(home) else "/"
 
 
 class Process(Protocol):
-    """What a stream asks of a process that was started."""
+    """A started process, for a stream."""
 
     def poll(self) -> int | None:
-        """The exit status, or ``None`` while it runs; negative if a signal ended it."""
+        """Return the exit status, ``None`` while it runs; negative if a signal ended it."""
         ...
 
     def wait(self, timeout: float | None) -> int:
-        """Block until it has ended and return the exit status; ``subprocess.TimeoutExpired`` if it takes longer."""
+        """Wait for its end and return the exit status; raises ``subprocess.TimeoutExpired``."""
         ...
 
 
 class PipedCommand:
-    """A process that was started, and its pipes; a :class:`ducktape.cluster.transport.CommandStream`.
+    """A process and its pipes; a :class:`ducktape.cluster.transport.CommandStream`.
 
     Args:
-        command: that was started, for messages.
-        process: that runs it.
-        pipes: this end of its input, its output, and its error output if that is apart.
-        stdin: what it is to read.
-        timeout: seconds that one call may block.
-        name: of the machine, for messages.
+        command: the command, for messages.
+        process: its process.
+        pipes: this end of its input, its output, and its separate error output.
+        stdin: its input.
+        timeout: time limit of one call, in seconds.
+        name: name of the machine, for messages.
     """
 
     _process: Process | None = None
@@ -92,11 +92,11 @@ class PipedCommand:
             self._start_input()
 
     def gettimeout(self) -> float | None:
-        """Seconds that one call may block."""
+        """Return the time limit of one call in seconds."""
         return self._timeout
 
     def settimeout(self, timeout: float | None) -> None:
-        """Set the seconds that one call may block."""
+        """Set the time limit of one call in seconds."""
         self._timeout = timeout
 
     def read(self) -> bytes:
@@ -110,8 +110,8 @@ class PipedCommand:
             if not events:
                 raise TimeoutError(f"{self._name}: no output for {self._timeout} seconds: {shorten(self._command)}")
             if any(descriptor == self._in for descriptor, _ in events):
-                deadline = self._deadline()  # whoever takes input is not silent
-            # A chatty stderr must not stretch the wait for stdout.
+                deadline = self._deadline()  # a process that reads input is not silent
+            # Data on stderr must not extend the timeout for stdout
             if self._reading and deadline is not None and time.monotonic() >= deadline:
                 raise TimeoutError(f"{self._name}: no output for {self._timeout} seconds: {shorten(self._command)}")
         return b""
@@ -138,14 +138,14 @@ class PipedCommand:
         return self._errors.value()
 
     def close(self) -> None:
-        """Close the pipes. A process that still runs goes on."""
+        """Close the pipes; a running process keeps running."""
         if self._process is None:
             return
         self._process = None
         self._reading.clear()
         self._input = None
         for pipe in self._pipes:
-            # The descriptor is released even when closing reports an error.
+            # The descriptor is released even if closing fails
             with contextlib.suppress(OSError):
                 pipe.close()
 
@@ -153,7 +153,7 @@ class PipedCommand:
         return None if self._timeout is None else time.monotonic() + self._timeout
 
     def _serve(self, events: list[tuple[int, int]]) -> bytes:
-        """Take what the ready pipes offer; returns stdout's piece."""
+        """Read from the ready pipes; returns the data of stdout."""
         found = b""
         for descriptor, event in events:
             if descriptor == self._in:
@@ -179,7 +179,7 @@ class PipedCommand:
     def _start_input(self) -> None:
         os.set_blocking(self._in, False)
         self._poll.register(self._in, select.POLLOUT)
-        # What fits into the pipe is sent now: a stream that nobody reads has its input all the same.
+        # Fill the pipe now, for streams that nobody reads
         self._feed()
 
     def _feed(self) -> None:
@@ -195,7 +195,7 @@ class PipedCommand:
             except BlockingIOError:
                 return
             except BrokenPipeError:
-                # The command ended, or closed its input, without wanting the rest.
+                # The command ended, or closed its input
                 self._end_input()
                 return
             self._piece = self._piece[written:]
@@ -206,7 +206,7 @@ class PipedCommand:
         self._pipes[0].close()
 
     def _finish_input(self, deadline: float | None) -> None:
-        """A command may close its output and still read: send the rest before waiting for its end."""
+        """Send the remaining input before waiting for the end: a command may close its output and still read."""
         while self._input is not None:
             if not self._poll.poll(_milliseconds(deadline)):
                 raise TimeoutError(
@@ -216,15 +216,7 @@ class PipedCommand:
 
 
 class LocalCommand(PipedCommand):
-    """One local process and its pipes.
-
-    Args:
-        command: for the user's shell.
-        stdin: what it is to read.
-        merge_stderr: whether its error output goes where its output goes.
-        timeout: seconds that one call may block.
-        survivors: gets the processes that still run when their streams are closed, for a later command to collect.
-    """
+    """One local process and its pipes; if it still runs when its stream is closed, it is added to ``survivors``."""
 
     def __init__(
         self,
@@ -251,7 +243,7 @@ class LocalCommand(PipedCommand):
         super().__init__(command, child, pipes, stdin=stdin, timeout=timeout)
 
     def close(self) -> None:
-        """Close the pipes. A process that still runs goes on, and is collected by a later command."""
+        """Close the pipes; a running process keeps running, and is reaped by a later command."""
         if self._process is None:
             return
         super().close()

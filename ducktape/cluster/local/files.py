@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The local file system with the manners of an SFTP session."""
+"""The local file system, with the behaviour of an SFTP session."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class LocalAttributes:
-    """What is known of a file, with the names that paramiko's attributes have."""
+    """Attributes of a file, with the names of paramiko."""
 
     filename: str
     st_mode: int | None
@@ -45,7 +45,7 @@ class LocalFiles:
     """A :class:`ducktape.cluster.transport.Files` over this machine.
 
     Args:
-        home: where relative paths start
+        home: base of relative paths.
     """
 
     def __init__(self, home: str) -> None:
@@ -56,11 +56,11 @@ class LocalFiles:
         return _attributes(os.path.basename(path), os.lstat(self._at(path)))
 
     def stat(self, path: str) -> LocalAttributes:
-        """Attributes of what the path leads to."""
+        """Attributes of the target of the path."""
         return _attributes(os.path.basename(path), os.stat(self._at(path)))
 
     def listdir_attr(self, path: str) -> list[LocalAttributes]:
-        """Entries of a directory; one that vanishes meanwhile is left out."""
+        """Entries of a directory."""
         found = []
         with os.scandir(self._at(path)) as entries:
             for entry in entries:
@@ -105,7 +105,7 @@ class LocalFiles:
     def get(self, path: str, local_path: str) -> None:
         """Copy a file's content."""
         with builtins.open(self._at(path), "rb", buffering=0) as source:
-            # Both ends are one machine: the file may already be what it should become.
+            # Source and target may be the same file
             if not _is_same(source, local_path):
                 receive_file(source, local_path)
 
@@ -128,14 +128,14 @@ def _copy_content(source: str, target: str) -> None:
     try:
         shutil.copyfile(source, target)
     except shutil.SameFileError:
-        # Both ends are one machine: the file already is what it should become.
+        # Source and target may be the same file
         return
 
 
 class LocalFile:
-    """A local file that behaves as a file over SFTP: ``read`` gives bytes in every mode, ``write`` takes both kinds.
+    """A local file that behaves like one over SFTP: ``read`` returns bytes in every mode, ``write`` accepts both types.
 
-    Lines are text, unless the mode says ``b``. Everything else is the binary file's.
+    Lines are text, unless the mode contains ``b``.
     """
 
     def __init__(self, path: str, mode: str) -> None:
@@ -158,7 +158,7 @@ class LocalFile:
         return [line.decode() for line in lines] if self._text else list(lines)
 
     def write(self, data: str | bytes) -> None:
-        """Write text (as UTF-8) or bytes; there for others at once, as over SFTP."""
+        """Write text (as UTF-8) or bytes, unbuffered as over SFTP."""
         self._file.write(data.encode() if isinstance(data, str) else data)
         self._file.flush()
 

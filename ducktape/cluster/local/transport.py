@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands as local processes: the transport that needs nothing."""
+"""Runs commands as local processes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ducktape.cluster.transport import CommandStream, Stdin, Transport
 
 
 class LocalTransport(Transport):
-    """Runs commands as processes of this machine, with the behaviour of a login over SSH.
+    """Runs commands as processes of this machine, like a login over SSH.
 
-    Each command is a session of its own, so a Ctrl-C at the terminal never reaches it. Nothing here needs a thread.
+    Each command has a session of its own, so a Ctrl-C at the terminal does not reach it.
     """
 
     is_local = True
@@ -49,12 +49,12 @@ class LocalTransport(Transport):
         return LocalFiles(home_directory())
 
     def close(self) -> None:
-        """Close what is left of dropped commands, and collect the processes that have ended; running ones go on."""
+        """Close the streams of dropped commands and reap ended processes; running ones keep running."""
         self._leftovers.close()
         self._reap()
 
     def _reap(self) -> None:
-        # A process that outlives its stream becomes a zombie at its end until somebody asks for its status.
+        # Processes that outlive their stream become zombies, and have to be reaped
         for _ in range(len(self._unreaped)):
             try:
                 process = self._unreaped.popleft()

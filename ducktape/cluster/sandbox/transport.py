@@ -24,7 +24,7 @@ from ducktape.cluster.transport import CommandStream, Stdin, Transport
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ducktape.cluster.ssh.settings import SshSettings
+    from ducktape.cluster.ssh.config import SshSettings
     from ducktape.utils.support.times import Deadline
 
 _LARGEST_COMMAND = 128 * 1024 - 1

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The keys of an SSH agent, which may hang like any other program.
-
-Imports paramiko: to be imported where a connection is made.
-"""
+"""The keys of an SSH agent, with time limits; imports paramiko."""
 
 from __future__ import annotations
 
@@ -24,17 +21,17 @@ _BUSY_SEC = 0.05
 
 
 class AgentError(paramiko.SSHException):
-    """The SSH agent is of no help; says where it is and why."""
+    """The SSH agent cannot be used; says where it is and why."""
 
 
 class BoundedAgent(paramiko.Agent):
-    """An agent that is given up when it does not answer in time.
+    """An agent with a time limit for each answer.
 
     Args:
-        patience: says how many seconds the next answer may take.
+        patience: returns the time limit of the next answer.
 
     Raises:
-        AgentError: it cannot be reached, does not answer, or answers something else.
+        AgentError: it cannot be reached, does not answer, or its answer is invalid.
     """
 
     def __init__(self, patience: Callable[[], float]) -> None:
@@ -44,8 +41,7 @@ class BoundedAgent(paramiko.Agent):
         if sys.platform == "win32":
             super().__init__()
             return
-        # Not the way of the library: it waits for ever for an agent that takes no more connections, and says nothing
-        # about one that is not there.
+        # The library would wait forever for an agent that accepts no connections, and ignore a missing one
         paramiko.agent.AgentSSH.__init__(self)
         if self._place:
             self._connect(self._connection())  # type: ignore[attr-defined]  # the stubs leave it out
@@ -66,7 +62,7 @@ class BoundedAgent(paramiko.Agent):
     def _is_connected(self, sock: socket.socket) -> bool:
         try:
             sock.connect(self._place)
-        except BlockingIOError as error:  # many others wait to be accepted
+        except BlockingIOError as error:  # the backlog is full
             if self._deadline.is_over:
                 raise TimeoutError from error
             return False
@@ -78,7 +74,7 @@ class BoundedAgent(paramiko.Agent):
             return super()._send_message(msg)  # type: ignore[misc]  # the stubs leave it out
         except AgentError:
             raise
-        except Exception as error:  # what it answers may be anything
+        except Exception as error:  # its answer may be anything
             raise self._trouble(error) from error
 
     def _read_all(self, wanted: int) -> Any:

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Proving to an SSH server who we are: password, private keys, the keys of an agent.
-
-Imports paramiko: to be imported where a connection is made.
-"""
+"""SSH authentication: password, private keys, the keys of an agent; imports paramiko."""
 
 from __future__ import annotations
 
@@ -25,18 +22,18 @@ _KEY = frozenset({"publickey"})
 
 
 class ServerHungUp(paramiko.AuthenticationException):
-    """The server ended the connection before a way led in."""
+    """The server closed the connection before any authentication succeeded."""
 
 
 @dataclasses.dataclass
 class _Way:
-    """One way to log in.
+    """One way to authenticate.
 
     Attributes:
-        name: for people; never a secret.
-        methods: of SSH that it uses; a server that takes none of them is not bothered.
-        attempt: asks the server; returns the methods that are wanted in addition.
-        is_named: it stands in the configuration of the node.
+        name: for messages; never a secret.
+        methods: the SSH methods that it uses; skipped if the server accepts none of them.
+        attempt: tries it; returns the methods that are required in addition.
+        is_named: whether it is part of the node's configuration.
     """
 
     name: str
@@ -46,18 +43,18 @@ class _Way:
 
 
 class Authentication:
-    """All ways to log in that a node has; those that failed are not tried on a further connection.
+    """Tries all ways to authenticate on one or more connections, each only once.
 
-    The identity files come first: suites write a password such as "UNUSED" beside them, and servers answer a wrong one
-    late and count it. Then comes the password, before the keys of the agent, which may be more than a server bears. Of
-    these, those that belong to the node's identity files come first. The agent is not asked before.
+    Identity files come first, because suites write passwords such as "UNUSED" beside them, and servers count and delay
+    wrong passwords. Then follows the password, then the keys of the agent, which may exceed the server's limit; those
+    that belong to the identity files come first.
 
     Args:
         user: the login name.
         identity_files: paths of private keys.
-        password: of the login; may be the passphrase of keys as well.
-        passphrase: of keys.
-        agent_sec: says how many seconds the next answer of the agent may take.
+        password: password of the login.
+        passphrase: passphrase of keys.
+        agent_sec: returns the time limit for the next answer of the agent.
     """
 
     def __init__(
@@ -79,19 +76,19 @@ class Authentication:
         self._tried: list[str] = []
         self._unusable: list[OSError | paramiko.SSHException] = []
         self._types: list[str] | None = None
-        self._was_judged = False  # and not only told that this is no way in
+        self._was_judged = False  # not only rejected the method
 
     @property
     def may_go_on(self) -> bool:
-        """Whether a way of the configuration is left that another connection could try."""
+        """Whether a configured way is left to try on another connection."""
         return any(way.is_named for way in self._ways or ())
 
     def authenticate(self, transport: paramiko.Transport) -> list[str]:
-        """Log in on a connection whose keys are agreed upon; the library calls this.
+        """Authenticate on a connection; called by the library.
 
         Raises:
-            ServerHungUp: the server has enough of attempts.
-            paramiko.SSHException: no way led in; says what was tried.
+            ServerHungUp: the server closed the connection after some attempts.
+            paramiko.SSHException: nothing succeeded; says what was tried.
             OSError: the only identity file cannot be read.
         """
         if self._ways is None:
@@ -100,14 +97,14 @@ class Authentication:
         if len(self._ways) > 1:
             welcome = self._ask_for_methods(transport)
             if welcome is not None and not welcome:
-                return []  # this server wants nothing to be proved
+                return []  # the server requires no authentication
         while way := self._next_way(welcome or self._types):
             with contextlib.suppress(paramiko.SSHException):
                 further = self._try(way, transport)
                 if not further:
                     return []
                 welcome = set(further)
-            # An agent that does not sign costs the connection, without a fault of the server.
+            # An agent that fails to sign breaks the connection
             if not transport.is_active() and not self._is_agent_broken:
                 raise ServerHungUp(f"{self._story()}: the server closed the connection. {self._advice()}")
         raise self._refused()
@@ -119,7 +116,7 @@ class Authentication:
             ways.append(_Way("password", _PASSWORD, self._give_password))
         only_files = [error for error in self._unusable if isinstance(error, OSError)]
         if only_files and not ways:
-            # Somebody meant a key that is not there: to get in by another one would hide it.
+            # Another key would hide that a configured one is missing
             raise only_files[0]
         return deque(ways or self._ways_of_agent())
 
@@ -142,7 +139,7 @@ class Authentication:
             yield _Way(name, _KEY, partial(self._show_key, key=key), is_named=False)
 
     def _ask_for_methods(self, transport: paramiko.Transport) -> set[str] | None:
-        """What the server takes; empty when it takes everybody, ``None`` when it does not say."""
+        """Return the accepted methods; empty if none is required, ``None`` if unknown."""
         try:
             transport.auth_none(self._user)
         except paramiko.BadAuthenticationType as error:
@@ -176,7 +173,7 @@ class Authentication:
         except AgentError as error:
             self._unusable.append(error)
             if self._ways is not None:
-                self._ways.clear()  # they are the agent's, too
+                self._ways.clear()  # keys of the agent, too
             raise
         except paramiko.BadAuthenticationType as error:
             self._types = list(error.allowed_types)
@@ -209,5 +206,5 @@ class Authentication:
 
 
 def _counted(names: list[str]) -> list[str]:
-    """The names in their order, equal ones together."""
+    """Return the names in their order, with equal ones grouped."""
     return [name if names.count(name) == 1 else f"{names.count(name)} times {name}" for name in dict.fromkeys(names)]

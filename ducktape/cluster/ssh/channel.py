@@ -16,16 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _PIECE = 1024 * 1024
-# Nothing announces that the server takes more input, nor news on a channel that is not the library's own.
+# Neither free room for input nor data on foreign channels are notified, so they are polled
 _ASK_AGAIN_SEC = 0.005
 _LOOK_AGAIN_SEC = 0.5
 
 
 class _Answer(threading.Event):
-    """What the library waits for when it has asked for something on a channel; given up at the deadline.
+    """The event that the library waits for after a request on a channel, with a deadline.
 
-    The library itself would wait for ever: when the server is frozen, and when the channel was closed an instant
-    before the question.
+    The library would wait forever if the server is frozen, or if the channel was closed just before the request.
     """
 
     def __init__(self, channel: Any, deadline: Deadline, message: str) -> None:
@@ -45,30 +44,27 @@ class _Answer(threading.Event):
 
 
 def bound_answers(channel: Any, deadline: Deadline, message: str) -> None:
-    """Let requests on a channel end at the deadline, with the builtin ``TimeoutError`` and this message."""
+    """Make requests on a channel raise the builtin ``TimeoutError`` with a message at the deadline."""
     if hasattr(channel, "event"):
         channel.event = _Answer(channel, deadline, message)
 
 
 def start_command(channel: Any, command: str, deadline: Deadline, *, name: str, limit: float) -> None:
-    """Ask the server to run a command.
+    """Request the server to run a command.
 
     Args:
-        limit: seconds that connecting and starting had together, for the message.
+        limit: total time limit, for the message.
 
     Raises:
         TimeoutError: (builtin) it does not answer in time; whether the command runs is unknown.
     """
     bound_answers(channel, deadline, f"{name}: not started after {limit:g} seconds: {shorten(command)}")
-    # A path of a node may have names that are not UTF-8.
+    # Paths may not be UTF-8
     channel.exec_command(command.encode("utf-8", "surrogateescape"))
 
 
 def has_room(transport: Any) -> bool:
-    """Whether a message can be sent on a connection without waiting for the other side to read.
-
-    A writer that waits holds a lock of the library, and with it everybody else's messages, whatever their timeouts.
-    """
+    """Whether a message can be sent without blocking, which would block all other threads in a lock of the library."""
     sock: Any = getattr(transport, "sock", None)
     if hasattr(sock, "send_ready"):  # through a jump host
         return bool(sock.send_ready()) and has_room(sock.get_transport())
@@ -79,31 +75,24 @@ def has_room(transport: Any) -> bool:
         poll.register(sock, select.POLLOUT)
         return bool(poll.poll(0))
     except (OSError, ValueError):
-        return True  # closed, which the write itself says best
+        return True  # closed: let the write fail
 
 
 class _News(threading.Event):
-    """Set when anything arrives on either stream; only the reader clears it.
-
-    Both buffers of a channel share it. A buffer that runs empty must not hide what the other one just received.
-    """
+    """Set when anything arrives on either stream; only the reader clears it, as both buffers share it."""
 
     def clear(self) -> None:
-        """Leave it set: the buffers call this."""
+        """Do nothing: called by the buffers."""
 
     def forget(self) -> None:
-        """Clear it: the reader calls this before it looks."""
+        """Clear it: called by the reader before it checks the buffers."""
         super().clear()
 
 
 class SshCommand:
     """A :class:`ducktape.cluster.transport.CommandStream` over a paramiko channel on which a command was started.
 
-    Both streams are drained in the caller's thread.
-
-    Args:
-        release: closes the channel and frees its slot
-        name: of the machine, for messages
+    Both streams are drained in the caller's thread; ``release`` closes the channel and frees its slot.
     """
 
     _channel: Any = None
@@ -151,10 +140,10 @@ class SshCommand:
         while True:
             if self._news is not None:
                 self._news.forget()
-            # Asked before looking: what arrived before the end is then surely seen by the look.
+            # Checked before the buffers, so that data before the end is seen
             ended = self._has_ended(channel)
             if self._feed(channel):
-                deadline = self._deadline()  # whoever takes input is not silent
+                deadline = self._deadline()  # a process that reads input is not silent
             while channel.recv_stderr_ready():
                 self._errors.feed(channel.recv_stderr(_PIECE))
             if channel.recv_ready():
@@ -230,7 +219,7 @@ class SshCommand:
         return remaining
 
     def _feed(self, channel: Any) -> bool:
-        """Send input as far as the server takes it without waiting; returns whether it took some."""
+        """Send as much input as possible without blocking; returns whether any was sent."""
         has_taken = False
         while self._input is not None and channel.send_ready() and has_room(channel.get_transport()):
             if not self._piece:
@@ -242,7 +231,7 @@ class SshCommand:
             try:
                 sent = channel.send(self._piece)
             except OSError:
-                # The command ended, or closed its input, without wanting the rest.
+                # The command ended, or closed its input
                 sent = 0
             if sent == 0:
                 self._input = None
@@ -252,7 +241,7 @@ class SshCommand:
         return has_taken
 
     def _fail_if_lost(self, channel: Any) -> None:
-        """A missing status means death by a signal only as long as the connection lives."""
+        """Return the status; a missing one means death by a signal unless the connection was lost."""
         import paramiko
 
         if channel.exit_status_ready() and channel.recv_exit_status() != -1:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where and as whom to log in."""
+"""Settings of SSH logins."""
 
 from __future__ import annotations
 
@@ -7,43 +7,86 @@ import io
 import os
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from ducktape.cluster.ssh.host_key_mode import OFF, files_named, mode_named
-from ducktape.cluster.ssh.settings import identity_files
 
-# One machine on the way: a name, an IPv4 address, or an IPv6 address in brackets.
+# One jump host: a name, an IPv4 address, or an IPv6 address in brackets
 _JUMP = re.compile(r"(?:(?P<user>[^@,\s]+)@)?(?P<host>\[[^\]\s]+\]|[^@,:\s\[\]]+)(?::(?P<port>\d{1,5}))?")
+
+
+class SshSettings(Protocol):
+    """The settings of a login, as in :class:`RemoteAccountSSHConfig`.
+
+    Optional: ``proxyjump``, ``max_sessions``, ``identityfiles``, ``stricthostkeychecking``, ``userknownhostsfile``.
+    """
+
+    host: str | None
+    hostname: str
+    user: str | None
+    port: int
+    password: str | None
+    identityfile: str | None
+    connecttimeout: float | None
+
+
+def identity_files(settings: SshSettings) -> list[str]:
+    """Return the paths of the private keys in the order of their use."""
+    several = getattr(settings, "identityfiles", None) or ()
+    first = settings.identityfile
+    # Suites assign this attribute, so it wins over the list
+    if not first or first in several:
+        return list(several) if first else []
+    return [first]
+
+
+def login_of(settings: SshSettings) -> str:
+    """Describe the target of a login for messages."""
+    jump = getattr(settings, "proxyjump", None)
+    # Before the @ of a jump host, users may have written a password
+    through = f" through {jump.rpartition('@')[2]}" if jump else ""
+    return f"as {settings.user or 'the local user'} at {settings.hostname}, port {settings.port}{through}"
+
+
+class IgnoreMissingHostKeyPolicy:
+    """Accepts every host key silently."""
+
+    def known_types(self, hostname: str, port: int) -> tuple[str, ...]:
+        """No kind of key is preferred."""
+        return ()
+
+    def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
+        """Accept the key."""
 
 
 class RemoteAccountSSHConfig:
     """The settings of one SSH login.
 
     Args:
-        host: the logical name, by which users know the machine.
+        host: the logical name of the machine.
         hostname: the address; ``localhost`` when missing.
         user: the login name; ``None`` is the local user's.
         port: a number or its text; 22 when missing.
-        password: of the login, and of the key; never shown.
-        identityfile: path of a private key, or a list of several, tried in this order; ``~`` means nothing here.
+        password: password of the login and passphrase of the key; never shown.
+        identityfile: path of a private key, or a list of paths, tried in this order; ``~`` is not expanded.
         identityfiles: further ones.
         connecttimeout: seconds, or their text; ``None`` leaves it to the operating system.
-        maxsessions: number of commands at once on the connection, or its text; ``None`` leaves it to the transport.
-        proxyjump: ``[user@]host[:port]`` of a machine on the way; ``None`` or ``none`` connects directly.
+        maxsessions: maximum number of parallel commands on a connection, or its text; ``None`` for the default.
+        proxyjump: ``[user@]host[:port]`` of a jump host; ``None`` or ``none`` connects directly.
         password_env: name of an environment variable that holds the password, instead of the password.
-        stricthostkeychecking: ``off``, ``accept-new`` or ``strict``, or what OpenSSH calls them; ``None`` leaves it to
-            the options of the run.
-        userknownhostsfile: file of known host keys; ``None`` leaves it to the options of the run.
+        stricthostkeychecking: ``off``, ``accept-new`` or ``strict``, or a name of OpenSSH; ``None`` uses the options of
+            the run.
+        userknownhostsfile: file of known host keys; ``None`` uses the options of the run.
         **kwargs: other settings of SSH configurations, ignored.
 
     Attributes:
         identityfile: the first of the private keys.
         identityfiles: all of them.
-        max_sessions: what ``maxsessions`` says, as a number.
+        max_sessions: ``maxsessions`` as a number.
 
     Raises:
-        ValueError: a number is invalid or out of range, the machine on the way is not spelled as above, there is no
-            such environment variable, or host keys cannot be checked in that way.
+        ValueError: a number is invalid or out of range, the jump host or the mode of host keys is invalid, or the
+            environment variable is not set.
     """
 
     def __init__(
@@ -100,13 +143,13 @@ class RemoteAccountSSHConfig:
             raise AssertionError(f"Expected hostnames to have single entry: {hosts}")
         settings: dict[str, Any] = dict(config.lookup(hosts[0]))
         settings.pop("host", None)
-        # Vagrant writes "no" for every machine. That is how ducktape connects anyway, unless its options say otherwise.
+        # Vagrant writes "no" for every machine, which is the default anyway and must not override the options
         if mode_named(settings.get("stricthostkeychecking", OFF)) == OFF:
             settings.pop("stricthostkeychecking", None)
         return RemoteAccountSSHConfig(host=hosts[0], **settings)
 
     def to_json(self) -> dict[str, Any]:
-        """The seven settings, the password included, and those of the newer ones that are set.
+        """Return the seven original settings, including the password, and all newer ones that are set.
 
         A password that came from an environment variable is represented by the name of that variable.
         """
@@ -162,13 +205,13 @@ def _paths(given: str | Sequence[str] | None) -> list[str]:
 
 def _seconds(value: float | str) -> float:
     seconds = float(value)
-    # Whole numbers stay whole: they are written to cluster files and compared there.
+    # Whole numbers stay integers, as in cluster files
     return int(seconds) if seconds.is_integer() else seconds
 
 
 def _port(value: int | str | None) -> int:
     number = int(value or 22) or 22
-    # The operating system would take the remainder, and connect to some other server
+    # The operating system would use the remainder
     if not 0 < number < 65536:
         raise ValueError(f"port must be a number from 1 to 65535, not {number}")
     return number
@@ -186,7 +229,7 @@ def _jump(value: str | None) -> str | None:
         return None
     match = _JUMP.fullmatch(value)
     if match is None or not 0 < int(match["port"] or 22) < 65536:
-        # What stands before the @ may be a password that does not belong there.
+        # Users may have written a password before the @
         place = value.rpartition("@")[2]
         raise ValueError(f"proxyjump must be one machine, written [user@]host[:port], not {place!r}")
     return value

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Opening an SSH connection, through a jump host if one is configured.
-
-Imports paramiko: to be imported where a connection is made.
-"""
+"""Opens SSH connections, through a jump host if one is configured; imports paramiko."""
 
 from __future__ import annotations
 
@@ -15,34 +12,34 @@ from typing import TYPE_CHECKING, Any
 import paramiko
 
 from ducktape.cluster.ssh.authentication import Authentication, ServerHungUp
+from ducktape.cluster.ssh.config import identity_files
 from ducktape.cluster.ssh.errors import connecting
-from ducktape.cluster.ssh.settings import identity_files
 from ducktape.utils.support.times import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ducktape.cluster.ssh.settings import SshSettings
+    from ducktape.cluster.ssh.config import SshSettings
 
-# As long as the SSH library waits for the answer to a login when nobody says otherwise.
+# Defaults of the SSH library, for the login
 _LOGIN_SEC = 30.0
-# As long as it waits for the greeting, and for the agreement on keys.
+# and for banner and key exchange
 _GREETING_SEC = 15.0
 _JOIN_SEC = 10.0
-# Signatures of one kind of key.
+# Signature algorithms and their kind of key
 _FAMILY = {"rsa-sha2-512": "ssh-rsa", "rsa-sha2-256": "ssh-rsa"}
 _SSH_PORT = 22
 
 
 class PromptTransport(paramiko.Transport):
-    """Sends small packets at once, and gives a login up in time.
+    """A transport without Nagle's algorithm and with time limits for the login.
 
     Args:
         sock: a connected socket, or a channel through another connection.
-        deadline: of the login.
-        handshake_sec: longest time for the agreement on keys.
-        key_types: kinds of host keys that are preferred, since the host's key of that kind is known.
-        **kwargs: of the library.
+        deadline: deadline of the login.
+        handshake_sec: time limit of the key exchange.
+        key_types: preferred kinds of host keys, which are known for the host.
+        **kwargs: see the base class.
     """
 
     def __init__(
@@ -51,19 +48,19 @@ class PromptTransport(paramiko.Transport):
         self._login_deadline = deadline
         self._login_sec: float | None = _LOGIN_SEC
         if isinstance(sock, socket.socket):
-            # Waiting for the acknowledgement of the packet before costs some 40 ms in each small exchange.
+            # Delayed acknowledgements would add 40 ms to each small exchange
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().__init__(sock, **kwargs)
-        # One pass for secrecy and integrity costs half as much as the two passes that the library prefers.
+        # GCM takes half the time of separate encryption and authentication, which the library prefers
         options = self.get_security_options()
         options.ciphers = sorted(options.ciphers, key=lambda cipher: "-gcm@" not in cipher)
-        # A server that has several keys shows the one that is asked for first.
+        # A server with several keys shows the first requested one
         options.key_types = sorted(options.key_types, key=lambda kind: _FAMILY.get(kind, kind) not in key_types)
         self.handshake_timeout = handshake_sec
 
-    @property  # type: ignore[override]  # None means without limit to the library
+    @property  # type: ignore[override]  # None means no limit
     def auth_timeout(self) -> float | None:
-        """Seconds that the next step of the login may take: there may be many, one for each key."""
+        """Time limit of the next step of the login; there is one for each key."""
         return self._login_deadline.left(self._login_sec)
 
     @auth_timeout.setter
@@ -71,10 +68,10 @@ class PromptTransport(paramiko.Transport):
         self._login_sec = seconds
 
     def start_client(self, event: threading.Event | None = None, timeout: float | None = None) -> None:
-        """Agree on keys with the server.
+        """Do the key exchange.
 
         Raises:
-            TimeoutError: (builtin) the server did not answer in time, of which the library would say nothing.
+            TimeoutError: (builtin) the server did not answer in time, which the library would ignore.
         """
         super().start_client(event, self._login_deadline.left(timeout))
         if event is None and not self.initial_kex_done:
@@ -82,20 +79,16 @@ class PromptTransport(paramiko.Transport):
 
 
 class Client(paramiko.SSHClient):
-    """A client that closes the connection to its jump host with its own, and waits for the end of its thread.
-
-    Attributes:
-        jump: the client of the jump host.
-    """
+    """A client that also closes the client of its jump host, and waits for its own thread."""
 
     jump: paramiko.SSHClient | None = None
 
     def close(self) -> None:
-        """Close everything. May be called repeatedly."""
+        """Close everything; may be called repeatedly."""
         transport = self.get_transport()
         super().close()
         if isinstance(transport, threading.Thread) and transport is not threading.current_thread():
-            # Its thread is gone before the account counts as closed; the time is a bound, not an expectation.
+            # The thread must have ended before the account counts as closed
             transport.join(_JOIN_SEC)
         jump, self.jump = self.jump, None
         if jump is not None:
@@ -106,13 +99,13 @@ def log_in(settings: SshSettings, policy: Any, deadline: Deadline) -> Client:
     """Connect and authenticate.
 
     Args:
-        settings: where and as whom.
-        policy: what to do about the host's key; see :class:`ducktape.cluster.ssh.host_keys.HostKeyPolicy`.
-        deadline: of the whole.
+        settings: where to log in.
+        policy: checks the host's key; see :class:`ducktape.cluster.ssh.host_keys.HostKeyPolicy`.
+        deadline: deadline of everything.
 
     Raises:
         TimeoutError: (builtin) it took longer than the deadline, or than the settings allow.
-        Exception: whatever the library raises for bad addresses, keys, passwords.
+        Exception: errors of the library for bad addresses, keys, passwords.
     """
     jump = _jump_client(settings, policy, deadline)
     authentication = _authentication(settings, settings.user, deadline, password=settings.password)
@@ -123,7 +116,7 @@ def log_in(settings: SshSettings, policy: Any, deadline: Deadline) -> Client:
                 through = None if jump is None else _channel_through(jump, settings, deadline)
                 client = _connected(settings, policy, deadline, authentication, sock=through, **place)
             except ServerHungUp:
-                # A server bears few attempts on one connection.
+                # Servers limit the attempts on one connection
                 if not authentication.may_go_on:
                     raise
                 continue
@@ -181,7 +174,7 @@ def _jump_client(settings: SshSettings, policy: Any, deadline: Deadline) -> Clie
     if not jump:
         return None
     user, host, port = parse_jump(jump)
-    # The password belongs to the node: it may unlock the key here, but is not told to another host.
+    # The password of the node may decrypt the key, but must not be sent to another host
     authentication = _authentication(settings, user or settings.user, deadline, password=None)
     with connecting(f"the jump host {host}, port {port}"):
         while True:
@@ -209,10 +202,10 @@ def _channel_through(jump: Client, settings: SshSettings, deadline: Deadline) ->
 
 
 def parse_jump(text: str) -> tuple[str | None, str, int]:
-    """User, host and port of ``[user@]host[:port]``; a numeric address with colons is put in brackets.
+    """Return user, host and port of ``[user@]host[:port]``; IPv6 addresses are in brackets.
 
     Raises:
-        ValueError: there is no host, or the port is no number.
+        ValueError: the host is missing, or the port is not a number.
     """
     user, _, place = text.strip().rpartition("@")
     host, separator, port = place.rpartition(":")

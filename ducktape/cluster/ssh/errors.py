@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What counts as a failure of SSH itself, and the checks that users have run upon one."""
+"""Failures of SSH itself: detection, advice, and the checks of users that run on them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import sys
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from ducktape.cluster.ssh.hints import advice_for, meaning_of
 from ducktape.utils.support.hooks import called
 
 if TYPE_CHECKING:
@@ -40,12 +39,12 @@ _checking: ContextVar[bool] = ContextVar("ducktape_ssh_checks_running", default=
 
 
 def is_ssh_failure(error: BaseException) -> bool:
-    """Whether an error tells of the connection, the login or silence, rather than of a file or a command."""
+    """Whether an error concerns the connection, rather than a file or a command."""
     if getattr(error, _WHILE_CONNECTING, False):
         return True
     if isinstance(error, (ConnectionError, TimeoutError, socket.gaierror, socket.herror)):
         return True
-    # Not imported here: an exception of a library that nobody imported cannot exist.
+    # Not imported here: without an import, there are no exceptions of the library
     paramiko = sys.modules.get("paramiko")
     if paramiko is not None:
         kinds = (paramiko.SSHException, paramiko.ssh_exception.NoValidConnectionsError)
@@ -55,13 +54,7 @@ def is_ssh_failure(error: BaseException) -> bool:
 
 
 def came_from_ssh(error: BaseException | None) -> bool:
-    """Whether an error, or what caused it, is an SSH failure in something that an account was asked to do.
-
-    A connection that a test itself failed to open, to the system under test for example, is none.
-
-    Args:
-        error: what user code raised.
-    """
+    """Whether an error, or its cause, is an SSH failure of an account, not of the test's own connections."""
     while error is not None:
         if getattr(error, _IN_A_VERB, False) or getattr(error, _WHILE_CONNECTING, False):
             return True
@@ -71,12 +64,7 @@ def came_from_ssh(error: BaseException | None) -> bool:
 
 @contextlib.contextmanager
 def connecting(name: str, login: str = "") -> Iterator[None]:
-    """Errors from this block are SSH failures whatever their type: a missing key file is no absent remote file.
-
-    Args:
-        name: of the machine, put into the errors' texts, of which most do not name any.
-        login: as whom and where, put into them as well.
-    """
+    """Mark all errors of this block as SSH failures, and add the name of the machine and the login to their texts."""
     try:
         yield
     except Exception as error:
@@ -95,25 +83,21 @@ def _name(error: Exception, name: str, login: str, advice: str) -> None:
         error.explanation = f"{name}: {error.explanation}{where}"  # type: ignore[attr-defined]  # of refused logins
         return
     text = str(error) or meaning_of(error)
-    # Only errors that have nothing but a text: others may build theirs from what they were given.
+    # Only errors with nothing but a text
     if not error.args or (len(error.args) == 1 and isinstance(error.args[0], str) and str(error) == error.args[0]):
         error.args = (f"{name}: {text}{where}{advice}",)
 
 
 def give_words(error: Exception) -> None:
-    """Let an error that says nothing at all say at least what its class means.
-
-    Args:
-        error: any error.
-    """
+    """Give an error without text a description of its class."""
     if not str(error) and not error.args:
         error.args = (meaning_of(error),)
 
 
 def check_ssh(method: F) -> F:
-    """Decorate a method of an account: an SSH failure in it runs the account's ``ssh_exception_checks``, once.
+    """Decorate a method of an account: SSH failures run the account's ``ssh_exception_checks`` once.
 
-    The original error is raised afterwards, unless a check raises its own.
+    Then the original error is raised, unless a check raises its own.
     """
 
     @functools.wraps(method)
@@ -131,13 +115,9 @@ def check_ssh(method: F) -> F:
 
 
 def run_ssh_checks(account: Any, error: Exception) -> None:
-    """Run the account's checks upon an SSH failure, unless they ran for this very error before.
-
-    Raises:
-        Exception: whatever a check raises; later checks are not called then
-    """
+    """Run the account's checks for an SSH failure, unless they ran for this error before; they may raise anything."""
     checks = account._custom_ssh_exception_checks
-    # A check may itself use the account, whose failure then must not start the checks again.
+    # A check may use the account, whose failure must not start the checks again
     if not checks or _checking.get() or getattr(error, _CHECKED, False) or not is_ssh_failure(error):
         return
     _mark(error, _CHECKED)
@@ -156,6 +136,53 @@ def run_ssh_checks(account: Any, error: Exception) -> None:
 
 
 def _mark(error: Exception, name: str) -> None:
-    # An exception type with slots cannot be marked; the only harm is a second run of the checks.
+    # An exception with slots cannot be marked, so its checks run twice
     with contextlib.suppress(AttributeError):
         setattr(error, name, True)
+
+
+_BY_NUMBER = {
+    errno.ECONNREFUSED: "Does an SSH server run there, at this port?",
+    errno.EHOSTUNREACH: "Is the machine up, and the address right?",
+    errno.ENETUNREACH: "Is there a network to this address?",
+    errno.ECONNRESET: "The server hangs up: see its log, MaxStartups, and PerSourcePenalties",
+    errno.ETIMEDOUT: "Is the machine up, and does no firewall swallow what is sent to it?",
+}
+# Pieces of the SSH library's messages; the first match counts
+_BY_TEXT = (
+    (
+        "protocol banner",
+        "Does an SSH server run there, at this port? One that hangs up at once: see its log, MaxStartups",
+    ),
+    ("Indecipherable protocol", "Does an SSH server run there, at this port?"),
+    ("Incompatible version", "Does an SSH server run there, at this port?"),
+    (
+        "ncompatible ssh peer",
+        "The server offers only algorithms that this SSH library does not have: bring both up to date, or see "
+        "KexAlgorithms, HostKeyAlgorithms, Ciphers and MACs in the configuration of the server",
+    ),
+    ("timed out", "Is the machine up, and the address right? connecttimeout gives it longer"),
+    ("does not answer", "Is the machine busy, or its SSH server frozen? connecttimeout gives it longer"),
+)
+
+
+def advice_for(error: Exception) -> str:
+    """Return advice about a failed login; empty if there is none."""
+    if isinstance(error, socket.gaierror):
+        return "See hostname in the cluster file, and the name server of this machine"
+    paramiko = sys.modules.get("paramiko")
+    if paramiko is not None and isinstance(error, paramiko.ssh_exception.NoValidConnectionsError):
+        return next((_BY_NUMBER[each.errno] for each in error.errors.values() if each.errno in _BY_NUMBER), "")
+    if isinstance(error, OSError) and error.errno in _BY_NUMBER:
+        return _BY_NUMBER[error.errno]
+    text = str(error) or meaning_of(error)
+    return next((advice for piece, advice in _BY_TEXT if piece in text), "")
+
+
+def meaning_of(error: Exception) -> str:
+    """Return the meaning of an error without text."""
+    if isinstance(error, TimeoutError):
+        return "it timed out"
+    if isinstance(error, EOFError):
+        return "the other side closed the connection"
+    return type(error).__name__

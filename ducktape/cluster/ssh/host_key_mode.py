@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the keys of SSH servers are checked: by the node's own settings, else by the options of the run.
+"""Modes of checking the keys of SSH servers, from the node's settings or the options of the run.
 
-The options reach the processes of the tests, and accounts that a cluster of the user's own makes, by the environment.
+The options reach the processes of tests, and users' own clusters, by an environment variable.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ STRICT = "strict"
 MODES = (OFF, ACCEPT_NEW, STRICT)
 FILE_NAME = "known_hosts"
 _VARIABLE = "DUCKTAPE_HOST_KEYS"
-# The names that OpenSSH uses; "ask" is strict, since nobody is there to answer
+# Names of OpenSSH; "ask" is strict, since nobody can answer
 _SYNONYMS = {"no": OFF, "false": OFF, "yes": STRICT, "true": STRICT, "ask": STRICT}
 _NO_FILE = ("none", os.devnull)
 _OF_USER_AND_MACHINE = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")
 
 
 def mode_named(name: Any) -> str:
-    """Return the mode of a name, which may be one of OpenSSH.
+    """Return the mode with a name, which may be one of OpenSSH.
 
     Raises:
         ValueError: there is no such mode.
@@ -42,23 +42,14 @@ def mode_named(name: Any) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class HostKeyMode:
-    """What is checked.
-
-    Attributes:
-        name: ``off``, ``accept-new`` or ``strict``.
-        files: with the keys that are known; new ones are written to the first.
-    """
+    """A mode (``off``, ``accept-new`` or ``strict``) with the files of known keys; new keys are added to the first."""
 
     name: str
     files: tuple[str, ...] = ()
 
     @staticmethod
     def of(settings: Any) -> HostKeyMode:
-        """Return what holds for a node.
-
-        Args:
-            settings: of its login, which win over the options of the run.
-        """
+        """Return the mode for a node, whose own settings win over the options of the run."""
         run = json.loads(os.environ.get(_VARIABLE) or "{}")
         own = getattr(settings, "stricthostkeychecking", None)
         name = own or run.get("mode") or OFF
@@ -77,7 +68,7 @@ class HostKeyMode:
 
 
 def files_named(text: str | None) -> tuple[str, ...]:
-    """Return the files that ``UserKnownHostsFile`` names; nothing where it stands for no file at all."""
+    """Return the files of ``UserKnownHostsFile``; empty for ``none``."""
     path = os.path.expanduser(text or "")
     names = [path] if os.path.exists(path) else [os.path.expanduser(word) for word in (text or "").split()]
     return tuple(name for name in names if name not in _NO_FILE)
@@ -86,13 +77,13 @@ def files_named(text: str | None) -> tuple[str, ...]:
 def tell_processes(
     mode: str | None, file: str | None, results_root: str, environment: MutableMapping[str, str]
 ) -> None:
-    """Let this process and those that it starts know the options of the run.
+    """Store the options of the run in the environment, for this process and its children.
 
     Args:
-        mode: that was asked for; ``None`` leaves it to the nodes, unless there is a file.
-        file: with the keys that are known; ``None`` for the usual places.
-        results_root: below which keys are remembered.
-        environment: of this process.
+        mode: the mode; ``None`` leaves it to the nodes, unless there is a file.
+        file: file of known keys; ``None`` for the default files.
+        results_root: default directory for known keys.
+        environment: the environment of this process.
     """
     options = {
         "mode": mode or (STRICT if file else None),

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a server is the one that we know, by its key. Asked before anything secret is told to it.
-
-Imports paramiko: to be imported where a connection is made.
-"""
+"""Checks the keys of servers before the login; imports paramiko."""
 
 from __future__ import annotations
 
@@ -12,40 +9,31 @@ from typing import Any
 
 import paramiko
 
+from ducktape.cluster.ssh.config import IgnoreMissingHostKeyPolicy
 from ducktape.cluster.ssh.host_key_mode import ACCEPT_NEW, HostKeyMode
 from ducktape.cluster.ssh.known_hosts import AUTHORITY, REVOKED, KnownKey, fingerprint, host_entry, keys_of, line_of
-from ducktape.cluster.ssh.settings import IgnoreMissingHostKeyPolicy
 from ducktape.utils.support.files import write_atomically
 
 
 class HostKeyError(paramiko.SSHException):
-    """A server shows a key that is not known, or another one than is known."""
+    """The key of a server is unknown or has changed."""
 
 
 class HostKeyPolicy:
-    """Compares the keys of servers with a ``known_hosts`` file; the library calls this between keys and login.
-
-    Args:
-        mode: what is checked, and where the known keys are.
-    """
+    """Compares the keys of servers with ``known_hosts`` files; called by the library before the login."""
 
     def __init__(self, mode: HostKeyMode) -> None:
         self._mode = mode
 
     def known_types(self, hostname: str, port: int) -> tuple[str, ...]:
-        """Kinds of the keys that are known of a server: of several it has, it shows the one that is asked for."""
+        """Return the kinds of known keys of a server, to request one of them."""
         return tuple(key.kind for _, key in self._known(host_entry(hostname, port)) if not key.marker)
 
     def missing_host_key(self, client: Any, hostname: str, key: paramiko.PKey) -> None:
-        """Judge a server's key.
-
-        Args:
-            client: of the library.
-            hostname: the server's name as ``known_hosts`` has it.
-            key: that it has shown.
+        """Check a server's key, given its name in ``known_hosts``.
 
         Raises:
-            HostKeyError: this is not, or may not be, the server that is meant.
+            HostKeyError: the key is not accepted.
         """
         entry = hostname.lower()
         known = self._known(entry)
@@ -84,7 +72,7 @@ class HostKeyPolicy:
             os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
             with filelock.FileLock(f"{path}.lock"):
                 text = _text_of(path)
-                # Another run, or another test of this one, may have met the server meanwhile.
+                # Another process may have added the key meanwhile
                 known = [each for each in keys_of(text, entry) if not each.marker]
                 if any(each.blob == key.asbytes() for each in known):
                     return
@@ -120,7 +108,7 @@ def _shown(key: paramiko.PKey) -> str:
 
 def _text_of(path: str) -> str:
     try:
-        # Neither a pipe is waited for, nor a device replaced
+        # Do not block on pipes or replace devices
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise HostKeyError(f"the known host keys cannot be in {path}: it is no regular file")
         with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
@@ -132,10 +120,6 @@ def _text_of(path: str) -> str:
 
 
 def policy_for(settings: Any) -> HostKeyPolicy | IgnoreMissingHostKeyPolicy:
-    """Return what judges the keys of a node and of its jump host.
-
-    Args:
-        settings: of the login.
-    """
+    """Return the policy for the keys of a node and its jump host."""
     mode = HostKeyMode.of(settings)
     return HostKeyPolicy(mode) if mode.files else IgnoreMissingHostKeyPolicy()

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Private keys from files, whatever their format.
-
-Imports paramiko: to be imported where a connection is made.
-"""
+"""Loads private keys of any format; imports paramiko."""
 
 from __future__ import annotations
 
@@ -31,18 +28,13 @@ _PUBLIC_KEY = (
 )
 _PUTTY = b"PuTTY-User-Key-File"
 _OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
-# A key is a few kilobytes; whatever is larger was named by mistake, and may be a device without an end.
+# Keys are small; a larger file is a mistake, or an endless device
 _LARGEST = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
 class Identity:
-    """A private key that was loaded.
-
-    Attributes:
-        path: of its file.
-        key: the key, with its certificate if there is one.
-    """
+    """A private key with its path; includes the certificate if there is one."""
 
     path: str
     key: paramiko.PKey
@@ -54,15 +46,7 @@ class Identity:
 def load_identities(
     paths: Sequence[str], passphrase: str | None
 ) -> tuple[list[Identity], list[OSError | paramiko.SSHException]]:
-    """Load private keys.
-
-    Args:
-        paths: of their files, or of their certificates (``-cert.pub``).
-        passphrase: of those that are encrypted.
-
-    Returns:
-        The keys, and what is wrong with each file that gives none.
-    """
+    """Load private keys from files or certificates (``-cert.pub``); returns the keys, and the errors of others."""
     identities: list[Identity] = []
     errors: list[OSError | paramiko.SSHException] = []
     for path in paths:
@@ -74,16 +58,12 @@ def load_identities(
 
 
 def load_identity(path: str, passphrase: str | None) -> Identity:
-    """Load a private key, with the certificate beside it if there is one.
-
-    Args:
-        path: of its file, or of its certificate.
-        passphrase: used if the key is encrypted.
+    """Load a private key and its certificate, from the path of either.
 
     Raises:
         OSError: the file cannot be read.
-        paramiko.PasswordRequiredException: the key is encrypted, and there is no passphrase.
-        paramiko.SSHException: the file holds no key that can be used; says why, and what to do.
+        paramiko.PasswordRequiredException: the key is encrypted and the passphrase is missing.
+        paramiko.SSHException: the file contains no usable key; says why, and what to do.
     """
     key_path = path.removesuffix(_CERTIFICATE)
     data = _read(key_path)
@@ -99,7 +79,7 @@ def load_identity(path: str, passphrase: str | None) -> Identity:
 
 
 def public_blobs(paths: Sequence[str]) -> set[bytes]:
-    """The public keys that belong to identity files, as far as they stand in files: an agent may hold their halves."""
+    """Return the public keys next to identity files, to find their private keys in an agent."""
     blobs = set()
     for path in paths:
         for candidate in (path, f"{path}.pub"):
@@ -109,9 +89,9 @@ def public_blobs(paths: Sequence[str]) -> set[bytes]:
 
 
 def secret_bytes(secret: str) -> bytes:
-    """Return a password as it is sent, whatever characters it has: the error of the codec would carry it."""
+    """Encode a password without an error, which would contain it."""
     try:
-        # What an environment variable holds need not be UTF-8
+        # Environment variables may not be UTF-8
         return secret.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         return secret.encode("utf-8", "surrogatepass")
@@ -159,13 +139,13 @@ def _refuse_what_is_no_private_key(data: bytes, path: str) -> None:
 
 
 def _decoded(data: bytes, path: str, passphrase: str | None) -> paramiko.PKey:
-    """The key, which may be encrypted."""
+    """Load the key, which may be encrypted."""
     from cryptography.exceptions import UnsupportedAlgorithm
 
     try:
         try:
             return _as_paramiko_has_it(_deciphered(data, None), path)
-        except TypeError as error:  # this is how a missing passphrase is told
+        except TypeError as error:  # raised for a missing passphrase
             if not passphrase:
                 raise paramiko.PasswordRequiredException(
                     f"{path} is encrypted: give its passphrase as the password of the node, load it into an SSH agent, "
@@ -193,7 +173,7 @@ def _deciphered(data: bytes, passphrase: bytes | None) -> Any:
     try:
         return serialization.load_ssh_private_key(data[data.index(_OPENSSH) :], passphrase)
     except ValueError as error:
-        # Old releases of the library tell a missing passphrase like this, and only for this format
+        # Old releases of the library raise this for a missing passphrase
         if passphrase is None and "password-protected" in str(error):
             raise TypeError(str(error)) from error
         raise

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lines of a ``known_hosts`` file, as OpenSSH writes them."""
+"""Parses ``known_hosts`` files of OpenSSH."""
 
 from __future__ import annotations
 
@@ -18,14 +18,7 @@ _SSH_PORT = 22
 
 @dataclasses.dataclass(frozen=True)
 class KnownKey:
-    """One line of the file that names a host.
-
-    Attributes:
-        line: its number, from 1.
-        marker: ``@revoked``, ``@cert-authority``, or nothing.
-        kind: of the key, such as ``ssh-ed25519``.
-        blob: the public key.
-    """
+    """An entry: its line from 1, its marker (``@revoked``, ``@cert-authority``, or empty), and the kind and key."""
 
     line: int
     marker: str
@@ -34,23 +27,13 @@ class KnownKey:
 
 
 def host_entry(hostname: str, port: int) -> str:
-    """The name of a server in the file.
-
-    Args:
-        hostname: its address.
-        port: of the server.
-    """
+    """Return the name of a server in the file."""
     name = hostname.lower()
     return name if port == _SSH_PORT else f"[{name}]:{port}"
 
 
 def keys_of(text: str, entry: str) -> list[KnownKey]:
-    """Return the lines that concern a server; lines that cannot be understood concern nobody.
-
-    Args:
-        text: of the file.
-        entry: the server's name there.
-    """
+    """Return the entries for a server, given its name in the file; invalid lines are ignored."""
     found = []
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()
@@ -73,7 +56,7 @@ def _concerns(names: str, entry: str) -> bool:
 
 
 def _matches(entry: str, pattern: str) -> bool:
-    # Brackets belong to the name here: only * and ? are wild
+    # Only * and ? are wildcards; brackets are literal
     return fnmatchcase(entry, pattern.replace("[", "[[]"))
 
 
@@ -93,7 +76,7 @@ def _decoded(text: str) -> bytes | None:
 
 
 def line_of(entry: str, kind: str, blob: bytes) -> str:
-    """Return the line that remembers a key, with its newline."""
+    """Return the line for a key, with its newline."""
     return f"{entry} {kind} {base64.b64encode(blob).decode()}\n"
 
 

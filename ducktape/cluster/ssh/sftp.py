@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
     from ducktape.cluster.transport import FileAttributes
 
-# Longest wait for an answer. These verbs have no timeout of their own, and a server that is silent for so long is
-# frozen or gone, however busy its disk may be.
+# Time limit for a response, since these operations have no timeout of their own
 ANSWER_SEC = 120.0
 _PIECE = 32 * 1024
 
@@ -23,8 +22,8 @@ class SftpFiles:
     """A :class:`ducktape.cluster.transport.Files` over paramiko's SFTP client.
 
     Args:
-        session: gives a live client, every time it is asked
-        name: of the machine, for messages
+        session: returns a live client.
+        name: name of the machine, for messages.
     """
 
     def __init__(self, session: Callable[[], Any], *, name: str) -> None:
@@ -42,7 +41,7 @@ class SftpFiles:
         return attributes
 
     def listdir_attr(self, path: str) -> Sequence[FileAttributes]:
-        """Entries of a directory, in one round trip or few."""
+        """Entries of a directory."""
         entries: Sequence[FileAttributes] = self._ask(lambda sftp: sftp.listdir_attr(path))
         return entries
 
@@ -76,7 +75,7 @@ class SftpFiles:
             raise
 
     def _tell_if_lost(self, sftp: Any, error: Exception) -> None:
-        # A closed session says so by an error that looks like one about the file.
+        # The error of a closed session looks like one about the file
         is_lost = isinstance(error, OSError) and error.errno is None and _is_closed(sftp)
         if isinstance(error, EOFError) or (is_lost and not isinstance(error, TimeoutError)):
             raise self._lost(error) from error
@@ -114,6 +113,6 @@ def _put(sftp: Any, local_path: str, path: str) -> None:
                     target.write(piece)
             written = source.tell()
         arrived = sftp.stat(path)
-    # A full disk may show only here. A device or a pipe has no size that could be compared.
+    # A full disk may show only here; devices and pipes have no size
     if stat.S_ISREG(arrived.st_mode or 0) and arrived.st_size != written:
         raise OSError(f"{path}: only {arrived.st_size} of {written} bytes arrived")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An SFTP client that several threads may use. Imports paramiko: to be imported where a connection is made."""
+"""A thread-safe SFTP client; imports paramiko."""
 
 from __future__ import annotations
 
@@ -30,18 +30,17 @@ from ducktape.cluster.copy.received_file import ReceivedFile
 from ducktape.cluster.ssh.channel import bound_answers
 from ducktape.utils.support.times import Deadline
 
-# The largest piece that every SFTP server takes in one request.
+# The largest request that every SFTP server accepts
 _PIECE = 32 * 1024
-# Requests under way at once: few for small files, and then more, up to what fills the window of a channel.
+# Concurrent requests: few at first, then as many as fill the window of a channel
 _FEW = 2
 _MANY = 64
-# Of one directory; the memory of the driver is not the server's to fill.
+# Limit of entries in one directory, to protect the driver's memory
 _MOST_ENTRIES = 1_000_000
-# A file of which more was read has a size that is worth knowing.
+# Above this, the size of the file is checked
 _LONG = 4 * 1024 * 1024
 _LONGEST_WITHOUT_SIZE = 64 * 1024 * 1024
-# What the server answers first: the kind of its message and the version, after four bytes for the length. No text
-# that people read has such bytes.
+# The first message of the server: four bytes of length, type and version; readable text has no such bytes
 _GREETING = struct.pack(">BI", CMD_VERSION, 3)
 _LONGEST_TEXT = 64 * 1024
 _LONGEST_GREETING = 256 * 1024
@@ -49,13 +48,7 @@ _SHOWN_TEXT = 200
 
 
 def unintelligible(text: bytes, name: str, user: str | None) -> paramiko.SSHException:
-    """Return the error about something else that answers in place of an SFTP server.
-
-    Args:
-        text: that was said.
-        name: of the machine.
-        user: the login name.
-    """
+    """Return the error about output that is not that of an SFTP server."""
     shown = " ".join(text[:_SHOWN_TEXT].decode(errors="replace").split())
     said = f"says {shown!r}" if shown else "ends without a word"
     return paramiko.SSHException(
@@ -66,10 +59,9 @@ def unintelligible(text: bytes, name: str, user: str | None) -> paramiko.SSHExce
 
 
 class SharedSFTPFile(paramiko.SFTPFile):
-    """A file that is closed by the next request when it is dropped.
+    """A file that, when dropped, is closed by the next request of the session.
 
-    The garbage collector may find it on any thread and inside any lock, where the library's own way, a message to the
-    server, can block for ever.
+    The garbage collector may run in any thread and inside any lock, where sending a message can block forever.
     """
 
     def __del__(self) -> None:
@@ -77,13 +69,13 @@ class SharedSFTPFile(paramiko.SFTPFile):
             self.sftp.dropped.append(self)  # type: ignore[attr-defined]  # the stubs leave it out
 
     def _write(self, data: Any) -> Any:
-        # The library asks and hears the answer in two steps, and whoever asks in between throws the answer away.
+        # Request and response are two steps in the library, and a request in between drops the response
         with self.sftp.session_lock:  # type: ignore[attr-defined]  # the stubs leave it out
             return super()._write(data)  # type: ignore[misc]
 
 
 class _Answers:
-    """Takes the answers to requests that were sent ahead."""
+    """Receives the responses to pipelined requests."""
 
     def __init__(self) -> None:
         self.by_number: dict[int, tuple[int, Any]] = {}
@@ -93,18 +85,9 @@ class _Answers:
 
 
 class SharedSFTPClient(paramiko.SFTPClient):
-    """Lets one thread at a time ask and hear its answers.
+    """Serializes requests of several threads.
 
-    In the library's client, a thread that waits for its own answer drops the answers of others, who then wait for
-    ever.
-
-    Args:
-        sock: a channel to the server's subsystem.
-        name: of the machine, for messages.
-        user: the login name, for messages.
-
-    Attributes:
-        dropped: files that nobody holds any longer.
+    In the library's client, a thread that waits for its response drops those of other threads, which wait forever.
     """
 
     def __init__(self, sock: paramiko.Channel, name: str, user: str | None) -> None:
@@ -115,7 +98,7 @@ class SharedSFTPClient(paramiko.SFTPClient):
         super().__init__(sock)
 
     def _send_version(self) -> int:
-        """Greet the server, and pass over what a login shell prints before the server comes to word."""
+        """Do the SFTP handshake, skipping output of the login shell."""
         message = paramiko.Message()
         message.add_int(3)
         self._send_packet(CMD_INIT, message)  # type: ignore[attr-defined]  # the stubs leave it out
@@ -128,7 +111,7 @@ class SharedSFTPClient(paramiko.SFTPClient):
         (length,) = struct.unpack(">I", heard[place - 4 : place])
         if not len(_GREETING) <= length <= _LONGEST_GREETING:
             raise unintelligible(heard, self._name, self._user)
-        # Nothing was asked yet, so nothing follows the greeting.
+        # Nothing follows the handshake
         missing = length - (len(heard) - place)
         if missing > 0:
             self._read_all(missing)  # type: ignore[attr-defined]
@@ -145,7 +128,7 @@ class SharedSFTPClient(paramiko.SFTPClient):
     def listdir_attr(self, path: Any = ".") -> list[paramiko.SFTPAttributes]:
         """Entries of a directory, see the library.
 
-        Names that are not UTF-8 are kept as Python keeps them everywhere; the library would give up on the whole.
+        Names that are not UTF-8 use surrogate escapes; the library would fail.
         """
         kind, message = self._request(CMD_OPENDIR, self._adjust_cwd(path))
         if kind != CMD_HANDLE:
@@ -169,10 +152,7 @@ class SharedSFTPClient(paramiko.SFTPClient):
         return super()._adjust_cwd(path)  # type: ignore[misc]
 
     def fetch(self, path: str, local_path: str) -> None:
-        """Copy a file's content to the driver; what a long one gains meanwhile stays out.
-
-        The session is free for others now and then.
-        """
+        """Copy a file's content, up to its size at the start; other requests are served in between."""
         with self.open(path, "rb") as file, ReceivedFile(local_path) as target:
             offset, ahead, end = 0, _FEW, 0
             while not end or offset < end:
@@ -184,14 +164,11 @@ class SharedSFTPClient(paramiko.SFTPClient):
                     return
                 ahead = min(_MANY, ahead * 4)
                 if not end and offset > _LONG:
-                    # It may grow as fast as it is read. Without a size, as below /proc, it has no more than so much.
+                    # It may grow while it is read; without a size, as below /proc, a maximum applies
                     end = max(file.stat().st_size or 0, _LONGEST_WITHOUT_SIZE)
 
     def store(self, source: IO[bytes], path: str) -> int:
-        """Copy what is read to a file of the server, and return the number of bytes.
-
-        The session is free for others now and then.
-        """
+        """Copy a stream to a file and return the number of bytes; other requests are served in between."""
         written, ahead = 0, _FEW
         with self.open(path, "wb") as file:
             while block := source.read(ahead * _PIECE):
@@ -201,7 +178,7 @@ class SharedSFTPClient(paramiko.SFTPClient):
         return written
 
     def _read_ahead(self, file: paramiko.SFTPFile, offset: int, count: int) -> tuple[list[bytes], bool]:
-        """The next pieces without a gap, and whether the file ends with them."""
+        """Return the next contiguous pieces, and whether the file ends there."""
         requests = [(CMD_READ, file.handle, int64(offset + number * _PIECE), _PIECE) for number in range(count)]
         pieces: list[bytes] = []
         for kind, message in self._ask_ahead(requests):
@@ -213,7 +190,7 @@ class SharedSFTPClient(paramiko.SFTPClient):
                 raise paramiko.SSHException(f"unexpected answer over SFTP: {kind}")
             pieces.append(message.get_string())
             if len(pieces[-1]) < _PIECE:
-                # Servers may answer with less than was asked for: what comes next is asked for anew.
+                # Servers may return less than requested
                 return pieces, not pieces[-1]
         return pieces, False
 
@@ -228,7 +205,7 @@ class SharedSFTPClient(paramiko.SFTPClient):
             self._convert_status(message)  # type: ignore[attr-defined]
 
     def _ask_ahead(self, requests: list[tuple[Any, ...]]) -> list[tuple[int, Any]]:
-        """Send all requests before the first answer is awaited; the answers in the order of the requests."""
+        """Pipeline requests; returns the responses in their order."""
         answers = _Answers()
         with self.session_lock, self._unbroken():
             numbers = [
@@ -252,7 +229,7 @@ class SharedSFTPClient(paramiko.SFTPClient):
 
     @contextlib.contextmanager
     def _unbroken(self) -> Any:
-        """Close the session when an exchange was left in its middle: what comes next would not be understood."""
+        """Close the session if an exchange was interrupted, since later responses could not be assigned."""
         try:
             yield
         except TimeoutError as error:
@@ -279,7 +256,7 @@ class SharedSFTPClient(paramiko.SFTPClient):
                 file = self.dropped.popleft()
             except IndexError:
                 return
-            # Nobody is left to hear that the last bytes of such a file could not be written.
+            # Errors of dropped files cannot be reported
             with contextlib.suppress(OSError):
                 try:
                     file.close()
@@ -288,7 +265,7 @@ class SharedSFTPClient(paramiko.SFTPClient):
 
 
 def _entries(message: Any) -> Iterator[paramiko.SFTPAttributes]:
-    """The entries in one answer: no more than there are in it, whatever number it begins with."""
+    """Return the entries in one response, whatever count it claims."""
     for _ in range(message.get_int()):
         if not message.get_remainder():
             return
@@ -301,13 +278,9 @@ def _entries(message: Any) -> Iterator[paramiko.SFTPAttributes]:
 
 
 def start_session(channel: paramiko.Channel, deadline: Deadline, *, name: str, user: str | None) -> SharedSFTPClient:
-    """A new SFTP session on a channel.
+    """Start an SFTP session on a channel, which is closed if there is no SFTP server.
 
-    Args:
-        channel: opened for it alone, and closed if there is no SFTP server.
-        deadline: of the opening; its seconds are also the longest silence that the session bears afterwards.
-        name: of the machine, for messages.
-        user: the login name, for messages.
+    The seconds of the deadline are also the maximum silence of the session afterwards.
     """
     silence = f"{name}: no SFTP session within {deadline.seconds} seconds: see 'Subsystem sftp' in sshd_config there"
     try:

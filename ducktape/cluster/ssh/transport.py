@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands and files over SSH: one connection per account, many channels on it, and more when it has no room left."""
+"""Commands and files over SSH: one connection per account with many channels, and further ones when it is full."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from ducktape.cluster.account.detached import Leftovers, StreamHandle
 from ducktape.cluster.ssh.channel import SshCommand, has_room, start_command
+from ducktape.cluster.ssh.config import IgnoreMissingHostKeyPolicy, SshSettings, login_of
 from ducktape.cluster.ssh.errors import connecting
-from ducktape.cluster.ssh.settings import IgnoreMissingHostKeyPolicy, SshSettings, login_of
 from ducktape.cluster.ssh.sftp import ANSWER_SEC, SftpFiles
 from ducktape.cluster.transport import Stdin, Transport, longest_silence
 from ducktape.utils.support.text import class_and_text
@@ -25,32 +25,32 @@ __all__ = ["KEEPALIVE_SEC", "IgnoreMissingHostKeyPolicy", "SshSettings", "SshTra
 
 KEEPALIVE_SEC = 30
 MAX_CHANNELS = 8
-# As long as the SSH library waits for a channel when nobody says otherwise.
+# The default of the SSH library
 CHANNEL_TIMEOUT_SEC = 3600.0
 _REFUSED_SEC = 10.0
-# As long as short commands are waited for before a further connection is made.
+# Time for short commands to end before another connection is made
 _FULL_SEC = 1.0
 _NEVER = Deadline(None)
-# What a server answers that is short of sessions: "connect failed" (OpenSSH), "resource shortage".
+# Answers of a server without free sessions: "connect failed" (OpenSSH), "resource shortage"
 _NO_SESSION_LEFT = (2, 4)
 
 
 def _say_nothing(message: str) -> None:
-    """The log of a transport that nobody listens to."""
+    """Discard a debug message."""
 
 
 class SshTransport(Transport):
-    """Runs commands and moves files over an SSH connection, opened at first use and whenever it is found dead.
+    """Runs commands and copies files over an SSH connection, which is opened on first use and when it was lost.
 
-    A server that grants few sessions on a connection gets further connections: one for files, and one whenever commands
-    that last use up all sessions.
+    If the server limits the sessions of a connection, further connections are opened: one for files, and one whenever
+    long commands use all sessions.
 
     Args:
-        settings: where to log in
-        client_source: gives a live client of somebody else instead of an own connection
-        sftp_source: gives a live SFTP client of somebody else
-        log: takes debug messages
-        max_channels: commands at once, further ones wait; ``None`` is what the settings say
+        settings: where to log in.
+        client_source: returns a client to use instead of an own connection.
+        sftp_source: returns an SFTP client to use.
+        log: receives debug messages.
+        max_channels: maximum number of parallel commands; ``None`` uses the settings.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class SshTransport(Transport):
         self._reset()
 
     def _reset(self) -> None:
-        # Held for moments only, so that nobody waits here for somebody else's frozen server.
+        # Never held while waiting for a server
         self._lock = threading.RLock()
         self._slots = threading.Condition(self._lock)
         # Held while a connection or a session is made.
@@ -78,11 +78,11 @@ class SshTransport(Transport):
         self._open_lock = threading.Lock()
         self.current_client: Any = None
         self.current_sftp: Any = None
-        # Files have a connection of their own once they did not find room beside the commands.
+        # A separate connection for files, once there was no session left for them
         self._files_client: Any = None
         self._opening = 0
-        # Held strongly on purpose: a channel that the garbage collector finds is closed on whatever thread that runs,
-        # possibly the library's own while it holds the channel's lock, which freezes the whole connection.
+        # Strong references: the garbage collector would close a channel on any thread, possibly on the library's own
+        # while it holds the channel's lock, which deadlocks the connection
         self._channels: list[Any] = []
         self._retired: list[Any] = []
         self._leftovers = Leftovers()
@@ -97,23 +97,23 @@ class SshTransport(Transport):
 
     @property
     def name(self) -> str:
-        """The machine, as users know it."""
+        """Name of the machine."""
         return self.settings.host or self.settings.hostname
 
     @property
     def max_channels(self) -> int:
-        """Commands that can run at once."""
+        """Maximum number of parallel commands."""
         return self._max_channels or getattr(self.settings, "max_sessions", None) or MAX_CHANNELS
 
     @property
     def client(self) -> Any:
-        """A live paramiko client of the own connection; connects when there is none."""
+        """A live paramiko client; connects if there is none."""
         return self._own_client(_NEVER)
 
     @property
     def sftp(self) -> Any:
-        """A live SFTP client of the own connection; opened once, and anew when found dead."""
-        # Nothing here takes as long as an answer over SFTP may take; a frozen server must not last for ever.
+        """A live SFTP client; opened on first use and when it was lost."""
+        # A frozen server must not block forever
         deadline = Deadline(ANSWER_SEC)
         with self._alone(deadline):
             self._live_files_client(deadline)
@@ -135,9 +135,8 @@ class SshTransport(Transport):
     ) -> StreamHandle:
         """Start a command on a channel of its own; see :meth:`Transport.stream`.
 
-        Waits for a free channel first. The timeout bounds everything that is needed to start the command together;
-        without one, a connection may take as long as the settings and the SSH library allow, a free channel an hour,
-        and each answer of the server two minutes.
+        Waits for a free channel first. The timeout limits the whole start of the command. Without one, a connection may
+        take as long as the settings and the SSH library allow, a free channel an hour, and each answer two minutes.
         """
         self._tidy()
         deadline = Deadline(timeout)
@@ -216,7 +215,7 @@ class SshTransport(Transport):
         transport = client.get_transport()
         if transport is None or not transport.is_active():
             return False
-        # A full socket tells nothing, and writing to it would block.
+        # Writing to a full socket would block
         if not has_room(transport):
             return True
         try:
@@ -240,8 +239,7 @@ class SshTransport(Transport):
             except BaseException:
                 client.close()
                 raise
-        # The library leaves errors of keys that did not fit in a cycle with its frames, and so with the frames and
-        # variables of all its callers: what they drop, such as an output, would stay alive for an arbitrary time.
+        # Errors of rejected keys are in reference cycles with the frames of all callers, and keep their variables alive
         gc.collect(1)
         return client
 
@@ -272,7 +270,7 @@ class SshTransport(Transport):
         try:
             channel = self._open_session(client, deadline)
         except paramiko.ChannelException as error:
-            # Where nothing of ours is, it would not help to be alone.
+            # Another connection only helps if our own commands use the sessions
             if error.code not in _NO_SESSION_LEFT or not self._has_commands(client):
                 raise
             self._say("no session is left for files: they get a connection of their own")
@@ -295,7 +293,7 @@ class SshTransport(Transport):
                     self._channels.append(channel)
 
     def _patiently(self, deadline: Deadline, opened: Callable[[], Any]) -> Any:
-        """What is opened, also when the server has no session left for the moment.
+        """Open a channel, and retry while the server has no session left.
 
         Its sessions last a little longer than our channels, and as long as commands whose channels were closed.
         """
@@ -329,7 +327,7 @@ class SshTransport(Transport):
             pause = min(0.5, pause * 2)
 
     def _patience(self, deadline: Deadline) -> float:
-        """Seconds to bear refusals. With no command of ours under way, it is not us who use the sessions up."""
+        """Return how long to retry: briefly if no command of ours is running, since others use the sessions then."""
         limit = CHANNEL_TIMEOUT_SEC if deadline.seconds is None else deadline.seconds
         return limit if self._busy() > self._opening else min(limit, _REFUSED_SEC)
 
@@ -350,28 +348,28 @@ class SshTransport(Transport):
                 raise
             self._say(f"the connection died unnoticed (creating new client): {error!r}")
             self._forget(client)
-        # No command was sent yet, so another connection changes nothing.
+        # No command was sent yet, so it is safe to reconnect
         try:
             return self._open_session(self._live_client(deadline), deadline)
         except EOFError as error:
             raise self._lost(error) from error
 
     def _open_session(self, client: Any, deadline: Deadline) -> Any:
-        """A new channel; the builtin ``TimeoutError`` if the server does not answer in time."""
+        """Open a channel; raises the builtin ``TimeoutError`` if the server does not answer in time."""
         import paramiko
 
         transport = client.get_transport()
         if transport is None:
             raise EOFError("the SSH connection is closed")
         limit = deadline.left()
-        # One at a time: when the server refuses one, the library gives the error to whoever asks first.
+        # One at a time: the library gives the error of a refusal to the first caller that asks
         if not self._open_lock.acquire(timeout=CHANNEL_TIMEOUT_SEC if limit is None else limit):
             raise TimeoutError(f"{self.name}: no channel within {deadline.seconds} seconds")
         answer = Deadline(deadline.left(ANSWER_SEC))
         try:
             return transport.open_session(timeout=max(answer.left() or 0, 0.001))
         except paramiko.ChannelException:
-            raise  # an answer, and no silence
+            raise  # an answer
         except paramiko.SSHException as error:
             if not answer.is_over:
                 raise
@@ -387,10 +385,10 @@ class SshTransport(Transport):
             self._open_lock.release()
 
     def _retire(self, client: Any) -> None:
-        """Use a connection no more, but let the commands on it go on.
+        """Stop using a connection, but keep the commands on it.
 
-        A session that the server grants after we stopped waiting for it can never be closed, and would count among
-        its sessions as long as the connection lasts.
+        A session that the server grants after our timeout can never be closed, and would count until the connection is
+        closed.
         """
         if self._client_source is not None:
             return
@@ -402,11 +400,11 @@ class SshTransport(Transport):
         self._end_retired()
 
     def _forget(self, client: Any) -> None:
-        """Drop a connection, unless another thread did so already."""
+        """Close a connection unless another thread has done so."""
         _close(*self._detached(client))
 
     def _detached(self, client: Any) -> tuple[Any, Any]:
-        """The SFTP session on a connection and the connection itself, both without a use from now on."""
+        """Detach a connection and its SFTP session; returns both."""
         with self._lock:
             if client is None or client not in (self.current_client, self._files_client):
                 return None, None
@@ -424,7 +422,7 @@ class SshTransport(Transport):
         return self._files_client or self.current_client
 
     def _leave_to_files(self, client: Any) -> bool:
-        """Let files keep a connection, and commands get another one; ``False`` if there are no files on it."""
+        """Leave a connection to files and make commands use another one; ``False`` if it has no files."""
         with self._lock:
             if self.current_client is not client:
                 return self._client_source is None  # another thread was faster
@@ -459,7 +457,7 @@ class SshTransport(Transport):
                     continue
                 if limit.is_over:
                     raise TimeoutError(f"all {self.max_channels} channels to {self.name} stayed in use")
-                # Ends of commands and dropped outputs arrive without a notice to this condition.
+                # Ends of commands and dropped outputs do not notify this condition
                 self._slots.wait(0.02)
             self._opening += 1
 
@@ -469,7 +467,7 @@ class SshTransport(Transport):
             return len(self._channels) + self._opening
 
     def _release(self, channel: Any) -> None:
-        # Outside of the lock: the message to the server may have to wait for an exchange of keys.
+        # Outside of the lock: sending the message may wait for a key exchange
         _close(channel)
         with self._slots:
             self._channels = [other for other in self._channels if other is not channel]
@@ -477,18 +475,18 @@ class SshTransport(Transport):
 
 
 def _close(*parts: Any) -> None:
-    """Close clients, sessions and channels; those that are ``None`` are left out."""
+    """Close clients, sessions and channels, except ``None``."""
     import paramiko
 
     for part in parts:
-        # The library says good-bye to the server and fails if the connection is dead, of which it may not know yet.
+        # Closing sends a message, which fails if the connection was lost
         with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
             if part is not None:
                 part.close()
 
 
 def _reason(error: Exception) -> str:
-    """What an error says; of a refused session, what that means."""
+    """Return the text of an error, or the meaning of a refused session."""
     if getattr(error, "code", None) in _NO_SESSION_LEFT:
         return (
             f"{getattr(error, 'text', error)}. All sessions of the server are in use: see MaxSessions in sshd_config "
