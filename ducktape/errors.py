@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The root of the errors, and the map of all of them.
+"""The base class of errors, and the tree of all errors.
 
 Each error is defined where it is raised; this is the whole tree::
 
@@ -45,38 +45,37 @@ Each error is defined where it is raised; this is the whole tree::
          └─ AuthenticationException                    (of the SSH library)
              └─ ServerHungUp                           ducktape.cluster.ssh.authentication
 
-The second group stays outside ``DucktapeError``: suites tell lack of nodes and failed discovery apart from failures
-on a node by catching ``RuntimeError`` for the latter only.
+The second group does not derive from ``DucktapeError``: suites catch ``RuntimeError`` for failures on a node, but not
+for missing nodes and failed discovery.
 
-``TimeoutError`` has nothing to do with the builtin of the same name, which a connection raises when it stays silent.
-Code that wants both has to name both.
+``TimeoutError`` is unrelated to the builtin of the same name, which silent connections raise.
 """
 
 from __future__ import annotations
 
 
 class DucktapeError(RuntimeError):
-    """Something that the framework did, or was asked to do, went wrong."""
+    """Base class of the framework's errors."""
 
 
 class TimeoutError(DucktapeError):  # noqa: A001  # the name is public API
-    """A condition did not come true in time."""
+    """A condition did not hold in time."""
 
 
 class InfrastructureError(DucktapeError):
-    """What a test needs was not to be had, for reasons that have nothing to do with what it tests.
+    """A resource that a test needs is unavailable, independently of the system under test.
 
-    A test or service raises it; the failure is then reported as one of the infrastructure, and the test is run again
-    with ``--retry-infrastructure``.
+    Raised by a test or service; the failure is reported as one of the infrastructure, and the test is run again with
+    ``--retry-infrastructure``.
     """
 
 
 class CompatibilityWarning(UserWarning):
-    """Something is probably a mistake, and is let pass because suites exist that do it; ``--strict`` raises it."""
+    """A probable mistake, tolerated because existing suites rely on it; raised with ``--strict``."""
 
 
-class Skip(Exception):  # it says what is to be done, and is no error
-    """Raised by a test that finds out at run time that it does not apply; it is reported as ignored, with the reason.
+class Skip(Exception):  # a signal rather than an error
+    """Raised by a test that does not apply; it is reported as ignored with the reason.
 
     Args:
         reason: text for the reports.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values on their way into JSON."""
+"""Converts values to JSON."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from typing import Any
 from ducktape.utils.support.masking import is_secret_argument, masked_text
 from ducktape.utils.support.stable_text import Numbers, stable_argument, stable_text
 
-# Far below the depth at which the standard encoder gives up
+# Far below the limit of the standard encoder
 _MAX_DEPTH = 100
 _MAX_SHOWN_KEY = 60
-# More digits than Python is willing to spell
+# Above the limit of Python for converting integers
 _LARGEST_NUMBER_BITS = 14_000
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _ESCAPED_HALF = "\\ud"  # in ASCII, whole characters beyond the first 65,536 have it as well
@@ -26,10 +26,10 @@ _REPLACEMENT = "\ufffd"
 
 
 class DucktapeJSONEncoder(json.JSONEncoder):
-    """Encodes every object that has a method ``to_json()`` as what that method returns, and numbers of any library."""
+    """Encodes objects by their method ``to_json()``, and numbers of any library."""
 
     def default(self, o: Any) -> Any:
-        """Return the replacement of an object that JSON does not know; ``TypeError`` when it offers none."""
+        """Return the replacement of an object; raises ``TypeError`` without one."""
         if _offers_to_json(o):
             return o.to_json()
         number = _foreign_number(o)
@@ -37,14 +37,9 @@ class DucktapeJSONEncoder(json.JSONEncoder):
 
 
 def strict(value: Any) -> Any:
-    """Return a copy of a value that every JSON parser accepts.
+    """Return a copy of a result of :func:`jsonable` that every JSON parser accepts.
 
-    Args:
-        value: as :func:`jsonable` returns it.
-
-    Returns:
-        The same with ``None`` for NaN and infinities and U+FFFD for lone surrogates, in keys as well. Keys that become
-        equal by that are numbered, so that nothing is lost.
+    NaN and infinities become ``None``, and lone surrogates U+FFFD, in keys as well. Equal keys are numbered.
     """
     if isinstance(value, str):
         return _HALF_CHARACTER.sub(_REPLACEMENT, value)
@@ -58,12 +53,7 @@ def strict(value: Any) -> Any:
 
 
 def strict_dumps(value: Any, **options: Any) -> str:
-    """Return the text of a value as JSON in ASCII that every parser accepts; what all files are written with.
-
-    Args:
-        value: as :func:`jsonable` returns it.
-        **options: of ``json.dumps``.
-    """
+    """Encode a result of :func:`jsonable` as JSON in ASCII that every parser accepts, with options of ``json.dumps``."""
     try:
         text = json.dumps(value, allow_nan=False, **options)
     except ValueError:
@@ -75,9 +65,9 @@ def jsonable(value: object) -> Any:
     """Return a copy of any value that ``json.dumps`` accepts; never raises.
 
     Args:
-        value: whatever user code produced. Objects with ``to_json()`` are replaced by its result, tuples and sets
-            become lists, enumerations with a string or number base their value, keys what ``json.dumps`` makes of
-            them, and everything else its text. What contains itself is cut off with a note.
+        value: any value. Objects with ``to_json()`` are replaced by its result, tuples and sets by lists, enumerations
+            with a string or number base by their value, keys as by ``json.dumps``, and everything else by its text.
+            Circular references are replaced by a note.
 
     Returns:
         A value of dicts with string keys, lists, strings, numbers (the non-finite ones too), booleans and ``None``.
@@ -86,24 +76,19 @@ def jsonable(value: object) -> Any:
 
 
 def jsonable_arguments(arguments: Any, numbers: Numbers) -> Any:
-    """Return the arguments of a test as symbols and reports have them: the same in every process, without secrets.
-
-    Args:
-        arguments: by name; ``None`` for a test without any.
-        numbers: of objects that share a text.
-    """
+    """Return the arguments of a test for symbols and reports: the same in every process, without secrets."""
     return _Arguments(numbers).convert(arguments)
 
 
 def unserializable_part(value: object, name: str = "data") -> str | None:
-    """Say in one line what keeps a value from being written as JSON.
+    """Return why a value cannot be encoded as JSON.
 
     Args:
-        value: the value to look through.
-        name: what the line calls the value itself.
+        value: the value.
+        name: its name in the text.
 
     Returns:
-        ``None`` when ``json.dumps(value, cls=DucktapeJSONEncoder)`` works, otherwise a line such as
+        ``None`` if ``json.dumps(value, cls=DucktapeJSONEncoder)`` works, otherwise a line such as
         ``data['x'][2] is a set, which JSON cannot express``.
     """
     try:
@@ -118,7 +103,7 @@ def _offers_to_json(value: object) -> bool:
 
 
 class _Converter:
-    """Makes values JSON-ready."""
+    """Converts values for JSON."""
 
     def convert(self, value: object, ancestors: tuple[int, ...] = ()) -> Any:
         try:
@@ -126,7 +111,7 @@ class _Converter:
         except (
             Exception,
             SystemExit,
-        ):  # foreign iterators, properties and to_json() run here, and a report must not die of them
+        ):  # code of users: iterators, properties and to_json()
             return self.text(value)
 
     def text(self, value: object) -> str:
@@ -165,7 +150,7 @@ class _Converter:
 
 
 class _Arguments(_Converter):
-    """Makes arguments of tests JSON-ready."""
+    """Converts arguments of tests for JSON."""
 
     def __init__(self, numbers: Numbers) -> None:
         self._numbers = numbers
@@ -183,7 +168,7 @@ class _Arguments(_Converter):
 
 
 def _with_distinct_keys(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a dict in which keys that have become equal, such as 1 and "1", are numbered."""
+    """Return a dict in which keys that became equal, such as 1 and "1", are numbered."""
     found: dict[str, Any] = {}
     for key, item in items:
         number, distinct = 1, key
@@ -195,7 +180,7 @@ def _with_distinct_keys(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _plain_scalar(value: object) -> str | int | float | None:
-    """Strip a string or number of its subclass without running code of that subclass."""
+    """Convert an instance of a subclass to a plain string or number, without running its code."""
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, int):
@@ -206,9 +191,9 @@ def _plain_scalar(value: object) -> str | int | float | None:
 
 
 def _foreign_number(value: object) -> int | float | bool | None:
-    """Return the number that a scalar of another library stands for, as those of numpy do; ``None`` for all others."""
+    """Return the number of a scalar of another library, such as numpy; ``None`` for other values."""
     if isinstance(value, (type, decimal.Decimal, numbers.Rational)) or getattr(value, "shape", ()) != ():
-        return None  # an exact number is none that JSON has
+        return None  # JSON has no exact numbers
     found: Any = None
     if callable(getattr(value, "item", None)) and hasattr(value, "dtype"):
         found = value.item()  # type: ignore[attr-defined]
@@ -230,7 +215,7 @@ def _plain_key(key: object) -> str | None:
 
 
 def _ordered(items: list[Any]) -> list[Any]:
-    """Sort, so that the order of a set does not change from run to run."""
+    """Sort a set, so that its order is the same in every run."""
     comparable = all(type(item) is str for item in items) or all(
         type(item) in (int, float, bool) and math.isfinite(item) for item in items
     )
@@ -242,7 +227,7 @@ def _explain(value: object, name: str, error: Exception) -> str:
         found = _culprit(value, name, ())
     except RecursionError:
         return f"{name} is nested too deeply for JSON"
-    except Exception as failure:  # foreign iterators run during the search
+    except Exception as failure:  # code of users
         error, found = failure, None
     return found or f"{name} cannot be written as JSON: {_first_line(error)}"
 

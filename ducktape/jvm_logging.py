@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Garbage collection and other logs from every Java process of a service, without the service knowing."""
+"""Garbage collection and other logs of all Java processes of a service, without changes of the service."""
 
 from __future__ import annotations
 
@@ -31,25 +31,17 @@ _logger = logging.getLogger(__name__)
 
 
 def with_environment(assignment: str, command: str) -> str:
-    """Return a command that runs another one with a changed environment.
-
-    The other command goes to a shell of its own as a whole: it may be compound, or begin with something that only a
-    shell can do.
-
-    Args:
-        assignment: ``NAME=value`` as a shell reads it.
-        command: any shell text.
-    """
+    """Return a command that runs any shell text with ``NAME=value`` in its environment."""
     quoted = "'" + command.replace("'", "'\\''") + "'"
     return f'env {assignment} "${{SHELL:-sh}}" -c {quoted}'
 
 
 class EnvironmentTransport(TransportWrapper):
-    """Runs users' commands with a changed environment, and the framework's own commands as they are.
+    """Runs commands of users with a changed environment, but not those of the framework.
 
     Args:
-        inner: what runs them.
-        assignment: ``NAME=value`` as a shell on the machine reads it.
+        inner: the wrapped transport.
+        assignment: ``NAME=value`` in the syntax of the shell.
     """
 
     def __init__(self, inner: Transport, assignment: str) -> None:
@@ -66,9 +58,9 @@ class EnvironmentTransport(TransportWrapper):
 
 
 class JVMLogger:
-    """Makes the Java processes of services log, by an environment variable that the ``java`` launcher reads.
+    """Enables logs of Java processes by an environment variable of the ``java`` launcher, since JDK 9.
 
-    Launchers before JDK 9 do not read it. Options on a service's own command line win over these.
+    Options on a service's own command line win.
 
     Args:
         log_dir: directory on the nodes; made before a node starts, removed when it is cleaned.
@@ -78,7 +70,7 @@ class JVMLogger:
         self.log_dir = log_dir
 
     def enable_for_service(self, service: Any) -> None:
-        """Add logs, helpers and the environment to one service instance; a second call changes nothing.
+        """Add logs, helpers and the environment to one service; repeated calls have no effect.
 
         Args:
             service: gets ``JVM_LOG_DIR``, ``jvm_options(node)``, ``setup_jvm_logging(node)`` and
@@ -109,7 +101,7 @@ class JVMLogger:
         decorations = "time,uptime,level,tags"
         return " ".join(
             [
-                "-Xlog:disable",  # first: it also switches off what stands before it
+                "-Xlog:disable",  # first: it also disables all options before it
                 f"-Xlog:gc*:file={directory}/gc.log:{decorations}",
                 "-XX:+HeapDumpOnOutOfMemoryError",
                 f"-XX:HeapDumpPath={directory}/heap_dump.hprof",
@@ -147,7 +139,7 @@ class JVMLogger:
             node.account.ssh(f"chmod 755 {self.log_dir}")
 
     def _cleanup_on_node(self, node: Any, service: Any = None) -> None:
-        """Remove the directory of the logs, which may fail, and give the account its own verbs back, which may not."""
+        """Remove the directory of the logs, and always restore the account."""
         try:
             with framework_commands():
                 node.account.ssh(f"rm -rf {self.log_dir}", allow_fail=True)
@@ -161,11 +153,11 @@ class JVMLogger:
 
 @dataclasses.dataclass(frozen=True)
 class _EnabledService:
-    """What was added to the logs of a service.
+    """The logs that were added to a service.
 
     Attributes:
         additions: the logs of its Java processes.
-        installed: the dictionary that was put in place of ``service.logs``; ``None`` if that was not possible.
+        installed: the replacement of ``service.logs``; ``None`` if that was not possible.
     """
 
     additions: dict[str, dict[str, Any]]
@@ -174,7 +166,7 @@ class _EnabledService:
 
 def _install_logs(service: Any, additions: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
     if isinstance(inspect.getattr_static(type(service), "logs", None), property):
-        # It may need attributes that the constructor of the subclass has yet to set
+        # A property may need attributes that the constructor has not set yet
         return None
     installed = {**(getattr(service, "logs", None) or {}), **additions}
     service.logs = installed
@@ -182,26 +174,22 @@ def _install_logs(service: Any, additions: dict[str, dict[str, Any]]) -> dict[st
 
 
 def logs_of(service: Any) -> dict[str, Any]:
-    """Return all logs of a service by name: those that it declares now, and those of its Java processes.
-
-    Args:
-        service: any service, also one that never heard of JVM logs.
-    """
+    """Return all logs of a service by name, including those of its Java processes."""
     declared = getattr(service, "logs", None) or {}
     enabled = getattr(service, _SERVICE_MARK, None)
     if not isinstance(enabled, _EnabledService) or declared is enabled.installed:
         return dict(declared)
-    # The subclass has a property, or has replaced the dictionary since: what it declares now comes on top
+    # A property, or a dictionary that was replaced since: its logs win
     return {**enabled.additions, **declared}
 
 
 @dataclasses.dataclass
 class _Wrapping:
-    """How an account was changed, and how it was before.
+    """The changes of an account, to undo them.
 
     Attributes:
-        transport: the wrapper on the account's transport, if it has one that all its commands go through.
-        own: the verbs of an account that brings its own, by name; ``None`` for those that its class has.
+        transport: the wrapper of the account's transport, if all its commands use it.
+        own: the former methods by name, of an account that overrides them; ``None`` for those of its class.
     """
 
     transport: EnvironmentTransport | None = None
@@ -209,7 +197,7 @@ class _Wrapping:
 
 
 def _wrap_account(account: Any, assignment: str) -> None:
-    """Give all further commands of an account an environment, unless they have it already."""
+    """Run all further commands of an account with an environment, unless they already do."""
     if isinstance(getattr(account, _ACCOUNT_MARK, None), _Wrapping):
         return
     wrapping = _Wrapping()
@@ -233,7 +221,7 @@ def _wrap_account(account: Any, assignment: str) -> None:
 def _commands_go_through_transport(account: Any) -> bool:
     if not isinstance(getattr(account, "transport", None), Transport):
         return False
-    from ducktape.cluster.remoteaccount import RemoteAccount  # whoever has such an account has loaded it
+    from ducktape.cluster.remoteaccount import RemoteAccount  # loaded if there is such an account
 
     return isinstance(account, RemoteAccount) and all(
         verb not in vars(account) and getattr(type(account), verb) is getattr(RemoteAccount, verb) for verb in VERBS
@@ -241,7 +229,7 @@ def _commands_go_through_transport(account: Any) -> bool:
 
 
 def _unchanged(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method of an account that runs commands as they are, while the transport below changes them."""
+    """Return a method of an account whose commands the transport changes."""
 
     @functools.wraps(method)
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -252,14 +240,14 @@ def _unchanged(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _prefixed(account: Any, verb: str, assignment: str) -> Callable[..., Any]:
-    """Return a verb of an account that runs users' commands with an environment."""
+    """Wrap a method of an account to run commands of users with an environment."""
     original_name = f"original_{verb}"
 
-    # Not all attributes are taken over: on a mock these would be all that it ever recorded
+    # Not functools.wraps, which would copy all records of a mock
     @functools.wraps(getattr(account, original_name), updated=())
     def run(cmd: str, *args: Any, **kwargs: Any) -> Any:
-        # Looked up at each call, as whoever replaces the kept original expects that it is used. One verb of an account
-        # may be written with another one, and then the command has its environment already.
+        # Looked up at each call, since the original may be replaced later. One method of an account
+        # may call another one, so that the command already has its environment
         changed = is_framework_command() or cmd.startswith(f"env {_VARIABLE}=")
         return getattr(account, original_name)(cmd if changed else with_environment(assignment, cmd), *args, **kwargs)
 
@@ -267,7 +255,7 @@ def _prefixed(account: Any, verb: str, assignment: str) -> Callable[..., Any]:
 
 
 def _restore_account(account: Any) -> None:
-    """Take the environment off an account again; does nothing if it has none."""
+    """Undo the changes of an account."""
     wrapping = getattr(account, _ACCOUNT_MARK, None)
     if not isinstance(wrapping, _Wrapping):
         return
@@ -285,7 +273,7 @@ def _restore_account(account: Any) -> None:
 
 
 def _without(outermost: Transport, wrapper: EnvironmentTransport) -> Transport:
-    """Take one wrapper out of a chain; others may have been put around it since."""
+    """Remove one wrapper from a chain."""
     if outermost is wrapper:
         return wrapper.inner
     transport = outermost

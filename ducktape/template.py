@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configuration files from templates."""
+"""Renders configuration files from templates."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class TemplateRenderer:
-    """Gives services and tests templates that see the attributes of the object that renders them.
+    """Renders templates with the attributes of the rendering object.
 
-    A template sees the attributes of the class, those of the instance, and the keywords of the call, where the later
-    ones win. Properties are read when a template uses them. Unknown names are rendered as nothing,
-    with a warning where this shows in the text; with ``--strict`` they are errors.
+    Variables are the attributes of the class, those of the instance, and the keywords of the call; later ones win.
+    Properties are read on use. Unknown names are rendered as nothing, with a warning if they are printed; with
+    ``--strict`` they are errors.
 
     Attributes:
-        template_loader: where files are looked for, made at the first ``render``. A class that sets it also sets
+        template_loader: the loader of files, created by the first ``render``. A class that sets it also has to set
             ``template_env``.
         template_env: the Jinja2 environment of ``render``.
     """
@@ -39,10 +39,10 @@ class TemplateRenderer:
             The rendered text.
 
         Raises:
-            TypeError: ``template`` is something else.
-            jinja2.TemplateError: the text is no template, or an attribute of an unknown name was used.
+            TypeError: ``template`` is neither.
+            jinja2.TemplateError: the template is invalid, or uses an attribute of an unknown name.
         """
-        # The engine takes longer to import than everything that most suites need before their first template
+        # Imported on use, since the engine is large
         from ducktape.utils.support import templates as template_engine
 
         if isinstance(template, str):
@@ -56,7 +56,7 @@ class TemplateRenderer:
     def render(self, path: str, **kwargs: Any) -> str:
         """Render a file.
 
-        The file is looked for in the directory ``templates`` beside the module of the object's class, then in that of
+        The file is searched in the directory ``templates`` next to the module of the object's class, then in that of
         the class's package, then likewise for its base classes.
 
         Args:
@@ -68,15 +68,15 @@ class TemplateRenderer:
 
         Raises:
             jinja2.TemplateNotFound: there is no such file.
-            OSError: there is no place to look for it.
+            OSError: there is no directory to search.
         """
         if not hasattr(self, "template_loader"):
             from ducktape.utils.support import templates as template_engine
 
-            # Beside this class lie templates of the framework, which are not meant for users
+            # Not the templates of the framework
             classes = [cls for cls in type(self).__mro__ if cls not in (TemplateRenderer, object)]
             loader = template_engine.loader_for(classes, self._package_search_path)
-            # Nodes may be started side by side: who finds a loader must find the environment as well
+            # Assigned before the loader, since other threads check that one
             self.template_env = template_engine.environment_for_files(loader)
             self.template_loader = loader
         return self.render_template(self.template_env.get_template(path), **kwargs)
@@ -87,7 +87,7 @@ class TemplateRenderer:
         for name in dir(cls):
             try:
                 value = getattr(cls, name)
-            except AttributeError:  # descriptors of user code may exist on instances only
+            except AttributeError:  # a descriptor that only works for instances
                 continue
             variables[name] = Lazy(self, name) if isinstance(value, (property, cached_property)) else value
         variables.update(vars(self))

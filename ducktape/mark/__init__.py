@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decorators that multiply, skip, limit and describe tests."""
+"""Decorators that parametrize, skip, limit and describe tests."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from ducktape.mark.policies import expected_failure as expected_failure
 from ducktape.mark.policies import tag as tag
 from ducktape.mark.policies import timeout as timeout
 
-# Names that came later are left out: `from ducktape.mark import *` must not replace a suite's own `timeout` or `tag`
+# Without newer names: `from ducktape.mark import *` must not replace a suite's own `timeout` or `tag`
 __all__ = ["defaults", "env", "ignore", "ignored", "is_env", "matrix", "parametrize", "parametrized"]

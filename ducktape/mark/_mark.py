@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Marks: what decorators leave on a function, and what becomes of its tests because of it.
+"""Marks: attached to functions by decorators, and applied to the tests of the function.
 
-Marks are kept in the function's ``__dict__``, as a list ``marks`` and a set ``mark_names``. Decorators of users copy
-these two from the function that they wrap, sometimes by reference, so their names and types are fixed.
+They are stored in the function's ``__dict__`` as a list ``marks`` and a set ``mark_names``. Decorators of users copy
+both from the wrapped function, sometimes by reference, so their names and types are fixed.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Mark:
-    """One thing that a decorator says about a test; subclasses override :attr:`name` and :meth:`apply`."""
+    """Base class of marks; subclasses override :attr:`name` and :meth:`apply`."""
 
-    # None is what marks without arguments compare by
+    # Marks without arguments compare by None
     injected_args: dict[str, Any] | None = None
 
     @staticmethod
@@ -31,13 +31,13 @@ class Mark:
 
         Args:
             fun: the function; it gets the attributes ``marks`` and ``mark_names``.
-            mark: applied after all marks that the function has already.
+            mark: applied after all existing marks of the function.
         """
         own = vars(fun)
         if "marks" not in own:
             fun.marks = []
         if "mark_names" not in own:
-            # The list alone may have been copied from a wrapped function
+            # Decorators may copy only the list
             fun.mark_names = {each.name for each in fun.marks}
         fun.marks.append(mark)
         fun.mark_names.add(mark.name)
@@ -56,15 +56,15 @@ class Mark:
 
     @property
     def name(self) -> str:
-        """What marks of this kind are recognised by."""
+        """Identifies marks of this kind."""
         return "MARK"
 
     def apply(self, seed_context: Any, context_list: list[Any]) -> list[Any]:
-        """Return the tests that there are after this mark.
+        """Apply this mark and return the resulting tests.
 
         Args:
             seed_context: context of the method without arguments, to be copied.
-            context_list: the tests that the decorators below have made.
+            context_list: the tests created by the decorators below.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say what it does to tests: override apply()")
 
@@ -117,7 +117,7 @@ class Matrix(Mark):
     def apply(self, seed_context: Any, context_list: list[Any]) -> list[Any]:
         combinations = cartesian_product_dict(self.injected_args)
         if not combinations:
-            # A test that vanishes because a list happens to be empty would not be missed by anybody
+            # An empty list gives an ignored test, rather than none, which nobody would notice
             context_list.insert(0, seed_context.copy(ignore=True))
             return context_list
         context_list[:0] = [_with_arguments(seed_context, arguments) for arguments in reversed(combinations)]
@@ -125,7 +125,7 @@ class Matrix(Mark):
 
 
 class Defaults(Mark):
-    """Values for the arguments that the parametrizations below do not give.
+    """Values for arguments without a value in the parametrizations below.
 
     Args:
         **kwargs: for each argument an iterable of values.
@@ -150,7 +150,7 @@ class Defaults(Mark):
 
     def _complete(self, seed_context: Any, context: Any) -> list[Any]:
         given = context.injected_args
-        if given is None:  # stands for a matrix over nothing: there are no arguments to complete
+        if given is None:  # the ignored test of an empty matrix has no arguments
             return [context]
         missing = {key: values for key, values in self.injected_args.items() if key not in given}
         if not missing:
@@ -163,7 +163,7 @@ class Defaults(Mark):
 
 
 class Ignore(Mark):
-    """Skips the test whose arguments are exactly the given ones."""
+    """Skips the test with exactly the given arguments."""
 
     def __init__(self, **kwargs: Any) -> None:
         self.injected_args: dict[str, Any] | None = kwargs
@@ -183,7 +183,7 @@ class Ignore(Mark):
 
 
 class IgnoreAll(Ignore):
-    """Skips every test that the decorators below have made."""
+    """Skips all tests of the decorators below."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -194,11 +194,11 @@ class IgnoreAll(Ignore):
 
 
 class Env(Mark):
-    """Skips every test below unless all environment variables have the given values when the decorator runs."""
+    """Skips all tests below unless the environment variables have the given values when the decorator runs."""
 
     def __init__(self, **kwargs: Any) -> None:
         self.injected_args: dict[str, Any] = kwargs
-        # The environment stands on the left: the values may bring a comparison of their own
+        # The values may define their own comparison, as right operands
         self.should_ignore = any(os.environ.get(key) != value for key, value in kwargs.items())
 
     @property
@@ -248,7 +248,7 @@ def matrix(**kwargs: Any) -> Callable[[F], F]:
 
 
 def defaults(**kwargs: Any) -> Callable[[F], F]:
-    """Give values for those arguments that the decorators below leave open.
+    """Add values for arguments that the decorators below do not set.
 
     Args:
         **kwargs: for each argument of the method an iterable of values.
@@ -268,11 +268,11 @@ def ignore(first: object, second: object, /, *more: object, **kwargs: Any) -> Ca
 @overload
 def ignore(**kwargs: Any) -> Callable[[F], F]: ...
 def ignore(*args: Any, **kwargs: Any) -> Any:
-    """Skip all tests that the decorators below have made, or only the one with exactly the given arguments.
+    """Skip all tests of the decorators below, or only the one with exactly the given arguments.
 
     Args:
-        *args: the function itself when written without parentheses; anything else is a remark without effect.
-        **kwargs: arguments of the parametrization to skip; none means all.
+        *args: the function when used without parentheses; anything else has no effect.
+        **kwargs: arguments of the parametrization to skip; all if empty.
     """
     if len(args) == 1 and not kwargs and callable(args[0]):
         Mark.mark(args[0], IgnoreAll())
@@ -290,11 +290,7 @@ def env(**kwargs: Any) -> Callable[[F], F]:
 
 
 def cartesian_product_dict(d: Mapping[str, Iterable[Any]]) -> list[dict[str, Any]]:
-    """Return every combination of the values, the last key varying fastest.
-
-    Args:
-        d: an iterable of values for each key.
-    """
+    """Return all combinations of the values for each key, with the last key varying fastest."""
     return [dict(zip(d, values, strict=True)) for values in itertools.product(*d.values())]
 
 
@@ -312,7 +308,7 @@ def _mark_names(f: Any) -> Iterable[str]:
 
 
 def _is_parametrize_mark(m: Mark) -> bool:
-    """Return whether a mark makes tests; marks of users may take the name of a built-in one."""
+    """Return whether a mark creates tests; marks of users may have the name of a built-in one."""
     return m.name in _PARAMETRIZING
 
 
@@ -336,7 +332,7 @@ def _with_arguments(seed_context: Any, arguments: dict[str, Any]) -> Any:
 
 
 def _completed(context: Any, function: Any, arguments: dict[str, Any]) -> Any:
-    """Return the same test with more arguments: all that the marks below have said of it stays."""
+    """Return a test with more arguments, keeping everything that the marks below have set."""
     return context.copy(
         function=_inject(**arguments)(function),
         injected_args=arguments,
@@ -345,7 +341,7 @@ def _completed(context: Any, function: Any, arguments: dict[str, Any]) -> Any:
 
 
 def _materialised(decorator: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Check that all values are iterable, and keep what an iterator can give only once."""
+    """Check that all values are iterable, and store the items of iterators."""
     kept = {}
     for key, value in values.items():
         try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keywords of ``@cluster`` that have a meaning of their own."""
+"""Keywords of ``@cluster``."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From one marked method to its tests."""
+"""Expands a marked method to its tests."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from ducktape.mark._mark import Mark, Parametrize, _is_parametrize_mark, parametrized
-from ducktape.mark.policies import Conduct, class_marks
+from ducktape.mark.policies import Policy, class_marks
 from ducktape.tests.test_context import TestContext
 from ducktape.utils.support.hooks import called
 from ducktape.utils.support.stable_text import numbers_of
 
 
 class MarkedFunctionExpander:
-    """Makes the tests of one method, as its marks say.
+    """Creates the tests of one method by its marks.
 
     Args:
-        session_context: handed to the tests, whatever it is.
+        session_context: passed to the tests.
         module: dotted name of the module.
         cls: the test class.
         function: the method.
         file: path of the module.
-        cluster: handed to the tests.
+        cluster: passed to the tests.
     """
 
     def __init__(
@@ -44,11 +44,10 @@ class MarkedFunctionExpander:
         """Return the tests, the last decorator applied first, those of the class and its parents at the end.
 
         Args:
-            test_parameters: arguments of the only test there is going to be; the parametrizations of the method do not
-                count then.
+            test_parameters: arguments of the only test to create; parametrizations of the method are ignored then.
 
         Raises:
-            AssertionError: a mark has nothing below it to apply to.
+            AssertionError: a mark has nothing to apply to.
         """
         marks = _by_nearness(getattr(self.seed_context.function, "marks", []), self.seed_context.cls)
         if test_parameters is not None:
@@ -63,12 +62,12 @@ class MarkedFunctionExpander:
 
 
 def _by_nearness(marks: list[Mark], cls: Any) -> list[Mark]:
-    """Return the marks of a method and its class, so that each comes after those that it yields to.
+    """Return the marks of a method and its class in the order of their precedence.
 
-    How tests are treated is said of a parametrization by the marks above it, else of the method by what stands below
-    all parametrizations, else by the class.
+    Policies of a parametrization are set by the marks above it, else by those of the method below all parametrizations,
+    else by the class.
     """
     lowest = list(itertools.takewhile(lambda mark: not _is_parametrize_mark(mark), marks))
-    of_the_method = [mark for mark in lowest if isinstance(mark, Conduct)]
-    others = [mark for mark in lowest if not isinstance(mark, Conduct)]
+    of_the_method = [mark for mark in lowest if isinstance(mark, Policy)]
+    others = [mark for mark in lowest if not isinstance(mark, Policy)]
     return [*others, *marks[len(lowest) :], *of_the_method, *class_marks(cls)]

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Marks that say how a test is treated: how long it may take, that it is expected to fail, what it is about.
+"""Marks for policies: time limits, expected failures, and tags.
 
-They may be written on a method and, unless they speak of one test, on a class, whose methods they then concern unless
-these say otherwise themselves.
+They apply to a method or, except for expected failures, to a class, whose methods may override them.
 """
 
 from __future__ import annotations
@@ -16,19 +15,19 @@ from ducktape.errors import DucktapeError
 from ducktape.mark._mark import F, Mark
 from ducktape.utils.support.times import seconds_of
 
-# Not `marks`: a class of users may have an attribute of that name, and its subclasses would inherit it
+# Not `marks`, which classes of users may have and inherit
 _ON_CLASS = "_ducktape_class_marks"
 _TAG = re.compile(r"[\w\-.:/]+")
-_OPERATORS = frozenset({"and", "or", "not"})  # in the expressions that choose tests by their tags
+_OPERATORS = frozenset({"and", "or", "not"})  # operators in expressions of tags
 
 
-class Conduct(Mark):
-    """A mark that adds to what is known of tests; of several that speak of the same thing the nearest is heard."""
+class Policy(Mark):
+    """Base class of policies; the nearest of several wins."""
 
     said: Any = None
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Conduct):
+        if not isinstance(other, Policy):
             return NotImplemented
         return super().__eq__(other) and bool(self.said == other.said)
 
@@ -38,14 +37,14 @@ class Conduct(Mark):
         return f"{type(self).__name__}({self.said!r})"
 
 
-class Timeout(Conduct):
-    """Limits the parts of tests for which no nearer mark gives a limit.
+class Timeout(Policy):
+    """Sets time limits for phases without a limit by a nearer mark.
 
     Args:
         limits: seconds, or text such as ``"20m"``, by ``test``, ``setup`` and ``teardown``; ``None`` is no limit.
 
     Raises:
-        DucktapeError: a limit is no span of time, or there is none.
+        DucktapeError: a limit is invalid, or there is none.
     """
 
     def __init__(self, limits: dict[str, float | int | str | None]) -> None:
@@ -58,7 +57,7 @@ class Timeout(Conduct):
         return "TIMEOUT"
 
     def apply(self, seed_context: Any, context_list: list[Any]) -> list[Any]:
-        # Tests with the same limits share one dict, however many there are
+        # Tests with the same limits share one dict
         merged: dict[tuple[Any, ...], dict[str, float]] = {(): self.said}
         for context in context_list:
             own = context.timeouts
@@ -66,15 +65,15 @@ class Timeout(Conduct):
         return context_list
 
 
-class ExpectedFailure(Conduct):
-    """Says why tests fail that have no reason yet.
+class ExpectedFailure(Policy):
+    """Marks tests as expected to fail.
 
     Args:
-        reason: why.
-        **kwargs: arguments of the only test that is meant; none means all.
+        reason: why they fail.
+        **kwargs: arguments of a single test; all tests if empty.
 
     Raises:
-        DucktapeError: the reason is no text, or an empty one.
+        DucktapeError: the reason is empty, or not a text.
     """
 
     def __init__(self, reason: str, /, **kwargs: Any) -> None:
@@ -99,14 +98,14 @@ class ExpectedFailure(Conduct):
         return self.injected_args is None or bool(self.injected_args == context.injected_args)
 
 
-class Tag(Conduct):
-    """Adds words to tests by which they can be chosen.
+class Tag(Policy):
+    """Adds tags to tests.
 
     Args:
-        words: letters, digits and ``_-.:/``.
+        words: the tags, of letters, digits and ``_-.:/``.
 
     Raises:
-        DucktapeError: a word is none, or there is none.
+        DucktapeError: a tag is invalid, or there is none.
     """
 
     def __init__(self, words: tuple[str, ...]) -> None:
@@ -136,7 +135,7 @@ def timeout(
     setup: float | int | str | None = None,
     teardown: float | int | str | None = None,
 ) -> Callable[[F], F]:
-    """Limit how long a test may take, or each test of a class; goes before the options of the command line.
+    """Set time limits for a test, or for each test of a class; overrides the options of the command line.
 
     Args:
         test: limit of the method, as seconds or as text such as ``"90s"``, ``"20m"``, ``"2h"``.
@@ -144,7 +143,7 @@ def timeout(
         teardown: limit of the teardown.
 
     Raises:
-        DucktapeError: a limit is no span of time, or there is none.
+        DucktapeError: a limit is invalid, or there is none.
     """
     if unnamed:
         raise DucktapeError(f'@timeout cannot tell what {_shown(unnamed[0])} limits: write @timeout(test="20m")')
@@ -152,40 +151,36 @@ def timeout(
 
 
 def expected_failure(reason: str, /, **kwargs: Any) -> Callable[[F], F]:
-    """Expect a test to fail: then it counts as ignored, with the reason; if it passes after all, it counts as failed.
+    """Expect a test to fail: a failure is reported as ignored with the reason, and a pass as failed.
 
     Args:
         reason: why it fails.
-        **kwargs: arguments of the only parametrization that is meant; none means all.
+        **kwargs: arguments of a single parametrization; all if empty.
 
     Raises:
-        DucktapeError: the reason is missing, or this is written on a class.
+        DucktapeError: the reason is missing, or the target is a class.
     """
     return _decorator(ExpectedFailure(reason, **kwargs), for_classes=False)
 
 
 def tag(*words: str) -> Callable[[F], F]:
-    """Give words to a test, or to each test of a class, for ``--tags``; they add up.
+    """Add tags to a test, or to each test of a class, for ``--tags``.
 
     Args:
-        *words: letters, digits and ``_-.:/``.
+        *words: the tags, of letters, digits and ``_-.:/``.
 
     Raises:
-        DucktapeError: a word has other characters, or there is none.
+        DucktapeError: a tag is invalid, or there is none.
     """
     return _decorator(Tag(words))
 
 
 def class_marks(cls: Any) -> list[Mark]:
-    """Return the marks that are written on a class and on its parents, the nearest one first.
-
-    Args:
-        cls: a class; anything else has none.
-    """
+    """Return the marks of a class and its parents, the nearest one first; empty for other objects."""
     return [mark for parent in getattr(cls, "__mro__", ()) for mark in vars(parent).get(_ON_CLASS, ())]
 
 
-def _decorator(mark: Conduct, *, for_classes: bool = True) -> Callable[[F], F]:
+def _decorator(mark: Policy, *, for_classes: bool = True) -> Callable[[F], F]:
     def decorate(target: F) -> F:
         if not isinstance(target, type):
             Mark.mark(target, mark)
@@ -216,6 +211,6 @@ def _check_tag(word: object) -> None:
 
 
 def _shown(value: object) -> str:
-    """Return a value as it may stand in a message of one line."""
+    """Return a value as text of one line."""
     name = getattr(value, "__qualname__", None) if callable(value) else None
     return f"the function {name}" if isinstance(name, str) else reprlib.repr(value)

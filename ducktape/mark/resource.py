@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a test needs of the cluster."""
+"""The mark for the nodes that a test needs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 _KNOWN = (CLUSTER_SIZE_KEYWORD, CLUSTER_SPEC_KEYWORD, CLUSTER_NODE_TYPE_KEYWORD)
-# What people write for these, compared without underscores and case
+# Common misspellings, without underscores and in lower case
 _MEANT = {
     "nodes": CLUSTER_SIZE_KEYWORD,
     "node": CLUSTER_SIZE_KEYWORD,
@@ -45,10 +45,10 @@ _RESEMBLANCE = 0.8
 
 
 class ClusterUseMetadata(Mark):
-    """Declares the use of the cluster for all tests below that have no declaration yet.
+    """Sets the nodes of all tests below without such a mark.
 
     Args:
-        **kwargs: ``num_nodes``, ``cluster_spec``, ``node_type``, and whatever else is to be kept with the test.
+        **kwargs: ``num_nodes``, ``cluster_spec``, ``node_type``; other keys are kept as metadata.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -75,11 +75,7 @@ class ClusterUseMetadata(Mark):
 
 
 def mistake_in(metadata: Mapping[str, Any]) -> str | None:
-    """Return which keyword of a declaration of cluster use is a mistake; ``None`` if nothing is wrong.
-
-    Args:
-        metadata: the keywords of ``@cluster``.
-    """
+    """Return the error in the keywords of ``@cluster``, if there is one."""
     for key in metadata:
         if key not in _KNOWN and (meant := _resembling(key)) is not None:
             return f"@cluster has the unknown keyword {key}: did you mean {meant}?"
@@ -96,11 +92,7 @@ def mistake_in(metadata: Mapping[str, Any]) -> str | None:
 
 
 def wrong_value_in(metadata: Mapping[str, Any]) -> str | None:
-    """Return which value of a declaration of cluster use no cluster can satisfy; ``None`` if nothing is wrong.
-
-    Args:
-        metadata: the keywords of ``@cluster``.
-    """
+    """Return the error in the values of ``@cluster``, if there is one."""
     size = metadata.get(CLUSTER_SIZE_KEYWORD)
     if size is not None and not _is_count(size):
         return f"@cluster({CLUSTER_SIZE_KEYWORD}={reprlib.repr(size)}): expected a whole number from 0 on"
@@ -111,16 +103,12 @@ def wrong_value_in(metadata: Mapping[str, Any]) -> str | None:
 
 
 def unknown_keywords(metadata: Mapping[str, Any]) -> list[str]:
-    """Return the keywords that a declaration of cluster use has beside those that have a meaning."""
+    """Return the unknown keywords of ``@cluster``."""
     return [key for key in metadata if key not in _KNOWN]
 
 
 def oddities_in(metadata: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what has no effect in a declaration of cluster use without mistakes.
-
-    Args:
-        metadata: the keywords of ``@cluster``.
-    """
+    """Yield warnings about keywords of ``@cluster`` without effect."""
     size, spec, node_type = (metadata.get(key) for key in _KNOWN)
     if size is not None and spec is not None:
         yield f"@cluster has both {CLUSTER_SPEC_KEYWORD} and {CLUSTER_SIZE_KEYWORD}: the latter has no effect"
@@ -129,7 +117,7 @@ def oddities_in(metadata: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _resembling(key: str) -> str | None:
-    """Return the keyword that somebody has probably meant who wrote another one."""
+    """Return the probably intended keyword."""
     plain = key.replace("_", "").casefold()
     if plain in _MEANT:
         return _MEANT[plain]
@@ -139,7 +127,7 @@ def _resembling(key: str) -> str | None:
 
 
 def _is_count(value: object) -> bool:
-    # By its protocol: whole numbers of numerical libraries count, too
+    # Includes integers of numerical libraries
     if isinstance(value, bool) or not hasattr(type(value), "__index__"):
         return False
     return int(value.__index__()) >= 0  # type: ignore[attr-defined]
@@ -150,12 +138,12 @@ def _is_digits(value: object) -> bool:
 
 
 def _is_spec(value: object) -> bool:
-    # By its shape: the arithmetic of nodes is not to be imported by every test module
+    # Duck typing, since not every test module needs to import ClusterSpec
     return not isinstance(value, type) and callable(getattr(value, "size", None)) and hasattr(value, "nodes")
 
 
 def cluster(**kwargs: Any) -> Callable[[F], F]:
-    """Declare what a test needs of the cluster; covers the parametrizations below that have no declaration yet.
+    """Declare the nodes that a test needs, for all parametrizations below without a declaration.
 
     Args:
         **kwargs: ``num_nodes`` (with an optional ``node_type``) or ``cluster_spec``; other keys are kept as metadata.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Marks that say something other than their author meant: what is wrong with them, once the tests are known."""
+"""Detects mistakes in marks, once the tests are known."""
 
 from __future__ import annotations
 
@@ -15,12 +15,7 @@ _NAMES = "names no parametrization of this test"
 
 
 def mistakes(marks: Iterable[Mark], contexts: Iterable[Any]) -> list[str]:
-    """Return what is an error in the marks of one method.
-
-    Args:
-        marks: those of the method.
-        contexts: the tests that they made.
-    """
+    """Return the errors in the marks of a method, given its tests."""
     tests = list(contexts)
     found = [mistake_in(metadata) for metadata in _cluster_uses(tests)]
     found += [_unknown_arguments(mark, tests) for mark in marks if type(mark) is ExpectedFailure]
@@ -28,13 +23,7 @@ def mistakes(marks: Iterable[Mark], contexts: Iterable[Any]) -> list[str]:
 
 
 def oddities(function: Any, marks: Iterable[Mark], contexts: Iterable[Any]) -> list[str]:
-    """Return what is tolerated in the marks of one method, with a warning.
-
-    Args:
-        function: the method.
-        marks: those of the method.
-        contexts: the tests that they made.
-    """
+    """Return the warnings about the marks of a method, given its tests."""
     tests = list(contexts)
     found = [each for metadata in _cluster_uses(tests) for each in oddities_in(metadata)]
     for mark in marks:
@@ -45,18 +34,18 @@ def oddities(function: Any, marks: Iterable[Mark], contexts: Iterable[Any]) -> l
 
 
 def kept_keywords(contexts: Iterable[Any]) -> list[str]:
-    """Return the keywords of ``@cluster`` that mean nothing to the framework and are kept with the tests."""
+    """Return the unknown keywords of ``@cluster``, which are kept as metadata."""
     return list(dict.fromkeys(key for use in _cluster_uses(list(contexts)) for key in unknown_keywords(use)))
 
 
 def marks_of_class(cls: type) -> list[str]:
-    """Return the decorators for methods that are written on a class, where they have no effect."""
+    """Return the decorators for methods that were applied to a class, without effect."""
     written = [mark for parent in cls.__mro__ for mark in vars(parent).get("marks", ())]
     return [f"@{_decorator_name(mark)}" for mark in written if isinstance(mark, Mark)]
 
 
 def _cluster_uses(contexts: list[Any]) -> list[Mapping[str, Any]]:
-    """Return what the tests ask of the cluster, the same thing once for the many tests that share it."""
+    """Return the distinct cluster declarations of tests."""
     found: list[Mapping[str, Any]] = []
     for context in contexts:
         metadata = context.cluster_use_metadata
@@ -66,7 +55,7 @@ def _cluster_uses(contexts: list[Any]) -> list[Mapping[str, Any]]:
 
 
 def _is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Return whether two mappings hold the very same objects, without asking these for anything."""
+    """Return whether two mappings contain identical objects, without calling their code."""
     return len(one) == len(other) and all(key in other and value is other[key] for key, value in one.items())
 
 
@@ -85,7 +74,7 @@ def _unknown_arguments(mark: Mark, contexts: list[Any]) -> str | None:
     else:
         known = {name for arguments in given for name in arguments}
     unknown = [name for name in _arguments(mark) if name not in known]
-    # A matrix over nothing leaves a test without arguments, whose names cannot be known
+    # The names of arguments are unknown for the ignored test of an empty matrix
     if not unknown or (not given and any(context.ignore for context in contexts)):
         return None
     names = ", ".join(sorted(known)) or "none"
@@ -99,7 +88,7 @@ def _concerns_nothing(mark: Mark, contexts: list[Any]) -> bool:
 
 def _unexpected_arguments(function: Any, contexts: list[Any]) -> Iterator[str]:
     try:
-        # A decorator of users takes what it takes, whatever the function that it wraps does
+        # Decorators of users may accept other arguments than the wrapped function
         parameters = inspect.signature(function, follow_wrapped=False).parameters.values()
     except (TypeError, ValueError):
         return
