@@ -53,7 +53,7 @@ def strict(value: Any) -> Any:
 
 
 def strict_dumps(value: Any, **options: Any) -> str:
-    """Encode a result of :func:`jsonable` as JSON in ASCII that every parser accepts, with options of ``json.dumps``."""
+    """Encode a result of :func:`jsonable` as ASCII JSON that every parser accepts, with options of ``json.dumps``."""
     try:
         text = json.dumps(value, allow_nan=False, **options)
     except ValueError:
