@@ -30,9 +30,6 @@ _OPTIONS_OF_A_RUN = ("cluster", "cluster_file", "config_file", "host_keys", "kno
 def main(argv: list[str]) -> int:
     """Check the nodes of the cluster and print the findings.
 
-    Args:
-        argv: the command line, with the name of the subcommand in it.
-
     Returns:
         The exit code: 1 if a node cannot be used or there is none, else 0.
 

@@ -75,10 +75,6 @@ def visit_sandbox(make: Callable[[], Any], *, timeout: float) -> Visit:
     """Remove the leftovers of dead runs, check this machine, and create a node of each kind.
 
     An ordinary user's process is root of a user namespace afterwards.
-
-    Args:
-        make: constructs the cluster.
-        timeout: seconds for the commands of a node.
     """
     visit = Visit()
     # First, because an ordinary user sees fewer of them inside a user namespace
@@ -187,12 +183,7 @@ def _slow_links(node: ClusterNode, host: Host) -> Part:
 
 
 def to_json(cluster: str, visit: Visit) -> dict[str, Any]:
-    """Return the findings as JSON, for programs.
-
-    Args:
-        cluster: as the user named it.
-        visit: the findings.
-    """
+    """Return the findings as JSON, for programs."""
     nodes = [
         {
             **({} if trial.findings is None else vars(trial.findings)),

@@ -21,13 +21,7 @@ _NAMES_SHOWN = 8
 
 
 def render(findings: list[Findings], remarks: list[str], *, columns: int) -> str:
-    """Return the whole text, without a newline at its end.
-
-    Args:
-        findings: of every node that was checked.
-        remarks: on nodes that were left out.
-        columns: width of the terminal.
-    """
+    """Return the whole text, without a newline at its end."""
     columns = max(_NARROWEST, columns)
     parts = [table(findings, columns=columns)] if findings else []
     notes = [f"{each.name} is {note_of(each)}." for each in findings if note_of(each)]
@@ -59,12 +53,7 @@ def _names(names: list[str]) -> str:
 
 
 def table(findings: list[Findings], *, columns: int) -> str:
-    """Return one line per node, and one above them; long names are shortened to fit.
-
-    Args:
-        findings: of the nodes.
-        columns: width of the terminal.
-    """
+    """Return one line per node, and one above them; long names are shortened to fit."""
     second = ",".join(sorted({path for each in findings for path in each.free_bytes if path != each.home}))
     header = ["node", "state", "login", "trip", "shell", "tar", "sudo", "clock", "home", second or "/mnt"]
     rows = [_row(each) for each in findings]
@@ -107,12 +96,7 @@ def _line(row: list[str], widths: list[int]) -> str:
 
 
 def shortened(name: str, longest: int) -> str:
-    """Return a name without its middle if it is too long; nodes often differ only at the end.
-
-    Args:
-        name: of a node.
-        longest: maximum length.
-    """
+    """Return a name without its middle if it is too long; nodes often differ only at the end."""
     if len(name) <= longest:
         return name
     end = (longest - 2) // 2
@@ -134,11 +118,7 @@ def _skew(seconds: float) -> str:
 
 
 def size(number: int) -> str:
-    """Return a number of bytes in three or four characters and a unit.
-
-    Args:
-        number: bytes.
-    """
+    """Return a number of bytes in three or four characters and a unit."""
     value = float(number)
     for unit in ("B", "K", "M", "G", "T"):
         if value < 999.5 or unit == "T":
@@ -194,12 +174,7 @@ def _summary(findings: list[Findings]) -> str:
 
 
 def render_sandbox(visit: Visit, *, columns: int) -> str:
-    """Return the whole text about a sandbox, without a newline at its end.
-
-    Args:
-        visit: the findings.
-        columns: width of the terminal.
-    """
+    """Return the whole text about a sandbox, without a newline at its end."""
     columns = max(_NARROWEST, columns)
     rows = [(part.name, part.text, part.remedy) for part in visit.parts]
     for trial in visit.trials:

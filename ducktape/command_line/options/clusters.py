@@ -93,12 +93,7 @@ def _known() -> str:
 
 
 def advice_without_vagrant(error: Exception, options: Options) -> str | None:
-    """Return advice for a machine without Vagrant, which the default cluster needs; ``None`` for other errors.
-
-    Args:
-        error: raised by the constructor of the cluster.
-        options: of a run.
-    """
+    """Return advice for a machine without Vagrant, which the default cluster needs; ``None`` for other errors."""
     if full_name(options.cluster) != _OURS["vagrant"] or not isinstance(error, DucktapeError):
         return None
     if shutil.which("vagrant") is not None:

@@ -29,9 +29,6 @@ def split_config_line(line: str) -> list[str]:
     Words are separated by blanks. A word that begins with a quote ends at the matching one. JSON that begins with a
     brace or bracket is one word, blanks included. A word that begins with ``#`` begins a comment. Quotes in the middle
     of a word stand for themselves, so that ``path::Class.method@{"x":1}`` needs no quoting.
-
-    Args:
-        line: one line, with or without its end.
     """
     words: list[str] = []
     position = 0

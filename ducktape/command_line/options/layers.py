@@ -44,9 +44,6 @@ class _Suspicion(NamedTuple):
 def load_options(args: list[str]) -> Options | None:
     """Return the options of a run; ``None`` if the command line asked for the help or the version, which is printed.
 
-    Args:
-        args: the command line.
-
     Raises:
         UsageError: an option is wrong.
         OSError: a configuration file cannot be read, or the one that the command line names does not exist.

@@ -255,13 +255,7 @@ def build_parser(defaults: Mapping[str, object], make: type[argparse.ArgumentPar
 
 
 def add_option(group: argparse._ActionsContainer, name: str, defaults: Mapping[str, object]) -> None:
-    """Add an option of a run to a parser.
-
-    Args:
-        group: of the parser, or the parser itself.
-        name: of a field of :class:`Options`.
-        defaults: as for :func:`build_parser`.
-    """
+    """Add an option of a run to a parser."""
     arguments = {"name": f"--{name.replace('_', '-')}", **Options.__dataclass_fields__[name].metadata}
     arguments["default"] = defaults.get(name, argparse.SUPPRESS)
     spelling = arguments.pop("name")

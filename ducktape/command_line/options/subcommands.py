@@ -21,9 +21,6 @@ def find_subcommand(argv: list[str]) -> Callable[[list[str]], int] | None:
     Only the first positional argument counts, and only its exact name: ``./doctor`` is a path of tests. Where such a
     path exists, a line on standard error says how to write it.
 
-    Args:
-        argv: the command line.
-
     Returns:
         A function of the command line that returns the exit code; ``None`` for a run.
     """

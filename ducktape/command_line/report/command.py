@@ -24,9 +24,6 @@ _LONGEST_WAIT_SEC = 60.0
 def main(argv: list[str]) -> int:
     """Write the reports of sessions and print their paths.
 
-    Args:
-        argv: the command line, with the name of the subcommand in it.
-
     Returns:
         The exit code: 1 if reports of a session could not be written, else 0, also if tests failed.
 

@@ -39,9 +39,6 @@ def require_current_directory() -> None:
 def read_options(argv: list[str]) -> Options | None:
     """Return the options of a run; ``None`` if the help or the version was asked for, which is printed.
 
-    Args:
-        argv: the command line.
-
     Raises:
         CommandError: an option is wrong, or a configuration file cannot be read.
     """

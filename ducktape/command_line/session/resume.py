@@ -258,10 +258,6 @@ def tests_to_run(loaded: Collection[TestContext], recorded: RecordedSession) -> 
 
     A test that was to run several times is repeated as often as results are missing. Tests of files that could not be
     imported then, and can be now, come last: they are the only ones that were not queued.
-
-    Args:
-        loaded: the tests that exist now.
-        recorded: the session.
     """
     by_id: dict[str, list[TestContext]] = defaultdict(list)
     for context in loaded:
@@ -285,9 +281,6 @@ def tests_to_run(loaded: Collection[TestContext], recorded: RecordedSession) -> 
 
 def last_failed(results_root: str) -> tuple[str, frozenset[str]]:
     """Return the id of the newest session that has results, and the ids of its failed tests.
-
-    Args:
-        results_root: directory of all sessions.
 
     Raises:
         NoEarlierSessionError: there is no such session.

@@ -40,10 +40,6 @@ _EVENTS_PER_FLUSH = 256
 def new_journal(session_context: SessionContext, resources: contextlib.ExitStack) -> Journal:
     """Return a new journal for a session.
 
-    Args:
-        session_context: of the session.
-        resources: closes the journal.
-
     Raises:
         CommandError: the session has a journal.
     """
@@ -110,17 +106,7 @@ def _write_end(journal: Journal, results: TestResults, *, succeeded: bool) -> No
 
 
 class Run:
-    """Runs the selected tests of a session.
-
-    Args:
-        options: of the run, with JSON decoded.
-        cluster: owns the nodes.
-        session_context: of the session.
-        logger: of the session.
-        journal: of the session.
-        stop_requests: signals that end the run.
-        resumed: the session that is resumed, if one is.
-    """
+    """Runs the selected tests of a session."""
 
     def __init__(
         self,

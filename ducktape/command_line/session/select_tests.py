@@ -82,13 +82,7 @@ def load_tests(
 
 
 def show_collection(tests: list[TestContext], import_failures: list[ImportFailure], options: Options) -> None:
-    """Print the tests, their tags or their number of nodes, as the options ask.
-
-    Args:
-        tests: all that were found.
-        import_failures: files that could not be imported.
-        options: of the run.
-    """
+    """Print the tests, their tags or their number of nodes, as the options ask."""
     from ducktape.tests.loading.flaws import FlawedTest
 
     flawed = [test for test in tests if isinstance(test, FlawedTest)]
@@ -123,13 +117,6 @@ def select_tests(
     logger: logging.Logger,
 ) -> Choice:
     """Return which of the tests are run.
-
-    Args:
-        tests: all that were found.
-        session_context: of this session.
-        recorded: the session that is resumed, if one is.
-        options: of the run.
-        logger: of the session.
 
     Raises:
         CommandError: an earlier session is needed and there is none, or it cannot be read.

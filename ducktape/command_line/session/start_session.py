@@ -30,11 +30,6 @@ _MAX_ATTEMPTS = 1000
 def start_session(options: Options, resumed: Resumed | None, resources: contextlib.ExitStack) -> SessionContext:
     """Return the context of a session, after creating its directory unless it is resumed.
 
-    Args:
-        options: of the run, with JSON decoded.
-        resumed: the session that is resumed, if one is.
-        resources: removes the directory of a listing where there is no place for results.
-
     Raises:
         CommandError: the directory cannot be created.
     """
