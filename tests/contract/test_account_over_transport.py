@@ -39,6 +39,8 @@ def test_death_by_a_signal_is_said(account: LinuxRemoteAccount) -> None:
 def test_output_is_bytes_and_merged_on_demand(account: LinuxRemoteAccount) -> None:
     assert sorted(account.ssh_output("echo a; echo b >&2").split()) == [b"a", b"b"]
     assert account.ssh_output("echo a; echo b >&2", combine_stderr=False) == b"a\n"
+    assert sorted(account.ssh_capture("echo a; echo b >&2")) == ["a\n", "b\n"]
+    assert list(account.ssh_capture("echo a; echo b >&2", combine_stderr=False)) == ["a\n"]
 
 
 def test_captured_lines_keep_their_newline(account: LinuxRemoteAccount) -> None:
@@ -55,9 +57,10 @@ def test_a_million_lines_are_streamed(account: LinuxRemoteAccount) -> None:
 
 def test_a_failure_comes_after_the_last_line(account: LinuxRemoteAccount) -> None:
     lines = account.ssh_capture("echo a; exit 4")
-    assert next(lines) == "a\n"
-    with pytest.raises(RemoteCommandError):
+    assert lines.next() == "a\n"
+    with pytest.raises(RemoteCommandError) as caught:
         lines.has_next()
+    assert caught.value.exit_status == 4
     assert not lines.has_next()
     assert list(account.ssh_capture("echo a; exit 4", allow_fail=True)) == ["a\n"]
 
@@ -440,6 +443,7 @@ def test_a_log_is_watched_from_here_on(account: LinuxRemoteAccount, tmp_path: Pa
         monitor.wait_until("it's af[.]er$", timeout_sec=10, backoff_sec=0.05)
         monitor.offset = 0
         monitor.wait_until("before", timeout_sec=10)
+        assert monitor.offset == 0
         with pytest.raises(RemoteCommandError):
             monitor.wait_until("[", timeout_sec=10)
 
