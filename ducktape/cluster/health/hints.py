@@ -60,11 +60,7 @@ class Problem:
 
 
 def problems_of(findings: Findings) -> list[Problem]:
-    """Return what is wrong with a node, the worst first.
-
-    Args:
-        findings: of its examination.
-    """
+    """Return what is wrong with a node, the worst first."""
     if findings.failure is not None:
         return [Problem("unusable", findings.failure, findings.failure_remedy, fatal=True)]
     return [*_of_shell(findings), *_of_programs(findings), *_of_clock(findings), *_of_disks(findings)]
@@ -119,13 +115,7 @@ def _of_disks(findings: Findings) -> list[Problem]:
 
 
 def explain(error: Exception, account: Any, doing: str) -> str:
-    """Return why a node cannot be used.
-
-    Args:
-        error: what was raised.
-        account: the login.
-        doing: the step that raised it.
-    """
+    """Return why a node cannot be used."""
     config = getattr(account, "ssh_config", None)
     host, port = getattr(config, "hostname", "?"), getattr(config, "port", "?")
     # Not imported here: an exception of a library that nobody imported cannot exist.
@@ -146,12 +136,7 @@ def explain(error: Exception, account: Any, doing: str) -> str:
 
 
 def remedy_for(account: Any, *, logged_in: bool) -> str:
-    """Return what to do about a node that cannot be used.
-
-    Args:
-        account: the login.
-        logged_in: the login was accepted.
-    """
+    """Return what to do about a node that cannot be used."""
     config = getattr(account, "ssh_config", None)
     if config is None or getattr(account, "is_local", False):
         return "Try a command there yourself."

@@ -89,11 +89,7 @@ class Findings:
 
 
 def introduce(account: Any) -> Findings:
-    """Return what is known about an account without asking its machine.
-
-    Args:
-        account: a login, or whatever else a cluster calls one.
-    """
+    """Return what is known about an account without asking its machine."""
     config = getattr(account, "ssh_config", None)
     local = bool(getattr(account, "is_local", False))
     return Findings(
@@ -175,12 +171,7 @@ def facts_of(text: str) -> dict[str, Any]:
 
 
 def printable_line(text: str, *, longest: int = 300) -> str:
-    """Return a text that does no harm to a table: one line, nothing unprintable, not too long.
-
-    Args:
-        text: any text.
-        longest: most characters.
-    """
+    """Return a text that does no harm to a table: one line, nothing unprintable, not too long."""
     line = "".join(character if character.isprintable() else "?" for character in " ".join(text.split()))
     return line if len(line) <= longest else f"{line[: longest - 3]}..."
 

@@ -31,9 +31,6 @@ def _mark(error: Exception, line: str) -> None:
 def read_cluster_file(path: str) -> Any:
     """Return the content of a cluster file.
 
-    Args:
-        path: of the file.
-
     Raises:
         OSError: it cannot be read.
         ValueError: it is not JSON; a ``json.JSONDecodeError`` where that is the reason.
@@ -53,10 +50,6 @@ def read_cluster_file(path: str) -> Any:
 
 def refuse(complaint: str, path: str | None) -> NoReturn:
     """Refuse a description.
-
-    Args:
-        complaint: what is wrong with which node.
-        path: of the file; ``None`` for a description that did not come from one.
 
     Raises:
         ValueError: always.
@@ -87,9 +80,6 @@ def nodes_of(description: Any) -> list[Any]:
 def ssh_settings(node: Any) -> dict[str, Any]:
     """Return the login of a node, with ``~`` in the path of its key expanded.
 
-    Args:
-        node: description of the node.
-
     Raises:
         ValueError: it cannot be understood; says which key is wrong. Never shows a password.
     """
@@ -118,12 +108,7 @@ def _expanded(paths: str | list[str]) -> str | list[str]:
 
 
 def place_of(position: int, node: Any) -> str:
-    """Return the place of a node in the file.
-
-    Args:
-        position: in the list, from 0.
-        node: description of the node, in whatever state.
-    """
+    """Return the place of a node in the file."""
     settings = node.get("ssh_config") if isinstance(node, Mapping) else None
     host = settings.get("host") if isinstance(settings, Mapping) else None
     return f"nodes[{position}] ({host})" if isinstance(host, str) else f"nodes[{position}]"

@@ -55,10 +55,6 @@ def login_keys() -> frozenset[str]:
 def check_top(description: Mapping[str, Any], file: str | None) -> None:
     """Check the keys beside ``nodes``.
 
-    Args:
-        description: of the cluster.
-        file: where it stands; ``None`` for a description that did not come from a file.
-
     Raises:
         ValueError: one is probably misspelt.
         CompatibilityWarning: one is unknown, or stands twice, and that is not tolerated.
@@ -75,11 +71,6 @@ def check_top(description: Mapping[str, Any], file: str | None) -> None:
 
 def check_node(position: int, node: Mapping[str, Any], file: str | None) -> None:
     """Check the keys of a node and of its login.
-
-    Args:
-        position: in the list, from 0.
-        node: its description.
-        file: where it stands; ``None`` for a description that did not come from a file.
 
     Raises:
         ValueError: one is probably misspelt.

@@ -100,9 +100,6 @@ class Leases:
     def acquire(self, node: str) -> bool:
         """Take the lease of a node; never waits.
 
-        Args:
-            node: unique name of the node, made of address, port and name.
-
         Returns:
             Whether this run has it now; a run that has it already does not get it a second time.
 

@@ -84,11 +84,7 @@ class Quarantine:
         self.add(account, "it says that it is not available")
 
     def recovered(self, every_sec: float) -> list[Any]:
-        """Return accounts that are healthy again, and forget them; never waits for a login.
-
-        Args:
-            every_sec: how long after one attempt the next may begin.
-        """
+        """Return accounts that are healthy again, and forget them; never waits for a login."""
         if self._logins is None:
             if not self._open or time.monotonic() < self._tried_at + every_sec:
                 return []

@@ -207,10 +207,6 @@ def import_test_module(path: str, search_path: Sequence[str] | None = None) -> M
     The directory above its package comes first on ``sys.path`` meanwhile and stays at the end afterwards. A module of
     the same name from another file stays what ``sys.modules`` knows.
 
-    Args:
-        path: the file.
-        search_path: see :func:`module_name`.
-
     Raises:
         LoaderException: the file is no Python file.
         Exception: whatever importing the file raises, ``SystemExit`` included.
@@ -313,13 +309,7 @@ def _same_path(one: str, other: str) -> bool:
 
 
 def import_failure(path: str, name: str, exc: BaseException) -> ImportFailure:
-    """Describe why a file could not be imported.
-
-    Args:
-        path: the file.
-        name: dotted name of the module.
-        exc: what importing it raised.
-    """
+    """Describe why a file could not be imported."""
     try:
         headline = repr(exc)
     except Exception:  # its text is the user's, too

@@ -22,12 +22,7 @@ from ducktape.utils.support.strictness import tolerate
 
 
 def bind(function: Any, injected_args: Mapping[str, Any] | None) -> Any:
-    """Return a method that needs nothing but its instance.
-
-    Args:
-        function: the method.
-        injected_args: its arguments; ``None`` for a test without parametrization.
-    """
+    """Return a method that needs nothing but its instance."""
     return function if injected_args is None else _inject(**injected_args)(function)
 
 
@@ -98,9 +93,6 @@ class Expansion:
 
     def check(self, contexts: Iterable[TestContext]) -> None:
         """Make sure that the marks of some tests can be meant as they are written.
-
-        Args:
-            contexts: some of those that were made here.
 
         Raises:
             LoaderException: they cannot; the message names every such test.

@@ -129,13 +129,7 @@ def _grouped(operand: Expression, looser: tuple[type[Expression], ...]) -> str:
 def select(
     contexts: Iterable[TestContext], *, keyword: Expression | None = None, tags: Expression | None = None
 ) -> list[TestContext]:
-    """Return the tests that fulfil both expressions, in their order.
-
-    Args:
-        contexts: the tests.
-        keyword: of test ids; ``None`` for all.
-        tags: of tags; ``None`` for all.
-    """
+    """Return the tests that fulfil both expressions, in their order."""
     return [
         context
         for context in contexts

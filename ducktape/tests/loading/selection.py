@@ -174,12 +174,7 @@ def balanced_subset(
 
 
 def shuffle(tests: Sequence[T], seed: int) -> list[T]:
-    """Return the tests in a random order that is the same whenever the tests and the seed are.
-
-    Args:
-        tests: in an order that does not depend on chance.
-        seed: any number.
-    """
+    """Return the tests in a random order that is the same whenever the tests and the seed are."""
     shuffled = list(tests)
     random.Random(seed).shuffle(shuffled)
     return shuffled
@@ -199,11 +194,6 @@ def repeat(tests: Sequence[T], times: int) -> list[T]:
 
 def sample(tests: Collection[T], size: int, rng: random.Random) -> list[T]:
     """Return a random sample of the tests, or all of them if there are fewer.
-
-    Args:
-        tests: what to choose from.
-        size: how many.
-        rng: source of randomness.
 
     Raises:
         ValueError: the size is negative.

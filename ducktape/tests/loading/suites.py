@@ -49,9 +49,6 @@ def is_suite_file(symbol: str) -> bool:
 def read_suites(paths: Iterable[str]) -> list[Suite]:
     """Read suite files and everything that they import, each file once.
 
-    Args:
-        paths: suite files; relative ones begin at the current directory.
-
     Returns:
         The suites, those of a file before those of its imports.
 

@@ -103,9 +103,6 @@ class Journal:
     def copy_to(self, directory: str) -> str:
         """Write the whole journal, with the events that are still in memory, somewhere else.
 
-        Args:
-            directory: an existing one, on a disk with free space.
-
         Returns:
             The path of the copy.
 

@@ -113,9 +113,6 @@ class RecordedSession:
     def read(cls, results_dir: str) -> RecordedSession:
         """Read the journal of a session, which may still be going on.
 
-        Args:
-            results_dir: directory of the session.
-
         Raises:
             RecordError: there is no journal, or it cannot be understood or is of a newer format.
         """
@@ -217,13 +214,7 @@ class RecordedSession:
     def continued(
         self, session_context: SessionContext, cluster: Any, client_status: MutableMapping[Any, Any]
     ) -> TestResults:
-        """Return the results with which the session continues when it is resumed.
-
-        Args:
-            session_context: of the run that continues it.
-            cluster: of that run.
-            client_status: of that run; kept by reference.
-        """
+        """Return the results with which the session continues when it is resumed."""
         statuses: Mapping[Any, Any] = ChainMap(client_status, dict[Any, Any](self.client_status))
         return self._results(session_context, _ContinuedCluster(cluster, self.unhealthy_nodes), statuses, self.kept)
 

@@ -71,22 +71,12 @@ class _Section:
 
 
 def render(results: TestResults, expected_test_count: int | None = None) -> str:
-    """Return the text of ``report.html``: complete in itself, readable without scripts and without a network.
-
-    Args:
-        results: the results of the session.
-        expected_test_count: how many tests were to run; by default as many as there are results.
-    """
+    """Return the text of ``report.html``: complete in itself, readable without scripts and without a network."""
     return "".join(pieces(results, expected_test_count))
 
 
 def pieces(results: TestResults, expected_test_count: int | None = None) -> Iterator[str]:
-    """Yield the same text in pieces, so that a long session is never in memory as a whole.
-
-    Args:
-        results: the results of the session.
-        expected_test_count: how many tests were to run; by default as many as there are results.
-    """
+    """Yield the same text in pieces, so that a long session is never in memory as a whole."""
     heading = {"session": str(results.session_context.session_id), "version": __version__}
     summary = _summary(results, expected_test_count)
     color_keys = [str(status) for status in (PASS, FAIL, IGNORE, FLAKY)]

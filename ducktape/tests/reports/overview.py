@@ -47,11 +47,7 @@ def counted(texts: Iterable[str]) -> dict[str, int]:
 
 
 def alike(failures: Iterable[TestResult]) -> list[Alike]:
-    """Return groups of similar failures, the largest group first.
-
-    Args:
-        failures: results of failed tests, in order.
-    """
+    """Return groups of similar failures, the largest group first."""
     groups: dict[tuple[str, str], Alike] = {}
     for result in failures:
         text = headline(result.summary)

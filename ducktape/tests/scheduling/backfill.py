@@ -54,13 +54,7 @@ class RunningTests:
         return sum(run.size for run in self._runs)
 
     def start(self, test: object, end: float, counts: Counts) -> None:
-        """Add a test.
-
-        Args:
-            test: any object; it may run several times at once.
-            end: when it is expected to end; infinite if that is unknown.
-            counts: number of nodes of each kind that it holds.
-        """
+        """Add a test."""
         self._runs.append(_Run(test, end, counts, sum(counts.values())))
 
     def finish(self, test: object) -> None:
@@ -71,11 +65,6 @@ class RunningTests:
 
     def reservation(self, spec: ClusterSpec, free: Counts, now: float) -> Reservation | None:
         """Return when there will be enough nodes for a spec.
-
-        Args:
-            spec: the required nodes.
-            free: number of nodes of each kind that are free now.
-            now: on the clock of the ends.
 
         Returns:
             ``None`` if there are not enough even when everything has ended.

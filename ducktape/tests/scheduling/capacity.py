@@ -17,10 +17,6 @@ def slots(cluster: Any, tests: Iterable[TestContext]) -> int:
 
     That is how many of the tests fit the cluster together, the smallest first. Tests that need no node, and those on
     the pseudo-nodes of this machine, keep this machine busy: there are no more of them than it has processors.
-
-    Args:
-        cluster: owns the nodes, all of which count.
-        tests: what is to run.
     """
     specs = [context.expected_cluster_spec for context in tests]
     sized = sorted(((spec.size(), spec) for spec in specs if spec is not None), key=lambda pair: pair[0])

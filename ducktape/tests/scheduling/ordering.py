@@ -92,12 +92,6 @@ def order_of(waiting: Sequence[Job], running: Sequence[Job], nodes: int, slots: 
 
     Large jobs pack best while there are small ones to fill the gaps. Near the end, and where slots are scarcer than
     nodes, long jobs must not start last.
-
-    Args:
-        waiting: the jobs to start.
-        running: jobs under way, with their remaining seconds.
-        nodes: size of the cluster, whose nodes are taken for equal.
-        slots: maximum number of parallel jobs.
     """
     runnable = [job for job in waiting if job.nodes <= nodes]
     work = sum(job.nodes * job.seconds for job in [*runnable, *running]) / max(nodes, 1)
@@ -106,13 +100,7 @@ def order_of(waiting: Sequence[Job], running: Sequence[Job], nodes: int, slots: 
 
 
 def lower_bound(jobs: Iterable[Job], nodes: int, slots: float = math.inf) -> float:
-    """Return the seconds that no order of the jobs can beat.
-
-    Args:
-        jobs: the jobs to run.
-        nodes: size of the cluster.
-        slots: maximum number of parallel jobs.
-    """
+    """Return the seconds that no order of the jobs can beat."""
     work = longest = total = 0.0
     for job in jobs:
         work += job.nodes * job.seconds
