@@ -17,7 +17,7 @@ SUITE = """
     from ducktape.tests.test import Test
 
     RECORD = {"status": "fail", "reason": None, "summary": "x" * 9_000_000, "start_time": 1, "stop_time": 1,
-              "nodes": [], "teardown_errors": [], "services": [], "directory": ""}
+              "data": None, "nodes_used": 0, "services": []}
 
     def send(line, times):
         # As whoever looks for it can
@@ -62,7 +62,7 @@ SUITE = """
         @cluster(num_nodes=0)
         def test_attempts_without_end(self):
             send(lambda number: json.dumps(
-                {"kind": "attempted", "record": {**RECORD, "number": number + 1}}).encode() + b"\\n", 1000)
+                {"kind": "attempted", "attempt": {**RECORD, "number": number + 1}}).encode() + b"\\n", 1000)
 
         @cluster(num_nodes=0)
         def test_many_signs_of_life(self):
