@@ -43,25 +43,27 @@ class _Run(NamedTuple):
 
 
 class RunningTests:
-    """The tests that run, and when they are expected to end."""
+    """The tests that run, and when they are expected to end.
+
+    Attributes:
+        size: number of nodes that they hold.
+    """
 
     def __init__(self) -> None:
+        self.size = 0
         self._runs: list[_Run] = []
-
-    @property
-    def size(self) -> int:
-        """How many nodes they hold."""
-        return sum(run.size for run in self._runs)
 
     def start(self, test: object, end: float, counts: Counts) -> None:
         """Add a test."""
-        self._runs.append(_Run(test, end, counts, sum(counts.values())))
+        run = _Run(test, end, counts, sum(counts.values()))
+        self._runs.append(run)
+        self.size += run.size
 
     def finish(self, test: object) -> None:
         """Remove the first run of a test; one that does not run is ignored."""
         index = next((index for index, run in enumerate(self._runs) if run.test is test), None)
         if index is not None:
-            del self._runs[index]
+            self.size -= self._runs.pop(index).size
 
     def reservation(self, spec: ClusterSpec, free: Counts, now: float) -> Reservation | None:
         """Return when there will be enough nodes for a spec.
