@@ -21,6 +21,7 @@ Each error is defined where it is raised; this is the whole tree::
              └─ RemoteCommandError                     ducktape.cluster.account.errors
     Exception
      ├─ Skip                                           ducktape.errors (for users: this test does not apply here)
+     │   └─ FaultUnavailable                           ducktape.faults.errors
      ├─ NodeNotPresentError                            ducktape.cluster.node_container
      ├─ InsufficientResourcesError                     ducktape.cluster.node_container
      │   ├─ InsufficientHealthyNodesError              ducktape.cluster.node_container

@@ -197,7 +197,7 @@ class TestRunner:
             return False
         ran = len(results) - results.num_ignored
         if ran == self._ran_before:
-            return False  # a round in which nothing runs would be repeated for ever
+            return False  # a round in which nothing runs would be repeated forever
         self._ran_before = ran
         scheduler = self._next_round()
         if scheduler is None:
@@ -359,10 +359,10 @@ class TestRunner:
         return nodes
 
     def _postpone(self, job: Job, error: Exception) -> None:
-        """Let a test wait for nodes that were free by the book and not to be had.
+        """Let a test wait for nodes that seemed free but could not be allocated.
 
         The cluster may have put them aside, and then some tests will never fit. A cluster that keeps promising what it
-        does not give must not keep the run for ever.
+        does not give must not keep the run forever.
         """
         self._failed_allocations += 1
         self._look_again_at = time.monotonic() + min(0.1 * 2**self._failed_allocations, 5)

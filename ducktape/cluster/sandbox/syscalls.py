@@ -150,7 +150,7 @@ def _mounts_in(target: str) -> Iterator[tuple[str, int]]:
 
 
 def change_root(target: str) -> None:
-    """Make a mount the root of this process's mount namespace, and take leave of the old root."""
+    """Make a mount the root of this process's mount namespace, and unmount the old root."""
     os.chdir(target)
     number = _PIVOT_ROOT.get(os.uname().machine, _PIVOT_ROOT_ELSEWHERE)
     _check(_libc.syscall(number, b".", b"."), "pivot_root")

@@ -54,7 +54,7 @@ def unintelligible(text: bytes, name: str, user: str | None) -> paramiko.SSHExce
     return paramiko.SSHException(
         f"{name}: what should be the SFTP server of {user or 'the local user'} {said}. If the login shell prints text "
         "for non-interactive sessions, let it be silent there (see ~/.bashrc, ~/.ssh/rc); if its user may not log in "
-        "or has a forced command, SFTP is not to be had; else see 'Subsystem sftp' in sshd_config"
+        "or has a forced command, SFTP is not available; else see 'Subsystem sftp' in sshd_config"
     )
 
 

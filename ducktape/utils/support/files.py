@@ -108,7 +108,7 @@ def read_start(path: str | os.PathLike[str], most: int) -> str:
     Raises:
         OSError: there is no such file, or it is a pipe, a device or a directory.
     """
-    # Opening a pipe that nobody writes to would wait for ever
+    # Opening a pipe without a writer would block
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
