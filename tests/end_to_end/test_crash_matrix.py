@@ -50,7 +50,7 @@ EXPECTED = {
     "full-disk": Expected("error", ("No space left on device", "in fill_the_disk")),
     "unpicklable": Expected("error", ("Unpicklable(<unlocked _thread.lock", "in carry_the_unpicklable")),
     "endless-thread": _timeout("in never_end", "in wait_for_a_thread", "in misbehave_in"),
-    "gigabyte": Expected("assertion", ("AssertionError('1 GB is printed')", "in print_a_gigabyte")),
+    "gigabyte": Expected("assertion", ("AssertionError('1 GB is printed')", "in print_a_gigabyte"), 3 * _LATE_SEC),
 }
 # Where the moment makes a difference
 EXPECTED_IN = {
