@@ -75,21 +75,20 @@ def port(node: Any, port: int, *, from_node: Any = None, attempt: float | str = 
 
 
 def log(node: Any, path: str, pattern: str | re.Pattern[str], *, since: int | str = "start") -> Condition:
-    """A log has a line that matches. Once such a line was there, the condition holds for good.
+    """A log has a matching line; once it had one, the condition holds permanently.
 
-    What was read is not fetched again. A log that becomes shorter, or is replaced by another file, is read from its
-    begin; one that does not exist yet has no lines.
+    Every byte is read once. A truncated or replaced log is read from its start; a missing one has no lines.
 
     Args:
         node: a node or an account.
-        path: of the log; expanded by the shell.
+        path: path of the log; expanded by the shell.
         pattern: regular expression of Python, searched in each line.
-        since: ``"start"`` takes every line; ``"now"`` only lines that are written from this call on, which therefore
-            looks at the log; a number is that of bytes at the begin that are ignored.
+        since: ``"start"`` for all lines; ``"now"`` for lines written after this call, which therefore accesses the log;
+            a number of bytes to ignore.
 
     Raises:
         ValueError: ``since`` is none of these.
-        re.error: the pattern is wrong.
+        re.error: the pattern is invalid.
     """
     if isinstance(since, bool) or not (since in ("start", "now") or (isinstance(since, int) and since >= 0)):
         raise ValueError(f'since is {since!r}, not "start", "now" or a number of bytes')
@@ -111,22 +110,22 @@ def http(
     ssl_context: ssl.SSLContext | None = None,
     attempt: float | str = "5s",
 ) -> Condition:
-    """A server answers a request. It is sent from the process of the test; proxies and redirections are not followed.
+    """A server answers a request of the test's process, without proxies and redirects.
 
     Args:
-        target: an address that begins with ``http://`` or ``https://``; or a node or an account, whose externally
-            routable address is taken.
-        port: of the node.
-        path: of the node's page.
-        status: the number that is wanted, several, or ``None`` for any.
-        body: regular expression of Python, searched in the body, or a function of it; a body counts up to 1 MiB.
-        method: of the request.
-        headers: of the request.
-        ssl_context: for HTTPS; with a node, it asks for HTTPS.
-        attempt: longest time for one answer, in seconds or as a text such as ``"5s"``.
+        target: an address that begins with ``http://`` or ``https://``; or a node or an account (its externally
+            routable address).
+        port: port of the node.
+        path: path on the node.
+        status: the wanted status, several, or ``None`` for any.
+        body: regular expression of Python, searched in the body, or a function of it; limited to 1 MiB.
+        method: HTTP method.
+        headers: HTTP headers.
+        ssl_context: for HTTPS; with a node, selects HTTPS.
+        attempt: timeout of one request, in seconds or as a text such as ``"5s"``.
 
     Raises:
-        ValueError: the address or the time makes no sense.
+        ValueError: the address or the timeout is invalid.
     """
     url = target if isinstance(target, str) else _url_of(target, port, path, "http" if ssl_context is None else "https")
     if isinstance(target, str) and (port is not None or path != "/"):

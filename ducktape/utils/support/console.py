@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Standard streams that can be used whatever the program was started with."""
+"""Makes the standard streams usable, however the program was started."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 
 class _Lenient(io.FileIO):
-    """A descriptor that takes everything: what goes wrong first is remembered, and what follows is dropped."""
+    """A descriptor that accepts all data; after the first error, which is kept, data are discarded."""
 
     trouble: OSError | None = None
 
@@ -26,7 +26,7 @@ class _Lenient(io.FileIO):
             except OSError as error:
                 self.trouble = error
                 break
-            if written is None:  # somebody who shares the terminal made it non-blocking
+            if written is None:  # another process has made the terminal non-blocking
                 select.select([], [self.fileno()], [])
                 continue
             left = left[written:]
@@ -34,11 +34,11 @@ class _Lenient(io.FileIO):
 
 
 def make_streams_usable() -> None:
-    """Let this process read, print and complain without errors; called before anything else opens a file.
+    """Make the standard streams of this process usable without errors, before any file is opened.
 
-    A standard descriptor that is closed becomes ``/dev/null``: the next file to be opened would get its number, and
-    everything that is printed. A reader that goes away, or a disk that is full, raises nothing any more. Characters
-    that the console does not know become escape sequences. Streams that a program has replaced are left alone.
+    Closed standard descriptors are redirected to ``/dev/null``, or the next opened file would get their numbers, and
+    the output. Closed readers and full disks raise no errors. Characters that the console does not support become
+    escape sequences. Streams that were replaced are not changed.
     """
     for descriptor in range(3):
         _open_if_closed(descriptor)
@@ -51,7 +51,7 @@ def make_streams_usable() -> None:
 
 
 def lost_output() -> OSError | None:
-    """Return why standard output did not take everything; a reader that has gone (``| head``) is no such reason."""
+    """Return the error of standard output, if data were lost; a closed reader (``| head``) is not an error."""
     trouble = getattr(_raw(sys.stdout), "trouble", None)
     with contextlib.suppress(AttributeError, ValueError):
         sys.stdout.flush()
@@ -64,7 +64,7 @@ def _open_if_closed(descriptor: int) -> None:
         os.fstat(descriptor)
     except OSError:
         null = os.open(os.devnull, os.O_RDWR)
-        if null == descriptor:  # the lowest number that is free
+        if null == descriptor:  # it was the lowest free number
             os.set_inheritable(null, True)
             return
         os.dup2(null, descriptor)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that are never seen half-written, locks that leave nothing behind, and reads that cannot hang."""
+"""Atomic writes, locks, and reads that cannot hang."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import stat
 import time
 from collections.abc import Iterable, Iterator
 
-# What a disk says that is full, or full for this user or this file
+# Errors of a full disk, quota or file
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -25,15 +25,15 @@ _MOST_OF_A_STREAM = 16 << 20
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
-    """Return the text of a file that somebody wrote, without the byte order mark that some editors begin it with.
+    """Return the text of a file without a byte order mark.
 
-    Pipes, as a shell makes them of ``<(command)``, and ``/dev/null`` are read, too, with limits.
+    Pipes, such as ``<(command)`` of a shell, and ``/dev/null`` are read, too, with limits.
 
     Args:
         path: the file, in UTF-8.
 
     Raises:
-        OSError: it cannot be read, or a pipe or device says nothing for some seconds or does not end.
+        OSError: it cannot be read, or a pipe or device is silent for some seconds or does not end.
         UnicodeDecodeError: it is in another encoding.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -49,7 +49,7 @@ def read_text(path: str | os.PathLike[str]) -> str:
 
 
 def _read_stream(descriptor: int, path: str | os.PathLike[str]) -> bytes:
-    """Return everything that comes out of a pipe or device, of which nobody knows whether anything does."""
+    """Return the data of a pipe or device, with limits of time and size."""
     content = bytearray()
     deadline = time.monotonic() + _LONGEST_SILENCE_SEC
     while time.monotonic() < deadline and len(content) <= _MOST_OF_A_STREAM:
@@ -64,7 +64,7 @@ def _read_stream(descriptor: int, path: str | os.PathLike[str]) -> bytes:
         elif content or not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
             return bytes(content)
         else:
-            time.sleep(_SECONDS_BETWEEN_ATTEMPTS)  # nobody has opened it for writing yet
+            time.sleep(_SECONDS_BETWEEN_ATTEMPTS)  # not yet opened for writing
     problem = "nothing more comes out of this pipe or device" if time.monotonic() >= deadline else "it does not end"
     raise OSError(errno.EINVAL, problem, os.fspath(path))
 
@@ -85,7 +85,7 @@ def write_atomically(path: str | os.PathLike[str], data: str | bytes | Iterable[
     """
     pieces: Iterable[str | bytes] = [data] if isinstance(data, (str, bytes)) else data
     target = os.path.realpath(path)
-    # A short name of its own: the target's name may already have the greatest length that is allowed
+    # A short name, since the target's name may already have the maximum length
     temporary = os.path.join(os.path.dirname(target), f".{os.getpid()}-{time.monotonic_ns():x}.tmp")
     try:
         with os.fdopen(_create(temporary, like=target), "wb") as file:
@@ -99,11 +99,7 @@ def write_atomically(path: str | os.PathLike[str], data: str | bytes | Iterable[
 
 
 def read_start(path: str | os.PathLike[str], most: int) -> str:
-    """Return the beginning of a file that somebody else may have put there: never waits, never takes more than asked.
-
-    Args:
-        path: of the file.
-        most: bytes.
+    """Return at most ``most`` bytes of an untrusted file; never blocks.
 
     Raises:
         OSError: there is no such file, or it is a pipe, a device or a directory.
@@ -122,7 +118,7 @@ def _create(path: str, *, like: str) -> int:
         mode = stat.S_IMODE(os.stat(like).st_mode)
     except FileNotFoundError:
         return os.open(path, flags, 0o666)
-    # Private until the mode is that of the old file: what is replaced may hold passwords
+    # Private until it has the mode of the old file, since it may contain passwords
     descriptor = os.open(path, flags, 0o600)
     try:
         os.chmod(path, mode)
@@ -133,10 +129,7 @@ def _create(path: str, *, like: str) -> int:
 
 
 def open_to_read(path: str | os.PathLike[str]) -> int:
-    """Return a descriptor of a regular file; anything else is refused rather than waited for.
-
-    Args:
-        path: of the file.
+    """Open a regular file and return its descriptor; never blocks.
 
     Raises:
         OSError: it cannot be opened, or it is a directory, a named pipe, a socket or a device.
@@ -152,11 +145,7 @@ def open_to_read(path: str | os.PathLike[str]) -> int:
 
 
 def without_waiting(path: str, flags: int) -> int:
-    """Open a file for :func:`open` as its ``opener``; a named pipe that nobody reads is an error, and not waited for.
-
-    Args:
-        path: of the file.
-        flags: as ``os.open`` takes them.
+    """The ``opener`` for :func:`open` that fails for a named pipe without a reader, instead of blocking.
 
     Raises:
         OSError: it cannot be opened.
@@ -165,14 +154,10 @@ def without_waiting(path: str, flags: int) -> int:
 
 
 def lock(descriptor: int, wait_sec: float) -> None:
-    """Exclude other programs of this machine from a file or directory as long as a descriptor is open.
-
-    Args:
-        descriptor: of the file or directory.
-        wait_sec: how long to wait for its holder.
+    """Lock a file or directory on this machine as long as a descriptor is open.
 
     Raises:
-        BlockingIOError: somebody else has it. Where there are no locks, nothing is raised.
+        BlockingIOError: another process holds the lock after ``wait_sec``; not raised where locks are not supported.
     """
     deadline = time.monotonic() + wait_sec
     while True:
@@ -191,16 +176,10 @@ def lock(descriptor: int, wait_sec: float) -> None:
 
 @contextlib.contextmanager
 def locked_directory(path: str, *, wait_sec: float = math.inf) -> Iterator[bool]:
-    """Exclude other programs of this machine from a directory for the length of a block.
-
-    The directory itself is locked: nothing is left behind, and the lock dies with its holder.
-
-    Args:
-        path: of the directory. One that cannot be opened is not locked.
-        wait_sec: how long to wait for its holder.
+    """Lock a directory within a block, by a lock that leaves no file and ends with its process.
 
     Yields:
-        Whether nobody else has it.
+        ``False`` if another process holds the lock after ``wait_sec``. A directory that cannot be opened is not locked.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
