@@ -37,4 +37,9 @@ def _workflow_matrices() -> dict[str, list[str]]:
 
 def test_the_workflow_runs_on_each_version() -> None:
     # The lowest releases of the requirements have no wheels for later versions.
-    assert _workflow_matrices() == {"quick": CLASSIFIERS, "test": CLASSIFIERS, "lowest": ["3.10", "3.11"]}
+    assert _workflow_matrices() == {
+        "quick": CLASSIFIERS,
+        "test": CLASSIFIERS,
+        "lowest": ["3.10", "3.11"],
+        "coverage": ["3.13"],
+    }

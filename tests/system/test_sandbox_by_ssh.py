@@ -80,7 +80,7 @@ def test_a_process_of_a_test_may_be_the_first_to_ask(nodes: list[SandboxNode]) -
 def test_without_a_server_the_error_names_package_and_setting(
     nodes: list[SandboxNode], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("ducktape.cluster.sandbox.sshd._PLACES", "/nowhere")
+    monkeypatch.setattr("ducktape.cluster.sandbox.sshd._SEARCH_PATH", "/nowhere")
     with pytest.raises(OSError, match=r"^this machine has no sshd \(Debian's package openssh-server\)$") as caught:
         Keys(str(tmp_path / "keys"), "/nowhere/either")
 

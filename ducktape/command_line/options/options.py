@@ -245,7 +245,7 @@ def build_parser(defaults: Mapping[str, object], make: type[argparse.ArgumentPar
         defaults: by option; an option that is not among them is missing in the parsed values unless it was given.
         make: class of the parser.
     """
-    parser = make(usage=_USAGE, description="Discover and run your tests", epilog=_EPILOG)
+    parser = make(prog="ducktape", usage=_USAGE, description="Discover and run your tests", epilog=_EPILOG)
     group: argparse._ActionsContainer = parser
     for field in dataclasses.fields(Options):
         if field.name in _GROUPS:
