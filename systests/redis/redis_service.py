@@ -177,6 +177,7 @@ class RedisService(RedisProcess):
         wait_until(
             lambda: self.is_in_step(node),
             timeout_sec=timeout_sec,
+            retry_on_exc=True,  # a replica that loads the primary's data answers with an error
             err_msg=lambda: f"{self.who_am_i(node)} does not follow: {self.info(node, 'replication')}",
         )
 

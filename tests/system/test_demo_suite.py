@@ -15,6 +15,9 @@ from tests.support.program import CHECKOUT, Program
 from tests.system.own_addresses import finished
 from tests.system.results import collected_logs, left_behind, service_of, suite_run
 
+# Elections and failovers have deadlines of their own
+pytestmark = pytest.mark.alone
+
 TESTS = (
     "test_automatic_failover",
     "test_backup_comes_back.sig=SIGKILL",

@@ -17,6 +17,9 @@ from tests.support.program import CHECKOUT, Program
 from tests.system.own_addresses import Network, nodes_with_own_addresses, why_not
 from tests.system.results import Runs, collected_logs, service_of, skip_without
 
+# Elections and failovers have deadlines of their own
+pytestmark = pytest.mark.alone
+
 SUITE = str(CHECKOUT / "systests" / "etcd")
 # Begins with partitions of two different members
 SEED = 45

@@ -14,6 +14,9 @@ from tests.support.program import CHECKOUT, LOCALHOST, Program
 from tests.system.own_addresses import Network, nodes_with_own_addresses, why_not
 from tests.system.results import Runs, collected_logs, left_behind, service_of, skip_without
 
+# Elections and failovers have deadlines of their own
+pytestmark = pytest.mark.alone
+
 SUITE = str(CHECKOUT / "systests" / "redis")
 PARTITION = f"{SUITE}/test_redis.py::RedisTest.test_partition"
 FAILOVER = f"{SUITE}/test_redis.py::RedisTest.test_failover"

@@ -13,6 +13,9 @@ from tests.support.program import CHECKOUT, LOCALHOST, Program
 from tests.system.own_addresses import Network, nodes_with_own_addresses, why_not
 from tests.system.results import Runs, collected_logs, skip_without
 
+# Elections and failovers have deadlines of their own
+pytestmark = pytest.mark.alone
+
 SUITE = str(CHECKOUT / "systests" / "zookeeper")
 LEADER_IS_CUT_OFF = f'{SUITE}/test_zookeeper.py::ZookeeperTest.test_partition@{{"isolated": "leader"}}'
 ALL_ARE_KILLED = f"{SUITE}/test_zookeeper.py::ZookeeperTest.test_all_are_killed"
