@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from types import TracebackType
 from typing import TypeVar
 
 R = TypeVar("R")
@@ -22,13 +22,29 @@ def value_or(default: D, call: Callable[..., R], *args: object) -> R | D:
         return default
 
 
-@contextmanager
-def tolerated(report: Callable[[BaseException], object] = lambda error: None) -> Iterator[None]:
+class Tolerance:
+    """A block whose ``error``, unless it is an interrupt, is kept and reported instead of raised."""
+
+    def __init__(self, report: Callable[[BaseException], object]) -> None:
+        self._report = report
+        self.error: BaseException | None = None
+
+    def __enter__(self) -> Tolerance:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if not isinstance(error, UserCodeError):
+            return False
+        self.error = error
+        self._report(error)
+        return True
+
+
+def tolerated(report: Callable[[BaseException], object] = lambda error: None) -> Tolerance:
     """Pass what a block raises, except interrupts, to ``report``, and continue after the block."""
-    try:
-        yield
-    except UserCodeError as error:
-        report(error)
+    return Tolerance(report)
 
 
 def error_of(call: Callable[[], object]) -> BaseException | None:

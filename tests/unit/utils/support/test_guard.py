@@ -29,8 +29,9 @@ def test_a_tolerated_error_is_reported_once(error: BaseException) -> None:
     with tolerated(reported.append):
         pass
     assert reported == [error]
-    with tolerated():
+    with tolerated() as block:
         sys.exit(1)
+    assert isinstance(block.error, SystemExit)
 
 
 def test_an_interrupt_passes() -> None:
