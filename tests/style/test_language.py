@@ -33,6 +33,14 @@ IDIOMS = {
     "keeper": r"\bkeepers?\b",
     "lifeline": r"\blifelines?\b",
     "buried": r"\bbur(y|ied|ies)\b",
+    "there may be none": r"\bthere (may|might) be none\b",
+    "is looked at": r"\b(is|are) looked at\b",
+    "costs itself": r"\bcosts itself\b",
+    "talks nonsense": r"\btalks? nonsense\b",
+    "has no say": r"\bhas no say\b",
+    "be it": r"\bbe it\b",
+    "goes on": r"\bgo(es)? on with\b",
+    "how one waits": r"\bhow one \w+s\b",
 }
 
 
@@ -56,6 +64,14 @@ def test_the_patterns_find_what_they_are_for() -> None:
         "keeper": "its keeper",
         "lifeline": "a lifeline",
         "buried": "dead children are buried",
+        "there may be none": "ends all processes; there may be none",
+        "is looked at": "What is looked at",
+        "costs itself": "a test that hangs costs itself",
+        "talks nonsense": "one that talks nonsense",
+        "has no say": "the clock has no say in it",
+        "be it": "a word, be it in upper case",
+        "goes on": "it goes on with other nodes",
+        "how one waits": "how one waits",
     }
     assert {name for name, text in examples.items() if re.search(IDIOMS[name], text)} == set(IDIOMS)
 
@@ -78,7 +94,7 @@ def _prose_of_page(path: Path) -> Iterator[tuple[int, str]]:
 def _prose() -> Iterator[tuple[Path, int, str]]:
     for path in sorted((ROOT / "ducktape").rglob("*.py")):
         yield from ((path, line, text) for line, text in _prose_of_code(path))
-    for path in sorted((ROOT / "docs").glob("*.rst")):
+    for path in [*sorted((ROOT / "docs").glob("*.rst")), *sorted(ROOT.glob("*.md"))]:
         yield from ((path, line, text) for line, text in _prose_of_page(path))
 
 
