@@ -181,7 +181,7 @@ class JsonCluster(Cluster):
         failures = failed_logins(accounts) if accounts else {}
         if not failures:
             return accounts
-        # When one fails, others may as well: all that are free are looked at together rather than one after the other.
+        # When one fails, others may as well: all free nodes are probed together rather than one after another.
         others = list(self._available_accounts)
         self._give_back(accounts, {id(accounts[index]): reason for index, reason in failures.items()})
         failures = failed_logins(others) if others else {}

@@ -310,7 +310,7 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
     ) -> SSHOutputIter:
         """Start a command and return an iterator over its lines.
 
-        The command runs whether or not anybody iterates. Its status is looked at only when all lines were taken.
+        The command runs whether or not its lines are read. Its status is checked once all lines were read.
 
         Args:
             cmd: text for the login shell, passed on unchanged.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole protocol between a test's process and the driver: one JSON object per line, child to driver only.
 
-JSON rather than pickles: a child that talks nonsense, or that a test took over, can make the driver reject a line and
+JSON rather than pickles: a child that sends garbage, or that a test took over, can make the driver reject a line and
 nothing else.
 """
 

@@ -68,7 +68,7 @@ class TestRunner:
         journal: gets every event.
         next_round: returns another queue when all tests of the one before have run and none failed, or ``None``.
         explain: takes a line about each decision.
-        resumed: the session that this run goes on with.
+        resumed: the session that this run continues.
     """
 
     __test__ = False

@@ -89,7 +89,7 @@ class ProcessVerbs:
             self.ssh(f"kill -{signal_number(sig)} {pid}", allow_fail=allow_fail)
 
     def kill_process(self, process_grep_str: str, clean_shutdown: bool = True, allow_fail: bool = False) -> None:
-        """End all processes whose command line contains a text, ignoring case; there may be none.
+        """End all processes whose command line contains a text, ignoring case.
 
         Args:
             process_grep_str: the text. It may also be for the shell and ``grep -i``: a regular expression, a quoted
@@ -123,7 +123,7 @@ class ProcessVerbs:
         return self._java_pids(match, allow_fail=False)
 
     def kill_java_processes(self, match: str, clean_shutdown: bool = True, allow_fail: bool = False) -> None:
-        """End Java programs; there may be none.
+        """End Java programs.
 
         Args:
             match: text of a line of ``jcmd``, or a regular expression of awk for one.

@@ -79,7 +79,7 @@ class Watch:
     """The time of one test's process, from its start to the last step of its ending.
 
     A test whose time is over is first asked for its stacks, a moment later interrupted, and killed when it does not
-    even acknowledge that. One that does goes on with the next phase, which has a limit of its own then.
+    even acknowledge that. One that does continues with the next phase, which has its own limit.
 
     Args:
         limits: of this test.

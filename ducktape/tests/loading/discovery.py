@@ -64,7 +64,7 @@ class ImportFailure:
 
 
 class MarkedMethod(NamedTuple):
-    """One test method of one class, before its marks are looked at.
+    """One test method of one class, before its marks are expanded.
 
     Args:
         position: of the class within the module; stable between runs.

@@ -99,7 +99,7 @@ class _MeasuringEncoder(DucktapeJSONEncoder):
 
 
 def _least_size(value: object) -> int:
-    """Return how many bytes a value has as JSON at least; a part that occurs many times is looked at once."""
+    """Return how many bytes a value has as JSON at least; a part that occurs many times is measured once."""
     try:
         return _Least().of(value)
     except Exception:  # nested too deeply, or a subclass with code of its own: encoding it will show what is wrong
@@ -118,7 +118,7 @@ class _Least:
         known = self._known.get(id(value))
         if known is not None:
             return known
-        self._known[id(value)] = 0  # while it is looked at: what contains itself is no JSON
+        self._known[id(value)] = 0  # while it is measured: a value that contains itself is not JSON
         if isinstance(value, dict):
             size = 2 + sum(self.of(key) + self.of(item) + 4 for key, item in value.items())
         else:

@@ -54,7 +54,7 @@ class Journal:
             self._open(wait_sec)
         except FileExistsError as error:
             raise SessionBusyError(
-                f"{self.path} exists already: another session is written there. Give --resume to go on with it"
+                f"{self.path} exists already: another session is written there. Give --resume to continue it"
             ) from error
         except BlockingIOError as error:
             raise SessionBusyError(
