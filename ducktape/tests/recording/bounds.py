@@ -10,13 +10,16 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from typing import Any
+from typing import TypeVar
 
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.json_serializable import DucktapeJSONEncoder, unserializable_part
 from ducktape.tests.event import Attempt, Attempted, CleanedUp, Finished, Message, Outcome
 from ducktape.tests.reports.excerpt import excerpt
 from ducktape.tests.status import FAIL
+from ducktape.utils.support.guard import UserCodeError, value_or
+
+T = TypeVar("T")
 
 DEFAULT_DATA_BYTES = ConsoleDefaults.MAX_DATA_BYTES
 LONGEST_SUMMARY = 1_000_000  # characters, as everywhere below
@@ -33,6 +36,7 @@ _MOST_OF_A_MESSAGE_SHOWN = 10_000
 # What is surely larger than this is not written down only to know its exact size
 _WORTH_COUNTING = 300_000_000
 _NO_NEED_FOR_DIGITS = 10**15
+_SHORT = frozenset({int, float, bool, type(None)})  # one byte at least
 _ESCAPED = 6  # bytes that a character outside of ASCII takes in JSON
 
 
@@ -61,7 +65,7 @@ def data_problem(data: object, limit: int) -> tuple[str, str] | None:
             size, at_least = len(encoder.encode(data)), ""
         except (MemoryError, _TooMuchError):
             size = max(size, encoder.size, limit + 1)
-        except Exception:
+        except UserCodeError:
             problem = unserializable_part(data) or "encoding it failed"
             return f"The test returned data that cannot be written as JSON: {problem}", ""
     if size <= limit:
@@ -79,18 +83,14 @@ class _TooMuchError(Exception):
 
 
 class _MeasuringEncoder(DucktapeJSONEncoder):
-    """Gives up when the replacements of objects are more than anybody would keep.
+    """Gives up when the replacements of objects have more bytes than anybody would keep."""
 
-    Args:
-        ceiling: bytes.
-    """
-
-    def __init__(self, ceiling: int) -> None:
+    def __init__(self, ceiling_bytes: int) -> None:
         super().__init__()
         self.size = 0
-        self._ceiling = ceiling
+        self._ceiling = ceiling_bytes
 
-    def default(self, o: Any) -> Any:
+    def default(self, o: object) -> object:
         replacement = super().default(o)
         self.size += _least_size(replacement)
         if self.size > self._ceiling:
@@ -99,35 +99,25 @@ class _MeasuringEncoder(DucktapeJSONEncoder):
 
 
 def _least_size(value: object) -> int:
-    """Return how many bytes a value has as JSON at least; a part that occurs many times is measured once."""
-    try:
-        return _Least().of(value)
-    except Exception:  # nested too deeply, or a subclass with code of its own: encoding it will show what is wrong
-        return 0
+    """Return how many bytes a value has as JSON at least; 0 if it is nested too deeply, or its own code fails."""
+    return value_or(0, _least, value, {})
 
 
-class _Least:
-    def __init__(self) -> None:
-        self._known: dict[int, int] = {}
-
-    def of(self, value: object) -> int:
-        if isinstance(value, str):
-            return len(value) + 2
-        if not isinstance(value, (dict, list, tuple)):
-            return 1
-        known = self._known.get(id(value))
-        if known is not None:
-            return known
-        self._known[id(value)] = 0  # while it is measured: a value that contains itself is not JSON
-        if isinstance(value, dict):
-            size = 2 + sum(self.of(key) + self.of(item) + 4 for key, item in value.items())
-        else:
-            size = 2 + 3 * len(value) + sum(self.of(item) - 1 for item in value if item.__class__ not in _SHORT)
-        self._known[id(value)] = size
-        return size
-
-
-_SHORT = frozenset({int, float, bool, type(None)})
+def _least(value: object, known: dict[int, int]) -> int:
+    """Return the same with the sizes of the containers seen so far, so that a shared part is measured once."""
+    if isinstance(value, str):
+        return len(value) + 2
+    if not isinstance(value, (dict, list, tuple)):
+        return 1
+    if id(value) in known:
+        return known[id(value)]
+    known[id(value)] = 0  # while it is measured: a value that contains itself is not JSON
+    if isinstance(value, dict):
+        size = 2 + sum(_least(key, known) + _least(item, known) + 4 for key, item in value.items())
+    else:
+        size = 2 + 3 * len(value) + sum(_least(item, known) - 1 for item in value if item.__class__ not in _SHORT)
+    known[id(value)] = size
+    return size
 
 
 def _beginning(data: object) -> str:
@@ -137,7 +127,7 @@ def _beginning(data: object) -> str:
             text += piece[: _SHOWN_OF_DATA - len(text)]
             if len(text) >= _SHOWN_OF_DATA:
                 break
-    except Exception as error:
+    except UserCodeError as error:
         text += f" ({type(error).__name__})"
     return text
 
@@ -168,7 +158,7 @@ def bounded_outcome(outcome: Outcome) -> Outcome:
     )
 
 
-def _fitting_lists(services: list[dict[str, Any]], errors: list[str]) -> tuple[list[dict[str, Any]], list[str]]:
+def _fitting_lists(services: list[T], errors: list[str]) -> tuple[list[T], list[str]]:
     fitting, left_out = _fitting(services)
     errors = [bounded_text(error, LONGEST_LINE) for error in errors]
     if left_out:
@@ -177,7 +167,7 @@ def _fitting_lists(services: list[dict[str, Any]], errors: list[str]) -> tuple[l
     return fitting, [*kept, f"{lost:,} more errors are left out"] if lost else kept
 
 
-def _fitting(items: list[Any], room: int = _ROOM_FOR_LISTS) -> tuple[list[Any], int]:
+def _fitting(items: list[T], room: int = _ROOM_FOR_LISTS) -> tuple[list[T], int]:
     """Return the items for which there is room, in order, and how many others there are."""
     kept = []
     for item in items:

@@ -9,12 +9,13 @@ import json
 import os
 import time
 import weakref
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import TypedDict, cast
 
 from ducktape.errors import DucktapeError
 from ducktape.json_serializable import jsonable, strict_dumps
 from ducktape.utils.support.files import lock, open_to_read, write_atomically
+from ducktape.utils.support.guard import UserCodeError
 
 JOURNAL_NAME = "journal.jsonl"
 # Of the format. A reader understands every version with the same major number; new events and new fields of old events
@@ -24,23 +25,55 @@ JOURNAL_VERSION = 1
 _READ_SIZE = 1 << 20
 
 
+class _NamedEvent(TypedDict):
+    event: str
+    time: float
+
+
+class Event(_NamedEvent, total=False):
+    """One line of a journal. Only name and time are sure: the rest is as ducktape writes it in lines that are sound."""
+
+    # session, resumed
+    version: object
+    session_id: str
+    versions: dict[str, str]
+    argv: list[str]
+    directory: str
+    first_of_search_path: str
+    configuration: dict[str, object]
+    secrets_left_out: list[str]
+    session_context: dict[str, object]
+    expected: int
+    cluster_num_nodes: int
+    # queued, not_run; the other fields are those of NotRun
+    position: int
+    test_id: str
+    # started, process, finished
+    test_index: int
+    pid: int
+    process: str
+    status: dict[str, object]
+    result: dict[str, object]
+    # node_put_aside, node_back
+    name: str
+    reason: str
+    put_aside_at: float
+    back_at: float
+    # session_end
+    start_time: float
+    stop_time: float
+
+
 class SessionBusyError(DucktapeError):
     """Another program is writing the journal of the session."""
 
 
 class Journal:
-    """Writes the events of a session, and keeps in memory what cannot be written to the disk.
-
-    In forked children the journal is closed.
-
-    Args:
-        results_dir: directory of the session.
-        resume: append to an existing journal; otherwise there must be none.
-        wait_sec: seconds to wait for another program that is about to end.
+    """Writes the events of a session, and keeps those in memory that it cannot write; closed in forked children.
 
     Raises:
         SessionBusyError: another program has the journal, or there is one and it is not to be resumed. If it cannot be
-            created for any other reason, events are kept in memory, and each :meth:`flush` tries again.
+            created for any other reason, each :meth:`flush` tries again.
     """
 
     def __init__(self, results_dir: str, *, resume: bool = False, wait_sec: float = 5.0) -> None:
@@ -62,17 +95,18 @@ class Journal:
             ) from error
         except OSError as error:
             self._trouble = error
+        reference = weakref.ref(self)
+
+        def close_without_flush() -> None:
+            if (journal := reference()) is not None:
+                journal._pending.clear()
+                journal._close()
+
         # A lock outlives its holder in every process that inherited the descriptor
-        os.register_at_fork(after_in_child=_closer(weakref.ref(self)))
+        os.register_at_fork(after_in_child=close_without_flush)
 
-    def write(self, event: str, **fields: Any) -> None:
-        """Add an event, which is written at the next :meth:`flush`; never raises.
-
-        Args:
-            event: its name.
-            **fields: its content; anything that JSON cannot express is kept as text. ``time``, in seconds since the
-                epoch, is now unless given.
-        """
+    def write(self, event: str, **fields: object) -> None:
+        """Add an event, which happens now unless it has a ``time``, to the next :meth:`flush`; never raises."""
         if not self._closed:
             self._pending += _line({"event": event, "time": time.time(), **fields})
 
@@ -101,10 +135,7 @@ class Journal:
         self._close()
 
     def copy_to(self, directory: str) -> str:
-        """Write the whole journal, with the events that are still in memory, somewhere else.
-
-        Returns:
-            The path of the copy.
+        """Write the whole journal, with the events in memory, to another directory and return the path of the copy.
 
         Raises:
             OSError: it cannot be written there, or the first part cannot be read.
@@ -116,7 +147,7 @@ class Journal:
     # --- the file
 
     def _open(self, wait_sec: float) -> None:
-        """Open and lock the file; ``BlockingIOError`` if another program has it."""
+        """Open and lock the file, also if somebody has removed it; ``BlockingIOError`` if another program has it."""
         if self._descriptor >= 0 and os.fstat(self._descriptor).st_nlink:
             return
         removed, resume = self._descriptor, self._resume and self._descriptor < 0
@@ -131,7 +162,7 @@ class Journal:
             # The name is gone, but not yet the content
             self._pending[:0] = b"".join(_blocks(removed))
             os.close(removed)
-        elif resume and not _ends_a_line(descriptor):
+        elif resume and (size := os.fstat(descriptor).st_size) and os.pread(descriptor, 1, size - 1) != b"\n":
             self._pending[:0] = b"\n"
         self._descriptor = descriptor
 
@@ -140,10 +171,6 @@ class Journal:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-
-    def _abandon(self) -> None:
-        self._pending.clear()
-        self._close()
 
     def _content(self) -> Iterator[str]:
         descriptor = self._descriptor
@@ -175,7 +202,7 @@ def is_written(path: str) -> bool:
     return False
 
 
-def read_events(path: str) -> Iterator[tuple[dict[str, Any] | None, bool]]:
+def read_events(path: str) -> Iterator[tuple[Event | None, bool]]:
     """Yield every line of a journal, which may still be written: its event, if valid, and whether it is complete.
 
     Raises:
@@ -183,48 +210,26 @@ def read_events(path: str) -> Iterator[tuple[dict[str, Any] | None, bool]]:
     """
     with os.fdopen(open_to_read(path), "rb") as file:
         for line in file:
-            yield _event_in(line), line.endswith(b"\n")
+            event: Event | None = None
+            with contextlib.suppress(ValueError, RecursionError):
+                fields = json.loads(line)
+                if isinstance(fields, dict) and isinstance(fields.get("event"), str):
+                    event = cast(Event, fields) if type(fields.get("time")) in (int, float) else None
+            yield event, line.endswith(b"\n")
 
 
-def _event_in(line: bytes) -> dict[str, Any] | None:
-    try:
-        fields = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(fields, dict) or not isinstance(fields.get("event"), str):
-        return None
-    return fields if type(fields.get("time")) in (int, float) else None
-
-
-def _closer(reference: weakref.ref[Journal]) -> Callable[[], None]:
-    def close() -> None:
-        journal = reference()
-        if journal is not None:
-            journal._abandon()
-
-    return close
-
-
-def _line(fields: dict[str, Any]) -> bytes:
+def _line(fields: dict[str, object]) -> bytes:
+    """Return the line of an event; the values are the user's, and so is some of the code that the encoder runs."""
     try:
         # Nearly everything is JSON-ready as it is, and then this takes a tenth of the time
         text = strict_dumps(fields)
-    except Exception:  # values are the user's, and so is some of the code that the encoder runs
-        text = _line_of_anything(fields)
+    except UserCodeError:
+        try:
+            text = strict_dumps(jsonable(fields))
+        except UserCodeError as error:  # a number of ten thousand digits, or no memory
+            spared = {name: value for name, value in fields.items() if type(value) in (str, float, bool)}
+            text = strict_dumps({**spared, "unwritable": type(error).__name__})
     return text.encode("ascii") + b"\n"
-
-
-def _line_of_anything(fields: dict[str, Any]) -> str:
-    try:
-        return strict_dumps(jsonable(fields))
-    except Exception as error:  # a number of ten thousand digits, or no memory
-        spared = {name: value for name, value in fields.items() if type(value) in (str, float, bool)}
-        return strict_dumps({**spared, "unwritable": type(error).__name__})
-
-
-def _ends_a_line(descriptor: int) -> bool:
-    size = os.fstat(descriptor).st_size
-    return size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"
 
 
 def _blocks(descriptor: int) -> Iterator[bytes]:

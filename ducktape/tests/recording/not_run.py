@@ -15,23 +15,13 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class NotRun:
-    """A test that never ran, or whose end nobody saw.
-
-    Args:
-        test_id: of the test.
-        module_name: dotted name of its module.
-        cls_name: its class.
-        function_name: its method.
-        injected_args: its arguments, JSON-ready; ``None`` for a test without any.
-        file_name: path of its file, ``None`` if unknown.
-        why: text for people, as in ``the run was interrupted``.
-    """
+    """A test that never ran, or whose end nobody saw, and why, as in ``the run was interrupted``."""
 
     test_id: str
     module_name: str
     cls_name: str
     function_name: str
-    injected_args: dict[str, Any] | None
+    injected_args: dict[str, object] | None  # JSON-ready
     file_name: str | None
     why: str
 

@@ -60,7 +60,11 @@ def last_failed(results_root: str) -> tuple[str, frozenset[str]] | None:
         OSError: the directory or a report cannot be read.
     """
     for directory in sessions(results_root):
-        failed = _failed_by_journal(directory) if has_journal(directory) else _failed_by_report(directory)
+        if has_journal(directory):
+            recorded = RecordedSession.read(directory)
+            failed = recorded.failed_ids if recorded.finished else None
+        else:
+            failed = _failed_by_report(directory)
         if failed is not None:
             return os.path.basename(directory), failed
     return None
@@ -90,17 +94,10 @@ def _began(directory: str) -> float:
     return float(first[0]["time"]) if first and first[0] else 0.0
 
 
-def _failed_by_journal(directory: str) -> frozenset[str] | None:
-    recorded = RecordedSession.read(directory)
-    return recorded.failed_ids if recorded.finished else None
-
-
 def _failed_by_report(directory: str) -> frozenset[str] | None:
     try:
         results, _ = reported_results(directory)
         failed = frozenset(str(result["test_id"]) for result in results if result["test_status"] == FAIL)
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError):
-        return None  # damaged
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None  # missing or damaged
     return failed if results else None

@@ -6,13 +6,13 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import ChainMap, Counter
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sized
 from typing import Any
 
 from ducktape.cluster.cluster import UnhealthyNode
 from ducktape.cluster.pool.quarantine import unhealthy_nodes
 from ducktape.errors import DucktapeError
-from ducktape.tests.recording.journal import JOURNAL_NAME, JOURNAL_VERSION, is_written, read_events
+from ducktape.tests.recording.journal import JOURNAL_NAME, JOURNAL_VERSION, Event, is_written, read_events
 from ducktape.tests.recording.not_run import NotRun
 from ducktape.tests.result import TestResult, TestResults
 from ducktape.tests.session import UNREPORTED_OPTIONS, SessionContext
@@ -45,7 +45,7 @@ class RecordedCluster:
 class _ContinuedCluster:
     """A cluster that remembers nodes that were in quarantine before the session was resumed."""
 
-    def __init__(self, cluster: Any, earlier: list[UnhealthyNode]) -> None:
+    def __init__(self, cluster: Sized, earlier: list[UnhealthyNode]) -> None:
         self._cluster = cluster
         self._earlier = earlier
 
@@ -58,56 +58,34 @@ class _ContinuedCluster:
 
 
 class RecordedSession:
-    """A session according to its journal; made by :meth:`read`.
+    """A session according to its journal; made by :meth:`read`."""
 
-    Attributes:
-        results_dir: absolute path of the directory in which the journal is now.
-        session_id: its number.
-        configuration: value of every option, JSON-ready, by its name in the program.
-        versions: of ``ducktape``, ``python`` and ``platform``.
-        argv: the command line.
-        secrets_left_out: names of the options whose values are incomplete because they hold secrets.
-        directory: where the program was started.
-        first_of_search_path: first entry of Python's search path then; names of tests depend on it.
-        session_context: made from the record, with the current directory of results.
-        expected: number of tests that were to run.
-        client_status: states of the processes, by their keys in ``report.json``.
-        unhealthy_nodes: nodes that were ever in quarantine.
-        not_run: tests that the driver itself gave up.
-        running: id by index of the started tests without a result.
-        ended: whether the driver lived to write the end of the session.
-        going_on: whether the driver seems to be alive.
-        start_time: of the session, in seconds since the epoch.
-        stop_time: end of the session, or else the time of its last event.
-        highest_test_index: 0 if no test has begun.
-        damaged_lines: number of lines that could not be understood; an unfinished one at the end does not count.
-    """
-
-    def __init__(self, results_dir: str, event: Mapping[str, Any]) -> None:
-        self.results_dir = os.path.abspath(results_dir)
+    def __init__(self, results_dir: str, event: Event) -> None:
+        self.results_dir = os.path.abspath(results_dir)  # where the journal is now
         self.session_id = str(event["session_id"])
-        self.configuration: dict[str, Any] = {}
-        self._context_values: dict[str, Any] = {}
-        self.versions: dict[str, Any] = {}
+        self.configuration: dict[str, object] = {}  # the options, JSON-ready, by their names in the program
+        self._context_values: dict[str, object] = {}
+        self.versions: dict[str, str] = {}
         self.argv: list[str] = []
-        self.secrets_left_out: list[str] = []
+        self.secrets_left_out: list[str] = []  # options whose values are incomplete because they hold secrets
         self.directory = str(event.get("directory") or os.sep)
+        # Names of tests depend on it
         self.first_of_search_path = str(event.get("first_of_search_path") or "")
-        self.expected: int | None = None
+        self.expected: int | None = None  # number of tests that were to run
         self._size = 0
         self._read_options(event)
         self._queued: dict[int, NotRun] = {}
         self._finished: dict[object, TestResult] = {}
-        self.client_status: dict[str, dict[str, Any]] = {}
+        self.client_status: dict[str, dict[str, object]] = {}
         self.unhealthy_nodes: list[UnhealthyNode] = []
-        self.not_run: list[NotRun] = []
+        self.not_run: list[NotRun] = []  # those that the driver itself gave up
         self.running: dict[int, str] = {}
-        self.ended = False
-        self.going_on = False
+        self.ended = False  # whether the driver lived to write the end of the session
+        self.going_on = False  # whether the driver seems to be alive
         self.start_time: float = event["time"]
         self.stop_time: float = event["time"]
         self.highest_test_index = 0
-        self.damaged_lines = 0
+        self.damaged_lines = 0  # an unfinished one at the end does not count
 
     @classmethod
     def read(cls, results_dir: str) -> RecordedSession:
@@ -122,7 +100,14 @@ class RecordedSession:
         try:
             recorded = cls._replay(path)
         except FileNotFoundError:
-            raise RecordError(_what_is_missing(results_dir)) from None
+            if not os.path.isdir(results_dir):
+                raise RecordError(
+                    f"There is no directory {results_dir}: name that of a session, such as results/2026-11-22--001"
+                ) from None
+            raise RecordError(
+                f"{results_dir} has no {JOURNAL_NAME}: it is not the directory of a session, or of one of an earlier "
+                "ducktape, which wrote none"
+            ) from None
         except OSError as error:
             raise RecordError(f"Cannot read {path}: {error.strerror}") from error
         if recorded is None:
@@ -140,7 +125,11 @@ class RecordedSession:
         last_was_damaged = False
         for event, is_complete in read_events(path):
             if recorded is None and event is not None and event["event"] == "session":
-                recorded = cls._begun_by(event, path)
+                _check_version(event, path)
+                try:
+                    recorded = cls(os.path.dirname(path), event)
+                except _NOT_UNDERSTOOD as error:
+                    raise RecordError(f"The first line of {path} is not that of a session: {error!r}") from error
                 continue
             understood = recorded is not None and event is not None and recorded._take(event, path)
             if last_was_damaged and event is not None and event["event"] == "resumed":
@@ -150,14 +139,6 @@ class RecordedSession:
         if recorded is not None:
             recorded.damaged_lines = damaged
         return recorded
-
-    @classmethod
-    def _begun_by(cls, event: Mapping[str, Any], path: str) -> RecordedSession:
-        _check_version(event, path)
-        try:
-            return cls(os.path.dirname(path), event)
-        except _NOT_UNDERSTOOD as error:
-            raise RecordError(f"The first line of {path} is not that of a session: {error!r}") from error
 
     # --- questions
 
@@ -201,10 +182,7 @@ class RecordedSession:
         return not self.missing() and not self.failed_imports and len(self.kept) >= (self.expected or 0)
 
     def results(self) -> TestResults:
-        """Return results that make the same reports as the run itself.
-
-        If the session has no end, they also say how far every other test had got.
-        """
+        """Return results that make the same reports as the run itself, and say how far every other test had got."""
         cluster = RecordedCluster(self._size, self.unhealthy_nodes)
         results = self._results(self.session_context, cluster, self.client_status, self.finished)
         results.stop_time = self.stop_time
@@ -212,16 +190,16 @@ class RecordedSession:
         return results
 
     def continued(
-        self, session_context: SessionContext, cluster: Any, client_status: MutableMapping[Any, Any]
+        self, session_context: SessionContext, cluster: Sized, client_status: MutableMapping[Any, Any]
     ) -> TestResults:
         """Return the results with which the session continues when it is resumed."""
-        statuses: Mapping[Any, Any] = ChainMap(client_status, dict[Any, Any](self.client_status))
+        statuses = ChainMap[Any, Any](client_status, dict(self.client_status))
         return self._results(session_context, _ContinuedCluster(cluster, self.unhealthy_nodes), statuses, self.kept)
 
     def _results(
         self,
         session_context: SessionContext,
-        cluster: Any,
+        cluster: Sized,
         client_status: Mapping[Any, Any],
         finished: Iterable[TestResult],
     ) -> TestResults:
@@ -248,7 +226,7 @@ class RecordedSession:
 
     # --- events
 
-    def _take(self, event: Mapping[str, Any], path: str) -> bool:
+    def _take(self, event: Event, path: str) -> bool:
         """Apply an event; return whether it could be understood."""
         if event["event"] == "resumed":
             _check_version(event, path)
@@ -263,7 +241,7 @@ class RecordedSession:
             self.stop_time = event["time"]
         return True
 
-    def _read_options(self, event: Mapping[str, Any]) -> None:
+    def _read_options(self, event: Event) -> None:
         """Apply the fields that both the session and its resumptions have."""
         self.configuration = dict(event.get("configuration") or self.configuration)
         self._context_values = dict(event.get("session_context") or self._context_values)
@@ -272,28 +250,26 @@ class RecordedSession:
         self.argv = [str(each) for each in event.get("argv") or self.argv]
         self.expected = event.get("expected", self.expected)
         self._size = int(event.get("cluster_num_nodes", self._size))
-        self.session_context = self._make_context()
-
-    def _make_context(self) -> SessionContext:
         of_this = {"session_id": self.session_id, "results_dir": self.results_dir}
-        context = SessionContext(**{**self.configuration, **of_this})
-        known = set(vars(context)) - {"results_dir"} - UNREPORTED_OPTIONS
-        vars(context).update({name: value for name, value in self._context_values.items() if name in known})
-        return context
+        self.session_context = SessionContext(**{**self.configuration, **of_this})
+        known = vars(self.session_context).keys() - {"results_dir"} - UNREPORTED_OPTIONS
+        vars(self.session_context).update(
+            (name, value) for name, value in self._context_values.items() if name in known
+        )
 
-    def _take_resumed(self, event: Mapping[str, Any]) -> None:
+    def _take_resumed(self, event: Event) -> None:
         self._read_options(event)
         self._finished = {key: result for key, result in self._finished.items() if result.reason not in _NO_VERDICT}
         self.not_run.clear()
         self.running.clear()
         self.ended = False
 
-    def _take_queued(self, event: Mapping[str, Any]) -> None:
+    def _take_queued(self, event: Event) -> None:
         test = NotRun.from_json(event)
-        self._queued[_number(event, "position") if "position" in event else self.next_position] = test
+        self._queued[_integer(event["position"]) if "position" in event else self.next_position] = test
 
-    def _take_started(self, event: Mapping[str, Any]) -> None:
-        index, test_id = _number(event, "test_index"), str(event["test_id"])
+    def _take_started(self, event: Event) -> None:
+        index, test_id = _integer(event["test_index"]), str(event["test_id"])
         self.running[index] = test_id
         self.client_status[_key(test_id, index)] = {
             "status": "RUNNING",
@@ -302,38 +278,44 @@ class RecordedSession:
             "runner_start_time": event.get("start_time", event["time"]),
         }
 
-    def _take_process(self, event: Mapping[str, Any]) -> None:
-        key = _key(str(event["test_id"]), _number(event, "test_index"))
+    def _take_process(self, event: Event) -> None:
+        key = _key(str(event["test_id"]), _integer(event["test_index"]))
         self.client_status[key] = dict(event["status"])
 
-    def _take_finished(self, event: Mapping[str, Any]) -> None:
-        result = TestResult.from_record(_sound(event["result"]), self.session_context)
+    def _take_finished(self, event: Event) -> None:
+        record = event["result"]
+        status_named(str(record["test_status"]))
+        numbers = all(isinstance(record.get(name, 0), (int, float)) for name in _NUMBERS)
+        texts = all(isinstance(record.get(name, ""), str) for name in _TEXTS)
+        if not (numbers and texts and isinstance(record.get("test_index"), (int, type(None)))):
+            raise TypeError("not the record of a result, for reports cannot use it")
+        result = TestResult.from_record(record, self.session_context)
         key: object = result.test_id if result.test_index is None else result.test_index
         self._finished.pop(key, None)
         self._finished[key] = result
         if result.test_index is not None:
             self.running.pop(result.test_index, None)
 
-    def _take_not_run(self, event: Mapping[str, Any]) -> None:
+    def _take_not_run(self, event: Event) -> None:
         self.not_run.append(NotRun.from_json(event))
 
-    def _take_quarantined(self, event: Mapping[str, Any]) -> None:
+    def _take_quarantined(self, event: Event) -> None:
         since = event.get("put_aside_at", event["time"])
         self.unhealthy_nodes.append(UnhealthyNode(str(event["name"]), str(event.get("reason", "")), float(since)))
 
-    def _take_back(self, event: Mapping[str, Any]) -> None:
+    def _take_back(self, event: Event) -> None:
         quarantined = [node for node in self.unhealthy_nodes if node.name == event["name"] and node.back_at is None]
-        for node in quarantined[:1]:
-            node.back_at = float(event.get("back_at", event["time"]))
+        if quarantined:
+            quarantined[0].back_at = float(event.get("back_at", event["time"]))
 
-    def _take_end(self, event: Mapping[str, Any]) -> None:
+    def _take_end(self, event: Event) -> None:
         self.start_time = float(event.get("start_time", self.start_time))
         self.stop_time = float(event.get("stop_time", event["time"]))
         self._size = int(event.get("cluster_num_nodes", self._size))
         self.ended = True
 
 
-_HANDLERS: dict[str, Callable[[RecordedSession, Mapping[str, Any]], None]] = {
+_HANDLERS: dict[str, Callable[[RecordedSession, Event], None]] = {
     "resumed": RecordedSession._take_resumed,
     "queued": RecordedSession._take_queued,
     "started": RecordedSession._take_started,
@@ -346,7 +328,7 @@ _HANDLERS: dict[str, Callable[[RecordedSession, Mapping[str, Any]], None]] = {
 }
 
 
-def _check_version(event: Mapping[str, Any], path: str) -> None:
+def _check_version(event: Event, path: str) -> None:
     version = event.get("version")
     major = str(version).partition(".")[0]
     if not major.isdecimal():
@@ -358,24 +340,14 @@ def _check_version(event: Mapping[str, Any], path: str) -> None:
         )
 
 
-def _what_is_missing(results_dir: str) -> str:
-    if not os.path.isdir(results_dir):
-        return f"There is no directory {results_dir}: name that of a session, such as results/2026-11-22--001"
-    return (
-        f"{results_dir} has no {JOURNAL_NAME}: it is not the directory of a session, or of one of an earlier ducktape, "
-        "which wrote none"
-    )
-
-
 def _key(test_id: str, test_index: int) -> str:
     return f"TestKey(test_id={test_id!r}, test_index={test_index!r})"
 
 
-def _number(event: Mapping[str, Any], name: str) -> int:
-    number = event[name]
-    if type(number) is not int:
-        raise TypeError(f"{name} is not a number")
-    return number
+def _integer(value: int) -> int:
+    if type(value) is not int:
+        raise TypeError(f"{value!r} is not an integer")
+    return value
 
 
 def _one_less(counter: Counter[str], name: str) -> bool:
@@ -384,13 +356,3 @@ def _one_less(counter: Counter[str], name: str) -> bool:
         return False
     counter[name] -= 1
     return True
-
-
-def _sound(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the record of a result if reports can use it."""
-    status_named(record["test_status"])
-    numbers = all(isinstance(record.get(name, 0), (int, float)) for name in _NUMBERS)
-    texts = all(isinstance(record.get(name, ""), str) for name in _TEXTS)
-    if not (numbers and texts and isinstance(record.get("test_index"), (int, type(None)))):
-        raise TypeError("not the record of a result")
-    return record

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus
 
@@ -46,7 +46,7 @@ class Totals:
         """Return how many results have a status."""
         return self._counts[str(status)]
 
-    def to_json(self, cluster_size: int, session_time: float) -> dict[str, Any]:
+    def to_json(self, cluster_size: int, session_time: float) -> dict[str, object]:
         """Return the part of ``report.json`` that says how time and nodes were used."""
         capacity = cluster_size * max(session_time, 0)
         return {
