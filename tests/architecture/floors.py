@@ -16,7 +16,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (6, ("mark.mark_expander",)),
     (4, ("mark.*", "services.*", "faults.*", "jvm_logging")),
     (5, ("tests.test", "tests.test_context", "tests.session", "tests.loggermaker", "tests.status", "tests.event")),
-    (5, ("tests.result", "tests.recording*", "tests.reports.text", "tests.reports.excerpt")),
+    (5, ("tests.result", "tests.recording*", "tests.reports.text")),
     (7, ("tests.reporter", "tests.reports.*")),
     (6, ("tests.loader", "tests.loading*", "tests.scheduler", "tests.scheduling*")),
     (6, ("tests.runner", "tests.driver*", "tests.runner_client", "tests.worker*")),

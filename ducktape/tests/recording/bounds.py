@@ -15,7 +15,7 @@ from typing import TypeVar
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.json_serializable import DucktapeJSONEncoder, unserializable_part
 from ducktape.tests.event import Attempt, Attempted, CleanedUp, Finished, Message, Outcome
-from ducktape.tests.reports.excerpt import excerpt
+from ducktape.tests.reports.text import excerpt
 from ducktape.tests.status import FAIL
 from ducktape.utils.support.guard import UserCodeError, value_or
 

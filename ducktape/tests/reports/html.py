@@ -7,7 +7,9 @@ import dataclasses
 import functools
 import importlib.resources
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -16,10 +18,8 @@ from markupsafe import Markup
 
 from ducktape import __version__
 from ducktape.json_serializable import strict_dumps
-from ducktape.tests.reports import overview
-from ducktape.tests.reports.excerpt import excerpt, fitting_limit
 from ducktape.tests.reports.fault_view import fault_view
-from ducktape.tests.reports.text import format_time, headline, rate, visible
+from ducktape.tests.reports.text import excerpt, fitting_limit, format_time, headline, rate, visible
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ _MOST_GROUPS = 10
 # Random faults may be hundreds in every test
 _FAULT_LIMITS = (200, 50, 20, 10, 5, 3, 2, 1)
 _FAULT_BUDGET = 20_000
+# What differs between two occurrences of one problem: numbers, addresses, ids
+_CHANGING = re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-f]{8,}\b|\d+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +72,23 @@ class _Section:
         return [(start + 1, self.tests[start : start + _ROWS_IN_BLOCK]) for start in starts]
 
 
+@dataclasses.dataclass
+class Alike:
+    """Failures that begin with the same words.
+
+    Attributes:
+        reason: of all of them.
+        text: first line of the first one that says something.
+        first: the first one.
+        count: of them.
+    """
+
+    reason: str
+    text: str
+    first: TestResult
+    count: int = 0
+
+
 def render(results: TestResults, expected_test_count: int | None = None) -> str:
     """Return the text of ``report.html``: complete in itself, readable without scripts and without a network."""
     return "".join(pieces(results, expected_test_count))
@@ -82,7 +101,7 @@ def pieces(results: TestResults, expected_test_count: int | None = None) -> Iter
     color_keys = [str(status) for status in (PASS, FAIL, IGNORE, FLAKY)]
     sections = _sections(results)
     failures = sections[0].tests
-    groups = overview.alike(failures)
+    groups = alike(failures)
     constants = {"HEADING": heading, "SUMMARY": summary, "COLOR_KEYS": color_keys}
     stream = _template().stream(
         heading=heading,
@@ -90,10 +109,10 @@ def pieces(results: TestResults, expected_test_count: int | None = None) -> Iter
         color_keys=color_keys,
         sections=sections,
         unhealthy=[str(node) for node in results.unhealthy_nodes],
-        reasons=overview.counted(overview.reason_of(result) for result in failures),
+        reasons=counted(reason_of(result) for result in failures),
         groups=groups[:_MOST_GROUPS] if len(failures) > 1 else [],
         groups_left_out=max(len(groups) - _MOST_GROUPS, 0),
-        not_run_reasons=overview.counted(test.why for test in results.not_run),
+        not_run_reasons=counted(test.why for test in results.not_run),
         short_name=_short_name,
         with_teardown_errors=sum(bool(each.teardown_errors) and each.test_status != FAIL for each in results),
         anchors={id(group.first): f"first-{number}" for number, group in enumerate(groups[:_MOST_GROUPS], start=1)},
@@ -111,6 +130,26 @@ def pieces(results: TestResults, expected_test_count: int | None = None) -> Iter
 def style_sheet() -> str:
     """Return the text of ``report.css``."""
     return _packaged("report.css")
+
+
+def reason_of(result: TestResult) -> str:
+    """Return the reason under which a failure is counted."""
+    return result.reason or "other"
+
+
+def counted(texts: Iterable[str]) -> dict[str, int]:
+    """Return how often each text occurs, the most frequent first."""
+    return dict(Counter(texts).most_common())
+
+
+def alike(failures: Iterable[TestResult]) -> list[Alike]:
+    """Return groups of similar failures, the largest group first."""
+    groups: dict[tuple[str, str], Alike] = {}
+    for result in failures:
+        text = headline(result.summary)
+        key = reason_of(result), _CHANGING.sub("#", text)
+        groups.setdefault(key, Alike(key[0], text, result)).count += 1
+    return sorted(groups.values(), key=lambda group: -group.count)
 
 
 def _summary(results: TestResults, expected_test_count: int | None) -> dict[str, Any]:

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from ducktape.tests.reports.excerpt import excerpt, fitting_limit
-from ducktape.tests.reports.text import attempt_line, headline, rate, visible
+from ducktape.tests.reports.text import attempt_line, excerpt, fitting_limit, headline, rate, visible
 from ducktape.tests.status import FAIL, IGNORE
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ducktape import __version__
 from ducktape.tests.reports import html, junit, text
-from ducktape.tests.result import FAIL, PASS, TestResults
+from ducktape.tests.result import FAIL, PASS, TestResult, TestResults
 from tests.unit.tests.reports.samples import (
     HOSTILE,
     START,
@@ -500,4 +500,31 @@ def test_faults_are_shown_relative_to_the_attempt_in_which_they_were_injected() 
     assert [(fault["injected"], fault["healed"]) for fault in shown] == [
         ("1.5 s (attempt 1)", "3.0 s"),
         ("2.5 s (attempt 2)", "4.0 s"),
+    ]
+
+
+def failure(index: int, summary: str, reason: str | None = "error") -> TestResult:
+    return result("test_fail", index, FAIL, summary, reason=reason)
+
+
+def test_texts_are_counted_most_frequent_first() -> None:
+    assert list(html.counted(["b", "a", "a", "c", "b", "a"]).items()) == [("a", 3), ("b", 2), ("c", 1)]
+
+
+def test_failures_that_differ_in_numbers_only_look_alike() -> None:
+    failures = [
+        failure(1, "TimeoutError: 3 of 5 after 0x7f00beef\nmore"),
+        failure(2, "KeyError: 'x'"),
+        failure(3, "TimeoutError: 2 of 5 after 0x7f00cafe\nless"),
+    ]
+    found = [(group.count, group.text, group.first.test_index) for group in html.alike(failures)]
+    assert found == [(2, "TimeoutError: 3 of 5 after 0x7f00beef", 1), (1, "KeyError: 'x'", 2)]
+
+
+def test_failures_of_different_reasons_do_not_look_alike() -> None:
+    failures = [failure(1, "oh"), failure(2, "oh", "timeout"), failure(3, "oh", None)]
+    assert [(group.count, group.reason) for group in html.alike(failures)] == [
+        (1, "error"),
+        (1, "timeout"),
+        (1, "other"),
     ]

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ducktape.tests.reports import text
 from ducktape.tests.result import FAIL, FLAKY, IGNORE, PASS, TestResult, TestResults
@@ -163,3 +165,52 @@ def test_the_console_is_not_flooded_by_tests_that_did_not_run() -> None:
         "    and 4,980 more, which are in report.txt",
         "-" * 80,
     ]
+
+
+@pytest.mark.parametrize("content", ["", "short", "x" * 100])
+def test_a_text_that_fits_stays_as_it_is(content: str) -> None:
+    assert text.excerpt(content, 100, "report.txt") == content
+
+
+def test_a_long_text_keeps_its_ends_and_says_what_is_missing() -> None:
+    content = "begin" + "-" * 1990 + "end.."
+    assert text.excerpt(content, 20, "a/report.txt") == (
+        "begin-----\n[... 1,980 characters are left out; all of them are in a/report.txt ...]\n-----end.."
+    )
+
+
+def test_lines_are_cut_between_each_other() -> None:
+    lines = [f"line {number:03}" for number in range(1000)]
+    shown = text.excerpt("\n".join(lines), 100, "report.txt").split("\n")
+    assert shown[:5] == lines[:5]
+    assert shown[5] == "[... 8,911 characters are left out; all of them are in report.txt ...]"
+    assert shown[6:] == lines[-5:]
+
+
+@given(st.text(alphabet="ab\n", max_size=300), st.integers(10, 200))
+def test_no_character_is_shown_twice_or_uncounted(content: str, limit: int) -> None:
+    shown = text.excerpt(content, limit, "report.txt")
+    if len(content) <= limit:
+        assert shown == content
+        return
+    start, rest = shown.split("\n[... ", 1)
+    count, end = rest.split(" characters are left out; all of them are in report.txt ...]\n", 1)
+    assert content.startswith(start)
+    assert content.endswith(end)
+    assert len(start) + int(count.replace(",", "")) + len(end) == len(content)
+    assert len(start) + len(end) <= limit
+
+
+@pytest.mark.parametrize(
+    ("lengths", "limit"),
+    [
+        ([], 1000),
+        ([900, 50], 1000),
+        ([5000], 1000),
+        ([5000, 5000], 100),
+        ([5000] * 11, 10),
+        ([5000] * 1000, 10),
+    ],
+)
+def test_many_texts_share_what_there_is_room_for(lengths: list[int], limit: int) -> None:
+    assert text.fitting_limit(lengths, 1050, (1000, 100, 10)) == limit
