@@ -28,11 +28,7 @@ def write(path: str, text: str) -> None:
 
 
 def hold(path: str, *, make: bool = False) -> int | None:
-    """Lock a group, also against other containers, and create it first with ``make``.
-
-    Returns:
-        The descriptor that holds the lock; ``None`` if another process holds it, or the group does not exist.
-    """
+    """Lock a group, also against other containers; returns the descriptor, ``None`` if it is locked or missing."""
     while True:
         if make:
             os.makedirs(path, exist_ok=True)

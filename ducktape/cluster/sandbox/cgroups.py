@@ -72,15 +72,7 @@ def _version_2(place: str, path: str) -> Iterator[tuple[str, str]]:
 
 
 class Groups:
-    """The control groups of the nodes of one sandbox.
-
-    Args:
-        mark: file name that identifies their owner.
-
-    Attributes:
-        controllers: the available ones.
-        problem: why the others are missing, in one line; empty if none is.
-    """
+    """The control groups of one sandbox's nodes: the available ``controllers``, and the ``problem`` with the others."""
 
     def __init__(self, mark: str) -> None:
         self.controllers: set[str] = set()

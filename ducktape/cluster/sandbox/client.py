@@ -41,15 +41,7 @@ class SandboxError(Exception):
 
 
 class Supervisor:
-    """Sends requests to a supervisor; can be copied and used by children of the driver.
-
-    Args:
-        pid: process id of the supervisor.
-        base: directory for the files of the nodes, in the supervisor's file system.
-
-    Attributes:
-        timed_out: whether the last request was not answered in time.
-    """
+    """Sends requests to a supervisor, whose files are under ``base``; children of the driver can use a copy."""
 
     def __init__(self, pid: int, base: str) -> None:
         self.pid = pid
@@ -113,13 +105,7 @@ class Supervisor:
 
 
 class OwnSupervisor(Supervisor):
-    """A supervisor that this process has started.
-
-    Attributes:
-        gateway: this machine's address in the sandbox's network.
-        controllers: the available kinds of limits.
-        problem: why the others are missing.
-    """
+    """A supervisor that this process has started."""
 
     def __init__(self, process: UntracedProcess, answer: dict[str, Any]) -> None:
         super().__init__(process.pid, answer["base"])

@@ -26,46 +26,27 @@ _MOST_PROCESSORS = 8192
 
 @dataclass(frozen=True)
 class NodeType:
-    """One kind of node, with the limits of each node.
+    """One kind of node, with the limits of each node; ``None`` is without a limit."""
 
-    Attributes:
-        name: label for node specs; ``None`` for nodes without one.
-        count: maximum number of nodes; ``None`` for the remaining ones.
-        cpu: number of processors; ``None`` for all.
-        memory: bytes; ``None`` for no limit.
-        pids: number of processes and threads; ``None`` for no limit.
-        disk: bytes; ``None`` for half of this machine's memory.
-        crash_disk: whether data is written to a disk image, so that un-synced data can be lost.
-    """
-
-    name: str | None = None
-    count: int | None = None
-    cpu: float | None = None
-    memory: int | None = None
-    pids: int | None = None
-    disk: int | None = None
-    crash_disk: bool = False
+    name: str | None = None  # label for node specs
+    count: int | None = None  # None: as many as the other kinds leave
+    cpu: float | None = None  # processors
+    memory: int | None = None  # bytes
+    pids: int | None = None  # processes and threads
+    disk: int | None = None  # bytes; None: half of this machine's memory
+    crash_disk: bool = False  # un-synced data can be lost, as in a power cut
 
 
 @dataclass(frozen=True)
 class SandboxConfig:
-    """The configuration of a sandbox.
-
-    Attributes:
-        max_nodes: maximum number of nodes at a time.
-        types: the kinds of nodes.
-        network: the first three numbers of their addresses; ``None`` for any free network.
-        environment: additional variables for commands.
-        mounts: additional mounts, each with ``source``, ``target`` and ``mode``, which is ``ro`` or ``rw``.
-        sshd: whether commands run over SSH.
-    """
+    """The configuration of a sandbox."""
 
     max_nodes: int = _USUAL_NODES
     types: tuple[NodeType, ...] = (NodeType(),)
-    network: str | None = None
+    network: str | None = None  # first three numbers of the addresses; None: any free network
     environment: Mapping[str, str] = field(default_factory=dict)
-    mounts: tuple[dict[str, str], ...] = ()
-    sshd: bool = False
+    mounts: tuple[dict[str, str], ...] = ()  # each with source, target and mode, which is "ro" or "rw"
+    sshd: bool = False  # commands run over SSH
 
     def type_named(self, name: str | None) -> NodeType:
         """Return the kind of node with a label."""
@@ -91,9 +72,6 @@ class SandboxConfig:
 
 def read_config(path: str | None) -> SandboxConfig:
     """Read a configuration.
-
-    Args:
-        path: of a JSON file; ``None`` for the usual configuration.
 
     Raises:
         OSError: it cannot be read.

@@ -21,13 +21,9 @@ _SEARCH_PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
 
 
 class Disk:
-    """A file system in memory, mounted at a new directory; by default half as large as the machine's memory.
+    """A file system in memory, mounted at a new directory; by default half as large as the machine's memory."""
 
-    Attributes:
-        can_crash: whether un-synced data can be lost.
-    """
-
-    can_crash = False
+    can_crash = False  # whether un-synced data can be lost
 
     def __init__(self, path: str, size: int | None) -> None:
         self.path = path

@@ -20,12 +20,7 @@ _SILENT = "the node gave no answer: it was switched off, or all its processes we
 
 
 class SandboxFiles:
-    """A :class:`ducktape.cluster.transport.Files` over a node; its first process does the work.
-
-    Args:
-        socket_path: where it takes requests.
-        home: where relative paths start.
-    """
+    """A :class:`ducktape.cluster.transport.Files` over a node, whose first process does the work."""
 
     def __init__(self, socket_path: str, home: str) -> None:
         self._socket = socket_path

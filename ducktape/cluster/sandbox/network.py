@@ -80,16 +80,7 @@ class Netlink:
     def add_pair(
         self, name: str, *, master: int, peer: str, address: bytes, pid: int = 0, descriptor: int = -1
     ) -> None:
-        """Add a pair of links: a port of a bridge here, and a peer in another network namespace.
-
-        Args:
-            name: name of the port.
-            master: index of the bridge.
-            peer: name of the peer.
-            address: hardware address of the peer.
-            pid: a process in the peer's network namespace; or
-            descriptor: a descriptor of that namespace.
-        """
+        """Add a port of a bridge, and its peer in the network namespace of a process or a descriptor."""
         place = _number(_NET_NS_PID, pid) if pid else _number(_NET_NS_FD, descriptor)
         other = _link() + _text(_IFNAME, peer) + _attribute(_ADDRESS, address) + place
         data = _attribute(_INFO_DATA, _attribute(_VETH_PEER, other))

@@ -44,14 +44,7 @@ _DEFAULTS = (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signa
 
 
 def run_node(channel: socket.socket, host: Host, node: Mapping[str, Any], environment: dict[str, str]) -> NoReturn:
-    """Entry point of the first process of a node; never returns.
-
-    Args:
-        channel: connected to the supervisor.
-        host: the machine's file system as nodes see it.
-        node: name, address and groups.
-        environment: for commands.
-    """
+    """Entry point of the first process of a node; never returns."""
     try:
         end_with_parent(signal.SIGKILL)
         set_name(_NAME)

@@ -18,28 +18,16 @@ _LIMITS = ("cpu", "memory", "pids")
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """The result of one check.
-
-    Attributes:
-        name: one or two words.
-        text: the finding.
-        remedy: what to do about it; empty if nothing is missing.
-        fatal: whether the sandbox does not work without it.
-    """
+    """The result of one check, and what to do if something is missing."""
 
     name: str
     text: str
     remedy: str = ""
-    fatal: bool = False
+    fatal: bool = False  # without it, the sandbox does not work
 
 
 def rights_part(problem: str | None, *, ordinary: bool) -> Part:
-    """Check the rights to make nodes.
-
-    Args:
-        problem: the result of :func:`ducktape.cluster.sandbox.userns.what_is_missing`.
-        ordinary: whether this process has rights only in a user namespace.
-    """
+    """Report the rights to make nodes, given what is missing, and whether they hold only in a user namespace."""
     if problem is not None:
         return Part("rights", problem, remedy_for(problem), fatal=True)
     if not ordinary:
@@ -85,12 +73,7 @@ def _try_overlay() -> int:
 
 
 def groups_part(groups: Mapping[str, str], *, ordinary: bool) -> Part:
-    """Check the limits of nodes.
-
-    Args:
-        groups: directory by controller, of a node or for new groups.
-        ordinary: whether this process is root only in a user namespace.
-    """
+    """Report the limits of nodes, given groups by controller, and whether rights hold only in a user namespace."""
     name = "limits"
     missing = [each for each in _LIMITS if each not in groups]
     has_any = any(True for _ in cgroups.mounted())

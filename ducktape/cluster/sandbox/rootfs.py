@@ -58,11 +58,7 @@ def mounts() -> Iterator[tuple[str, str]]:
 
 
 class Host:
-    """This machine's file system as nodes see it, prepared in a mount namespace of its own.
-
-    Attributes:
-        base: hidden directory for the files of the nodes.
-    """
+    """This machine's file system as nodes see it; ``base`` is a hidden directory for the files of the nodes."""
 
     def __init__(self, extra: Sequence[dict[str, Any]]) -> None:
         unshare(CLONE_NEWNS)

@@ -16,11 +16,7 @@ _LOG = "/run/sshd.log"
 
 
 def provide_server(program: Sequence[str], files: Mapping[str, str]) -> None:
-    """Start a server unless one runs; returns when it listens.
-
-    Args:
-        program: its command.
-        files: the text of its files under ``/etc``, by name.
+    """Start a server unless one runs, with files under ``/etc``; returns when it listens.
 
     Raises:
         OSError: it does not start.

@@ -50,11 +50,7 @@ class Keys:
                 raise OSError(f"ssh-keygen failed: {made.stderr.decode(errors='replace').strip()}")
 
     def files(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """Text of the files that a node needs under ``/etc``, by their names.
-
-        Args:
-            environment: of commands.
-        """
+        """Text of the files that a node needs under ``/etc``, by their names."""
         split = next((name for name, value in environment.items() if "\n" in value or "\r" in value), None)
         if split is not None:
             raise OSError(f"environment.{split} has a line break, which nodes with an SSH server cannot have")

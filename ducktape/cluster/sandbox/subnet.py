@@ -12,13 +12,7 @@ _ROUTE_UP = 1
 
 
 def reserve(wanted: str | None) -> tuple[socket.socket, str]:
-    """Reserve a network of 256 addresses on this machine.
-
-    Args:
-        wanted: the first three numbers of the addresses, such as ``10.1.2``; ``None`` for any free ones.
-
-    Returns:
-        A socket that holds the reservation while it is open, and the three numbers.
+    """Reserve a network of 256 addresses, such as ``10.1.2``, or any free one, while the returned socket is open.
 
     Raises:
         OSError: the network is not free.

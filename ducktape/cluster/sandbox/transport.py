@@ -35,11 +35,6 @@ class SandboxTransport(Transport):
     """Runs commands in a node; they survive this process, as over SSH.
 
     It has no state between commands, so processes and threads can share it.
-
-    Args:
-        supervisor: the sandbox's supervisor.
-        name: name of the node.
-        home: working directory of commands and base of relative paths.
     """
 
     def __init__(self, supervisor: Supervisor, name: str, home: str) -> None:
@@ -82,13 +77,7 @@ class SandboxTransport(Transport):
 
 
 class SandboxSshTransport(SshTransport):
-    """The SSH connection to a node, whose server is started before a login unless it runs.
-
-    Args:
-        settings: where to log in.
-        provide: starts the server.
-        log: receives debug messages.
-    """
+    """The SSH connection to a node, whose server is started before a login unless it runs."""
 
     def __init__(self, settings: SshSettings, *, provide: Callable[[], None], log: Callable[[str], None]) -> None:
         super().__init__(settings, log=log)

@@ -69,11 +69,7 @@ def may_change_groups() -> bool:
 
 
 def problem_with_namespaces(flags: int = _NAMESPACES) -> str | None:
-    """Try to make namespaces in a child process; in a user namespace also to become root and to change mounts.
-
-    Returns:
-        The reason of a failure, in one line; ``None`` on success.
-    """
+    """Return why a child process cannot make namespaces, or cannot change mounts in them; ``None`` if it can."""
     if not sys.platform.startswith("linux"):
         return _NEEDS_LINUX
     user, group = os.geteuid(), os.getegid()
@@ -129,13 +125,10 @@ def remedy_for(problem: str) -> str:
 
 
 def gain_rights() -> str | None:
-    """Enter a user namespace in which this process has the rights of root, unless it has them.
+    """Get the rights of root, by a user namespace unless this process has them; returns what is missing in one line.
 
     The process must have a single thread. It gets a network of its own without a link to the outside. Files that it
     writes belong to the same user as before.
-
-    Returns:
-        ``None`` on success; otherwise what is missing, in one line.
     """
     if has_rights() or not sys.platform.startswith("linux"):
         return obstacle()

@@ -25,10 +25,7 @@ class AgentError(paramiko.SSHException):
 
 
 class BoundedAgent(paramiko.Agent):
-    """An agent with a time limit for each answer.
-
-    Args:
-        patience: returns the time limit of the next answer.
+    """An agent with a time limit for each answer, which ``patience`` returns.
 
     Raises:
         AgentError: it cannot be reached, does not answer, or its answer is invalid.

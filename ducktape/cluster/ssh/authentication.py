@@ -27,19 +27,12 @@ class ServerHungUp(paramiko.AuthenticationException):
 
 @dataclasses.dataclass
 class _Way:
-    """One way to authenticate.
+    """One way to authenticate."""
 
-    Attributes:
-        name: for messages; never a secret.
-        methods: the SSH methods that it uses; skipped if the server accepts none of them.
-        attempt: tries it; returns the methods that are required in addition.
-        is_named: whether it is part of the node's configuration.
-    """
-
-    name: str
-    methods: frozenset[str]
-    attempt: Callable[[paramiko.Transport], Sequence[str]]
-    is_named: bool = True
+    name: str  # for messages; never a secret
+    methods: frozenset[str]  # skipped if the server accepts none of them
+    attempt: Callable[[paramiko.Transport], Sequence[str]]  # returns the methods that are required in addition
+    is_named: bool = True  # part of the node's configuration
 
 
 class Authentication:
@@ -48,13 +41,6 @@ class Authentication:
     Identity files come first, because suites write passwords such as "UNUSED" beside them, and servers count and delay
     wrong passwords. Then follows the password, then the keys of the agent, which may exceed the server's limit; those
     that belong to the identity files come first.
-
-    Args:
-        user: the login name.
-        identity_files: paths of private keys.
-        password: password of the login.
-        passphrase: passphrase of keys.
-        agent_sec: returns the time limit for the next answer of the agent.
     """
 
     def __init__(

@@ -50,10 +50,7 @@ def bound_answers(channel: Any, deadline: Deadline, message: str) -> None:
 
 
 def start_command(channel: Any, command: str, deadline: Deadline, *, name: str, limit: float) -> None:
-    """Request the server to run a command.
-
-    Args:
-        limit: total time limit, for the message.
+    """Request the server to run a command; ``limit`` is the total time limit, for the message.
 
     Raises:
         TimeoutError: (builtin) it does not answer in time; whether the command runs is unknown.

@@ -32,15 +32,7 @@ _SSH_PORT = 22
 
 
 class PromptTransport(paramiko.Transport):
-    """A transport without Nagle's algorithm and with time limits for the login.
-
-    Args:
-        sock: a connected socket, or a channel through another connection.
-        deadline: deadline of the login.
-        handshake_sec: time limit of the key exchange.
-        key_types: preferred kinds of host keys, which are known for the host.
-        **kwargs: see the base class.
-    """
+    """A transport without Nagle's algorithm and with time limits for the login."""
 
     def __init__(
         self, sock: Any, *, deadline: Deadline, handshake_sec: float, key_types: Sequence[str], **kwargs: Any
@@ -97,11 +89,6 @@ class Client(paramiko.SSHClient):
 
 def log_in(settings: SshSettings, policy: Any, deadline: Deadline) -> Client:
     """Connect and authenticate.
-
-    Args:
-        settings: where to log in.
-        policy: checks the host's key; see :class:`ducktape.cluster.ssh.host_keys.HostKeyPolicy`.
-        deadline: deadline of everything.
 
     Raises:
         TimeoutError: (builtin) it took longer than the deadline, or than the settings allow.

@@ -77,14 +77,7 @@ def files_named(text: str | None) -> tuple[str, ...]:
 def tell_processes(
     mode: str | None, file: str | None, results_root: str, environment: MutableMapping[str, str]
 ) -> None:
-    """Store the options of the run in the environment, for this process and its children.
-
-    Args:
-        mode: the mode; ``None`` leaves it to the nodes, unless there is a file.
-        file: file of known keys; ``None`` for the default files.
-        results_root: default directory for known keys.
-        environment: the environment of this process.
-    """
+    """Store the options of the run for this process and its children; a file of known keys alone means ``strict``."""
     options = {
         "mode": mode or (STRICT if file else None),
         "file": None if file is None else os.path.abspath(os.path.expanduser(file)),

@@ -19,12 +19,7 @@ _PIECE = 32 * 1024
 
 
 class SftpFiles:
-    """A :class:`ducktape.cluster.transport.Files` over paramiko's SFTP client.
-
-    Args:
-        session: returns a live client.
-        name: name of the machine, for messages.
-    """
+    """A :class:`ducktape.cluster.transport.Files` over paramiko's SFTP client."""
 
     def __init__(self, session: Callable[[], Any], *, name: str) -> None:
         self._session = session

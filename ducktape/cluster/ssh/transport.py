@@ -44,13 +44,6 @@ class SshTransport(Transport):
 
     If the server limits the sessions of a connection, further connections are opened: one for files, and one whenever
     long commands use all sessions.
-
-    Args:
-        settings: where to log in.
-        client_source: returns a client to use instead of an own connection.
-        sftp_source: returns an SFTP client to use.
-        log: receives debug messages.
-        max_channels: maximum number of parallel commands; ``None`` uses the settings.
     """
 
     def __init__(

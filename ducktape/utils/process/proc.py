@@ -19,15 +19,10 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 class Stat(NamedTuple):
-    """``/proc/<pid>/stat`` of one process.
+    """``/proc/<pid>/stat`` of one process."""
 
-    Attributes:
-        name: at most 15 bytes, chosen by the process.
-        fields: everything after the name; the state is the first one.
-    """
-
-    name: str
-    fields: list[str]
+    name: str  # at most 15 bytes, chosen by the process
+    fields: list[str]  # what follows the name, beginning with the state
 
     @property
     def is_dead(self) -> bool:

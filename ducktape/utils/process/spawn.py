@@ -22,17 +22,9 @@ def start_child(
     name: str | None = None,
     daemon: bool = False,
 ) -> tuple[multiprocessing.process.BaseProcess, Connection]:
-    """Start a process, which has to call :func:`release_signals` once it has installed its handlers.
+    """Start a process and return the reading end of its pipe; ``args`` gets both ends.
 
-    Args:
-        method: ``fork``, ``forkserver`` or ``spawn``.
-        target: the function to run.
-        args: returns its arguments, given the reading and the writing end of the pipe.
-        name: name of the process.
-        daemon: whether to end it with this process.
-
-    Returns:
-        The process, and the reading end of the pipe.
+    The process has to call :func:`release_signals` once it has installed its handlers.
 
     Raises:
         Exception: pickling the arguments failed.

@@ -44,12 +44,7 @@ def child_pids(of: int | None = None) -> set[int]:
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """All processes that one test started on this machine.
-
-    Attributes:
-        mark: value of an environment variable that they inherit.
-        leader: process id of the test's own process, whose session they may be in.
-    """
+    """All processes that one test started: in the session of ``leader``, or with ``mark`` in their environment."""
 
     mark: str
     leader: int
@@ -101,14 +96,9 @@ def signal_group(pid: int, sig: signal.Signals) -> None:
 
 
 def end_processes(pids: Callable[[], Iterable[int]], *, grace_sec: float) -> list[str]:
-    """End processes and all their descendants; blocks until they are gone, or five rounds have failed.
+    """End processes and their descendants, by SIGTERM and after ``grace_sec`` by SIGKILL; returns their descriptions.
 
-    Args:
-        pids: returns the processes; called again in each round, since they may fork meanwhile.
-        grace_sec: seconds between SIGTERM and SIGKILL; 0 means SIGKILL at once.
-
-    Returns:
-        A short description of each ended process.
+    Blocks until they are gone, or five rounds have failed; each asks for the processes again, as they may fork.
     """
     import psutil
 

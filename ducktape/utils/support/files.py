@@ -25,12 +25,9 @@ _MOST_OF_A_STREAM = 16 << 20
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
-    """Return the text of a file without a byte order mark.
+    """Return the text of a file in UTF-8, without a byte order mark.
 
     Pipes, such as ``<(command)`` of a shell, and ``/dev/null`` are read, too, with limits.
-
-    Args:
-        path: the file, in UTF-8.
 
     Raises:
         OSError: it cannot be read, or a pipe or device is silent for some seconds or does not end.
@@ -73,12 +70,8 @@ def write_atomically(path: str | os.PathLike[str], data: str | bytes | Iterable[
     """Replace the content of a file in one step.
 
     Readers see the old content or the new one. An existing file keeps its permissions, a symbolic link stays a link
-    and its target is replaced. After a failure the old file is as it was.
-
-    Args:
-        path: the file, in an existing directory.
-        data: the whole content, or text in pieces. Text is written as UTF-8 with its line ends unchanged, and what
-            UTF-8 cannot express (lone surrogates) as an escape sequence.
+    and its target is replaced. After a failure the old file is as it was. Line ends stay unchanged; what UTF-8 cannot
+    express (lone surrogates) becomes an escape sequence.
 
     Raises:
         OSError: the directory is missing or not writable, or the disk is full.
@@ -176,10 +169,9 @@ def lock(descriptor: int, wait_sec: float) -> None:
 
 @contextlib.contextmanager
 def locked_directory(path: str, *, wait_sec: float = math.inf) -> Iterator[bool]:
-    """Lock a directory within a block, by a lock that leaves no file and ends with its process.
+    """Lock a directory within a block, and yield whether no other process holds the lock after ``wait_sec``.
 
-    Yields:
-        ``False`` if another process holds the lock after ``wait_sec``. A directory that cannot be opened is not locked.
+    The lock leaves no file and ends with its process. A directory that cannot be opened is not locked.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -49,12 +49,7 @@ def is_secret_text(text: str) -> bool:
 
 
 def is_secret(name: object, value: object) -> bool:
-    """Return whether a value is a secret by its own name, not counting values inside it.
-
-    Args:
-        name: key, attribute or argument.
-        value: switches and numbers such as ``use_password=True`` and ``max_tokens=5`` are no secrets.
-    """
+    """Return whether a value is a secret by its name; containers, switches and numbers (``max_tokens=5``) are not."""
     if not isinstance(name, str) or value is None or isinstance(value, (bool, dict, list, tuple)):
         return False
     if isinstance(value, str) and (not value or _MASKED.fullmatch(value)):

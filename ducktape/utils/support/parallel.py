@@ -67,17 +67,10 @@ class _Threads(Generic[T, R]):
 def run_parallel(
     items: Sequence[T], work: Callable[[T], R], *, at_once: int | None = None, timeout: float | None = None
 ) -> list[Attempt[T, R]]:
-    """Call ``work(item)`` for all items in parallel and wait for the calls.
+    """Call ``work(item)`` for all items in parallel and wait; returns one attempt per item, in their order.
 
-    Args:
-        items: whatever ``work`` takes.
-        work: the function.
-        at_once: maximum number of parallel calls; all of them by default.
-        timeout: seconds. Then, and after an interrupt, no more calls start, and those that run are abandoned in
-            threads that keep no process alive.
-
-    Returns:
-        One attempt per item, in the order of the items.
+    At most ``at_once`` calls run at the same time. After ``timeout`` seconds, and after an interrupt, no more calls
+    start, and those that run are abandoned in threads that keep no process alive.
     """
     attempts: list[Attempt[T, R]] = [Attempt(item) for item in items]
     if len(attempts) == 1 and timeout is None:
@@ -102,18 +95,10 @@ def run_each(
     parallel: bool,
     try_all: bool,
 ) -> list[R]:
-    """Call ``work(item)`` for each item, and raise the most important failure at the end.
+    """Return ``work(item)`` for each item in their order, or raise the most important failure at the end.
 
-    Args:
-        items: whatever ``work`` takes.
-        work: the function.
-        note: called as ``note(item, error)`` for every failure that is not raised.
-        parallel: one thread per item; otherwise one item after another in this thread.
-        try_all: continue after a failure. Parallel calls have all started by then, so for them this only decides about
-            an interrupt: wait for the threads (a second interrupt stops that), or abandon them at once.
-
-    Returns:
-        The results in the order of the items.
+    ``note(item, error)`` gets every other failure. With ``try_all``, later items follow after a failure; parallel calls
+    have all started by then, so it only decides whether an interrupt waits for them (a second one does not).
 
     Raises:
         KeyboardInterrupt: on an interrupt, before any other failure.

@@ -32,12 +32,7 @@ _NO_NUMBERS: Numbers = {}
 
 
 def stable_text(value: object, numbers: Numbers = _NO_NUMBERS) -> str:
-    """Return the text of a value, as ``str`` does, but the same in every process; never raises.
-
-    Args:
-        value: anything.
-        numbers: of objects with equal texts, from :func:`numbers_of`.
-    """
+    """Return the text of a value, as ``str`` does, but the same in every process; never raises."""
     return _Speller(lambda key, text: _numbered(text, numbers.get(key, 1))).spell(value, top=True)
 
 
@@ -49,11 +44,7 @@ def stable_argument(name: object, value: object, numbers: Numbers = _NO_NUMBERS)
 
 
 def numbers_of(arguments: Iterable[Mapping[str, Any] | None]) -> dict[Hashable, int]:
-    """Return the numbers, from 2, of objects with equal texts.
-
-    Args:
-        arguments: all parametrizations of one test method, in an order that is the same in every process.
-    """
+    """Return the numbers, from 2, of objects with equal texts in all parametrizations of a test, in a stable order."""
     seen: dict[str, dict[Hashable, int]] = {}
 
     def register(key: Hashable, text: str) -> str:

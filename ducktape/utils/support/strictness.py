@@ -36,12 +36,7 @@ def hold() -> None:
 
 
 def begin(*, strict: bool, show: Callable[[str], None] | None) -> None:
-    """Set how this process treats probable mistakes; warnings shown before are not repeated.
-
-    Args:
-        strict: raise them as errors.
-        show: called once with each warning, as one line; ``None`` uses the ``warnings`` module.
-    """
+    """Set whether probable mistakes are errors, and what shows each warning once (``None``: the ``warnings`` module)."""
     _register.strict = strict
     _register.show = show
     _register.lock = threading.RLock()  # may have been held during a fork
@@ -52,13 +47,7 @@ def begin(*, strict: bool, show: Callable[[str], None] | None) -> None:
 
 
 def tolerate(problem: str, file: str, line: int = 0, *, once_for: str = "") -> None:
-    """Tolerate a probable mistake, with one warning per location and text.
-
-    Args:
-        problem: the problem and what to do, in one line.
-        file: its file.
-        line: its line, from 1; 0 if unknown.
-        once_for: key to warn only once for, independent of the location.
+    """Tolerate a probable mistake, with one warning per location and text, or per ``once_for``.
 
     Raises:
         CompatibilityWarning: this process is strict.

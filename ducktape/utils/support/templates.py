@@ -101,9 +101,7 @@ def render(template: Any, variables: dict[str, Any]) -> str:
 def loader_for(classes: Sequence[type], package_search_path: Callable[[str], tuple[str, str]]) -> BaseLoader:
     """Return a loader that searches the directories and packages of a class and then of its bases.
 
-    Args:
-        classes: the class and its bases.
-        package_search_path: returns the package and the directory in it for a module's name.
+    ``package_search_path`` returns the package and the directory in it for a module's name.
 
     Raises:
         OSError: no class has a file or package.

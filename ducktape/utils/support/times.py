@@ -55,11 +55,7 @@ _HOW = 'write seconds (90) or a number with a unit ("500ms", "90s", "20m", "2h",
 
 
 def seconds_of(value: float | int | str) -> float:
-    """Return a span of time in seconds.
-
-    Args:
-        value: seconds as a number or as text, or text with the units ``h``, ``m``, ``s`` and ``ms``, each at most once
-            and the largest first.
+    """Return a span of time in seconds, given as a number or as text, with or without the units h, m, s and ms.
 
     Raises:
         ValueError: it is no span of time, not finite or not more than zero; the message is one line.
