@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ducktape.cluster.sandbox.cgroupfs import hold, read, remove_tree, write
 from ducktape.utils.process.proc import read_stat
@@ -181,7 +181,7 @@ def _can_be_entered(path: str) -> bool:
     return status == 0
 
 
-def enter(paths: dict[str, str]) -> None:
+def enter(paths: Mapping[str, str]) -> None:
     """Move this process into groups."""
     for path in set(paths.values()):
         write(f"{path}/cgroup.procs", "0")

@@ -10,11 +10,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
 import signal
 import socket
-from collections.abc import Mapping
-from typing import Any, NoReturn
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
 from ducktape.cluster.sandbox import cgroups, ipc
 from ducktape.cluster.sandbox import network as sandbox_network
@@ -43,8 +42,17 @@ _NAME = "init"
 _DEFAULTS = (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
 
 
-def run_node(channel: socket.socket, host: Host, node: Mapping[str, Any], environment: dict[str, str]) -> NoReturn:
-    """Entry point of the first process of a node; never returns."""
+def run_node(
+    channel: socket.socket,
+    host: Host,
+    *,
+    name: str,
+    address: str,
+    groups: Mapping[str, str],
+    program: Sequence[str],
+    environment: Mapping[str, str],
+) -> NoReturn:
+    """Entry point of the first process of a node, which never returns; ``program`` is the SSH server, if any."""
     try:
         end_with_parent(signal.SIGKILL)
         set_name(_NAME)
@@ -53,7 +61,14 @@ def run_node(channel: socket.socket, host: Host, node: Mapping[str, Any], enviro
         for sig in _DEFAULTS:
             signal.signal(sig, signal.SIG_DFL)
         close_descriptors(channel.fileno())
-        requests = _set_up(channel, host, node)
+        cgroups.enter(groups)
+        # Before unsharing the network namespace, whose list of sockets would show it
+        requests = ipc.bind_socket(f"{host.base}/sockets/{name}")
+        _enter_namespaces(channel, host, name, address)
+        drop_capabilities(_CAPABILITIES_OF_THE_MACHINE)
+        detach_standard_streams()
+        if program:
+            run_server(program)
         channel.send(READY)
         channel.close()
         _CommandServer(requests, environment).serve()
@@ -65,51 +80,32 @@ def run_node(channel: socket.socket, host: Host, node: Mapping[str, Any], enviro
         os._exit(1)
 
 
-def _set_up(channel: socket.socket, host: Host, node: Mapping[str, Any]) -> socket.socket:
-    cgroups.enter(node["cgroup"])
-    # Before unsharing the network namespace, whose list of sockets would show it
-    requests = ipc.bind_socket(f"{host.base}/sockets/{node['name']}")
+def _enter_namespaces(channel: socket.socket, host: Host, name: str, address: str) -> None:
     unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC)
     with contextlib.suppress(OSError):  # kernels without control groups
         unshare(CLONE_NEWCGROUP)
     sandbox_network.quiet_ipv6()
     channel.send(NETWORK_WANTED)
-    set_hostname(node["name"])
-    host.enter(node["name"])
+    set_hostname(name)
+    host.enter(name)
     hide_program()
     if channel.recv(64) != NETWORK_THERE:
         raise OSError("the network was not made")
-    sandbox_network.open_node_link(node["address"])
-    drop_capabilities(_CAPABILITIES_OF_THE_MACHINE)
-    detach_standard_streams()
-    if node["program"]:
-        run_server(node["program"])
-    return requests
+    sandbox_network.open_node_link(address)
 
 
 class _CommandServer:
     """Serves requests and reports the exit status of commands."""
 
-    def __init__(self, requests: socket.socket, environment: dict[str, str]) -> None:
+    def __init__(self, requests: socket.socket, environment: Mapping[str, str]) -> None:
         self._requests = requests
         self._environment = environment
         self._clients: dict[int, socket.socket] = {}
 
-    def serve(self) -> NoReturn:
-        wake, wake_end = socket.socketpair()
-        for end in (wake, wake_end):
-            end.setblocking(False)
-        signal.set_wakeup_fd(wake_end.fileno(), warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        poll = select.poll()
-        for listened in (self._requests, wake):
-            poll.register(listened, select.POLLIN)
-        while True:
-            for descriptor, _ in poll.poll():
-                if descriptor == self._requests.fileno():
-                    self._take()
-                else:
-                    wake.recv(4096)
+    def serve(self) -> None:
+        for ready in ipc.readable(self._requests.fileno()):
+            if self._requests.fileno() in ready:
+                self._take()
             self._reap()
 
     def _take(self) -> None:

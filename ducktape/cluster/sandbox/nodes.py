@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
-from typing import Any
 
 from ducktape.cluster.sandbox import cgroupfs, cgroups, ipc
 from ducktape.cluster.sandbox.cgroups import Groups
 from ducktape.cluster.sandbox.disk import Disk
+from ducktape.cluster.sandbox.ipc import NodeFacts, NodeWish, Request, Server, Settings
 from ducktape.cluster.sandbox.network import HOST_LINK, Switch
 from ducktape.cluster.sandbox.node_init import END_ALL, NETWORK_THERE, NETWORK_WANTED, READY, run_node
 from ducktape.cluster.sandbox.rootfs import Host
@@ -21,29 +22,25 @@ _SECONDS_TO_BE_MADE = 30.0
 
 
 class _Node:
-    """The state of a node; ``pid`` is its first process, or 0 while its power is off."""
-
     def __init__(self, name: str, address: str, index: int, groups: dict[str, str]) -> None:
         self.name = name
         self.address = address
         self.index = index
         self.groups = groups
-        self.pid = 0
+        self.pid = 0  # of its first process; 0 while its power is off
         self.channel: socket.socket | None = None
         self.disk: Disk | None = None
 
-    @property
-    def port(self) -> str:
-        return f"to-{self.index}"
+        self.port = f"to-{index}"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> NodeFacts:
         return {"name": self.name, "pid": self.pid, "address": self.address, "cgroup": self.groups}
 
 
 class Nodes:
     """The nodes of a sandbox, with the settings that the driver has sent."""
 
-    def __init__(self, settings: dict[str, Any]) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._nodes: dict[str, _Node] = {}
         self._reservation, self._network = reserve(settings["network"])
@@ -51,22 +48,23 @@ class Nodes:
         self.host = Host(settings["mounts"])
         unshare(CLONE_NEWNET)
         self._switch.open()
-        self.gateway = self.address(1)
+        self.gateway = self._address(1)
         self._switch.link_host(f"{HOST_LINK}{os.getpid()}", self.gateway)
-        names = "".join(f"{self.address(number + 1)}\tnode{number}\n" for number in range(1, settings["max_nodes"] + 1))
+        names = "".join(
+            f"{self._address(number + 1)}\tnode{number}\n" for number in range(1, settings["max_nodes"] + 1)
+        )
         self._hosts = f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n{self.gateway}\tdriver\n{names}"
         # Last, because the kernel would not free these if another step failed
         cgroups.remove_leftovers()
         self.groups = Groups(str(os.getpid()))
-        self._server: dict[str, Any] | None = None
-        self._early = self.server() if settings["sshd"] else {"program": [], "files": {}}
+        self._server: Server | None = None
+        self._early = self.server() if settings["sshd"] else Server(program=[], files={})
 
-    def address(self, last: int) -> str:
-        """Return an address of the sandbox's network."""
+    def _address(self, last: int) -> str:
         return f"{self._network}.{last}"
 
-    def server(self) -> dict[str, Any]:
-        """Return the command of the SSH server, and its files under ``/etc`` by name."""
+    def server(self) -> Server:
+        """Return the SSH server of the nodes; makes its keys at the first call."""
         if self._server is None:
             # Most sandboxes do not need it
             from ducktape.cluster.sandbox.sshd import COMMAND, Keys
@@ -75,59 +73,55 @@ class Nodes:
             self._server = {"program": [keys.server, *COMMAND], "files": keys.files(self._settings["environment"])}
         return self._server
 
-    def create(self, nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def create(self, nodes: list[NodeWish]) -> list[NodeFacts]:
         """Make all nodes or none; returns when they accept commands."""
-        made: list[_Node] = []
-        try:
-            for each in nodes:
-                made.append(self._prepare(each))
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.destroy, [each["name"] for each in nodes])
+            made = [self._prepare(each) for each in nodes]
             self._power_on(made)
-        except BaseException:
-            self.destroy([each["name"] for each in nodes])
-            raise
+            undo.pop_all()
         return [node.to_json() for node in made]
 
-    def _prepare(self, wanted: dict[str, Any]) -> _Node:
+    def _prepare(self, wanted: NodeWish) -> _Node:
         name, index = wanted["name"], wanted["index"]
         groups = self.groups.add(name, cpu=wanted["cpu"], memory=wanted["memory"], pids=wanted["pids"])
-        node = self._nodes[name] = _Node(name, self.address(index + 1), index + 1, groups)
+        node = self._nodes[name] = _Node(name, self._address(index + 1), index + 1, groups)
         files = {"hostname": f"{name}\n", "hosts": self._hosts, **self._early["files"]}
         node.disk = self.host.add_disk(name, wanted["disk"], files, crash=wanted["crash_disk"])
         return node
 
     def _power_on(self, nodes: list[_Node]) -> None:
-        for node in nodes:
-            self._fork(node)
-        for node in nodes:
-            self._expect(node, NETWORK_WANTED)
-            assert node.channel is not None
+        channels = [self._fork(node) for node in nodes]
+        for node, channel in zip(nodes, channels, strict=True):
+            _expect(NETWORK_WANTED, node, channel)
             try:
                 self._switch.plug(node.port, node.pid, node.index)
-                node.channel.send(NETWORK_THERE)
+                channel.send(NETWORK_THERE)
             except OSError:
-                self._expect(node, READY)  # if it died in the meantime, this raises the reason
+                _expect(READY, node, channel)  # if it died in the meantime, this raises the reason
                 raise
-        for node in nodes:
-            self._expect(node, READY)
-            assert node.channel is not None
-            node.channel.close()
+        for node, channel in zip(nodes, channels, strict=True):
+            _expect(READY, node, channel)
+            channel.close()
             node.channel = None
 
-    def _fork(self, node: _Node) -> None:
+    def _fork(self, node: _Node) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid = fork_as_first()
         if not pid:
-            facts = {**node.to_json(), "program": self._early["program"]}
-            run_node(theirs, self.host, facts, self._settings["environment"])
+            run_node(
+                theirs,
+                self.host,
+                name=node.name,
+                address=node.address,
+                groups=node.groups,
+                program=self._early["program"],
+                environment=self._settings["environment"],
+            )
         theirs.close()
         ours.settimeout(_SECONDS_TO_BE_MADE)
         node.pid, node.channel = pid, ours
-
-    def _expect(self, node: _Node, expected: bytes) -> None:
-        assert node.channel is not None
-        said = node.channel.recv(8192)
-        if said != expected:
-            raise OSError(f"{node.name} cannot be made: {said.decode(errors='replace') or 'its first process died'}")
+        return ours
 
     def destroy(self, names: list[str]) -> None:
         """Destroy nodes and their resources; unknown names are ignored."""
@@ -155,18 +149,15 @@ class Nodes:
                 os.waitpid(node.pid, 0)
                 node.pid = 0
 
-    def _cut_power(self, node: _Node, *, lose_unsynced: bool) -> None:
-        if not lose_unsynced or node.disk is None:
-            self._power_off([node])
-            return
-        if node.pid and node.disk.can_crash:
+    def _lose_unsynced(self, node: _Node, disk: Disk) -> None:
+        if node.pid and disk.can_crash:
             # The end of the first process unmounts and thereby syncs the disk
             with ipc.send_request(f"{self.host.base}/sockets/{node.name}", END_ALL) as connection:
                 connection.settimeout(_SECONDS_TO_BE_MADE)
                 connection.recv(16)
-        node.disk.snapshot()
+        disk.snapshot()
         self._power_off([node])
-        node.disk.restore()
+        disk.restore()
 
     def reap(self) -> None:
         """Reap nodes that have died by themselves."""
@@ -174,13 +165,14 @@ class Nodes:
             if node.pid and os.waitpid(node.pid, os.WNOHANG)[0]:
                 node.pid = 0
 
-    def serve(self, request: dict[str, Any]) -> Any:
+    def serve(self, request: Request) -> object:
         """Serve one request of the driver."""
         verb = request["verb"]
         if verb == "create":
             return self.create(request["nodes"])
         if verb == "destroy":
-            return self.destroy(request["names"])
+            self.destroy(request["names"])
+            return None
         if verb == "server":
             return self.server()
         node = self._nodes.get(request["name"])
@@ -188,7 +180,10 @@ class Nodes:
             raise OSError(f"there is no node {request['name']}")
         self.reap()
         if verb == "power off":
-            self._cut_power(node, lose_unsynced=request["lose_unsynced"])
+            if request["lose_unsynced"] and node.disk is not None:
+                self._lose_unsynced(node, node.disk)
+            else:
+                self._power_off([node])
         elif verb == "power on" and not node.pid:
             self._power_on([node])
         return node.to_json()
@@ -198,3 +193,9 @@ class Nodes:
         self.destroy(list(self._nodes))
         self._switch.close()
         self.groups.close()
+
+
+def _expect(message: bytes, node: _Node, channel: socket.socket) -> None:
+    said = channel.recv(8192)
+    if said != message:
+        raise OSError(f"{node.name} cannot be made: {said.decode(errors='replace') or 'its first process died'}")

@@ -36,7 +36,7 @@ def hold() -> None:
 
 
 def begin(*, strict: bool, show: Callable[[str], None] | None) -> None:
-    """Set whether probable mistakes are errors, and what shows each warning once (``None``: the ``warnings`` module)."""
+    """Set whether probable mistakes are errors, and what shows each warning (``None``: the ``warnings`` module)."""
     _register.strict = strict
     _register.show = show
     _register.lock = threading.RLock()  # may have been held during a fork
