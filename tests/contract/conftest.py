@@ -14,15 +14,14 @@ from ducktape.cluster.local.transport import LocalTransport
 from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig
 from ducktape.cluster.ssh.transport import SshTransport
 from ducktape.cluster.transport import Transport, TransportWrapper
-from tests.support.sandbox import missing_for_sandbox, running_sandbox
-from tests.support.sshd import Sshd, missing_parts, running_sshd
+from tests.support.needs import require
+from tests.support.sandbox import running_sandbox
+from tests.support.sshd import Sshd, running_sshd
 
 
 @pytest.fixture(scope="session")
 def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    problem = missing_parts()
-    if problem:
-        pytest.skip(problem)
+    require("sshd")
     with running_sshd(tmp_path_factory.mktemp("sshd")) as server:
         yield server
 
@@ -30,9 +29,7 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 @pytest.fixture(scope="session")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Transport]:
     """The transport of a node that sees the temporary directories of the tests."""
-    problem = missing_for_sandbox()
-    if problem:
-        pytest.skip(problem)
+    require("sandbox")
     shared = {"source": str(tmp_path_factory.getbasetemp()), "mode": "rw"}
     with running_sandbox(tmp_path_factory.mktemp("sandbox"), mounts=[shared]) as cluster:
         [node] = cluster.alloc(ClusterSpec.simple_linux(1))

@@ -17,7 +17,8 @@ from ducktape.cluster.copy.walk import CopyError
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
 from ducktape.services.support.logs import Order, collect_logs
 from tests.support import hostile_sftp
-from tests.support.sshd import Sshd, missing_parts
+from tests.support.needs import require
+from tests.support.sshd import Sshd
 
 NAMES = [b"../../out", b"../directory", b"/tmp/ducktape-out", b"", b"deep/out", b"nul\0", b"x" * 300, b"latin-\xfc"]
 REFUSED = [name.decode("utf-8", "surrogateescape") for name in NAMES[:-1]]
@@ -25,8 +26,7 @@ REFUSED = [name.decode("utf-8", "surrogateescape") for name in NAMES[:-1]]
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LinuxRemoteAccount]:
-    if problem := missing_parts():
-        pytest.skip(problem)
+    require("sshd")
     lies = [sys.executable, hostile_sftp.__file__, *map(repr, NAMES)]
     server_program = tmp_path_factory.mktemp("lies") / "sftp"
     server_program.write_text(f"#!/bin/sh\nexec {shlex.join(lies)}\n")

@@ -14,7 +14,8 @@ import pytest
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
 from ducktape.cluster.local.transport import LocalTransport
 from ducktape.cluster.transport import IDLE_SEC, IDLE_VARIABLE, framework_commands, longest_silence
-from tests.support.sshd import missing_parts, running_sshd
+from tests.support.needs import require
+from tests.support.sshd import running_sshd
 
 VERBS: dict[str, Callable[[LinuxRemoteAccount, Path], Any]] = {
     "copy_from": lambda account, place: account.copy_from(f"{place}/home", f"{place}/copied"),
@@ -40,8 +41,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def hanging(place: Path) -> Iterator[LinuxRemoteAccount]:
     """A machine whose login shell stands still."""
-    if missing_parts():
-        pytest.skip(missing_parts())
+    require("sshd")
     with running_sshd(place) as server:
         (server.home / ".bashrc").write_text("exec sleep 60\n")
         account = LinuxRemoteAccount(server.settings)

@@ -18,9 +18,9 @@ import pytest
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
 from ducktape.cluster.remoteaccount import RemoteCommandError
 from ducktape.cluster.ssh.transport import SshTransport
-from tests.support.sshd import Sshd, missing_parts, running_sshd
+from tests.support.sshd import Sshd, running_sshd
 
-pytestmark = pytest.mark.skipif(bool(missing_parts()), reason=missing_parts() or "a server can be started")
+pytestmark = pytest.mark.needs("sshd")
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,9 @@ from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
 from ducktape.cluster.ssh.config import RemoteAccountSSHConfig
 from ducktape.cluster.ssh.identities import secret_bytes
 from tests.support.password_server import password_server
-from tests.support.sshd import Sshd, missing_parts, running_sshd
+from tests.support.sshd import Sshd, running_sshd
 
-pytestmark = pytest.mark.skipif(bool(missing_parts()), reason=missing_parts() or "servers can be started")
+pytestmark = pytest.mark.needs("sshd")
 
 SECRET = "s3cret-Wort"
 

@@ -19,8 +19,9 @@ from ducktape.cluster.ssh.errors import came_from_ssh
 from ducktape.cluster.ssh.host_key_mode import HostKeyMode, tell_processes
 from ducktape.cluster.ssh.host_keys import HostKeyError
 from ducktape.cluster.ssh.known_hosts import fingerprint, host_entry, keys_of, line_of
+from tests.support.needs import require
 from tests.support.password_server import PasswordServer, password_server
-from tests.support.sshd import missing_parts, running_sshd
+from tests.support.sshd import running_sshd
 
 ECDSA = paramiko.ECDSAKey.generate()
 RSA = paramiko.RSAKey.generate(2048)
@@ -128,8 +129,7 @@ def test_files_that_cannot_hold_keys_are_named_and_left_alone(server: PasswordSe
 
 
 def test_many_first_logins_at_once_leave_one_line_each(tmp_path: Path, known_hosts: Path) -> None:
-    if missing_parts():
-        pytest.skip(missing_parts())
+    require("sshd")
     with running_sshd(tmp_path) as sshd:
 
         def log_in(name: str) -> int:

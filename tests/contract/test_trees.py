@@ -258,7 +258,7 @@ def test_what_cannot_be_written_costs_itself_alone(
     assert read_tree(tmp_path / "into") == {"tree/b": b"in the way", "tree/c/file": b"x"}
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root can read every file")
+@pytest.mark.needs("ordinary user")
 @every_verb
 def test_what_cannot_be_read_costs_itself_alone(
     account: LinuxRemoteAccount, other: LinuxRemoteAccount, tmp_path: Path, verb: str

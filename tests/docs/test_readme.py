@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from ducktape.command_line.options.clusters import sandbox_works
-
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 VARIABLE = re.compile(r"\d{4}-\d\d-\d\d--\d{3}|\d+\.\d{3}(?= seconds)")
@@ -28,7 +26,7 @@ def test_the_first_two_commands_are_those_that_do_everything() -> None:
     assert [line.split("#")[0].strip() for line in _block("console").splitlines()] == ["$ make demo", "$ make test"]
 
 
-@pytest.mark.skipif(not sandbox_works(), reason="this machine lets its user make no isolated nodes")
+@pytest.mark.needs("sandbox")
 def test_the_test_prints_what_is_shown(tmp_path: Path) -> None:
     (tmp_path / "test_first.py").write_text(_block("python"), encoding="utf-8")
     command = re.search(r"`ducktape (test_first[^`]*)`", README)

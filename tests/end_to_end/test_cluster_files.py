@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from tests.support.program import Program, suite, write
-from tests.support.sshd import Sshd, missing_parts, running_sshd
+from tests.support.sshd import Sshd, running_sshd
 
-needs_sshd = pytest.mark.skipif(missing_parts() != "", reason=missing_parts())
+needs_sshd = pytest.mark.needs("sshd")
 JSON_CLUSTER = "ducktape.cluster.json.JsonCluster"
 
 TYPES = """

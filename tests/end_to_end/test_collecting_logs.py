@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.sshd import Sshd, missing_parts, running_sshd
+from tests.support.needs import require
+from tests.support.sshd import Sshd, running_sshd
 
 _SUITE = """
 import os, signal
@@ -67,9 +68,7 @@ def _stopped_children(pid: int) -> list[int]:
 def test_a_frozen_node_costs_its_own_logs_and_is_named(
     tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
 ) -> None:
-    problem = missing_parts()
-    if problem:
-        pytest.skip(problem)
+    require("sshd")
     with contextlib.ExitStack() as stack:
         servers = [stack.enter_context(running_sshd(tmp_path_factory.mktemp("sshd"))) for _ in range(5)]
         process = servers[2]._process

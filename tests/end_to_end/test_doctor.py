@@ -22,10 +22,10 @@ import pytest
 from ducktape.cluster.health.hints import SLOW_SHELL_MS
 from tests.support.delay import distant
 from tests.support.program import Program, environment, write
-from tests.support.sshd import Sshd, missing_parts, running_sshd
+from tests.support.sshd import Sshd, running_sshd
 
 pytestmark = [
-    pytest.mark.skipif(bool(missing_parts()), reason=missing_parts() or "servers can be started"),
+    pytest.mark.needs("sshd"),
     pytest.mark.alone,
 ]
 

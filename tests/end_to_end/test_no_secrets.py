@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.needs import require
 from tests.support.program import Program, suite, write
-from tests.support.sshd import Sshd, missing_parts
+from tests.support.sshd import Sshd
 
 # The part in the middle is spelled alike in every quoting
 CORE = "S3cr3tC0re"
@@ -147,9 +148,7 @@ TEMPLATES = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A working directory with the suite and a cluster file full of passwords."""
-    problem = missing_parts()
-    if problem:
-        pytest.skip(problem)
+    require("sshd")
     folder = tmp_path_factory.mktemp("secrets")
     suite(folder, SUITE)
     for name, text in TEMPLATES.items():

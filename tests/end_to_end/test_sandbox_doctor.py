@@ -21,11 +21,10 @@ from ducktape.cluster.local.command import login_shell
 from ducktape.cluster.sandbox import cgroups
 from ducktape.cluster.sandbox.cleanup import remove_sandbox_leftovers, sandbox_leftovers
 from ducktape.cluster.sandbox.userns import has_rights
+from tests.support.needs import require
 from tests.support.program import Program, environment, write
-from tests.support.sandbox import missing_for_sandbox
-from tests.support.sshd import missing_parts
 
-pytestmark = pytest.mark.skipif(bool(missing_for_sandbox()), reason=missing_for_sandbox() or "a sandbox works here")
+pytestmark = pytest.mark.needs("sandbox")
 
 PATIENCE_SEC = 30.0
 # A run as far as its nodes are concerned; each line that it is told is a command for its node
@@ -145,8 +144,7 @@ def test_people_read_what_there_is_and_how_a_node_did(tmp_path: Path) -> None:
 
 
 def test_a_node_of_each_kind_is_made_and_a_server_is_looked_at(tmp_path: Path) -> None:
-    if missing_parts():
-        pytest.skip(missing_parts())
+    require("sshd")
     # Whatever root of this machine has the shell do before each command is not to be waited for
     mounts = [{"source": str(write(tmp_path / "empty", "")), "target": "/root/.bashrc"}]
     types = [{"count": 2}, {"name": "big", "count": 1}]

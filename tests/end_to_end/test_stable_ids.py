@@ -127,7 +127,7 @@ def test_a_test_that_is_not_found_again_is_named(folder: Path, tmp_path: Path) -
     assert code == 1
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node, whose parser is a strict one")
+@pytest.mark.needs("node")
 def test_every_file_is_strict_json(folder: Path) -> None:
     session = (folder / "results" / "latest").resolve()
     files = [str(path) for path in (*session.rglob("*.json"), *session.rglob("*.jsonl"))]

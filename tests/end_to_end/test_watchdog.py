@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.program import CHECKOUT, finished, started, suite
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="there is a watchdog on Linux alone")
+pytestmark = pytest.mark.needs("linux")
 
 # Prints the pids of what is to be looked at, one line each, and "ready"; ends when it is told to on standard input.
 PARENT = """

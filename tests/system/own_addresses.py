@@ -5,12 +5,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import functools
 import itertools
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.support.program import Program
-from tests.support.sshd import Sshd, missing_parts
+from tests.support.sshd import Sshd
 
 # An environment of the tests may lie below /tmp, which is empty on the nodes
 _PYTHON = os.path.realpath(sys.executable)
@@ -42,22 +40,6 @@ while True:
 
 def _ip(*arguments: str) -> str:
     return subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True).stdout
-
-
-@functools.cache
-def why_not() -> str:
-    """Why there can be no such servers here, in words; empty when there can."""
-    if os.getuid() != 0:
-        return "network namespaces are made by root"
-    if shutil.which("ip") is None:
-        return "there is no ip on this machine: apt-get install iproute2"
-    name = f"dtprobe{os.getpid()}"
-    try:
-        _ip("link", "add", name, "type", "bridge")
-        _ip("link", "del", name)
-    except subprocess.CalledProcessError as error:
-        return f"this kernel makes no bridges: {error.stderr.strip()}"
-    return missing_parts()
 
 
 @contextlib.contextmanager

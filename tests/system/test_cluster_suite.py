@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.program import CHECKOUT, Program, suite
-from tests.support.sshd import Sshd, missing_parts, running_sshd
+from tests.support.sshd import Sshd, running_sshd
 
-pytestmark = pytest.mark.skipif(bool(missing_parts()), reason=missing_parts() or "servers can be started")
+pytestmark = pytest.mark.needs("sshd")
 
 VERBS = (
     "CommandsTest.test_lines_as_they_come",

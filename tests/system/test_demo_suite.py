@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from ducktape.command_line.options.clusters import sandbox_works
 from tests.support.program import CHECKOUT, Program
 from tests.system.own_addresses import finished
 from tests.system.results import collected_logs, left_behind, service_of, suite_run
@@ -117,7 +116,7 @@ def test_the_same_test_can_run_several_times_at_once(tmp_path: Path) -> None:
         assert left_behind(run) == []
 
 
-@pytest.mark.skipif(not sandbox_works(), reason="this machine lets its user make no isolated nodes")
+@pytest.mark.needs("sandbox")
 def test_the_suite_runs_unchanged_on_nodes_with_addresses_of_their_own(tmp_path: Path) -> None:
     with finished(tmp_path, str(CHECKOUT / "systests/demo"), "--cluster", "sandbox", "--max-parallel", "2") as run:
         assert run.statuses == expected(), run.output

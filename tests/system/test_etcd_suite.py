@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from systests.etcd.etcd_service import PACKAGES
 from systests.etcd.history import DONE, REFUSED, UNKNOWN, Operation, Read, Swap, as_lines, problems
+from tests.support.needs import require
 from tests.support.program import CHECKOUT, Program
-from tests.system.own_addresses import Network, nodes_with_own_addresses, why_not
+from tests.system.own_addresses import Network, nodes_with_own_addresses
 from tests.system.results import Runs, collected_logs, service_of, skip_without
 
 # Elections and failovers have deadlines of their own
@@ -244,8 +245,7 @@ BROKEN = {
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Network]]:
     """Machines that are reached by SSH."""
-    if why_not():
-        pytest.skip(why_not())
+    require("bridges", "sshd")
     skip_without(PACKAGES)
     with nodes_with_own_addresses(tmp_path_factory.mktemp("servers"), 12) as nodes:
         yield nodes

@@ -10,7 +10,6 @@ import os
 import re
 import select
 import shlex
-import shutil
 import signal
 import socket
 import subprocess
@@ -34,22 +33,10 @@ from ducktape.faults.engine.log import FaultLog
 from ducktape.faults.errors import FaultError, FaultUnavailable
 from ducktape.faults.fault import Fault
 from tests.support.sandbox import running_sandbox
-from tests.support.sshd import Sshd, missing_parts
-
-
-def _missing() -> str:
-    if os.getuid() != 0:
-        return "making machines of namespaces needs root"
-    for tool in ("unshare", "nsenter", "ip", "tc", "nft", "iptables"):
-        if shutil.which(tool, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None:
-            return f"there is no {tool} on this machine"
-    if subprocess.run(["unshare", "--net", "--pid", "--fork", "true"], capture_output=True, check=False).returncode:
-        return "this machine does not let namespaces be made"
-    return missing_parts()
-
+from tests.support.sshd import Sshd
 
 pytestmark = [
-    pytest.mark.skipif(bool(_missing()), reason=_missing() or "machines can be made"),
+    pytest.mark.needs("root", "unshare", "nsenter", "ip", "tc", "nft", "iptables", "namespaces", "sshd"),
     pytest.mark.alone,
 ]
 

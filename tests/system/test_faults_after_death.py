@@ -25,20 +25,13 @@ import pytest
 from ducktape.cluster.sandbox import cgroups
 from ducktape.cluster.sandbox.network import HOST_LINK
 from tests.support.program import Program, suite
-from tests.support.sandbox import missing_for_sandbox
-from tests.system.own_addresses import Network, nodes_with_own_addresses, why_not
-
-
-def _missing() -> str:
-    lacking = [name for name in ("nft", "tc", "nsenter") if shutil.which(name, path="/usr/sbin:/sbin:/usr/bin") is None]
-    return f"there is no {' and no '.join(lacking)} on this machine" if lacking else why_not()
-
+from tests.system.own_addresses import Network, nodes_with_own_addresses
 
 pytestmark = [
-    pytest.mark.skipif(bool(_missing()), reason=_missing() or "machines can be made"),
+    pytest.mark.needs("nft", "tc", "nsenter", "bridges", "sshd"),
     pytest.mark.alone,
 ]
-on_sandbox = pytest.mark.skipif(bool(missing_for_sandbox()), reason=missing_for_sandbox() or "there can be sandboxes")
+on_sandbox = pytest.mark.needs("sandbox")
 
 TTL = 3
 # Undoing takes a moment itself, and so does looking, on a machine that has other things to do

@@ -14,10 +14,9 @@ from ducktape.cluster.sandbox.cluster import SandboxCluster
 from ducktape.faults import FaultUnavailable
 from ducktape.faults.fault import Fault
 from ducktape.utils.util import wait_until
-from tests.support.sandbox import missing_for_sandbox
 
 pytestmark = [
-    pytest.mark.skipif(bool(missing_for_sandbox()), reason=missing_for_sandbox() or "there can be sandboxes"),
+    pytest.mark.needs("sandbox"),
     pytest.mark.alone,
 ]
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -12,13 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.needs import require
 from tests.support.program import Program, suite, write
-from tests.support.sshd import Sshd, missing_parts
+from tests.support.sshd import Sshd
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("java") is None or shutil.which("javac") is None,
-    reason="there is no JDK (java, javac) on this machine",
-)
+pytestmark = pytest.mark.needs("java", "javac")
 
 PROGRAM = """
     import java.util.ArrayList;
@@ -125,9 +122,7 @@ SUITE = """
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A working directory with the suite, the Java program and a cluster file of two SSH nodes."""
-    problem = missing_parts()
-    if problem:
-        pytest.skip(problem)
+    require("sshd")
     folder = tmp_path_factory.mktemp("jvm")
     source = write(folder / "Worker.java", PROGRAM)
     subprocess.run(["javac", "-d", str(folder / "classes"), str(source)], check=True)

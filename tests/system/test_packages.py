@@ -14,7 +14,7 @@ from ducktape.cluster.localhost import LocalhostCluster
 from ducktape.errors import InfrastructureError, Skip
 from systests.packages import need_packages
 
-pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="packages are installed by root")
+pytestmark = pytest.mark.needs("root")
 
 PACKAGE_TOOL = """#!/bin/sh
 echo "$@" >>{log}

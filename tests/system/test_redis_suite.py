@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from systests.redis.redis_service import PACKAGES
+from tests.support.needs import lacking
 from tests.support.program import CHECKOUT, LOCALHOST, Program
-from tests.system.own_addresses import Network, nodes_with_own_addresses, why_not
+from tests.system.own_addresses import Network, nodes_with_own_addresses
 from tests.system.results import Runs, collected_logs, left_behind, service_of, skip_without
 
 # Elections and failovers have deadlines of their own
@@ -28,14 +29,14 @@ TESTS = (
     "test_replication.replicas=1",
     "test_replication.replicas=2",
 )
-own_addresses = pytest.mark.skipif(bool(why_not()), reason=why_not() or "there can be nodes with addresses")
+own_addresses = pytest.mark.needs("bridges", "sshd")
 
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Network] | None]:
     """Machines that are reached by SSH, where there can be such."""
     skip_without(PACKAGES)
-    if why_not():
+    if lacking("bridges") or lacking("sshd"):
         yield None
         return
     with nodes_with_own_addresses(tmp_path_factory.mktemp("servers"), 13) as nodes:

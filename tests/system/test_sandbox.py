@@ -29,11 +29,11 @@ from ducktape.cluster.sandbox.cleanup import remove_sandbox_leftovers, sandbox_l
 from ducktape.cluster.sandbox.cluster import SandboxCluster, SandboxError, SandboxNode
 from ducktape.cluster.sandbox.network import HOST_LINK
 from tests.support.program import CHECKOUT, Program, suite
-from tests.support.sandbox import missing_for_sandbox, running_sandbox
+from tests.support.sandbox import running_sandbox
 
 # The one that the environment of the tests was made with: that may lie below /tmp, which nodes do not see
 PYTHON = os.path.realpath(sys.executable)
-pytestmark = pytest.mark.skipif(bool(missing_for_sandbox()), reason=missing_for_sandbox() or "there can be sandboxes")
+pytestmark = pytest.mark.needs("sandbox")
 
 # How often the driver is killed at a random moment; a nightly run may want more.
 KILLS = int(os.environ.get("DUCKTAPE_SANDBOX_KILLS", "5"))

@@ -18,11 +18,9 @@ from ducktape.cluster.remoteaccount import RemoteAccountError
 from ducktape.cluster.sandbox.client import Supervisor
 from ducktape.cluster.sandbox.cluster import SandboxError, SandboxNode
 from ducktape.cluster.sandbox.sshd import Keys
-from tests.support.sandbox import missing_for_sandbox, running_sandbox
-from tests.support.sshd import missing_parts
+from tests.support.sandbox import running_sandbox
 
-_MISSING = missing_for_sandbox() or missing_parts()
-pytestmark = pytest.mark.skipif(bool(_MISSING), reason=_MISSING or "all parts are there")
+pytestmark = pytest.mark.needs("sandbox", "sshd")
 
 
 @pytest.fixture

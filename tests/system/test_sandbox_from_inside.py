@@ -13,9 +13,9 @@ import pytest
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.sandbox.cluster import SandboxAccount
 from tests.support.program import CHECKOUT
-from tests.support.sandbox import missing_for_sandbox, running_sandbox
+from tests.support.sandbox import running_sandbox
 
-pytestmark = pytest.mark.skipif(bool(missing_for_sandbox()), reason=missing_for_sandbox() or "there can be sandboxes")
+pytestmark = pytest.mark.needs("sandbox")
 
 # What suites look for in tables of processes: parts of paths, names of programs, of users and of folders
 DRIVERS_WORDS = (

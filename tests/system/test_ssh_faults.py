@@ -23,10 +23,10 @@ from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
 from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig
 from ducktape.cluster.ssh.errors import is_ssh_failure
 from tests.support.delay import distant
-from tests.support.sshd import Sshd, missing_parts, running_sshd
+from tests.support.sshd import Sshd, running_sshd
 
 pytestmark = [
-    pytest.mark.skipif(bool(missing_parts()), reason=missing_parts() or "servers can be started"),
+    pytest.mark.needs("sshd"),
     pytest.mark.alone,
 ]
 

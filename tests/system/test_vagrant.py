@@ -19,8 +19,9 @@ from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
 from ducktape.cluster.ssh.config import RemoteAccountSSHConfig
 from ducktape.cluster.vagrant import VagrantCluster
 from ducktape.errors import DucktapeError
+from tests.support.needs import require
 from tests.support.program import Program, suite
-from tests.support.sshd import Sshd, missing_parts
+from tests.support.sshd import Sshd
 from tests.support.vagrant_standin import VagrantStandin, ssh_config
 
 SUITE = """
@@ -54,9 +55,7 @@ class MeetingAccount(LinuxRemoteAccount):
 @pytest.fixture(scope="module")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RemoteAccountSSHConfig]]:
     """How to log in to three machines; the path of the key has a blank in it."""
-    problem = missing_parts()
-    if problem:
-        pytest.skip(problem)
+    require("sshd")
     directory = tmp_path_factory.mktemp("machines")
     servers: list[Sshd] = []
     try:

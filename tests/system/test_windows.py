@@ -17,8 +17,9 @@ import winrm.exceptions
 from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig, RemoteCommandError
 from ducktape.cluster.windows_remoteaccount import WindowsRemoteAccount
 from tests.support.ec2 import Ec2, encrypted, running_ec2
+from tests.support.needs import require
 from tests.support.program import Program, suite
-from tests.support.sshd import missing_parts, running_sshd
+from tests.support.sshd import running_sshd
 from tests.support.winrm_server import PORT, WinrmServer
 
 PASSWORD = "Pa$$w0rd-;<&>"
@@ -183,9 +184,7 @@ def test_the_key_of_another_machine_does_not_fit(windows: Windows) -> None:
 
 
 def test_a_run_uses_windows_and_linux_nodes_together(windows: Windows) -> None:
-    problem = missing_parts()
-    if problem:
-        pytest.skip(problem)
+    require("sshd")
     folder = windows.folder
     path = suite(folder, SUITE)
     (folder / "sshd").mkdir()

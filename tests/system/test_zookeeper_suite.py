@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from systests.zookeeper.zookeeper_service import SERVER_PACKAGES
+from tests.support.needs import require
 from tests.support.program import CHECKOUT, LOCALHOST, Program
-from tests.system.own_addresses import Network, nodes_with_own_addresses, why_not
+from tests.system.own_addresses import Network, nodes_with_own_addresses
 from tests.system.results import Runs, collected_logs, skip_without
 
 # Elections and failovers have deadlines of their own
@@ -30,8 +31,7 @@ TESTS = (
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Network]]:
     """Machines that are reached by SSH."""
-    if why_not():
-        pytest.skip(why_not())
+    require("bridges", "sshd")
     skip_without(SERVER_PACKAGES)
     with nodes_with_own_addresses(tmp_path_factory.mktemp("servers"), 8) as nodes:
         yield nodes

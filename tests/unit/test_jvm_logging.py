@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +19,7 @@ from ducktape.services.service_registry import ServiceRegistry
 from ducktape.services.support.logs import collect_service_logs, compress_logs
 from tests.unit.services.fakes import FakeAccount, FakeContext, RecordingService
 
-needs_java = pytest.mark.skipif(shutil.which("java") is None, reason="there is no java on this machine")
+needs_java = pytest.mark.needs("java")
 
 
 class JavaService(RecordingService):

@@ -16,7 +16,6 @@ from benchmarks import podman
 from benchmarks.environments import ROOT
 from benchmarks.podman import Podman, PodmanFailed, beside
 from ducktape.utils.util import wait_until
-from tests.support.sandbox import missing_for_sandbox
 
 # Speaks as the real one does, and writes down that its input ended.
 FAKE = """
@@ -120,7 +119,7 @@ def test_a_podman_that_does_not_work_is_one_line_and_no_failure(
     assert (tmp_path / "ended").exists()
 
 
-@pytest.mark.skipif(bool(missing_for_sandbox()), reason=f"no namespaces here: {missing_for_sandbox()}")
+@pytest.mark.needs("sandbox")
 def test_the_reason_is_the_last_line_of_podman_itself_and_nothing_remains(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

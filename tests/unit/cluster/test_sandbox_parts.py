@@ -23,7 +23,7 @@ from ducktape.cluster.sandbox.rootfs import _make_target, unescape
 from ducktape.cluster.sandbox.sshd import Keys, _quoted
 from ducktape.cluster.sandbox.transport import _start
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the sandbox needs Linux")
+pytestmark = pytest.mark.needs("linux")
 
 
 def _route(text: str) -> tuple[int, int]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -21,8 +19,9 @@ from ducktape.faults.engine.host import Host
 from ducktape.faults.errors import FaultError, FaultUnavailable
 from ducktape.faults.fault import Fault
 from ducktape.faults.processes import Processes
+from tests.support.needs import require
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="faults are for Linux")
+pytestmark = pytest.mark.needs("linux")
 
 # By which the processes of a test are known
 _MARK = "DUCKTAPE_TEST_PROCESS"
@@ -107,8 +106,7 @@ def test_a_machine_that_is_away_is_named() -> None:
 @pytest.fixture
 def sleepers(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
     """Process ids of one that a test has started, and of one that somebody else has."""
-    if shutil.which("pgrep") is None:
-        pytest.skip("there is no pgrep on this machine")
+    require("pgrep")
     monkeypatch.setenv(_MARK, f"regression-{os.getpid()}")
     foreign = {name: value for name, value in os.environ.items() if name != _MARK}
     command = ["sleep", f"300.{os.getpid()}"]
@@ -130,8 +128,7 @@ def test_processes_of_others_on_the_drivers_machine_are_not_meant(sleepers: tupl
 
 
 def test_a_test_does_not_kill_itself_or_its_ancestors(monkeypatch: pytest.MonkeyPatch) -> None:
-    if shutil.which("pgrep") is None:
-        pytest.skip("there is no pgrep on this machine")
+    require("pgrep")
     # Outside of a test, where nothing else tells what is meant from what is not
     monkeypatch.delenv(_MARK, raising=False)
     here = node(LocalTransport(), "here")

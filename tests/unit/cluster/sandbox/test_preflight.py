@@ -8,7 +8,6 @@ import pytest
 from ducktape.cluster.sandbox import cgroups, preflight
 from ducktape.cluster.sandbox.preflight import Part, groups_part, overlay_part, rights_part
 from tests.support.program import write
-from tests.support.sandbox import missing_for_sandbox
 
 ALL = ("cpu", "memory", "pids")
 
@@ -38,7 +37,7 @@ def test_an_ordinary_user_may_have_further_ones(monkeypatch: pytest.MonkeyPatch,
     assert (part.remedy == "", part.fatal) == (may, False)
 
 
-@pytest.mark.skipif(bool(missing_for_sandbox()), reason=missing_for_sandbox() or "a sandbox works here")
+@pytest.mark.needs("sandbox")
 def test_layers_are_tried() -> None:
     assert overlay_part() == Part("file system", "overlay, over /etc, /var, /opt, /root and /home")
 

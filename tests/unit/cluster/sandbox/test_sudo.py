@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -56,7 +55,7 @@ def test_the_stand_in_understands_the_options_and_runs_the_command(
     assert call(sudo, arguments, tmp_path) == answer
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+@pytest.mark.needs("root")
 @pytest.mark.parametrize("arguments", ["-u nobody id -un", "-nunobody id -un", "-u '#65534' id -un"])
 def test_the_stand_in_becomes_another_user(arguments: str, sudo: Path, tmp_path: Path) -> None:
     assert call(sudo, arguments, tmp_path) == (0, "nobody\n")

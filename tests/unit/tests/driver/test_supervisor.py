@@ -6,7 +6,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,7 +31,7 @@ from ducktape.tests.test import Test
 from ducktape.tests.test_context import TestContext
 from ducktape.tests.worker.request import RunSettings, TestRequest
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks with what this process has loaded")
+pytestmark = pytest.mark.needs("linux")
 
 
 class Idle(Service):

@@ -10,7 +10,7 @@ import pytest
 
 from ducktape.utils.process.proc import read_stat
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+pytestmark = pytest.mark.needs("linux")
 
 
 def test_a_process_is_running_stopped_dead_and_gone() -> None:

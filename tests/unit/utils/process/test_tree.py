@@ -165,7 +165,7 @@ os.kill(orphan, 9)
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes adopt orphans on Linux alone")
+@pytest.mark.needs("linux")
 def test_orphans_are_adopted(start: Starter) -> None:
     assert first_line(start(ADOPTING)) == "True"
 
@@ -194,7 +194,7 @@ own.kill()
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes adopt orphans on Linux alone")
+@pytest.mark.needs("linux")
 def test_orphans_are_told_from_children_and_reaped_when_they_are_dead(start: Starter) -> None:
     assert first_line(start(REAPING)) == "True True False None"
 
@@ -230,7 +230,7 @@ time.sleep(1000)
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a parent's death is signalled on Linux alone")
+@pytest.mark.needs("linux")
 def test_a_process_can_end_with_its_parent(start: Starter) -> None:
     parent = start(ENDING_WITH_PARENT)
     child = psutil.Process(int(first_line(parent)))

@@ -17,7 +17,7 @@ import pytest
 from ducktape.cluster.sandbox.userns import problem_with_namespaces
 from ducktape.utils.process.untraced import UntracedProcess, fork_untraced, start_untraced
 from ducktape.utils.process.watchdog import Watchdog
-from tests.support.sandbox import missing_for_sandbox, running_sandbox
+from tests.support.sandbox import running_sandbox
 
 _REPLACED = ("fork", "posix_spawn", "posix_spawnp", "execv", "execve", "execvp", "execvpe", "spawnv", "spawnve")
 
@@ -123,7 +123,7 @@ def test_the_guardian_is_not_followed(followed: list[str]) -> None:
     assert followed == []
 
 
-@pytest.mark.skipif(bool(missing_for_sandbox()), reason=missing_for_sandbox() or "there can be sandboxes")
+@pytest.mark.needs("sandbox")
 def test_a_sandbox_works_under_a_debugger(tmp_path: Path, followed: list[str]) -> None:
     from ducktape.cluster.cluster_spec import ClusterSpec
 
