@@ -7,8 +7,10 @@ import dataclasses
 import math
 import random
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from ducktape.cluster.cluster import Cluster
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.node_container import NodeContainer
 from ducktape.tests.scheduling.backfill import Reservation, RunningTests, compete
 from ducktape.tests.scheduling.ordering import Expectations, Job, Order, lower_bound, order_of
@@ -28,21 +30,13 @@ class _Choice(NamedTuple):
 
 @dataclasses.dataclass
 class _Awaited:
-    """The first test in order that does not fit now.
-
-    Attributes:
-        entry: the test.
-        line: whose head it is.
-        reservation: when it can start; infinitely late where durations are unknown.
-        patient_until: until then it costs the test nothing that others start before it.
-        overtaken: number of nodes given to tests behind it after that.
-    """
+    """The first test in order that does not fit now."""
 
     entry: Entry
     line: Line
     reservation: Reservation
-    patient_until: float
-    overtaken: int = 0
+    patient_until: float  # until then it costs the test nothing that others start before it
+    overtaken: int = 0  # number of nodes given to tests behind it after that
 
 
 class TestScheduler:
@@ -66,7 +60,7 @@ class TestScheduler:
     def __init__(
         self,
         test_contexts: Iterable[TestContext],
-        cluster: Any,
+        cluster: Cluster,
         *,
         durations: Mapping[str, float] | None = None,
         first: Collection[str] = (),
@@ -185,7 +179,7 @@ class TestScheduler:
 
     # --- what happened
 
-    def started(self, test_context: TestContext, now: float, nodes: Iterable[Any] = ()) -> None:
+    def started(self, test_context: TestContext, now: float, nodes: Iterable[ClusterNode] = ()) -> None:
         """Take note that a test runs.
 
         Args:
@@ -260,13 +254,10 @@ class TestScheduler:
             bound = f"; at least {lower_bound(jobs, self._cluster_size, self._slots):.0f} s"
         yield f"{len(queue)} tests for {self._cluster_size} nodes, {self._order.value}{bound}"
         for number, (entry, line) in enumerate(queue, 1):
-            yield f"{number}. {entry.context.test_id}: {self._demand_in_words(entry, line)}"
-
-    def _demand_in_words(self, entry: Entry, line: Line) -> str:
-        nodes = "unknown nodes" if line.spec is None else f"{line.size} nodes"
-        begins = "" if entry.place.is_behind else "; among those to begin with"
-        if not self._expected:
-            return nodes + begins
-        expected = self._expected.of(entry.context)
-        node_seconds = line.size * expected.seconds
-        return f"{nodes} x {expected.seconds:.1f} s = {node_seconds:.0f} node-seconds ({expected.source}){begins}"
+            demand = "unknown nodes" if line.spec is None else f"{line.size} nodes"
+            if self._expected:
+                expected = self._expected.of(entry.context)
+                node_seconds = line.size * expected.seconds
+                demand += f" x {expected.seconds:.1f} s = {node_seconds:.0f} node-seconds ({expected.source})"
+            begins = "" if entry.place.is_behind else "; among those to begin with"
+            yield f"{number}. {entry.context.test_id}: {demand}{begins}"

@@ -43,11 +43,7 @@ class _Run(NamedTuple):
 
 
 class RunningTests:
-    """The tests that run, and when they are expected to end.
-
-    Attributes:
-        size: number of nodes that they hold.
-    """
+    """The tests that run, when they are expected to end, and the number of nodes that they hold (``size``)."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -66,11 +62,7 @@ class RunningTests:
             self.size -= self._runs.pop(index).size
 
     def reservation(self, spec: ClusterSpec, free: Counts, now: float) -> Reservation | None:
-        """Return when there will be enough nodes for a spec.
-
-        Returns:
-            ``None`` if there are not enough even when everything has ended.
-        """
+        """Return when there will be enough nodes for a spec; ``None`` if there never will be."""
         supply = _Supply(free)
         total, wanted = sum(free.values()), spec.size()
         for end, run in self._expected_ends(now):

@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Any
 
+from ducktape.cluster.cluster import Cluster
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.localhost import LocalhostCluster
+from ducktape.cluster.node_container import GroupKey
 from ducktape.tests.test_context import TestContext
 
 
-def slots(cluster: Any, tests: Iterable[TestContext]) -> int:
+def slots(cluster: Cluster, tests: Iterable[TestContext]) -> int:
     """Return how many tests can run in parallel, at least 1.
 
     That is how many of the tests fit the cluster together, the smallest first. Tests that need no node, and those on
@@ -22,7 +23,10 @@ def slots(cluster: Any, tests: Iterable[TestContext]) -> int:
     sized = sorted(((spec.size(), spec) for spec in specs if spec is not None), key=lambda pair: pair[0])
     without_nodes = sum(1 for size, _ in sized if not size)
     carried = _carried(cluster.all(), [spec for size, spec in sized if size])
-    processors = _processors()
+    try:
+        processors = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        processors = os.cpu_count() or 1
     if isinstance(cluster, LocalhostCluster):
         return max(1, min(carried + without_nodes, processors))
     return max(1, carried + min(without_nodes, processors))
@@ -33,7 +37,7 @@ def _carried(everything: ClusterSpec, specs: Iterable[ClusterSpec]) -> int:
     size = everything.size()
     taken = ClusterSpec.empty()
     count = total = 0
-    hopeless: set[frozenset[Any]] = set()
+    hopeless: set[frozenset[tuple[GroupKey, int]]] = set()
     for spec in specs:
         if total + spec.size() > size:
             break
@@ -47,10 +51,3 @@ def _carried(everything: ClusterSpec, specs: Iterable[ClusterSpec]) -> int:
         total += spec.size()
         count += 1
     return count
-
-
-def _processors() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        return os.cpu_count() or 1

@@ -22,16 +22,11 @@ class Expectation(NamedTuple):
 
 
 class Expectations:
-    """How long tests will take: as long as last time, or as the mean of their method, or else the mean of all.
-
-    Args:
-        contexts: the tests; one that is repeated counts once.
-        durations: seconds by test id.
-    """
+    """How long tests will take: as long as last time, or as the mean of their method, or else the mean of all."""
 
     def __init__(self, contexts: Iterable[TestContext], durations: Mapping[str, float]) -> None:
         methods = {context.test_id: _method(context) for context in contexts} if durations else {}
-        known = {test_id: durations[test_id] for test_id in methods if _is_duration(durations.get(test_id))}
+        known = {test_id: durations[test_id] for test_id in methods if 0 <= durations.get(test_id, -1) < math.inf}
         of_method: dict[tuple[str, str, str], list[float]] = {}
         for test_id, seconds in known.items():
             of_method.setdefault(methods[test_id], []).append(seconds)
@@ -49,10 +44,6 @@ class Expectations:
         """Return what is expected of a test."""
         known = self._known.get(context.test_id)
         return known or self._of_method.get(_method(context), self._mean)
-
-
-def _is_duration(seconds: float | None) -> bool:
-    return seconds is not None and math.isfinite(seconds) and seconds >= 0
 
 
 def _method(context: TestContext) -> tuple[str, str, str]:

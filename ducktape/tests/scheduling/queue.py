@@ -33,19 +33,12 @@ class Entry(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Line:
-    """The tests of one demand, in order.
+    """The tests of one demand, in order."""
 
-    Attributes:
-        spec: what each of them asks for; ``None`` if they do not say and would have to.
-        counts: the same as numbers.
-        size: number of nodes.
-        entries: the tests, longest first.
-    """
-
-    spec: ClusterSpec | None
-    counts: Counts
-    size: int
-    entries: list[Entry] = dataclasses.field(default_factory=list)
+    spec: ClusterSpec | None  # None if they do not say and would have to
+    counts: Counts  # the same as numbers
+    size: int  # number of nodes
+    entries: list[Entry] = dataclasses.field(default_factory=list)  # longest first
 
     def longest_within(self, seconds: float) -> Entry | None:
         """Return the first test that takes no longer than that."""
@@ -54,11 +47,7 @@ class Line:
 
 
 class WaitingTests:
-    """The queue; a decision costs as much as there are lines, however many tests wait.
-
-    Args:
-        entries: the tests; a repeated test is one object at several places.
-    """
+    """The queue; a decision costs as much as there are lines. A repeated test is one object at several places."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self._lines: dict[tuple[bool, frozenset[tuple[GroupKey, int]] | None], Line] = {}
