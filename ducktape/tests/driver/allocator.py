@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
 
 from ducktape.cluster.cluster import Cluster
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.node_container import InsufficientResourcesError
 from ducktape.cluster.pool.lease import Holder, NodesLeasedElsewhereError
 from ducktape.cluster.pool.quarantine import quarantine, unhealthy_nodes
@@ -17,9 +16,10 @@ from ducktape.services.support.record import named_nodes
 from ducktape.tests.driver.failure_cause import describe_exception
 from ducktape.tests.test_context import TestContext
 from ducktape.utils.process.tree import Orphans
+from ducktape.utils.support.guard import tolerated, value_or
 
 
-def names_of(nodes: Iterable[Any]) -> list[str]:
+def names_of(nodes: Iterable[object]) -> list[str]:
     """Return the names of nodes, as messages and reports have them."""
     return [str(getattr(node, "name", node)) for node in nodes]
 
@@ -28,15 +28,9 @@ _SECONDS_FOR_RETURN = 300.0
 
 
 class NodeAllocator:
-    """Takes nodes from a cluster and gives them back.
+    """Takes nodes from a cluster and gives them back, without its processes being taken for those of a test."""
 
-    Args:
-        cluster: owns the nodes.
-        log: takes a level and a line for the log of the session.
-        orphans: excludes the processes that belong to the cluster and not to a test.
-    """
-
-    def __init__(self, cluster: Any, log: Callable[[int, str], None], orphans: Orphans) -> None:
+    def __init__(self, cluster: Cluster, log: Callable[[int, str], None], orphans: Orphans) -> None:
         self._cluster = cluster
         self._log = log
         self._orphans = orphans
@@ -46,7 +40,7 @@ class NodeAllocator:
         self._served: set[str] = set()
         self._dirty: set[str] = set()
 
-    def take(self, test_context: TestContext, avoid: Collection[str] = ()) -> list[Any]:
+    def take(self, test_context: TestContext, avoid: Collection[str] = ()) -> list[ClusterNode]:
         """Return nodes for a test.
 
         Raises:
@@ -67,53 +61,52 @@ class NodeAllocator:
         self._served.update(names_of(nodes))
         return nodes
 
-    def _allocate(self, test_context: TestContext, avoid: Collection[str]) -> list[Any]:
-        def allocate() -> list[Any]:
-            nodes: list[Any] = self._cluster.alloc(test_context.expected_cluster_spec)
-            return nodes
+    def _allocate(self, test_context: TestContext, avoid: Collection[str]) -> list[ClusterNode]:
+        spec = test_context.expected_cluster_spec
+        assert spec is not None  # a test that does not say what it needs is unschedulable
+
+        def allocate() -> list[ClusterNode]:
+            return self._cluster.alloc(spec)
 
         nodes = self._orphans.not_from(allocate)
         if not _among(nodes, avoid):
             return nodes
-        try:
-            # While these are held, the cluster has to give others
-            others = self._orphans.not_from(allocate)
-        except Exception:  # these will do
+        # While these are held, the cluster has to give others
+        others = value_or(None, lambda: self._orphans.not_from(allocate))
+        if others is None:
             return nodes
         worse, better = sorted([nodes, others], key=lambda some: len(_among(some, avoid)), reverse=True)
         self.give_back(worse)
         return better
 
-    def give_back(self, nodes: list[Any], dirty: Mapping[str, str] | None = None) -> None:
+    def give_back(self, nodes: Iterable[ClusterNode], dirty: Mapping[str, str] | None = None) -> None:
         """Free nodes, each whatever happens to the others; dirty ones (name: reason) are quarantined if possible."""
+        left = list(nodes)
         if dirty:
-            nodes = [node for name, node in named_nodes(nodes).items() if not self._put_aside(name, node, dirty)]
+            for name, node in named_nodes(nodes).items():
+                reason = dirty.get(name)
+                if reason is None:
+                    continue
+                if value_or(False, quarantine, self._cluster, node, reason):
+                    self._dirty.update(names_of([node]))
+                    left = [other for other in left if other is not node]  # the quarantine has it
+                else:
+                    self._log(logging.WARNING, f"Node {name} could not be cleaned but stays in use: {reason}")
             self._log_unhealthy()
-        try:
-            self._orphans.not_from(lambda: self._cluster.free(nodes))
+        with tolerated(
+            lambda error: self._log(
+                logging.ERROR, f"Error giving nodes back to the cluster: {describe_exception(error)}"
+            )
+        ):
+            self._orphans.not_from(lambda: self._cluster.free(left))
             return
-        except (Exception, SystemExit) as error:
-            self._log(logging.ERROR, f"Error giving nodes back to the cluster: {describe_exception(error)}")
-        for node in nodes:
-            with contextlib.suppress(Exception):  # those that are free already raise again
+        for node in left:
+            with tolerated():  # those that are free already raise again
                 self._cluster.free(node)
 
-    def _put_aside(self, name: str, node: Any, dirty: Mapping[str, str]) -> bool:
-        """Return whether a node was dirty and has been quarantined, which also gives it back."""
-        if name not in dirty:
-            return False
-        with contextlib.suppress(Exception):
-            if quarantine(self._cluster, node, dirty[name]):
-                self._dirty.update(names_of([node]))
-                return True
-        self._log(logging.WARNING, f"Node {name} could not be cleaned but stays in use: {dirty[name]}")
-        return False
-
     def awaits_return(self) -> bool:
-        """Return whether nodes that this run has used are quarantined and may return soon.
-
-        An outage of minutes must not fail all tests of a night. A node that never answered is not waited for.
-        """
+        """Return whether nodes that this run has used are quarantined and may return soon."""
+        # An outage of minutes must not fail all tests of a night. A node that never answered is not waited for.
         if not (isinstance(self._cluster, Cluster) and self._cluster.retries_unhealthy):
             return False
         return any(
@@ -149,5 +142,5 @@ class NodeAllocator:
         self._unhealthy_logged = len(nodes)
 
 
-def _among(nodes: Iterable[Any], names: Collection[str]) -> list[Any]:
+def _among(nodes: Iterable[ClusterNode], names: Collection[str]) -> list[ClusterNode]:
     return [node for node in nodes if names_of([node])[0] in names]

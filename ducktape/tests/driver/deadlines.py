@@ -6,7 +6,8 @@ from __future__ import annotations
 import dataclasses
 import enum
 import math
-from typing import Any
+
+from ducktape.tests.test_context import TestContext
 
 # Of each phase in the life of a test: which limit it counts for.
 SETUP, TEST, DUMP, TEARDOWN, STOP, COLLECT, CLEAN = "setup", "test", "dump", "teardown", "stop", "collect", "clean"
@@ -18,25 +19,15 @@ _SECONDS_TO_COLLECT = 300.0
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """Seconds that the phases of a test may take; ``None`` is without limit.
+    """Seconds that the phases of a test may take; ``None`` is without limit."""
 
-    Attributes:
-        setup: constructor and setup of the test.
-        test: the test itself.
-        teardown: its teardown; as long again for stopping the services, and for cleaning them.
-        collect: collecting the logs, once the test was asked to end.
-        silence: without any sign of life.
-        ending: what ``teardown`` is, for a test that was asked to end and says nothing of it.
-        origin: where each limit comes from, for messages.
-    """
-
-    setup: float | None = None
+    setup: float | None = None  # constructor and setup
     test: float | None = None
-    teardown: float | None = None
-    collect: float = _SECONDS_TO_COLLECT
-    silence: float = math.inf
-    ending: float = _SECONDS_TO_COLLECT
-    origin: dict[str, str] = dataclasses.field(default_factory=dict)
+    teardown: float | None = None  # as long again for stopping the services, and for cleaning them
+    collect: float = _SECONDS_TO_COLLECT  # collecting the logs, once the test was asked to end
+    silence: float = math.inf  # without any sign of life
+    ending: float = _SECONDS_TO_COLLECT  # the limit of the teardown of a test that was asked to end and has none
+    origin: dict[str, str] = dataclasses.field(default_factory=dict)  # where each limit comes from, for messages
 
     def of(self, phase: str, *, ending: bool) -> float:
         """Return how long a phase may take."""
@@ -49,7 +40,7 @@ class Limits:
         return math.inf if limit is None else limit
 
 
-def limits_of(context: Any, *, silence: float, ending: float) -> Limits:
+def limits_of(context: TestContext, *, silence: float, ending: float) -> Limits:
     """Return the limits of a test: those of its mark go before those of the session."""
     marked = context.timeouts
     session = context.session_context
@@ -79,11 +70,8 @@ class Watch:
     """The time of one test's process, from its start to the last step of its ending.
 
     A test whose time is over is first asked for its stacks, a moment later interrupted, and killed when it does not
-    even acknowledge that. One that does continues with the next phase, which has its own limit.
-
-    Args:
-        limits: of this test.
-        now: seconds of a monotonic clock, here and everywhere below.
+    even acknowledge that. One that does continues with the next phase, which has its own limit. ``now`` is in seconds
+    of a monotonic clock.
     """
 
     def __init__(self, limits: Limits, now: float) -> None:

@@ -13,18 +13,14 @@ from ducktape.tests.driver.deadlines import SETUP, TEST
 from ducktape.tests.event import Outcome
 from ducktape.tests.recording.bounds import LONGEST_SUMMARY, bounded_text
 from ducktape.tests.status import FAIL
+from ducktape.utils.support.parallel import Attempt
 
 _TRACEBACK_LIMIT = 16
 
 
 @dataclasses.dataclass(frozen=True)
 class Cause:
-    """Why a test was ended from outside, or died.
-
-    Attributes:
-        text: for people.
-        reason: the one word that reports show.
-    """
+    """Why a test was ended from outside, or died: a text for people, and the one word that reports show."""
 
     text: str
     reason: str
@@ -32,16 +28,13 @@ class Cause:
 
 def cause_of_death(exit_code: int | None) -> Cause:
     """Return what is to be said of a process that ended without a result."""
-    if exit_code is not None and exit_code < 0:
-        return Cause(f"Test process was killed by {_signal_name(-exit_code)} before reporting a result", "crash")
-    return Cause(f"Test process exited with code {exit_code} before reporting a result", "crash")
-
-
-def _signal_name(number: int) -> str:
+    if exit_code is None or exit_code >= 0:
+        return Cause(f"Test process exited with code {exit_code} before reporting a result", "crash")
     try:
-        return f"{signal.Signals(number).name} (signal {number})"
+        name = f"{signal.Signals(-exit_code).name} (signal {-exit_code})"
     except ValueError:
-        return f"signal {number}"
+        name = f"signal {-exit_code}"
+    return Cause(f"Test process was killed by {name} before reporting a result", "crash")
 
 
 def failed(cause: Cause, start_time: float, stop_time: float, *, nodes_used: int = 0, evidence: str = "") -> Outcome:
@@ -57,15 +50,17 @@ def paragraphs(*texts: str) -> str:
 
 def describe_exception(error: BaseException) -> str:
     """Return the text of a failure: the exception in one line, then its traceback; never raises, never empty."""
-    try:
-        headline = bounded_text(str.__str__(repr(error)), LONGEST_SUMMARY // 2)
-    except BaseException as second:  # it is shown, not obeyed
-        headline = f"{type(error).__name__} (its text cannot be shown: its repr raised {type(second).__name__})"
-    try:
-        frames = "".join(traceback.format_exception(type(error), error, error.__traceback__, limit=_TRACEBACK_LIMIT))
-    except BaseException as second:
-        frames = f"(no traceback: formatting it raised {type(second).__name__})"
-    return bounded_text(f"{headline}\n{frames}")
+    # What these calls raise, interrupts too, is shown and not obeyed
+    headline: Attempt[BaseException, str] = Attempt(error)
+    headline.run(lambda error: bounded_text(str.__str__(repr(error)), LONGEST_SUMMARY // 2))
+    if headline.error is not None:
+        second = type(headline.error).__name__
+        headline.result = f"{type(error).__name__} (its text cannot be shown: its repr raised {second})"
+    frames: Attempt[BaseException, list[str]] = Attempt(error)
+    frames.run(lambda error: traceback.format_exception(error, limit=_TRACEBACK_LIMIT))
+    if frames.error is not None:
+        frames.result = [f"(no traceback: formatting it raised {type(frames.error).__name__})"]
+    return bounded_text(f"{headline.result}\n{''.join(frames.result or ())}")
 
 
 def failure_reason(error: BaseException, phase: str = TEST) -> str:

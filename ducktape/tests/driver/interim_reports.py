@@ -13,11 +13,7 @@ _SECONDS_BEFORE_THE_FIRST = 1.0
 
 
 class InterimReports:
-    """Writes reports of an unfinished run so rarely that they take a small share of its time.
-
-    Args:
-        report: writes all of them; ``None`` for no reports at all.
-    """
+    """Writes reports of an unfinished run so rarely that they take a small share of its time."""
 
     def __init__(self, report: Callable[[TestResults], object] | None) -> None:
         self._report = report

@@ -6,7 +6,6 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from ducktape.cluster.pool.quarantine import unhealthy_nodes
 from ducktape.tests.driver.job import TestKey
@@ -14,9 +13,9 @@ from ducktape.tests.event import Attempt, Outcome
 from ducktape.tests.recording.journal import Journal
 from ducktape.tests.recording.not_run import NotRun
 from ducktape.tests.result import TestResult, TestResults
-from ducktape.tests.session import SessionContext
 from ducktape.tests.test_context import TestContext
 from ducktape.utils.support.files import NO_ROOM
+from ducktape.utils.support.guard import tolerated
 
 
 @dataclasses.dataclass(slots=True)
@@ -30,27 +29,13 @@ class ClientStatus:
     exitcode: int | None = None
     runner_end_time: float | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the fields that are known."""
         return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
 
 
-def _bare_result(key: TestKey, outcome: Outcome, session_context: SessionContext) -> TestResult:
-    """Return the result of a test of which nothing is known but its id, and how it ended."""
-    record = {**vars(outcome), "test_id": key.test_id, "test_index": key.test_index}
-    record["test_status"] = record.pop("status").upper()
-    return TestResult.from_record(record, session_context)
-
-
 class Recorder:
-    """Keeps the results of a run and writes its journal.
-
-    Args:
-        results: gets the results.
-        client_report: gets what is known of the processes.
-        journal: gets every event; ``None`` for no journal.
-        complain: takes a line about files that could not be written.
-    """
+    """Keeps the results of a run and the states of its processes, and writes its journal, if there is one."""
 
     def __init__(
         self,
@@ -66,7 +51,7 @@ class Recorder:
         self._trouble_logged = False
         self._unhealthy: dict[tuple[str, float], bool] = {}
 
-    def write(self, event: str, *, flush: bool = False, **fields: Any) -> None:
+    def write(self, event: str, *, flush: bool = False, **fields: object) -> None:
         """Write an event to the journal."""
         if self._journal is None:
             return
@@ -99,7 +84,7 @@ class Recorder:
             start_time=status.runner_start_time,
         )
 
-    def process_is(self, key: TestKey, **changes: Any) -> None:
+    def process_is(self, key: TestKey, **changes: object) -> None:
         """Note what is known now of the process of a test."""
         status = self._client_report[key]
         for name, value in changes.items():
@@ -118,14 +103,17 @@ class Recorder:
 
     def finished(self, context: TestContext, key: TestKey, outcome: Outcome, *, nodes_allocated: int) -> TestResult:
         """Keep the result of a test, write its files, and let the result survive the death of this process."""
-        try:
+        result = None
+        # What a context says of itself may be code of the user
+        with tolerated(lambda error: self._complain(f"{key.test_id}: the test cannot say what it is: {error!r}")):
             result = TestResult.from_outcome(context, key.test_index, outcome, nodes_allocated=nodes_allocated)
-        except Exception as error:  # what a context says of itself may be code of the user
-            self._complain(f"{key.test_id}: the test cannot say what it is: {error!r}")
-            result = _bare_result(key, outcome, self.results.session_context)
+        if result is None:
+            record = {**vars(outcome), "test_id": key.test_id, "test_index": key.test_index}
+            record["test_status"] = outcome.status.upper()
+            result = TestResult.from_record(record, self.results.session_context)
         try:
             result.report()
-        except Exception as error:  # one reporter among many
+        except (OSError, ValueError) as error:
             if isinstance(error, OSError) and error.errno in NO_ROOM:
                 self._log_trouble(error)
             else:
@@ -151,7 +139,7 @@ class Recorder:
         """Note that a test has given its nodes back."""
         self.write("nodes_returned", test_index=key.test_index)
 
-    def look_at_nodes(self, cluster: Any) -> None:
+    def look_at_nodes(self, cluster: object) -> None:
         """Record nodes that were quarantined, or returned, since the last look."""
         for node in unhealthy_nodes(cluster):
             identity, is_back = (node.name, node.put_aside_at), node.back_at is not None

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 from ducktape.tests.event import Attempt, Outcome
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus, status_named
@@ -17,19 +16,12 @@ _NEVER_EXPECTED = ("infrastructure", "interrupted")
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """How often a test is to be run.
+    """How often a test is to be run."""
 
-    Attributes:
-        deflake: most runs while it keeps failing.
-        detect_flakes: number of runs, whatever their outcomes; ``None`` for a plain run.
-        retry_infrastructure: most further runs because of the infrastructure.
-        expected_failure: why the test is expected to fail; ``None`` if it is not.
-    """
-
-    deflake: int = 1
-    detect_flakes: int | None = None
-    retry_infrastructure: int = 0
-    expected_failure: str | None = None
+    deflake: int = 1  # most runs while it keeps failing
+    detect_flakes: int | None = None  # number of runs, whatever their outcomes
+    retry_infrastructure: int = 0  # most further runs because of the infrastructure
+    expected_failure: str | None = None  # why the test is expected to fail
 
     @property
     def is_single(self) -> bool:
@@ -76,9 +68,9 @@ def outcome_of(
     plan: Plan,
     *,
     stop_time: float,
-    data: Any = None,
+    data: object = None,
     nodes_used: int = 0,
-    faults: Sequence[dict[str, Any]] = (),
+    faults: Sequence[dict[str, object]] = (),
 ) -> Outcome:
     """Return the outcome of a test from its attempts."""
     outcome = Outcome(
@@ -171,7 +163,10 @@ def run_summaries(
     groups: dict[tuple[str, ...], list[int]] = {}
     for number, lines in zip(numbers or range(1, len(summaries) + 1), summaries, strict=True):
         groups.setdefault(tuple(lines), []).append(number)
-    paragraphs = [[_runs_heading(found), *lines] for lines, found in groups.items()]
+    paragraphs = [
+        [f"run{'s' if len(found) > 1 else ''} {', '.join(map(str, found))} summary:", *lines]
+        for lines, found in groups.items()
+    ]
     if status == FLAKY:
         paragraphs.append([f"run {passing or len(summaries) + 1}: PASSED"])
     text: list[str] = []
@@ -180,9 +175,3 @@ def run_summaries(
             text.append("~" * max(len(line) for line in text))
         text.extend(paragraph)
     return text
-
-
-def _runs_heading(numbers: Sequence[int]) -> str:
-    if len(numbers) == 1:
-        return f"run {numbers[0]} summary:"
-    return f"runs {', '.join(str(number) for number in numbers)} summary:"

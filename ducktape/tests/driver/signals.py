@@ -7,8 +7,8 @@ import contextlib
 import os
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Any
 
 _PATIENCE = 2
 
@@ -17,15 +17,11 @@ class StopRequests:
     """Counts requests to stop for the length of a ``with`` block, in place of being interrupted by them.
 
     Only a program's main thread receives signals; in any other thread the block changes nothing.
-
-    Attributes:
-        interrupts: how often SIGINT arrived.
-        terminated: the signal that asks for an orderly end, once it arrived: SIGTERM, or SIGHUP from a closed terminal.
     """
 
     def __init__(self) -> None:
-        self.interrupts = 0
-        self.terminated: signal.Signals | None = None
+        self.interrupts = 0  # how often SIGINT arrived
+        self.terminated: signal.Signals | None = None  # SIGTERM, or SIGHUP from a closed terminal, once it arrived
         self._undo = contextlib.ExitStack()
         self._reader, self._writer = os.pipe()
         for end in (self._reader, self._writer):
@@ -50,7 +46,7 @@ class StopRequests:
         os.close(self._reader)
         os.close(self._writer)
 
-    def _handle(self, sig: signal.Signals, handler: Any) -> None:
+    def _handle(self, sig: signal.Signals, handler: Callable[[int, FrameType | None], object]) -> None:
         self._undo.callback(signal.signal, sig, signal.signal(sig, handler))
 
     def _on_interrupt(self, _signum: int, _frame: FrameType | None) -> None:

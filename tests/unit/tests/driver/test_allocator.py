@@ -143,7 +143,7 @@ class Foreign:
 
 def test_any_cluster_that_lends_nodes_will_do() -> None:
     cluster = Foreign()
-    supply = NodeAllocator(cluster, lambda level, line: None, Orphans())
+    supply = NodeAllocator(cluster, lambda level, line: None, Orphans())  # type: ignore[arg-type]
     context = TestContext(cluster=cluster, cluster_use_metadata={CLUSTER_SIZE_KEYWORD: 2})
     nodes = supply.take(context, ["a"])
     supply.give_back(nodes)
