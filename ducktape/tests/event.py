@@ -16,21 +16,13 @@ from ducktape.tests.status import status_named
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What happened to a test, or in one attempt at it.
+    """What happened to a test, or in one attempt at it; see :class:`~ducktape.tests.result.TestResult`.
 
     Attributes:
         status: ``pass``, ``flaky``, ``fail`` or ``ignore``.
-        summary: text for people.
-        data: what the test returned, JSON-ready.
         start_time: Unix seconds, of the last attempt.
-        stop_time: Unix seconds.
         nodes_used: largest number of nodes that services held at one time.
         services: JSON form of every service of every attempt.
-        reason: why it failed, ``None`` unless it did.
-        teardown_errors: what went wrong after the test itself, each in a text of its own.
-        attempts: what reports say of each attempt, if there was more than one.
-        runs: how many runs passed and failed, where that was asked for.
-        faults: what was done to the nodes, and when.
     """
 
     status: str
@@ -39,12 +31,12 @@ class Outcome:
     start_time: float
     stop_time: float
     nodes_used: int
-    services: list[dict[str, Any]]
+    services: list[dict[str, object]]
     reason: str | None = None
     teardown_errors: list[str] = dataclasses.field(default_factory=list)
-    attempts: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    attempts: list[dict[str, object]] = dataclasses.field(default_factory=list)
     runs: dict[str, int] | None = None
-    faults: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    faults: list[dict[str, object]] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +53,7 @@ class Attempt(Outcome):
     nodes: list[str] = dataclasses.field(default_factory=list)
     directory: str = ""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return what reports show; the services of all attempts stand in the result."""
         return {name: getattr(self, name) for name in _SHOWN_OF_ATTEMPT}
 
@@ -111,7 +103,7 @@ class Phase:
 class ServiceNoted:
     """What is to be known of a service, to stop and clean it should the process of its test die."""
 
-    record: dict[str, Any]
+    record: dict[str, object]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,7 +141,7 @@ class CleanedUp:
     missing_logs: list[str] = dataclasses.field(default_factory=list)
     problems: list[str] = dataclasses.field(default_factory=list)
     dirty: dict[str, str] = dataclasses.field(default_factory=dict)
-    services: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    services: list[dict[str, object]] = dataclasses.field(default_factory=list)
 
 
 Plain = Running | Log | Tolerated | Heartbeat | Phase | ServiceNoted | ServiceGone | CleanedUp
@@ -196,7 +188,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "int": int,
     "str": str,
     "float": (int, float),
-    "dict[str, Any]": dict,
+    "dict[str, object]": dict,
     "dict[str, int] | None": (dict, type(None)),
     "str | None": (str, type(None)),
     "Any": object,
@@ -204,7 +196,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 _ITEMS: dict[str, tuple[type, type]] = {
-    "list[dict[str, Any]]": (list, dict),
+    "list[dict[str, object]]": (list, dict),
     "list[str]": (list, str),
     "dict[str, str]": (dict, str),
 }
@@ -220,9 +212,9 @@ def _checked(value: _Checked) -> _Checked:
     return value
 
 
-def _is(value: Any, declared: str) -> bool:
+def _is(value: object, declared: str) -> bool:
     if declared in _ITEMS:
         container, kind = _ITEMS[declared]
-        items = value.values() if isinstance(value, dict) else value
+        items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
         return isinstance(value, container) and all(isinstance(item, kind) for item in items)
     return isinstance(value, _TYPES[declared])

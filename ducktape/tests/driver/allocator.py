@@ -93,13 +93,11 @@ class NodeAllocator:
                 else:
                     self._log(logging.WARNING, f"Node {name} could not be cleaned but stays in use: {reason}")
             self._log_unhealthy()
-        with tolerated(
-            lambda error: self._log(
-                logging.ERROR, f"Error giving nodes back to the cluster: {describe_exception(error)}"
-            )
-        ):
+        with tolerated() as freeing:
             self._orphans.not_from(lambda: self._cluster.free(left))
+        if freeing.error is None:
             return
+        self._log(logging.ERROR, f"Error giving nodes back to the cluster: {describe_exception(freeing.error)}")
         for node in left:
             with tolerated():  # those that are free already raise again
                 self._cluster.free(node)

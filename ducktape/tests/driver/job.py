@@ -8,8 +8,9 @@ import enum
 import json
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.faults.engine.recovery import recorded_faults
 from ducktape.tests.driver.allocator import names_of
 from ducktape.tests.driver.failure_cause import Cause, paragraphs
@@ -52,43 +53,24 @@ HAS_NODES = (State.RUNNING, State.CLEANING)
 
 @dataclasses.dataclass(slots=True, eq=False)
 class Job:
-    """One test on its way through the run.
-
-    Attributes:
-        context: the test.
-        key: its id and number, once it has a number.
-        state: where it is.
-        plan: how often it is to be run.
-        attempts: the attempts that are over.
-        avoid: names of nodes that failed it.
-        outcome: what its process reported; what is reported if there is no further attempt.
-        nodes: those of the last attempt.
-        nodes_allocated: how many these are, or would have been.
-        worker: runs it, or ran it last.
-        cleaner: the process that cleans up after it.
-        attempt: number of the attempt that is under way.
-        attempt_clock: runs since the beginning of the attempt.
-        services: what its registry has recorded of its services, by their ids.
-        late_attempt: number of the attempt whose time was over, or 0. It may have ended by itself meanwhile.
-        late: what took too long after it was asked to end.
-    """
+    """One test on its way through the run."""
 
     context: TestContext
-    key: TestKey | None = None
+    key: TestKey | None = None  # once it has a number
     state: State = State.QUEUED
     plan: Plan = dataclasses.field(default_factory=Plan)
-    attempts: list[Attempt] = dataclasses.field(default_factory=list)
-    avoid: frozenset[str] = frozenset()
-    outcome: Outcome | None = None
-    nodes: list[Any] = dataclasses.field(default_factory=list)
-    nodes_allocated: int = 0
-    worker: Worker | None = None
-    cleaner: Worker | None = None
-    attempt: int = 1
+    attempts: list[Attempt] = dataclasses.field(default_factory=list)  # those that are over
+    avoid: frozenset[str] = frozenset()  # names of nodes that failed it
+    outcome: Outcome | None = None  # what its process reported; final if there is no further attempt
+    nodes: list[ClusterNode] = dataclasses.field(default_factory=list)  # of the last attempt
+    nodes_allocated: int = 0  # how many these are, or would have been
+    worker: Worker | None = None  # runs it, or ran it last
+    cleaner: Worker | None = None  # cleans up after it
+    attempt: int = 1  # number of the attempt that is under way
     attempt_clock: Stopwatch = dataclasses.field(default_factory=Stopwatch)
-    services: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
-    late_attempt: int = 0
-    late: list[str] = dataclasses.field(default_factory=list)
+    services: dict[str, dict[str, object]] = dataclasses.field(default_factory=dict)  # their records by their ids
+    late_attempt: int = 0  # number of the attempt whose time was over, or 0; it may have ended by itself meanwhile
+    late: list[str] = dataclasses.field(default_factory=list)  # what took too long after it was asked to end
     _room_to_remember: int = 0
 
     @property
@@ -106,7 +88,7 @@ class Job:
         """Return its processes that exist."""
         return [each for each in (self.worker, self.cleaner) if each is not None and not each.is_closed]
 
-    def begin(self, key: TestKey, worker: Worker, nodes: list[Any], plan: Plan) -> None:
+    def begin(self, key: TestKey, worker: Worker, nodes: list[ClusterNode], plan: Plan) -> None:
         """Enter the state of a test whose process has just been started."""
         self.key, self.plan, self.nodes, self.worker, self.cleaner = key, plan, nodes, worker, None
         self.state, self.nodes_allocated, self.outcome = State.RUNNING, len(nodes), None
@@ -169,7 +151,8 @@ class Job:
         number = self.late_attempt or self.attempt
         own = next((record for record in self.attempts if record.number == number), None)
         logs = [f"  {line}" for line in done.missing_logs]
-        noted = [service["report"] for service in self.services.values() if service.get("report")]
+        reports = (service.get("report") for service in self.services.values())
+        noted = [report for report in reports if report and isinstance(report, dict)]
         start_time = own.start_time if own else self.attempt_clock.start_time
         stacks = "" if self.worker is None else self.worker.stacks()
         return Attempt(
@@ -200,5 +183,5 @@ class Job:
         return cut_short and self.plan.wants_more(self.attempts)
 
 
-def _size(fields: Mapping[str, Any]) -> int:
+def _size(fields: Mapping[str, object]) -> int:
     return len(json.dumps(fields))

@@ -10,8 +10,8 @@ import select
 import signal
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
 
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.finite_subcluster import FiniteSubcluster
 from ducktape.services.support.record import named_nodes, of_run
 from ducktape.tests.driver.allocator import names_of
@@ -35,6 +35,7 @@ from ducktape.tests.event import (
 from ducktape.tests.worker.request import CleanUpRequest, RunSettings, TestRequest
 from ducktape.utils.process.tree import Orphans, end_processes
 from ducktape.utils.process.watchdog import Watchdog
+from ducktape.utils.support.guard import tolerated
 from ducktape.utils.support.strictness import show_once
 from ducktape.utils.support.times import Stopwatch
 
@@ -45,16 +46,8 @@ _NODES_TO_NAME = 20
 class Supervisor:
     """Supervises the worker processes of a run.
 
-    Args:
-        log: takes a level and a line for the log of the session.
-        recorder: records the events.
-        conclude: takes a job whose outcome is known, and the nodes that are dirty, with the reason; it sets the state.
-        requeued: is called when a job that runs once more waits for nodes.
-        finish_join_timeout: seconds that a process may take to end after it has reported.
-        no_teardown: leave everything as it is.
-
-    Attributes:
-        jobs: every test that has processes or waits for another attempt.
+    ``conclude`` takes a job whose outcome is known, and the nodes that are dirty, with the reason; it sets the state.
+    ``requeued`` is called when a job that runs once more waits for nodes.
     """
 
     def __init__(
@@ -67,7 +60,7 @@ class Supervisor:
         finish_join_timeout: float,
         no_teardown: bool,
     ) -> None:
-        self.jobs: dict[TestKey, Job] = {}
+        self.jobs: dict[TestKey, Job] = {}  # tests that have processes or wait for another attempt
         self.orphans = Orphans()
         self._log = log
         self._recorder = recorder
@@ -104,7 +97,7 @@ class Supervisor:
 
     # --- starting
 
-    def start(self, job: Job, key: TestKey, request: TestRequest, nodes: list[Any], limits: Limits) -> None:
+    def start(self, job: Job, key: TestKey, request: TestRequest, nodes: list[ClusterNode], limits: Limits) -> None:
         """Start the process of a test.
 
         Raises:
@@ -154,16 +147,13 @@ class Supervisor:
                     for message in worker.messages(everything=dead):
                         self._handle(job, worker, message)
                 except Exception as error:  # one test attempt: no other test is to suffer from it
-                    self._end_misbehaving(job, worker, error)
+                    why = str(error) if isinstance(error, ValueError) else describe_exception(error)
+                    self._log(logging.ERROR, f"{job.known_key.test_id}: {why}")
+                    worker.cause_of_end = Cause(f"Test process sent something that is not a message: {why}", "crash")
+                    worker.stop_listening()
+                    worker.signal(signal.SIGKILL)
                 if dead:
                     self._reap(job, worker)
-
-    def _end_misbehaving(self, job: Job, worker: Worker, error: Exception) -> None:
-        why = str(error) if isinstance(error, ValueError) else describe_exception(error)
-        self._log(logging.ERROR, f"{job.known_key.test_id}: {why}")
-        worker.cause_of_end = Cause(f"Test process sent something that is not a message: {why}", "crash")
-        worker.stop_listening()
-        worker.signal(signal.SIGKILL)
 
     def _handle(self, job: Job, worker: Worker, message: Message) -> None:
         if not isinstance(message, ServiceNoted):  # whose attributes are the user's
@@ -267,12 +257,12 @@ class Supervisor:
             collect=died,
             dump=died and job.cause_of_end is not None and job.cause_of_end.reason == "timeout",
         )
-        try:
+        # What the request consists of is the user's, and may be impossible to pickle
+        with tolerated() as start:
             job.cleaner = self._start(request, job.worker.watch.limits)
-        except Exception as error:  # the clean-up of a test: what the request consists of is the user's
-            self._settle(job, _not_cleaned(job, describe_exception(error)))
-            return
-        job.cleaner.watch.ending = True
+            job.cleaner.watch.ending = True
+        if start.error is not None:
+            self._settle(job, _not_cleaned(job, describe_exception(start.error)))
 
     def _settle(self, job: Job, done: CleanedUp) -> None:
         """Conclude a test, now that its nodes are clean, or dirty for good."""
@@ -328,24 +318,21 @@ class Supervisor:
         why = worker.watch.describe(now)
         step = None if worker.is_dead() else worker.watch.due(now)
         if step is Step.ASK:
-            self._note_lateness(job, worker, why)
+            # Often it is a node that makes a test silent, and the stacks do not tell which.
+            names = names_of(job.nodes)
+            more = [f"{len(names) - _NODES_TO_NAME} more"] if len(names) > _NODES_TO_NAME else []
+            nodes = ", ".join([*names[:_NODES_TO_NAME], *more]) or "no nodes"
+            reason = f"Test aborted: TimeoutError: {why} (on {nodes})"
+            self._log(logging.ERROR, f"{job.known_key.test_id}: {reason}")
+            if worker is job.worker:
+                job.note_late(reason)
+            worker.cause_of_end = worker.cause_of_end or Cause(reason, "timeout")
             worker.dump_stacks()
         elif step is Step.INTERRUPT:
             self._log(logging.INFO, f"Sending SIGTERM to process {worker.process.name} for graceful shutdown")
             worker.terminate()
         elif step is Step.KILL:
             self._kill(worker)
-
-    def _note_lateness(self, job: Job, worker: Worker, why: str) -> None:
-        # Often it is a node that makes a test silent, and the stacks do not tell which.
-        names = names_of(job.nodes)
-        more = [f"{len(names) - _NODES_TO_NAME} more"] if len(names) > _NODES_TO_NAME else []
-        nodes = ", ".join([*names[:_NODES_TO_NAME], *more]) or "no nodes"
-        reason = f"Test aborted: TimeoutError: {why} (on {nodes})"
-        self._log(logging.ERROR, f"{job.known_key.test_id}: {reason}")
-        if worker is job.worker:
-            job.note_late(reason)
-        worker.cause_of_end = worker.cause_of_end or Cause(reason, "timeout")
 
     def _kill(self, worker: Worker) -> None:
         self._log(logging.WARNING, f"Process {worker.process.name} did not respond to SIGTERM, escalating to SIGKILL")

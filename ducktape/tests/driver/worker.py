@@ -17,7 +17,6 @@ import time
 from collections.abc import Iterable, Iterator
 from multiprocessing.connection import Connection
 from signal import Signals
-from typing import Any
 
 from ducktape.tests.driver.deadlines import SETUP, TEST, Limits, Watch
 from ducktape.tests.driver.failure_cause import Cause
@@ -50,20 +49,7 @@ def start_method() -> str:
 class Worker:
     """The driver's end of one worker process: the process itself, its pipe and its time.
 
-    Attributes:
-        pid: process id of the worker, which is that of its session and process group too.
-        clock: runs since it was started.
-        watch: its time.
-        cause_of_end: why it was asked to end.
-        has_more: whether messages have been read that are still to be taken.
-        deadline: when it has to be gone, once it has reported.
-
-    Args:
-        request: what it is to do.
-        method: how the process is started.
-        limits: how long it may take.
-        siblings: the other workers that exist.
-        not_for_child: descriptors that a forked process has to close.
+    A forked process closes what it has inherited: the pipes of its ``siblings``, and the descriptors ``not_for_child``.
 
     Raises:
         Exception: whatever pickling the request raises, where the start method needs that.
@@ -81,25 +67,27 @@ class Worker:
         settings = request.settings
         self.clock = Stopwatch()
         self.watch = Watch(limits, time.monotonic())
-        self.cause_of_end: Cause | None = None
-        self.deadline: float | None = None
-        self.has_more = False
+        self.cause_of_end: Cause | None = None  # why it was asked to end
+        self.deadline: float | None = None  # when it has to be gone, once it has reported
+        self.has_more = False  # whether messages have been read that are still to be taken
         self._buffer = bytearray()
         self._searched = 0
         self._max_bytes = settings.max_data_bytes + ROOM_BESIDE_DATA
         # A fork server is the parent of what it forks, and outlives the driver by itself only for a moment
         parent = None if method == "forkserver" else os.getpid()
 
-        def arguments(reader: Connection, writer: Connection) -> tuple[Any, ...]:
+        def arguments(reader: Connection, writer: Connection) -> tuple[object, ...]:
             # Whoever holds the reading end of a pipe keeps its writer from noticing that the driver is gone
             inherited = [reader, *(sibling._reader for sibling in siblings), *not_for_child] if method == "fork" else []
             return request, writer, parent, inherited
 
         self.process, self._reader = start_child(method, process.main, arguments, name=f"Process-{settings.test_index}")
         assert self.process.pid is not None  # it was started
-        self.pid = self.process.pid
+        self.pid = self.process.pid  # also the id of its session and process group
         os.set_blocking(self._reader.fileno(), False)
-        self._pidfd = _open_pidfd(self.pid)
+        self._pidfd: int | None = None  # readable when the process ends, where the system has such a thing
+        with contextlib.suppress(AttributeError, OSError):
+            self._pidfd = os.pidfd_open(self.pid)
         self._exit_code: int | None = None
         self._stacks_path = os.path.join(
             TestContext.results_dir(request.context, settings.test_index),
@@ -224,7 +212,9 @@ class Worker:
 
     def close(self) -> None:
         """Release what the driver holds of a dead child."""
-        _remove_if_empty(self._stacks_path)
+        with contextlib.suppress(OSError):
+            if os.path.getsize(self._stacks_path) == 0:
+                os.remove(self._stacks_path)
         self._reader.close()
         if self._pidfd is not None:
             os.close(self._pidfd)
@@ -253,19 +243,3 @@ def _is_unreaped(pid: int) -> bool:
         return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     except ChildProcessError:
         return False  # the child of a fork server
-
-
-def _open_pidfd(pid: int) -> int | None:
-    """Return a descriptor that becomes readable when a process ends, where the system has such a thing."""
-    if not hasattr(os, "pidfd_open"):
-        return None
-    try:
-        return os.pidfd_open(pid)
-    except OSError:
-        return None
-
-
-def _remove_if_empty(path: str) -> None:
-    with contextlib.suppress(OSError):
-        if os.path.getsize(path) == 0:
-            os.remove(path)

@@ -95,8 +95,9 @@ def test_what_becomes_of_a_process_is_kept_and_written(tmp_path: Path) -> None:
 
 def test_phases_attempts_and_nodes_are_in_the_journal(tmp_path: Path) -> None:
     it = Kept(tmp_path)
+    services: list[dict[str, object]] = [{"service_id": "S"}]
     record = Attempt(
-        *("fail", "it died", None, 1.0, 2.0, 1, [{"service_id": "S"}], "crash"),
+        *("fail", "it died", None, 1.0, 2.0, 1, services, "crash"),
         number=1,
         nodes=["a"],
         directory="attempt-1",

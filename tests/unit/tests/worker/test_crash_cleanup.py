@@ -232,7 +232,10 @@ def test_what_a_killed_process_has_left_is_ended_collected_and_removed(case: Cas
     }
     assert (done.problems, done.missing_logs, done.dirty) == ([], [], {})
     assert [service["service_id"] for service in done.services] == [one, two]
-    assert all(service["lifecycle"]["clean_time"] >= service["lifecycle"]["stop_time"] > 0 for service in done.services)
+    for service in done.services:
+        lifecycle = service["lifecycle"]
+        assert isinstance(lifecycle, dict)
+        assert lifecycle["clean_time"] >= lifecycle["stop_time"] > 0
 
 
 def test_a_node_on_which_that_fails_is_dirty(case: Case, tmp_path: Path) -> None:
