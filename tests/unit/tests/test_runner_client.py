@@ -228,7 +228,7 @@ def test_services_of_all_attempts_are_listed(tmp_path: Path) -> None:
             raise ValueError
 
     outcome = Client(Failing, tmp_path, num_nodes=1, deflake_num=2).run()
-    ids = [service["service_id"].split("-")[:3] for service in outcome.services]
+    ids = [str(service["service_id"]).split("-")[:3] for service in outcome.services]
     assert ids == [["1", "Idle", "0"], ["2", "Idle", "0"]]
 
 

@@ -161,7 +161,7 @@ def test_services_are_described_after_they_were_freed(tmp_path: Path) -> None:
 
     services = Driven(Good, tmp_path).attempt.services
     assert [service["cls_name"] for service in services] == ["Noting", "Noting"]
-    assert [service["service_id"].split("-")[:2] for service in services] == [["Noting", "0"], ["Noting", "1"]]
+    assert [str(service["service_id"]).split("-")[:2] for service in services] == [["Noting", "0"], ["Noting", "1"]]
     assert [service["nodes"] for service in services] == [["localhost0"], ["localhost1"]]
 
 
@@ -176,7 +176,7 @@ def test_services_of_one_of_several_runs_carry_its_number(tmp_path: Path) -> Non
     driven = Driven(Good, tmp_path)
     attempt = driven.run_again(2)
     assert "2" in driven.calls
-    assert [service["service_id"].split("-")[:3] for service in attempt.services] == [["2", "Noting", "0"]]
+    assert [str(service["service_id"]).split("-")[:3] for service in attempt.services] == [["2", "Noting", "0"]]
 
 
 def test_setup_that_fails_runs_teardown_and_not_the_test(tmp_path: Path) -> None:
