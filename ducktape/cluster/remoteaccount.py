@@ -65,6 +65,7 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
     _is_remote_account = True
 
     os: str | None = None
+    fault_log: object = None  # of the test that uses the account
 
     def __init__(
         self,

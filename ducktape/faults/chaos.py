@@ -13,6 +13,7 @@ from typing import Union
 from ducktape.errors import TimeoutError
 from ducktape.faults.errors import FaultError, FaultUnavailable
 from ducktape.faults.fault import Fault
+from ducktape.utils.support.guard import error_of
 from ducktape.utils.support.hooks import answer_of
 
 Maker = Callable[..., Fault]
@@ -83,28 +84,31 @@ class RandomFaults(Fault):
             self._note_healed("test")
         self._raise_errors()
 
+    @property
+    def _are_all_unavailable(self) -> bool:
+        return not self.history and len(self._unavailable) >= len(self._makers)
+
     def _raise_errors(self) -> None:
         if self._error is not None:
             raise self._error
-        if not self.history and len(self._unavailable) >= len(self._makers):
+        if self._are_all_unavailable:
             raise FaultUnavailable("; ".join(self._unavailable.values()))
 
     def _run(self) -> None:
+        self._error = error_of(self._run_all)
+        self._started.set()
+
+    def _run_all(self) -> None:
         rng = Random(self.seed)
-        try:
-            while not self._stopped.is_set():
-                # Draw the same amount of random numbers whether or not the fault is available, so only the seed decides
-                number = rng.choices(range(len(self._makers)), self._weights)[0]
-                own_rng = Random(rng.getrandbits(64))
-                lasts, rests = (rng.uniform(0.5, 1) * length for length in (self._interval, self._pause))
-                if self._run_one(number, own_rng, lasts):
-                    self._stopped.wait(rests)
-                elif not self.history and len(self._unavailable) >= len(self._makers):
-                    break
-        except BaseException as error:
-            self._error = error
-        finally:
-            self._started.set()
+        while not self._stopped.is_set():
+            # Draw the same amount of random numbers whether or not the fault is available, so only the seed decides
+            number = rng.choices(range(len(self._makers)), self._weights)[0]
+            own_rng = Random(rng.getrandbits(64))
+            lasts, rests = (rng.uniform(0.5, 1) * length for length in (self._interval, self._pause))
+            if self._run_one(number, own_rng, lasts):
+                self._stopped.wait(rests)
+            elif self._are_all_unavailable:
+                break
 
     def _run_one(self, number: int, rng: Random, lasts: float) -> bool:
         """Make a fault, inject it, wait and heal it; returns whether it was available."""

@@ -8,8 +8,8 @@ libfaketime, which reads the offset from a file.
 from __future__ import annotations
 
 import shlex
-from typing import Any
 
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.faults.engine.action import Action, refusing
 from ducktape.faults.engine.host import Host, own_boot_id
 from ducktape.faults.engine.scripted import TTL_SEC, ScriptedFault
@@ -30,32 +30,26 @@ class SkewedClock(ScriptedFault):
 
     kind = "skew_clock"
 
-    def __init__(self, nodes: list[Any], seconds: float, ttl: float) -> None:
+    def __init__(self, nodes: list[ClusterNode], seconds: float, ttl: float) -> None:
         super().__init__(nodes, ttl=ttl, seconds=seconds)
         self._seconds = seconds
 
-    def _action(self, host: Host, node: Any) -> Action:
+    def _action(self, host: Host, node: ClusterNode) -> Action:
         if host.run(_USES_LIBRARY).exit_status == 0:
-            return self._by_library(host)
+            return Action(
+                host,
+                inject=(
+                    f"[ ! -e {_FILE} ] || {{ echo 'its clock is wrong already' >&2; exit 77; }}\n"
+                    f': >"$d/mine"\numask 022\necho {self._seconds:+.3f} >{_FILE}.new\nmv {_FILE}.new {_FILE}'
+                ),
+                undo=f'[ ! -e "$d/mine" ] || rm -f {_FILE}',
+                check=f"[ -e {_FILE} ]",
+            )
         reason = _why_not_set(host)
         if reason:
             raise FaultUnavailable(
                 f"{host.name}: {reason}, and no program there was started with faults.clock_environment(node)"
             )
-        return self._by_setting(host)
-
-    def _by_library(self, host: Host) -> Action:
-        return Action(
-            host,
-            inject=(
-                f"[ ! -e {_FILE} ] || {{ echo 'its clock is wrong already' >&2; exit 77; }}\n"
-                f': >"$d/mine"\numask 022\necho {self._seconds:+.3f} >{_FILE}.new\nmv {_FILE}.new {_FILE}'
-            ),
-            undo=f'[ ! -e "$d/mine" ] || rm -f {_FILE}',
-            check=f"[ -e {_FILE} ]",
-        )
-
-    def _by_setting(self, host: Host) -> Action:
         # A relative change, so that undoing it hours later is right and keeps corrections made meanwhile
         return Action(
             host,
@@ -88,7 +82,7 @@ def _why_not_set(host: Host) -> str:
     return ""
 
 
-def skew_clock(node: Any, seconds: float, *, ttl: float = TTL_SEC) -> SkewedClock:
+def skew_clock(node: object, seconds: float, *, ttl: float = TTL_SEC) -> SkewedClock:
     """Change the clock of nodes.
 
     A machine with a clock of its own has it set, by whole seconds. Elsewhere only programs that were started with
@@ -105,7 +99,7 @@ def skew_clock(node: Any, seconds: float, *, ttl: float = TTL_SEC) -> SkewedCloc
     return SkewedClock(nodes_of(node), need_number(seconds, "seconds", "seconds"), ttl)
 
 
-def clock_environment(node: Any) -> str:
+def clock_environment(node: ClusterNode) -> str:
     """Return a prefix for a command that makes :func:`skew_clock` affect it; blocks for a round trip.
 
     Args:

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import random
 import shlex
-from typing import Any
 
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.faults.disk import size_in_bytes
 from ducktape.faults.engine.action import Action
 from ducktape.faults.engine.host import Host
@@ -34,7 +34,7 @@ class Corruption(ScriptedFault):
 
     kind = "corrupt"
 
-    def __init__(self, nodes: list[Any], path: str, bits: int, seed: int | None, ttl: float) -> None:
+    def __init__(self, nodes: list[ClusterNode], path: str, bits: int, seed: int | None, ttl: float) -> None:
         if not 0 < need_number(bits, "bits", "how many") <= _MOST_BITS or bits != int(bits):
             raise ValueError(f"{bits} bits: from 1 to {_MOST_BITS}")
         self.seed = random.randrange(1 << 32) if seed is None else seed
@@ -42,7 +42,7 @@ class Corruption(ScriptedFault):
         self._path = path
         self._bits = bits
 
-    def _action(self, host: Host, node: Any) -> Action:
+    def _action(self, host: Host, node: ClusterNode) -> Action:
         names = f"path={shlex.quote(self._path)}\n"
         size = int(host.ask(f'{names}{_LOOK}{_SIZE}echo "$size"', "looking at the file"))
         if size == 0:
@@ -72,12 +72,12 @@ class Truncation(ScriptedFault):
 
     kind = "truncate"
 
-    def __init__(self, nodes: list[Any], path: str, size: int | None, by: int | None, ttl: float) -> None:
+    def __init__(self, nodes: list[ClusterNode], path: str, size: int | None, by: int | None, ttl: float) -> None:
         super().__init__(nodes, ttl=ttl, path=path, size=size, by=by)
         self._path = path
         self._new_size = f"{size}" if size is not None else f"$((size - {by}))"
 
-    def _action(self, host: Host, node: Any) -> Action:
+    def _action(self, host: Host, node: ClusterNode) -> Action:
         names = f"path={shlex.quote(self._path)}\n"
         host.ask(f"{names}{_LOOK}", "looking at the file")
         inject = (
@@ -94,7 +94,7 @@ class Truncation(ScriptedFault):
         return Action(host, inject, undo)
 
 
-def corrupt(node: Any, path: str, bits: int = 1, seed: int | None = None, *, ttl: float = TTL_SEC) -> Corruption:
+def corrupt(node: object, path: str, bits: int = 1, seed: int | None = None, *, ttl: float = TTL_SEC) -> Corruption:
     """Flip bits of a file. Healing flips them back unless they were overwritten since.
 
     Args:
@@ -108,7 +108,7 @@ def corrupt(node: Any, path: str, bits: int = 1, seed: int | None = None, *, ttl
 
 
 def truncate(
-    node: Any, path: str, size: int | str | None = None, *, by: int | str | None = None, ttl: float = TTL_SEC
+    node: object, path: str, size: int | str | None = None, *, by: int | str | None = None, ttl: float = TTL_SEC
 ) -> Truncation:
     """Cut off the end of a file. Healing restores it unless the file was written to since.
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import Any
 
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.faults.engine.action import Action
 from ducktape.faults.engine.host import Host
 from ducktape.faults.engine.scripted import TTL_SEC, ScriptedFault
@@ -103,12 +103,12 @@ class FullDisk(ScriptedFault):
 
     kind = "fill_disk"
 
-    def __init__(self, nodes: list[Any], path: str, free: int, ttl: float) -> None:
+    def __init__(self, nodes: list[ClusterNode], path: str, free: int, ttl: float) -> None:
         super().__init__(nodes, ttl=ttl, path=path, free=free)
         self._path = path
         self._free = free
 
-    def _action(self, host: Host, node: Any) -> Action:
+    def _action(self, host: Host, node: ClusterNode) -> Action:
         path = shlex.quote(self._path)
         names = f"path={path}\nfree={self._free}\nfile=$path/.dt-fault-{self.token}\n"
         # A node of the sandbox writes to a single file system, mounted here
@@ -129,7 +129,7 @@ def size_in_bytes(size: int | str) -> int:
     return int(match[1]) * _SIZES[match[2]]
 
 
-def fill_disk(node: Any, path: str, free: int | str = 0, *, ttl: float = TTL_SEC) -> FullDisk:
+def fill_disk(node: object, path: str, free: int | str = 0, *, ttl: float = TTL_SEC) -> FullDisk:
     """Fill a file system so that writing fails.
 
     Args:

@@ -3,17 +3,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.errors import TimeoutError
 from ducktape.faults.engine.log import log_of
 from ducktape.faults.errors import FaultError
+from ducktape.utils.support.guard import tolerated
 from ducktape.utils.support.text import reason_of
 from ducktape.utils.support.times import Stopwatch
 
@@ -38,7 +41,7 @@ class Fault(ABC):
 
     kind = "fault"
 
-    def __init__(self, nodes: Sequence[Any], **details: Any) -> None:
+    def __init__(self, nodes: Sequence[ClusterNode], **details: object) -> None:
         self.nodes = list(nodes)
         self.details = {name: value for name, value in details.items() if value is not None}
         self.injected: float | None = None
@@ -58,9 +61,9 @@ class Fault(ABC):
     def __repr__(self) -> str:
         return f"<{self}>"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the record for reports."""
-        content = {
+        content: dict[str, object] = {
             "fault": self.kind,
             "nodes": [str(node.account.hostname) for node in self.nodes],
             "details": self.details,
@@ -102,12 +105,9 @@ class Fault(ABC):
             self.injected, self.effective, self.healed, self.healed_by = self._clock.start_time, None, None, None
             self.error = None
             self._record.note(self)
-            try:
+            with contextlib.ExitStack() as stack:
+                stack.push(self._note_failure)
                 self._inject()
-            except BaseException as error:
-                self.error = reason_of(error)
-                self._note_healed("test")
-                raise
             self._log(logging.INFO, "injected")
         return self
 
@@ -153,27 +153,25 @@ class Fault(ABC):
         self._wait(self._is_healed, timeout_sec, "has not been healed")
 
     def __enter__(self: F) -> F:
-        self.inject()
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.inject().heal)
             self.wait_effective()
-        except BaseException:
-            self.heal()
-            raise
+            undo.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        try:
+        if error is None:
             self.heal()
             self.wait_healed()
-        except Exception as problem:
-            if error is None:
-                raise
-            # The first error is the one that matters for the test
-            self._log(logging.WARNING, f"not healed: {problem}")
+            return
+        # The first error is the one that matters for the test
+        with tolerated(lambda problem: self._log(logging.WARNING, f"not healed: {problem}")):
+            self.heal()
+            self.wait_healed()
 
-    def power_returned(self, node: Any) -> None:
+    def power_returned(self, node: ClusterNode) -> None:
         """Restore the fault on a node whose power is back, before anything is started there."""
 
     @abstractmethod
@@ -200,6 +198,12 @@ class Fault(ABC):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self} {complaint} within {timeout_sec} seconds")
             time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    def _note_failure(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """Record a failed injection, as the exit of a block."""
+        if error is not None:
+            self.error = reason_of(error)
+            self._note_healed("test")
 
     def _note_healed(self, by: str) -> None:
         self.healed, self.healed_by = self._clock.now(), by

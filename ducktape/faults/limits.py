@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any
 
 from ducktape.faults.disk import size_in_bytes
 from ducktape.faults.engine.action import Action
@@ -31,7 +30,7 @@ class Limited(ScriptedFault):
     """Processes, or whole nodes of the sandbox, with a limit."""
 
     def __init__(
-        self, target: Any, kind: str, limit: Limit | None, process: str | None, ttl: float, **details: Any
+        self, target: object, kind: str, limit: Limit | None, process: str | None, ttl: float, **details: object
     ) -> None:
         nodes = nodes_of(target)
         self.kind = kind
@@ -55,7 +54,7 @@ class Limited(ScriptedFault):
 class SlowDisk(Limited):
     """Processes, or whole nodes of the sandbox, with a slow disk."""
 
-    def __init__(self, target: Any, path: str, rate: int, process: str | None, ttl: float) -> None:
+    def __init__(self, target: object, path: str, rate: int, process: str | None, ttl: float) -> None:
         super().__init__(target, "slow_disk", None, process, ttl, path=path, rate=rate)
         self._path = path
         self._rate = rate
@@ -67,7 +66,7 @@ class SlowDisk(Limited):
         return Limit("blkio", "io", classic, (("io.max", f"{device} rbps={self._rate} wbps={self._rate}"),))
 
 
-def limit_cpu(target: Any, cores: float, *, process: str | None = None, ttl: float = TTL_SEC) -> Limited:
+def limit_cpu(target: object, cores: float, *, process: str | None = None, ttl: float = TTL_SEC) -> Limited:
     """Limit the processor time of processes.
 
     Args:
@@ -88,7 +87,7 @@ def limit_cpu(target: Any, cores: float, *, process: str | None = None, ttl: flo
     return Limited(target, "limit_cpu", limit, process, ttl, cores=cores)
 
 
-def limit_memory(target: Any, size: int | str, *, process: str | None = None, ttl: float = TTL_SEC) -> Limited:
+def limit_memory(target: object, size: int | str, *, process: str | None = None, ttl: float = TTL_SEC) -> Limited:
     """Limit the memory of processes; the kernel kills those that exceed it.
 
     With control groups of version 1, memory allocated before does not count, except in the sandbox.
@@ -105,7 +104,9 @@ def limit_memory(target: Any, size: int | str, *, process: str | None = None, tt
     return Limited(target, "limit_memory", limit, process, ttl, size=int(wanted))
 
 
-def slow_disk(target: Any, path: str, rate: int | str, *, process: str | None = None, ttl: float = TTL_SEC) -> SlowDisk:
+def slow_disk(
+    target: object, path: str, rate: int | str, *, process: str | None = None, ttl: float = TTL_SEC
+) -> SlowDisk:
     """Slow down a disk for processes; with control groups of version 1 only reads and direct writes.
 
     Args:

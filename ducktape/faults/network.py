@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.faults.engine.action import Action
 from ducktape.faults.engine.firewall import IN, OUT, Rule, action_for
 from ducktape.faults.engine.host import Host
@@ -19,7 +19,7 @@ class Partition(ScriptedFault):
 
     kind = "partition"
 
-    def __init__(self, groups: Sequence[list[Any]], *, one_way: bool, ttl: float) -> None:
+    def __init__(self, groups: Sequence[list[ClusterNode]], *, one_way: bool, ttl: float) -> None:
         nodes = [node for group in groups for node in group]
         if len({id(node) for node in nodes}) < len(nodes):
             raise ValueError("a node cannot be on two sides of a partition")
@@ -48,7 +48,14 @@ class Loss(ScriptedFault):
     kind = "drop"
 
     def __init__(
-        self, nodes: list[Any], *, hooks: tuple[str, ...], to: Any, port: int | None, probability: float, ttl: float
+        self,
+        nodes: list[ClusterNode],
+        *,
+        hooks: tuple[str, ...],
+        to: object,
+        port: int | None,
+        probability: float,
+        ttl: float,
     ) -> None:
         if not 0 < need_number(probability, "probability", "0 to 1") <= 1:
             raise ValueError(f"the probability {probability} is not between 0 and 1")
@@ -68,7 +75,7 @@ class Loss(ScriptedFault):
         self._peer_hosts = [Host.of(node) for node in self._peers]
         return super()._plan()
 
-    def _action(self, host: Host, node: Any) -> Action:
+    def _action(self, host: Host, node: ClusterNode) -> Action:
         addresses = () if self._to_all else (*peers_of(host, self._peer_hosts), *self._addresses)
         rules = [Rule(hook, addresses, self._port, self._probability) for hook in self._hooks]
         return action_for(host, rules, self.token)
@@ -99,7 +106,7 @@ def peers_of(host: Host, others: Sequence[Host]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def partition(*groups: Any, one_way: bool = False, ttl: float = TTL_SEC) -> Partition:
+def partition(*groups: object, one_way: bool = False, ttl: float = TTL_SEC) -> Partition:
     """Cut groups of nodes off from each other, but not from their own group or from anybody else.
 
     Args:
@@ -117,7 +124,7 @@ def partition(*groups: Any, one_way: bool = False, ttl: float = TTL_SEC) -> Part
     return Partition([nodes_of(group) for group in groups], one_way=one_way, ttl=ttl)
 
 
-def isolate(node: Any, *, ttl: float = TTL_SEC) -> Isolation:
+def isolate(node: object, *, ttl: float = TTL_SEC) -> Isolation:
     """Cut each node off from all others, and from programs on the driver's machine.
 
     Commands of the test still reach it.
@@ -129,7 +136,9 @@ def isolate(node: Any, *, ttl: float = TTL_SEC) -> Isolation:
     return Isolation(nodes_of(node), hooks=(IN, OUT), to=None, port=None, probability=1, ttl=ttl)
 
 
-def drop(node: Any, to: Any = None, port: int | None = None, probability: float = 1.0, *, ttl: float = TTL_SEC) -> Loss:
+def drop(
+    node: object, to: object = None, port: int | None = None, probability: float = 1.0, *, ttl: float = TTL_SEC
+) -> Loss:
     """Drop packets that nodes send.
 
     Args:

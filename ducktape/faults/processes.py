@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import contextlib
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from ducktape.cluster.account.processes import signal_number
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.faults.engine.action import Action
 from ducktape.faults.engine.host import Host
 from ducktape.faults.engine.scripted import TTL_SEC, ScriptedFault
-from ducktape.faults.engine.validation import in_sandbox, nodes_of
+from ducktape.faults.engine.validation import PowerSwitch, in_sandbox, nodes_of, power_switch_of
 from ducktape.faults.errors import FaultUnavailable
 from ducktape.faults.fault import Fault
 from ducktape.utils.process import tree as processes
@@ -62,18 +64,18 @@ rm -f "$d/stopped"
 """
 
 
+class Restartable(Protocol):
+    """A service, as far as restarting it needs."""
+
+    @property
+    def start_node(self) -> Callable[..., object]:
+        """Starts the service on one node."""
+
+
 class Processes:
-    """Finds the target processes of a fault.
+    """Finds the target processes of a fault: by the method ``pids(node)`` of a service, or by a pattern."""
 
-    Args:
-        target: a service with a method ``pids(node)``, or nodes.
-        process: regular expression for ``pgrep -f``, for targets without such a method.
-
-    Raises:
-        ValueError: neither is given.
-    """
-
-    def __init__(self, target: Any, process: str | None) -> None:
+    def __init__(self, target: object, process: str | None) -> None:
         self.nodes = nodes_of(target)
         self._pattern = process
         self._pids_of = getattr(target, "pids", None) if hasattr(target, "nodes") else None
@@ -86,7 +88,7 @@ class Processes:
                 "or a service that has a method pids(node)"
             )
 
-    def find(self, host: Host, node: Any) -> list[int]:
+    def find(self, host: Host, node: ClusterNode) -> list[int]:
         """Return process ids on one node, empty if nothing runs; blocks for a round trip."""
         if self._pattern is None and callable(self._pids_of):
             return [int(pid) for pid in self._pids_of(node)]
@@ -118,7 +120,7 @@ class Kill(Fault):
 
     kind = "kill"
 
-    def __init__(self, target: Any, sig: int | str, process: str | None) -> None:
+    def __init__(self, target: object, sig: int | str, process: str | None) -> None:
         self._processes = Processes(target, process)
         self._number = signal_number(sig)
         if not 0 < self._number <= _GREATEST_SIGNAL:
@@ -152,7 +154,7 @@ class Restart(Kill):
 
     kind = "restart"
 
-    def __init__(self, service: Any, nodes: list[Any], sig: int | str, process: str | None) -> None:
+    def __init__(self, service: Restartable, nodes: list[ClusterNode], sig: int | str, process: str | None) -> None:
         super().__init__(service, sig, process)
         self._service = service
         self.nodes = nodes
@@ -167,7 +169,7 @@ class Pause(ScriptedFault):
 
     kind = "pause"
 
-    def __init__(self, target: Any, process: str | None, ttl: float) -> None:
+    def __init__(self, target: object, process: str | None, ttl: float) -> None:
         self._processes = Processes(target, process)
         super().__init__(self._processes.nodes, ttl=ttl, process=process)
 
@@ -193,27 +195,23 @@ class PowerOff(Fault):
 
     kind = "power_off"
 
-    def __init__(self, nodes: list[Any], *, lose_unsynced: bool) -> None:
+    def __init__(self, nodes: list[ClusterNode], *, lose_unsynced: bool) -> None:
         super().__init__(nodes, lose_unsynced=lose_unsynced or None)
         self._lose_unsynced = lose_unsynced
-        self._off: list[Any] = []
+        self._switches: list[PowerSwitch] = []
+        self._off: list[PowerSwitch] = []
 
     def _probe(self) -> None:
-        for node in self.nodes:
-            if not callable(getattr(node, "power_off", None)):
-                raise FaultUnavailable(
-                    f"{node.account.hostname} has no power switch within reach: nodes of the sandbox have one"
-                )
+        self._switches = [power_switch_of(node) for node in self.nodes]
 
     def _inject(self) -> None:
         self._off = []
-        try:
-            for node in self.nodes:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._heal)
+            for node in self._switches:
                 self._off.append(node)
                 node.power_off(lose_unsynced=self._lose_unsynced)
-        except BaseException:
-            self._heal()
-            raise
+            undo.pop_all()
 
     def _heal(self) -> None:
         while self._off:
@@ -224,7 +222,7 @@ class PowerOff(Fault):
         return not self.active and all(Host.of(node).run(":").exit_status == 0 for node in self.nodes)
 
 
-def kill(target: Any, signal: int | str = "KILL", *, process: str | None = None) -> Kill:
+def kill(target: object, signal: int | str = "KILL", *, process: str | None = None) -> Kill:
     """Send a signal to processes. Healing does not bring them back: see :func:`restart`.
 
     Args:
@@ -239,7 +237,7 @@ def kill(target: Any, signal: int | str = "KILL", *, process: str | None = None)
     return Kill(target, signal, process)
 
 
-def pause(target: Any, *, process: str | None = None, ttl: float = TTL_SEC) -> Pause:
+def pause(target: object, *, process: str | None = None, ttl: float = TTL_SEC) -> Pause:
     """Stop processes (``SIGSTOP``) until the fault is healed, like a long garbage collection.
 
     Args:
@@ -253,7 +251,7 @@ def pause(target: Any, *, process: str | None = None, ttl: float = TTL_SEC) -> P
     return Pause(target, process, ttl)
 
 
-def resume(target: Any, *, process: str | None = None) -> None:
+def resume(target: object, *, process: str | None = None) -> None:
     """Resume processes that are stopped for any reason; healing a :func:`pause` does so by itself.
 
     Args:
@@ -262,7 +260,9 @@ def resume(target: Any, *, process: str | None = None) -> None:
     Kill(target, "CONT", process).inject().heal()
 
 
-def restart(service: Any, node: Any = None, *, signal: int | str = "KILL", process: str | None = None) -> Restart:
+def restart(
+    service: Restartable, node: object = None, *, signal: int | str = "KILL", process: str | None = None
+) -> Restart:
     """Kill a service, and start it again with its ``start_node`` when the fault is healed.
 
     Args:
@@ -280,7 +280,7 @@ def restart(service: Any, node: Any = None, *, signal: int | str = "KILL", proce
     return Restart(service, nodes_of(service if node is None else node), signal, process)
 
 
-def power_off(node: Any, *, lose_unsynced: bool = False) -> PowerOff:
+def power_off(node: object, *, lose_unsynced: bool = False) -> PowerOff:
     """Cut the power of nodes: all processes end at once. Healing restores it and starts nothing.
 
     Args:

@@ -15,8 +15,6 @@ from collections.abc import Sequence
 from ducktape.faults.engine.host import UNAVAILABLE, Host
 from ducktape.faults.errors import FaultError
 
-FOLDER = "/tmp"
-_NAME = "dt-fault-"
 _GONE = 3
 _ORPHANED = 4
 
@@ -94,21 +92,13 @@ exit {_GONE}
 
 @dataclasses.dataclass(frozen=True)
 class Action:
-    """The shell scripts of a fault for one machine; they find their own directory there in ``$d``.
-
-    Attributes:
-        host: the machine.
-        inject: run with ``set -e``; status 77 means that the machine does not support it.
-        undo: may run twice, and after a partial injection.
-        check: status 0 if the fault is effective; empty if there is nothing to check.
-        lives_in_kernel: whether it is lost with the machine's power: firewall rules are, files are not.
-    """
+    """The shell scripts of a fault for one machine; they find their own directory there in ``$d``."""
 
     host: Host
-    inject: str
-    undo: str
-    check: str = ""
-    lives_in_kernel: bool = False
+    inject: str  # run with `set -e`; status 77 means that the machine does not support it
+    undo: str  # may run twice, and after a partial injection
+    check: str = ""  # status 0 if the fault is effective; empty if there is nothing to check
+    lives_in_kernel: bool = False  # lost with the machine's power: firewall rules are, files are not
 
 
 class Renewal(enum.Enum):
@@ -142,6 +132,7 @@ class DeadManSwitch:
         self.host = action.host
         self.token = token
         self.directory = _directory(token)
+        self._d = f"d={self.directory}\n"
         self.ttl = max(2, round(ttl))
         self._has_leftovers = False
 
@@ -156,7 +147,7 @@ class DeadManSwitch:
 
     def renew(self) -> Renewal:
         """Extend it by another time to live."""
-        status = self.host.run(f"{self._d()}{_RENEW}").exit_status
+        status = self.host.run(self._d + _RENEW).exit_status
         return {0: Renewal.STAYS, _ORPHANED: Renewal.ORPHANED}.get(status, Renewal.GONE)
 
     def inject_again(self) -> None:
@@ -167,9 +158,9 @@ class DeadManSwitch:
             FaultError: it failed.
         """
         if not self.action.lives_in_kernel:
-            self.host.ask(f"umask 077\ntrap '' HUP\n{self._d()}{self._watch()}", "renewing the fault")
+            self.host.ask(f"umask 077\ntrap '' HUP\n{self._d}{self._watch()}", "renewing the fault")
             return
-        remove_leftovers = f'{self._d()}sh "$d/undo" >/dev/null 2>&1\nrm -rf "$d"\n'
+        remove_leftovers = f'{self._d}sh "$d/undo" >/dev/null 2>&1\nrm -rf "$d"\n'
         self.host.ask(remove_leftovers + self._installation(), "bringing the fault about again")
 
     def undo(self) -> bool:
@@ -195,31 +186,28 @@ class DeadManSwitch:
     def is_effective(self) -> bool:
         """Whether it is in force; asks the machine."""
         check = self.action.check or ":"
-        return self.host.run(f'{self._d()}[ -d "$d" ] || exit 1\n{check}\n').exit_status == 0
+        return self.host.run(f'{self._d}[ -d "$d" ] || exit 1\n{check}\n').exit_status == 0
 
     @property
     def is_gone(self) -> bool:
         """Whether it has been undone; asks the machine."""
         if self._has_leftovers:
             return True
-        done = self.host.run(f'{self._d()}[ ! -e "$d" ] || exit {_GONE}\n')
+        done = self.host.run(f'{self._d}[ ! -e "$d" ] || exit {_GONE}\n')
         if done.exit_status not in (0, _GONE):
             raise FaultError(f"{self.host.name} does not say whether the fault is gone: status {done.exit_status}")
         return done.exit_status == 0
 
-    def _d(self) -> str:
-        return _d(self.directory)
-
     def _watch(self) -> str:
-        clean = "env -i" + ' PATH="$PATH"'
+        clean = 'env -i PATH="$PATH"'
         # A session of its own and no inherited environment, so that killing the processes of a test spares this one
         starter = f"{clean} setsid" if "setsid" in self.host.facts.tools else clean
         return f'{starter} sh "$d/watch" "$d" {self.ttl} </dev/null >/dev/null 2>&1 &\necho $! >"$d/watcher"\n'
 
     def _installation(self) -> str:
-        undo = f'PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"\nexport PATH\n{self._d()}{self.action.undo}\n'
+        undo = f'PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"\nexport PATH\n{self._d}{self.action.undo}\n'
         return (
-            f"umask 077\ntrap '' HUP\n{self._d()}"
+            f"umask 077\ntrap '' HUP\n{self._d}"
             'mkdir "$d" || exit 1\n'
             f"{_file('undo', undo)}{_file('watch', _WATCH)}"
             f"{self._watch()}(\nset -e\n{self.action.inject}\n)\nstatus=$?\n"
@@ -237,15 +225,11 @@ def undo_now(host: Host, token: str) -> bool:
     Raises:
         FaultError: it could not be undone.
     """
-    return "gone" not in host.ask(_d(_directory(token)) + _UNDO_NOW, "undoing the fault").split()
+    return "gone" not in host.ask(f"d={_directory(token)}\n{_UNDO_NOW}", "undoing the fault").split()
 
 
 def _directory(token: str) -> str:
-    return f"{FOLDER}/{_NAME}{token}"
-
-
-def _d(directory: str) -> str:
-    return f"d={shlex.quote(directory)}\n"
+    return f"/tmp/dt-fault-{token}"
 
 
 def _file(name: str, content: str) -> str:

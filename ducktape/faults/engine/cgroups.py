@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from typing import Any
 
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.local.transport import LocalTransport
 from ducktape.faults.engine.action import Action
 from ducktape.faults.engine.host import Host
@@ -93,7 +93,7 @@ class Limit:
     modern_files: tuple[tuple[str, str], ...]
 
 
-def action_for(host: Host, node: Any, processes: Processes | None, limit: Limit, token: str) -> Action:
+def action_for(host: Host, node: ClusterNode, processes: Processes | None, limit: Limit, token: str) -> Action:
     """Return the action that applies a limit to a node, or to some processes of it.
 
     A node of the sandbox already has a group, on the driver's machine. Elsewhere the processes move into a new one.

@@ -7,10 +7,12 @@ import dataclasses
 import functools
 import ipaddress
 import os
-from typing import Any
+from collections.abc import Callable
 
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.sandbox.client import SandboxError
 from ducktape.cluster.transport import Completed, Transport, framework_commands
+from ducktape.faults.engine.validation import in_sandbox
 from ducktape.faults.errors import FaultError, FaultUnavailable
 from ducktape.utils.support.text import reason_of
 
@@ -53,31 +55,18 @@ exit 0
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """Properties of a machine.
+    """Properties of a machine."""
 
-    Attributes:
-        rights: ``root``, ``sudo``, or empty for an ordinary user.
-        tools: installed programs.
-        works: usable firewalls.
-        control: address of the driver and port of the SSH server; ``None`` without SSH.
-        boot_id: identifies the running kernel.
-        is_container: whether it shares the clock of another machine.
-        addresses: under which other machines reach it.
-        network: identifies the network namespace.
-        device: of the default route, or of any network.
-        processes: identifies the process namespace.
-    """
-
-    rights: str = ""
+    rights: str = ""  # "root", "sudo", or empty for an ordinary user
     tools: frozenset[str] = frozenset()
-    works: frozenset[str] = frozenset()
-    control: tuple[str, int] | None = None
+    works: frozenset[str] = frozenset()  # usable firewalls
+    control: tuple[str, int] | None = None  # address of the driver and port of the SSH server
     boot_id: str = ""
-    is_container: bool = False
-    addresses: tuple[str, ...] = ()
-    network: str = ""
-    device: str = ""
-    processes: str = ""
+    is_container: bool = False  # shares the clock of another machine
+    addresses: tuple[str, ...] = ()  # by which other machines reach it
+    network: str = ""  # identifies the namespace
+    device: str = ""  # of the default route, or of any network
+    processes: str = ""  # identifies the namespace
 
 
 def parse_facts(listing: str) -> Facts:
@@ -87,24 +76,24 @@ def parse_facts(listing: str) -> Facts:
         key, _, value = line.partition(" ")
         if value.strip():
             found.setdefault(key, []).append(value.strip())
-    control = (found.get("control") or [""])[-1].split()
+    last = {key: values[-1] for key, values in found.items()}
+    control = None
+    words = last.get("control", "").removeprefix("::ffff:").split()
+    # A server not reached over a network reports UNKNOWN
+    if len(words) == 4 and _is_address(words[0]) and words[3].isdecimal():
+        control = words[0], int(words[3])
     return Facts(
-        rights=(found.get("rights") or [""])[-1],
+        rights=last.get("rights", ""),
         tools=frozenset(found.get("tool", ())),
         works=frozenset(found.get("works", ())),
-        control=(control[0].removeprefix("::ffff:"), int(control[3])) if _is_connection(control) else None,
-        boot_id=(found.get("boot") or [""])[-1],
-        is_container=bool(found.get("container")),
+        control=control,
+        boot_id=last.get("boot", ""),
+        is_container="container" in found,
         addresses=tuple(dict.fromkeys(filter(_is_address, found.get("address", ())))),
-        network=(found.get("network") or [""])[-1],
-        device=(found.get("device") or [""])[-1],
-        processes=(found.get("processes") or [""])[-1],
+        network=last.get("network", ""),
+        device=last.get("device", ""),
+        processes=last.get("processes", ""),
     )
-
-
-def _is_connection(words: list[str]) -> bool:
-    # A server not reached over a network reports UNKNOWN
-    return len(words) == 4 and _is_address(words[0].removeprefix("::ffff:")) and words[3].isdecimal()
 
 
 def _is_address(text: str) -> bool:
@@ -115,16 +104,25 @@ def _is_address(text: str) -> bool:
 
 
 class Host:
-    """A machine on which a fault acts; ``address`` is one more under which others reach it."""
+    """A machine on which a fault acts.
 
-    def __init__(self, transport: Transport, name: str, address: str | None = None, account: Any = None) -> None:
+    ``address`` is one more by which others reach it, ``init_pid`` returns 0 if it is a sandbox node without power.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        name: str,
+        address: str | None = None,
+        init_pid: Callable[[], int] | None = None,
+    ) -> None:
         self.transport = transport
         self.name = name
         self._address = address
-        self._account = account
+        self._init_pid = init_pid
 
     @classmethod
-    def of(cls, node: Any) -> Host:
+    def of(cls, node: ClusterNode) -> Host:
         """Return the machine of a node.
 
         Raises:
@@ -136,7 +134,8 @@ class Host:
         # Not an address that was looked up: behind a forwarded port that is the driver's
         given = "assigned_address" if hasattr(type(account), "assigned_address") else "externally_routable_ip"
         address = getattr(account, given, None)
-        return cls(account.transport, str(account.hostname), address, account)
+        init_pid = functools.partial(getattr, account, "init_pid") if in_sandbox(node) else None
+        return cls(account.transport, str(account.hostname), address, init_pid)
 
     def __repr__(self) -> str:
         return f"Host({self.name})"
@@ -152,10 +151,10 @@ class Host:
     @property
     def is_off(self) -> bool:
         """Whether it is a node of the sandbox without power; always ``False`` for other machines."""
-        if getattr(self._account, "is_sandbox", False) is not True:
+        if self._init_pid is None:
             return False
         try:
-            return bool(self._account.init_pid == 0)
+            return self._init_pid() == 0
         except SandboxError:
             return True
 
@@ -189,10 +188,8 @@ class Host:
     @property
     def shares_processes(self) -> bool:
         """Whether the processes of this machine include those of the driver's machine."""
-        return bool(self.facts.processes) and (self.facts.boot_id, self.facts.processes) == (
-            own_boot_id(),
-            _own("pid"),
-        )
+        own = own_boot_id(), _own("pid")
+        return bool(self.facts.processes) and (self.facts.boot_id, self.facts.processes) == own
 
     def need_tool(self, tool: str, package: str) -> None:
         """Require a program.
@@ -209,14 +206,10 @@ class Host:
         return self._run(command, SEARCH_PATH + script)
 
     def ask(self, script: str, what: str) -> str:
-        """Return the output of a shell script.
-
-        Args:
-            script: exit status 77 means that the machine does not support the fault, for the reason on stderr.
-            what: description of the script for errors.
+        """Return the output of a shell script, which ``what`` describes in errors.
 
         Raises:
-            FaultUnavailable: status 77.
+            FaultUnavailable: status 77, for the reason on stderr.
             FaultError: any other status than 0.
         """
         done = self.run(script)

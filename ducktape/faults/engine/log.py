@@ -6,11 +6,14 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.faults.engine.validation import in_sandbox
 from ducktape.json_serializable import jsonable, strict_dumps
 from ducktape.utils.support.files import write_atomically
+from ducktape.utils.support.guard import tolerated
 from ducktape.utils.support.text import reason_of
 
 EVENTS_FILE = "events.json"
@@ -19,22 +22,18 @@ EVENTS_FILE = "events.json"
 class Recordable(Protocol):
     """What the log needs of a fault; see :class:`ducktape.faults.fault.Fault`."""
 
-    def heal(self) -> Any:
+    def heal(self) -> None:
         """Undo it."""
 
-    def to_json(self) -> Any:
+    def to_json(self) -> dict[str, object]:
         """Return the record for reports."""
 
-    def power_returned(self, node: Any) -> None:
+    def power_returned(self, node: ClusterNode) -> None:
         """Restore the fault on a node whose power is back."""
 
 
 class FaultLog:
-    """The faults of one test.
-
-    Args:
-        directory: the test's results directory, for ``events.json``; ``None`` writes no file.
-    """
+    """The faults of one test, also in ``events.json`` of its results directory, if one is given."""
 
     def __init__(self, directory: str | None = None) -> None:
         self._directory = directory
@@ -44,7 +43,7 @@ class FaultLog:
     def __repr__(self) -> str:
         return f"<FaultLog of {self._directory}>"
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[type[FaultLog], tuple[str | None]]:
         # An account that is sent to another process takes its log along, which starts empty there
         return type(self), (self._directory,)
 
@@ -53,23 +52,22 @@ class FaultLog:
         with self._lock:
             if fault not in self._faults:
                 self._faults.append(fault)
-            if self._directory is None:
-                return
-            write_events(self._directory, self._to_json())
+            if self._directory is not None:
+                write_events(self._directory, self._to_json())
 
-    def power_returned(self, node: Any) -> None:
+    def power_returned(self, node: ClusterNode) -> None:
         """Restore all faults in force on a node whose power is back; blocks until that is done."""
         with self._lock:
             faults = list(self._faults)
         for fault in faults:
             fault.power_returned(node)
 
-    def to_json(self) -> list[dict[str, Any]]:
+    def to_json(self) -> list[dict[str, object]]:
         """Return the records of all faults in the order of their injection."""
         with self._lock:
             return self._to_json()
 
-    def _to_json(self) -> list[dict[str, Any]]:
+    def _to_json(self) -> list[dict[str, object]]:
         return [dict(jsonable(fault.to_json())) for fault in self._faults]
 
     def heal_all(self) -> list[str]:
@@ -79,16 +77,16 @@ class FaultLog:
         """
         with self._lock:
             faults = list(reversed(self._faults))
-        problems = []
+        problems: list[str] = []
         for fault in faults:
-            try:
+            with tolerated() as healing:
                 fault.heal()
-            except Exception as error:
-                problems.append(f"healing {fault}: {reason_of(error)}")
+            if healing.error is not None:
+                problems.append(f"healing {fault}: {reason_of(healing.error)}")
         return problems
 
 
-def write_events(directory: str, faults: list[dict[str, Any]]) -> None:
+def write_events(directory: str, faults: Sequence[Mapping[str, object]]) -> None:
     """Write the records of faults into ``events.json`` of a test's results directory."""
     # On a full disk the file is missing; the report has the faults all the same
     with contextlib.suppress(OSError):
@@ -97,7 +95,7 @@ def write_events(directory: str, faults: list[dict[str, Any]]) -> None:
         write_atomically(os.path.join(directory, EVENTS_FILE), text + "\n")
 
 
-def log_of(nodes: list[Any]) -> FaultLog:
+def log_of(nodes: list[ClusterNode]) -> FaultLog:
     """Return the log of the test that owns the nodes, or one without a file if no test is known to."""
     logs = [getattr(node.account, "fault_log", None) for node in nodes]
     found = next((log for log in logs if isinstance(log, FaultLog)), None) or FaultLog()

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import Any
 
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.faults.engine import firewall
 from ducktape.faults.engine import packet_delay as delaying
 from ducktape.faults.engine.action import Action, combined, refusing
@@ -28,7 +28,7 @@ class Slowness(ScriptedFault):
 
     def __init__(
         self,
-        nodes: list[Any],
+        nodes: list[ClusterNode],
         *,
         delay: float,
         jitter: float,
@@ -42,7 +42,7 @@ class Slowness(ScriptedFault):
         self._delay, self._jitter, self._loss, self._rate = delay, jitter, loss, rate
         self._device = device
 
-    def _action(self, host: Host, node: Any) -> Action:
+    def _action(self, host: Host, node: ClusterNode) -> Action:
         host.need_root("slowing down the network")
         host.need_own_network()
         if self._device is not None and self._device not in host.ask(_DEVICES, "listing network devices").split():
@@ -105,7 +105,7 @@ def bits_per_second(rate: float | str) -> int:
 
 
 def slow(
-    node: Any,
+    node: object,
     delay: float = 0,
     jitter: float = 0,
     loss: float = 0,

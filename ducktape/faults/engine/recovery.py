@@ -11,10 +11,13 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.faults.engine.action import undo_now
 from ducktape.faults.engine.host import Host
 from ducktape.faults.engine.log import EVENTS_FILE, write_events
+from ducktape.faults.engine.validation import power_switch_of
 from ducktape.utils.support.files import read_start
+from ducktape.utils.support.guard import tolerated
 from ducktape.utils.support.text import reason_of
 
 HEALER = "clean-up"
@@ -31,42 +34,36 @@ def recorded_faults(directory: str) -> list[dict[str, Any]]:
     return []
 
 
-def heal_remaining(directory: str, nodes: Iterable[Any]) -> list[str]:
-    """Heal the faults that a dead test left in force, the newest first, and record that.
+def heal_remaining(directory: str, nodes: Iterable[ClusterNode]) -> list[str]:
+    """Heal the faults that a dead test left in force, the newest first, and record that; returns the errors as lines.
 
-    Args:
-        directory: the test's results directory.
-        nodes: those of the test.
-
-    Returns:
-        The errors, one line each. The nodes undo those faults by themselves at the end of their time to live.
+    The nodes undo a fault that could not be healed by themselves, at the end of its time to live.
     """
     faults = recorded_faults(directory)
-    by_name: dict[str, list[Any]] = {}
+    by_name: dict[str, list[ClusterNode]] = {}
     for node in nodes:
         by_name.setdefault(str(node.account.hostname), []).append(node)
     problems: list[str] = []
     for fault in reversed(faults):
         if fault.get("injected") is None or fault.get("healed") is not None:
             continue
-        try:
+        with tolerated() as healing:
             _heal(fault, by_name)
-        except Exception as error:
-            nodes = ", ".join(map(str, fault.get("nodes") or ()))
-            problems.append(f"healing {fault.get('fault')} of {nodes}: {reason_of(error)}")
-            continue
-        fault.update(healed=max(time.time(), float(fault["injected"])), healed_by=HEALER)
-        fault.pop("undo", None)
+            fault.update(healed=max(time.time(), float(fault["injected"])), healed_by=HEALER)
+            fault.pop("undo", None)
+        if healing.error is not None:
+            names = ", ".join(map(str, fault.get("nodes") or ()))
+            problems.append(f"healing {fault.get('fault')} of {names}: {reason_of(healing.error)}")
     if faults:
         write_events(directory, faults)
     return problems
 
 
-def _heal(fault: Mapping[str, Any], by_name: Mapping[str, list[Any]]) -> None:
+def _heal(fault: Mapping[str, Any], by_name: Mapping[str, list[ClusterNode]]) -> None:
     if fault.get("fault") == "power_off":
         for name in fault.get("nodes") or ():
             for node in by_name.get(name, ()):
-                node.power_on()
+                power_switch_of(node).power_on()
     for name, token in fault.get("undo") or ():
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             continue  # not written by this package

@@ -3,18 +3,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import secrets
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.faults.engine.action import Action, DeadManSwitch, Renewal
 from ducktape.faults.engine.host import Host
 from ducktape.faults.engine.validation import need_number
 from ducktape.faults.errors import FaultUnavailable
 from ducktape.faults.fault import Fault
+from ducktape.utils.support.guard import tolerated
 from ducktape.utils.support.parallel import run_parallel
 from ducktape.utils.support.text import reason_of
 
@@ -24,15 +27,9 @@ R = TypeVar("R")
 
 
 class ScriptedFault(Fault):
-    """A fault that consists of scripts on machines, each guarded by a dead-man switch.
+    """A fault that consists of scripts on machines, which undo it after ``ttl`` seconds unless a thread renews it."""
 
-    Args:
-        nodes: the nodes to break.
-        ttl: seconds after which a machine undoes the fault by itself unless a thread of the test's process renews it.
-        **details: for the records.
-    """
-
-    def __init__(self, nodes: Sequence[Any], *, ttl: float = TTL_SEC, **details: Any) -> None:
+    def __init__(self, nodes: Sequence[ClusterNode], *, ttl: float = TTL_SEC, **details: object) -> None:
         if need_number(ttl, "ttl", "seconds") < 2:
             raise ValueError(f"a time to live of {ttl} seconds is too short: give 2 or more")
         super().__init__(nodes, **details)
@@ -42,7 +39,7 @@ class ScriptedFault(Fault):
         self._switches: list[DeadManSwitch] = []
         self._stopped = threading.Event()
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return what the records say of it; while it is in force, also how others can undo it."""
         if not self.active:
             return super().to_json()
@@ -53,7 +50,7 @@ class ScriptedFault(Fault):
         """Look at the machines, and return the actions for them; by default one for each node."""
         return [self._action(host, node) for host, node in zip(self._hosts(), self.nodes, strict=True)]
 
-    def _action(self, host: Host, node: Any) -> Action:
+    def _action(self, host: Host, node: ClusterNode) -> Action:
         """Return the action for one node."""
         raise NotImplementedError
 
@@ -70,14 +67,9 @@ class ScriptedFault(Fault):
     def _inject(self) -> None:
         self._switches = [DeadManSwitch(action, token, self.ttl) for token, action in self._actions_by_token().items()]
         self._stopped = threading.Event()
-        try:
+        with contextlib.ExitStack() as stack:
+            stack.push(self._undo_after)
             in_parallel(self._switches, DeadManSwitch.inject)
-        except BaseException as error:
-            try:
-                in_parallel(self._switches, DeadManSwitch.undo)
-            except Exception as second:  # the first one is raised
-                self._log(logging.WARNING, f"after {error!r} it could not be undone: {reason_of(second)}")
-            raise
         # The pid: a forked process has a copy of the object but not the thread
         threading.Thread(
             target=self._renew,
@@ -101,7 +93,17 @@ class ScriptedFault(Fault):
     def _is_healed(self) -> bool:
         return not self.active and all(in_parallel(self._switches, lambda switch: switch.is_gone))
 
-    def power_returned(self, node: Any) -> None:
+    def _undo_after(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """Undo a partial injection, as the exit of a block."""
+
+        def report(second: BaseException) -> None:
+            self._log(logging.WARNING, f"after {error!r} it could not be undone: {reason_of(second)}")
+
+        if error is not None:
+            with tolerated(report):
+                in_parallel(self._switches, DeadManSwitch.undo)
+
+    def power_returned(self, node: ClusterNode) -> None:
         """Inject it again on a node that lost its rules when its power was cut; blocks until that is done."""
         name = str(node.account.hostname)
         with self._lock:
@@ -117,10 +119,11 @@ class ScriptedFault(Fault):
         # The script on the machine counts whole seconds, so it may be one ahead
         while not stopped.wait((self.ttl - 1) / 4) and os.getpid() == pid:
             for switch in switches:
-                try:
+                with tolerated() as renewal:  # the node may be unreachable for a short time
                     self._renew_switch(switch, stopped)
-                except Exception as error:  # the node may be unreachable for a short time
-                    self._log(logging.WARNING, f"could not be renewed on {switch.host.name}: {reason_of(error)}")
+                if renewal.error is not None:
+                    reason = reason_of(renewal.error)
+                    self._log(logging.WARNING, f"could not be renewed on {switch.host.name}: {reason}")
 
     def _renew_switch(self, switch: DeadManSwitch, stopped: threading.Event) -> None:
         found = switch.renew()

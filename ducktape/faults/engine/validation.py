@@ -6,11 +6,21 @@ from __future__ import annotations
 import ipaddress
 import math
 import numbers
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Protocol, TypeGuard
+
+from ducktape.cluster.cluster_node import ClusterNode
+from ducktape.faults.errors import FaultUnavailable
 
 
-def need_number(value: Any, name: str, unit: str) -> float:
+class PowerSwitch(Protocol):
+    """A node that can be switched off and on, such as those of the sandbox."""
+
+    power_off: Callable[..., object]
+    power_on: Callable[[], object]
+
+
+def need_number(value: object, name: str, unit: str) -> float:
     """Return an argument that is a finite number; ``name`` and ``unit`` are for the message of the error.
 
     Raises:
@@ -21,10 +31,10 @@ def need_number(value: Any, name: str, unit: str) -> float:
         raise TypeError(f"{name} is {value!r}: give {unit}, as a number")
     if not math.isfinite(value):
         raise ValueError(f"{name} is {value!r}: give {unit} that can be counted to")
-    return value  # type: ignore[return-value]
+    return value  # type: ignore[return-value]  # a rational stays what it is, for the records
 
 
-def nodes_of(target: Any) -> list[Any]:
+def nodes_of(target: object) -> list[ClusterNode]:
     """Return the nodes of a node, a service, or a collection of them, without duplicates.
 
     Raises:
@@ -37,8 +47,12 @@ def nodes_of(target: Any) -> list[Any]:
     return nodes
 
 
-def _each(target: Any) -> Iterable[Any]:
-    if hasattr(target, "account"):
+def _is_node(target: object) -> TypeGuard[ClusterNode]:
+    return hasattr(target, "account")
+
+
+def _each(target: object) -> list[ClusterNode]:
+    if _is_node(target):
         return [target]
     if hasattr(target, "nodes"):
         return list(target.nodes)
@@ -47,7 +61,7 @@ def _each(target: Any) -> Iterable[Any]:
     return [node for part in target for node in _each(part)]
 
 
-def split_peers(to: Any) -> tuple[list[Any], list[str]]:
+def split_peers(to: object) -> tuple[list[ClusterNode], list[str]]:
     """Return the nodes and the plain addresses of a node, a service, an address, or a collection of them.
 
     Raises:
@@ -56,22 +70,37 @@ def split_peers(to: Any) -> tuple[list[Any], list[str]]:
     """
     if to is None:
         return [], []
-    is_one = isinstance(to, str) or hasattr(to, "account") or hasattr(to, "nodes")
-    if not is_one and (isinstance(to, bytes) or not isinstance(to, Iterable)):
+    if isinstance(to, str) or hasattr(to, "account") or hasattr(to, "nodes"):
+        parts: list[object] = [to]
+    elif isinstance(to, Iterable) and not isinstance(to, bytes):
+        parts = list(to)
+    else:
         raise TypeError(f"expected an address, a node, a service, or a list of them, and got {to!r}")
-    parts = [to] if is_one else list(to)
-    addresses = [str(_address(part)) for part in parts if isinstance(part, str)]
+    addresses = []
+    for text in (part for part in parts if isinstance(part, str)):
+        try:
+            addresses.append(str(ipaddress.ip_address(text)))
+        except ValueError:
+            raise ValueError(f"{text!r} is not an IP address; give an address, a node, or a service") from None
     others = [part for part in parts if not isinstance(part, str)]
     return (nodes_of(others) if others else []), addresses
 
 
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is not an IP address; give an address, a node, or a service") from None
-
-
-def in_sandbox(node: Any) -> bool:
+def in_sandbox(node: ClusterNode) -> bool:
     """Whether a node belongs to the sandbox."""
     return getattr(node.account, "is_sandbox", False) is True
+
+
+def _has_power_switch(node: ClusterNode | PowerSwitch) -> TypeGuard[PowerSwitch]:
+    return callable(getattr(node, "power_off", None))
+
+
+def power_switch_of(node: ClusterNode) -> PowerSwitch:
+    """Return a node that can be switched off and on.
+
+    Raises:
+        FaultUnavailable: it cannot.
+    """
+    if _has_power_switch(node):
+        return node
+    raise FaultUnavailable(f"{node.account.hostname} has no power switch within reach: nodes of the sandbox have one")

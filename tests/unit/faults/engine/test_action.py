@@ -140,15 +140,8 @@ def test_what_has_gone_with_the_power_is_put_back_and_what_lies_in_files_is_only
     assert [mark.exists(), os.path.exists(switch.directory)] == [False, False]
 
 
-class BoxWithoutPower:
-    """As much of an account of the sandbox as is asked whether the node is on."""
-
-    is_sandbox = True
-    init_pid = 0
-
-
 def test_what_has_gone_with_the_power_of_a_node_is_healed_and_its_files_go_when_it_is_back(tmp_path: Path) -> None:
-    host = Host(LocalTransport(), "box", account=BoxWithoutPower())
+    host = Host(LocalTransport(), "box", init_pid=lambda: 0)
     mark = tmp_path / "mark"
     switch = DeadManSwitch(
         Action(host, f"touch {mark}", f"rm -f {mark}", lives_in_kernel=True), f"{os.getpid()}off", 60

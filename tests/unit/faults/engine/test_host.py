@@ -2,9 +2,11 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.local.transport import LocalTransport
 from ducktape.faults.engine.host import Facts, Host, parse_facts
 from ducktape.faults.errors import FaultError, FaultUnavailable
@@ -66,9 +68,9 @@ def test_a_script_says_in_its_status_whether_it_failed_or_cannot_be() -> None:
 
 
 def test_other_systems_are_refused() -> None:
-    account = SimpleNamespace(hostname="w1", operating_system="windows", transport=LocalTransport())
+    account: Any = SimpleNamespace(hostname="w1", operating_system="windows", transport=LocalTransport())
     with pytest.raises(FaultUnavailable, match="w1 does not run Linux"):
-        Host.of(SimpleNamespace(account=account))
+        Host.of(ClusterNode(account))
 
 
 def test_an_ordinary_user_is_told_what_is_missing() -> None:

@@ -7,6 +7,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.local.transport import LocalTransport
 from ducktape.faults.engine.action import Action, DeadManSwitch
 from ducktape.faults.engine.host import Host
@@ -20,10 +21,11 @@ class Account:
     operating_system: str = "linux"
 
 
-@dataclasses.dataclass
-class Node:
-    account: Account
-    switched_on: int = 0
+class Node(ClusterNode):
+    switched_on = 0
+
+    def power_off(self) -> None:
+        raise AssertionError("healing does not switch off")
 
     def power_on(self) -> None:
         self.switched_on += 1
