@@ -29,11 +29,16 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
-def imports(module: str, path: Path, known: frozenset[str]) -> Iterator[tuple[int, str]]:
-    """Give line and name of every module in ``known`` that a file imports, wherever in the file the import stands.
+@cache
+def imports(module: str, path: Path, known: frozenset[str]) -> tuple[tuple[int, str], ...]:
+    """Return line and name of every module in ``known`` that a file imports, wherever in the file the import stands.
 
     ``from package import name`` means the module ``package.name`` where there is one, and the package otherwise.
     """
+    return tuple(_imports(module, path, known))
+
+
+def _imports(module: str, path: Path, known: frozenset[str]) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             for alias in node.names:

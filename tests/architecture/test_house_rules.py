@@ -105,19 +105,18 @@ def _called_name(call: ast.Call) -> str:
 LOCAL_SERVERS = frozenset({"ducktape.cluster.sandbox.node_init", "ducktape.cluster.sandbox.supervisor"})
 
 
-@pytest.mark.parametrize("module", sorted(modules()))
-def test_the_package_never_listens_on_a_port(module: str) -> None:
-    path = modules()[module]
-    found = [
-        f"line {call.lineno}: {_called_name(call)}()" for call in _calls(path) if _called_name(call) in SERVER_CALLS
-    ]
-    if module in LOCAL_SERVERS:
-        # Files of this machine that only its owner may open, in place of ports
-        assert "AF_INET" not in path.read_text()
-        found = []
-    for line, source, name in _imported_names(path):
-        if source in SERVER_MODULES or f"{source}.{name}" in SERVER_MODULES:
-            found.append(f"line {line}: {source}")
+def test_the_package_never_listens_on_a_port() -> None:
+    found = []
+    for module, path in modules().items():
+        if module in LOCAL_SERVERS:
+            # Files of this machine that only its owner may open, in place of ports
+            assert "AF_INET" not in path.read_text()
+        else:
+            calls = [call for call in _calls(path) if _called_name(call) in SERVER_CALLS]
+            found += [f"{_relative(path)}:{call.lineno}: {_called_name(call)}()" for call in calls]
+        for line, source, name in _imported_names(path):
+            if source in SERVER_MODULES or f"{source}.{name}" in SERVER_MODULES:
+                found.append(f"{_relative(path)}:{line}: {source}")
     assert found == []
 
 
@@ -131,13 +130,14 @@ def _unpickles(call: ast.Call) -> bool:
     return function.attr == "recv" and not call.args and not call.keywords
 
 
-@pytest.mark.parametrize("module", sorted(modules()))
-def test_the_package_unpickles_nothing(module: str) -> None:
-    path = modules()[module]
-    found = [f"line {call.lineno}: {ast.unparse(call.func)}" for call in _calls(path) if _unpickles(call)]
-    for line, source, name in _imported_names(path):
-        if name in UNPICKLING.get(source, set()):
-            found.append(f"line {line}: from {source} import {name}")
+def test_the_package_unpickles_nothing() -> None:
+    found = []
+    for path in modules().values():
+        calls = [call for call in _calls(path) if _unpickles(call)]
+        found += [f"{_relative(path)}:{call.lineno}: {ast.unparse(call.func)}" for call in calls]
+        for line, source, name in _imported_names(path):
+            if name in UNPICKLING.get(source, set()):
+                found.append(f"{_relative(path)}:{line}: from {source} import {name}")
     assert found == []
 
 
@@ -150,12 +150,11 @@ def test_unpickling_would_be_noticed() -> None:
     assert [_unpickles(call) for call in calls] == [True, True, False]
 
 
-@pytest.mark.parametrize("module", sorted(set(modules()) - {"ducktape.__main__"}))
-def test_classes_that_pytest_would_take_for_tests_say_that_they_are_none(module: str) -> None:
-    loaded = importlib.import_module(module)
+def test_classes_that_pytest_would_take_for_tests_say_that_they_are_not() -> None:
     wrong = [
-        name
-        for name, value in vars(loaded).items()
+        f"{module}.{name}"
+        for module in sorted(set(modules()) - {"ducktape.__main__"})
+        for name, value in vars(importlib.import_module(module)).items()
         if inspect.isclass(value) and name.startswith("Test") and value.__module__.startswith("ducktape")
         if getattr(value, "__test__", True) is not False
     ]
