@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.jvm_logging import JVMLogger
+from ducktape.services.support.ending import end_each
 from ducktape.services.support.record import problem_with, record_of
+from ducktape.utils.support.guard import tolerated
 from ducktape.utils.support.hooks import HookError, called
 from ducktape.utils.support.text import class_and_text
 
@@ -109,7 +111,7 @@ class ServiceRegistry:
         Raises:
             KeyboardInterrupt: after all services were tried.
         """
-        self._try_each(reversed(list(self)), "stopping", lambda service: called(service.stop))
+        self._end_each(list(self)[::-1], "stopping", lambda service: called(service.stop))
 
     def clean_all(self) -> None:
         """Clean all services in the order of registration; errors are logged.
@@ -117,7 +119,7 @@ class ServiceRegistry:
         Raises:
             KeyboardInterrupt: after all services were tried.
         """
-        self._try_each(self, "cleaning", lambda service: called(service.clean))
+        self._end_each(list(self), "cleaning", lambda service: called(service.clean))
 
     def free_all(self) -> None:
         """Free and unregister all services in the order of registration; errors are logged.
@@ -125,7 +127,7 @@ class ServiceRegistry:
         Raises:
             KeyboardInterrupt: after all services were tried; they stay registered then.
         """
-        self._try_each(self, "freeing", lambda service: called(service.free))
+        self._end_each(list(self), "freeing", lambda service: called(service.free))
         for service in self:
             self.note_freed(service)
         self._services.clear()
@@ -136,35 +138,30 @@ class ServiceRegistry:
         failed = [service for service in self if getattr(service, "error", None)]
         return "\n\n".join(f"{service.who_am_i()}: {service.error}" for service in failed)
 
-    def _try_each(self, services: Iterable[Any], activity: str, action: Callable[[Any], object]) -> None:
-        """Apply an action to every service, even if others fail."""
-        interrupt: KeyboardInterrupt | None = None
-        for service in services:
-            nodes = list(service.nodes)
-            try:
-                action(service)
-            except BaseException as error:
-                self._note_problem(service, activity, nodes, error)
-                if isinstance(error, KeyboardInterrupt):
-                    self._cut_short.add(id(service))
-                    interrupt = error
-        if interrupt is not None:
-            raise interrupt
+    def _end_each(self, services: list[Any], activity: str, end: Callable[[Any], object]) -> None:
+        nodes = {id(service): list(service.nodes) for service in services}
 
-    def _note_problem(self, service: Any, activity: str, nodes: list[Any], error: BaseException) -> None:
-        # Log handlers and properties of users may raise, too
-        with contextlib.suppress(Exception):
-            service.logger.warning("Error %s service %s: %s", activity, service, class_and_text(error))
-        self.hook_never_ran |= isinstance(error, HookError)
-        with contextlib.suppress(Exception):
-            self.problems.append(problem_with(f"{activity} service {service.service_id}", nodes, error))
+        def failed(service: Any, error: BaseException) -> None:
+            if isinstance(error, KeyboardInterrupt):
+                self._cut_short.add(id(service))
+            self.hook_never_ran |= isinstance(error, HookError)
+            with tolerated():  # log handlers and properties of users
+                service.logger.warning("Error %s service %s: %s", activity, service, class_and_text(error))
+            with tolerated():
+                self.problems.append(
+                    problem_with(f"{activity} service {service.service_id}", nodes[id(service)], error)
+                )
+
+        end_each(services, end, failed)
 
 
 @contextlib.contextmanager
 def _undisturbed(service: Any) -> Iterator[None]:
     """Log errors instead of raising them in the test."""
-    try:
+    with tolerated() as noting:
         yield
-    except Exception as error:
-        with contextlib.suppress(Exception):
-            service.logger.debug("What is to be known of %s could not be noted: %r", type(service).__name__, error)
+    if noting.error is not None:
+        with tolerated():
+            service.logger.debug(
+                "What is to be known of %s could not be noted: %r", type(service).__name__, noting.error
+            )

@@ -16,10 +16,12 @@ from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import Any
 
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.finite_subcluster import FiniteSubcluster
 from ducktape.faults.engine.recovery import heal_remaining
 from ducktape.json_serializable import jsonable
 from ducktape.services.service import Service
+from ducktape.services.support.ending import end_each
 from ducktape.services.support.log_places import service_directory
 from ducktape.services.support.logs import Order, collect_logs, compress_logs
 from ducktape.services.support.record import described, named_nodes, problem_with, revive
@@ -28,6 +30,7 @@ from ducktape.tests.event import CleanedUp
 from ducktape.tests.loading.discovery import import_test_module
 from ducktape.tests.test_context import TestContext
 from ducktape.tests.worker.ending import Ending, Log
+from ducktape.utils.support.guard import error_of
 from ducktape.utils.support.hooks import called
 from ducktape.utils.support.text import short_text
 
@@ -39,7 +42,7 @@ _ENDED = {"stop": "stopped", "clean": "cleaned"}
 def clean_up(
     context: TestContext,
     records: Sequence[Mapping[str, Any]],
-    nodes: Sequence[Any],
+    nodes: Sequence[ClusterNode],
     *,
     dump: bool,
     log: Log,
@@ -59,22 +62,14 @@ def clean_up(
 
 
 class _DeadService:
-    """One service of a dead test.
+    """One service of a dead test."""
 
-    Attributes:
-        record: what was noted of it.
-        service: it itself; ``None`` if it could not be made again.
-        nodes: its nodes by their names, as far as they are there.
-    """
-
-    def __init__(self, record: Mapping[str, Any], nodes: Mapping[str, Any]) -> None:
+    def __init__(self, record: Mapping[str, Any], nodes: Mapping[str, ClusterNode]) -> None:
         self.record = record
-        self.service: Service | None = None
+        self.service: Service | None = None  # None if it could not be made again
+        self.service_id = str(record["service_id"])
         self.nodes = {name: nodes[name] for name in record["nodes"] if name in nodes}
-
-    @property
-    def service_id(self) -> str:
-        return str(self.record["service_id"])
+        self._watch: _Watch | None = None
 
     @property
     def may_have_run(self) -> bool:
@@ -83,11 +78,22 @@ class _DeadService:
             return True
         return self.service is None or type(self.service).start is not Service.start
 
+    def end(self, verb: str) -> None:
+        """Stop or clean it."""
+        assert self.service is not None
+        self._watch = None
+        self._watch = _Watch(self.service, f"{verb}_node")
+        called(getattr(self.service, verb))
+
+    def suspects(self, error: BaseException) -> list[str]:
+        """Return the names of the nodes that an error of the whole service leaves in doubt."""
+        return list(self.nodes) if self._watch is None else self._watch.suspects(self.nodes, error)
+
 
 class _Logs:
     """What the collection of logs needs of a service, also of one that could not be made again."""
 
-    def __init__(self, dead: _DeadService, logger: Any) -> None:
+    def __init__(self, dead: _DeadService, logger: logging.Logger) -> None:
         self.service_id = dead.service_id
         self.nodes = list(dead.nodes.values())
         self.logs = dict(dead.record["logs"])
@@ -104,7 +110,7 @@ class _CleanUp(Ending):
         self,
         context: TestContext,
         records: Sequence[Mapping[str, Any]],
-        nodes: Sequence[Any],
+        nodes: Sequence[ClusterNode],
         log: Log,
         enter: Callable[[str], object],
         user_code: Callable[[], AbstractContextManager[None]],
@@ -118,18 +124,21 @@ class _CleanUp(Ending):
         cluster.alloc(cluster.all())  # the services have their nodes already, and give them back
         context.cluster = cluster
         context.renew_services()
-        understood = [record for record in records if _is_record(record)]
+        kinds = {"service_id": str, "nodes": list, "logs": dict, "report": dict}
+        understood = [each for each in records if all(isinstance(each.get(name), kinds[name]) for name in kinds)]
         self.dead_services = [_DeadService(record, self._nodes) for record in understood]
         if len(understood) < len(records):
             # Only a test that took over the pipe of its process can have sent this
             self.errors.append("Ignored invalid service records; those services were not stopped")
 
     def revive(self) -> None:
+        def revive_one(dead: _DeadService) -> None:
+            with self._user_code():
+                dead.service = revive(dead.record, self.context, self._nodes, import_file=_import_file)
+
         for dead in self.dead_services:
-            try:
-                with self._user_code():
-                    dead.service = revive(dead.record, self.context, self._nodes, import_file=_import_file)
-            except BaseException as error:  # modules and attributes of users
+            error = error_of(functools.partial(revive_one, dead))  # modules and attributes of users
+            if error is not None:
                 self._problem(f"making service {dead.service_id} again, so that it can be stopped,", dead, error)
                 self._suspect(dead, dead.nodes, "stop", short_text(error))
 
@@ -138,35 +147,24 @@ class _CleanUp(Ending):
         self.step(STOP, "healing faults", lambda: self._add(*heal_remaining(directory, self._all_nodes)))
 
     def stop(self) -> None:
-        self._end_services(reversed(self.dead_services), "stop")
+        self._end_each(self.dead_services[::-1], "stop")
 
     def clean(self) -> None:
-        self._end_services(self.dead_services, "clean")
+        self._end_each(self.dead_services, "clean")
 
-    def _end_services(self, dead_services: Iterable[_DeadService], verb: str) -> None:
+    def _end_each(self, dead_services: Iterable[_DeadService], verb: str) -> None:
         """Stop or clean services, whatever they raise, until the time is over."""
-        waiting = [dead for dead in dead_services if dead.service is not None]
-        try:
-            while waiting:
-                self._end(waiting[0], verb)
-                waiting.pop(0)
-        except KeyboardInterrupt as error:
-            for dead in waiting[1:]:
-                self._problem(f"{_ENDING[verb]} service {dead.service_id}", dead, error)
-                self._suspect(dead, dead.nodes, verb, "there was no time left for it")
-            raise
 
-    def _end(self, dead: _DeadService, verb: str) -> None:
-        service = dead.service
-        assert service is not None
-        watch = _Watch(service, f"{verb}_node")
-        try:
-            called(getattr(service, verb))
-        except BaseException as error:
+        def failed(dead: _DeadService, error: BaseException) -> None:
             self._problem(f"{_ENDING[verb]} service {dead.service_id}", dead, error)
-            self._suspect(dead, watch.suspects(dead.nodes, error), verb, short_text(error))
-            if isinstance(error, KeyboardInterrupt):
-                raise
+            self._suspect(dead, dead.suspects(error), verb, short_text(error))
+
+        def left_out(dead: _DeadService, error: KeyboardInterrupt) -> None:
+            self._problem(f"{_ENDING[verb]} service {dead.service_id}", dead, error)
+            self._suspect(dead, dead.nodes, verb, "there was no time left for it")
+
+        revived = [dead for dead in dead_services if dead.service is not None]
+        end_each(revived, lambda dead: dead.end(verb), failed, left_out=left_out)
 
     def collect(self) -> None:
         self.step(COLLECT, "copying service logs", self._collect)
@@ -192,7 +190,7 @@ class _CleanUp(Ending):
             raise
         self.missing_logs += [str(log) for log in missing]
 
-    def describe(self, services: list[Any]) -> None:
+    def describe(self, services: list[Service]) -> None:
         # With those that could not be made again
         self.services = [
             described(dead.record) if dead.service is None else jsonable(Service.to_json(dead.service))
@@ -222,12 +220,7 @@ class _CleanUp(Ending):
 
 
 class _Watch:
-    """Sees on which nodes a hook of one service came to its end; and once the time is over, it begins on no other.
-
-    Args:
-        service: gets the hook as an attribute of its own.
-        hook: its name.
-    """
+    """Sees on which nodes a hook of one service came to its end; once the time is over, it begins on no other."""
 
     def __init__(self, service: Service, hook: str) -> None:
         self._done: set[int] = set()
@@ -236,14 +229,14 @@ class _Watch:
         original = getattr(service, hook)
 
         @functools.wraps(original)
-        def watched(node: Any, *args: Any, **kwargs: Any) -> Any:
+        def watched(node: object, *args: object, **kwargs: object) -> object:
             if self._over:
                 raise KeyboardInterrupt
+            self._failed.add(id(node))
             try:
                 result = original(node, *args, **kwargs)
-            except BaseException as error:
-                self._over = isinstance(error, KeyboardInterrupt)
-                self._failed.add(id(node))
+            except KeyboardInterrupt:
+                self._over = True
                 raise
             self._failed.discard(id(node))
             self._done.add(id(node))
@@ -251,18 +244,13 @@ class _Watch:
 
         setattr(service, hook, watched)
 
-    def suspects(self, nodes: Mapping[str, Any], error: BaseException) -> list[str]:
-        """Return the names of the nodes that an error of the whole service leaves in doubt."""
+    def suspects(self, nodes: Mapping[str, object], error: BaseException) -> list[str]:
+        """See :meth:`_DeadService.suspects`."""
         if isinstance(error, KeyboardInterrupt):
             return [name for name, node in nodes.items() if id(node) not in self._done]
         failed = [name for name, node in nodes.items() if id(node) in self._failed]
         # If none failed by itself, it was something before or after, which concerns all
         return failed or list(nodes)
-
-
-def _is_record(record: Mapping[str, Any]) -> bool:
-    kinds = {"service_id": str, "nodes": list, "logs": dict, "report": dict}
-    return all(isinstance(record.get(name), kind) for name, kind in kinds.items())
 
 
 def _import_file(file: str) -> ModuleType:

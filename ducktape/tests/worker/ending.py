@@ -7,11 +7,12 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any
 
+from ducktape.services.service import Service
 from ducktape.services.support.diagnostics import dump_services
 from ducktape.tests.driver.deadlines import CLEAN, COLLECT, DUMP, STOP
 from ducktape.tests.test_context import TestContext
+from ducktape.utils.support.guard import error_of
 from ducktape.utils.support.hooks import called
 
 Log = Callable[[int, str], None]
@@ -20,18 +21,8 @@ Log = Callable[[int, str], None]
 class Ending:
     """Dump, heal, stop, collect, clean, describe, free: each step is tried whatever the others raise.
 
-    A ``KeyboardInterrupt`` in the main thread ends the step that it meets, and the next one begins.
-
-    Args:
-        context: the test, with its services.
-        log: takes a level and a line.
-        enter: takes the name of each phase before it begins.
-        user_code: makes the contexts within which interrupts are allowed to come.
-
-    Attributes:
-        phase: the one that was entered last.
-        errors: what went wrong, each in a text of its own.
-        services: what reports show of the services.
+    A ``KeyboardInterrupt`` in the main thread ends the step that it meets, and the next one begins. ``enter`` takes the
+    name of each phase before it begins; ``user_code`` makes the contexts within which interrupts are allowed to come.
     """
 
     def __init__(
@@ -43,9 +34,9 @@ class Ending:
     ) -> None:
         self.context = context
         self.log = log
-        self.phase = ""
-        self.errors: list[str] = []
-        self.services: list[dict[str, Any]] = []
+        self.phase = ""  # the one that was entered last
+        self.errors: list[str] = []  # what went wrong, each in a text of its own
+        self.services: list[dict[str, object]] = []
         self._enter = enter
         self._user_code = user_code
 
@@ -87,10 +78,13 @@ class Ending:
         """Do something that may raise anything, in a phase of its own if that has a name."""
         if phase:
             self.enter(phase)
-        try:
+
+        def work_of_users() -> None:
             with self._user_code():
                 work()
-        except BaseException as error:  # stop, clean and free of every service
+
+        error = error_of(work_of_users)
+        if error is not None:
             self.failed(phase, activity, error)
 
     def tear_down(self) -> None:
@@ -113,7 +107,7 @@ class Ending:
         """Clean the services."""
         self.context.services.clean_all()
 
-    def describe(self, services: list[Any]) -> None:
+    def describe(self, services: list[Service]) -> None:
         """Note what reports show of the services."""
 
     def free_nodes(self) -> None:
