@@ -42,7 +42,7 @@ class LinuxRemoteAccount(RemoteAccount):
         """Return the names of the network devices that other machines can reach."""
         return [device for device in self.get_network_devices() if device.startswith(("en", "eth"))]
 
-    def fetch_externally_routable_ip(self, is_aws: Any = None) -> str:
+    def fetch_externally_routable_ip(self, is_aws: object = None) -> str:
         """Look up the address of the first externally reachable device that has one.
 
         Args:
@@ -57,17 +57,14 @@ class LinuxRemoteAccount(RemoteAccount):
         if not devices:
             raise RemoteAccountError(self, "Couldn't find any network devices")
         with framework_commands():
-            addresses = self._addresses()
+            addresses = parse_addresses(self._said("PATH=$PATH:/sbin:/usr/sbin ip -o -4 addr"))
             for device in devices:
-                address = addresses.get(device) or self._ifconfig_address(device)
+                address = addresses.get(device) or self._said(
+                    f"/sbin/ifconfig {device} | grep 'inet ' | tail -n 1 | grep -E -o '[0-9.]+' | head -n 1"
+                )
                 if address:
                     return address
         raise RemoteAccountError(self, f"None of the network devices {', '.join(devices)} has an IPv4 address")
 
-    def _addresses(self) -> dict[str, str]:
-        listing = self.ssh_output("PATH=$PATH:/sbin:/usr/sbin ip -o -4 addr", allow_fail=True, combine_stderr=False)
-        return parse_addresses(listing.decode(errors="replace"))
-
-    def _ifconfig_address(self, device: str) -> str:
-        command = f"/sbin/ifconfig {device} | grep 'inet ' | tail -n 1 | grep -E -o '[0-9.]+' | head -n 1"
+    def _said(self, command: str) -> str:
         return self.ssh_output(command, allow_fail=True, combine_stderr=False).decode(errors="replace").strip()

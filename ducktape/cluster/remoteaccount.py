@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from ducktape.cluster.ssh.transport import KEEPALIVE_SEC, IgnoreMissingHostKeyPo
 from ducktape.cluster.transport import Transport, framework_commands, unwrap
 from ducktape.utils.http_utils import HttpMixin
 from ducktape.utils.support.addresses import in_url, resolved
+from ducktape.utils.support.guard import tolerated
 from ducktape.utils.util import wait_until
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
         externally_routable_ip: str | None = None,
         node_type: str | None = None,
         logger: logging.Logger | None = None,
-        ssh_exception_checks: list[Callable[..., Any]] | None = None,
+        ssh_exception_checks: list[Callable[..., object]] | None = None,
     ) -> None:
         # Releases without node types had the logger as third argument
         if isinstance(node_type, (logging.Logger, logging.LoggerAdapter)):
@@ -84,8 +85,8 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
         self.hostname: str = ssh_config.host or ssh_config.hostname
         self.user: str | None = ssh_config.user
         self.ssh_hostname: str = ssh_config.hostname
-        self._logger: Any = logger
-        self._custom_ssh_exception_checks: list[Callable[..., Any]] = list(ssh_exception_checks or ())
+        self._logger = logger
+        self._custom_ssh_exception_checks: list[Callable[..., object]] = list(ssh_exception_checks or ())
         self._assigned_transport: Transport | None = None
         self._own_transport = self._make_own_transport()
 
@@ -102,11 +103,11 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
         """Return whether a subclass, or this instance, overrides a member."""
         return name in self.__dict__ or getattr(type(self), name) is not getattr(RemoteAccount, name)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         # Copies are unconnected
         return {name: value for name, value in self.__dict__.items() if name != "_own_transport"}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._own_transport = self._make_own_transport()
 
@@ -118,14 +119,8 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
         shown = {name: value for name, value in self.__dict__.items() if name not in hidden}
         return f"{type(self).__name__}({shown})"
 
-    def _configuration(self) -> tuple[Any, ...]:
-        return (
-            self.ssh_config,
-            self.assigned_address,
-            self.node_type,
-            self.os,
-            self._custom_ssh_exception_checks,
-        )
+    def _configuration(self) -> tuple[object, ...]:
+        return self.ssh_config, self.assigned_address, self.node_type, self.os, self._custom_ssh_exception_checks
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -141,7 +136,13 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
     @property
     def externally_routable_ip(self) -> str | None:
         """The address under which other machines reach this one: as assigned, or resolved from the host name."""
-        return self.assigned_address or self._looked_up_address()
+        if self.assigned_address:
+            return self.assigned_address
+        name, address = getattr(self, "_looked_up", ("", ""))
+        if name != self.ssh_hostname or address == name:
+            address = resolved(self.ssh_hostname)
+            self._looked_up = (self.ssh_hostname, address)
+        return address
 
     @externally_routable_ip.setter
     def externally_routable_ip(self, address: str | None) -> None:
@@ -154,28 +155,21 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
         address: str | None = self.__dict__.get("externally_routable_ip")
         return address
 
-    def _looked_up_address(self) -> str:
-        name, address = getattr(self, "_looked_up", ("", ""))
-        if name != self.ssh_hostname or address == name:
-            address = resolved(self.ssh_hostname)
-            self._looked_up = (self.ssh_hostname, address)
-        return address
-
     @property
     def operating_system(self) -> str | None:
         """The operating system, ``"linux"`` or ``"windows"``."""
         return self.os
 
     @property
-    def logger(self) -> Any:
+    def logger(self) -> logging.Logger:
         """The logger of the test that uses the account, or that of this module."""
         return self._logger if self._logger is not None else logging.getLogger(__name__)
 
     @logger.setter
-    def logger(self, logger: Any) -> None:
+    def logger(self, logger: logging.Logger | None) -> None:
         self._logger = logger
 
-    def _log(self, level: int, msg: Any, *args: Any, **kwargs: Any) -> None:
+    def _log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
         prefix = f"{self}: "
         self.logger.log(level, (prefix.replace("%", "%%") if args else prefix) + str(msg), *args, **kwargs)
 
@@ -303,7 +297,7 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
         self,
         cmd: str,
         allow_fail: bool = False,
-        callback: Callable[[str], Any] | None = None,
+        callback: Callable[[str], object] | None = None,
         combine_stderr: bool = True,
         timeout_sec: float | None = None,
         *,
@@ -358,7 +352,9 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
         monitor.remember_file()
         yield monitor
 
-    def wait_for_http_service(self, port: int | str, headers: Any, timeout: float = 20, path: str = "/") -> None:
+    def wait_for_http_service(
+        self, port: int | str, headers: Mapping[str, str] | None, timeout: float = 20, path: str = "/"
+    ) -> None:
         """Block until a service on the machine answers a GET request.
 
         Args:
@@ -379,9 +375,7 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
             "or there is a problem with the url.",
         )
 
-    def _can_ping_url(self, url: str, headers: Any) -> bool:
-        try:
-            with self.http_request(url, "GET", "", headers, timeout=0.75):
-                return True
-        except Exception:  # no response yet
-            return False
+    def _can_ping_url(self, url: str, headers: Mapping[str, str] | None) -> bool:
+        with tolerated(), self.http_request(url, "GET", "", headers, timeout=0.75):
+            return True
+        return False

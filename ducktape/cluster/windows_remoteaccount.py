@@ -6,7 +6,6 @@ from __future__ import annotations
 import base64
 import logging
 import os
-from collections.abc import Callable
 from typing import Any
 
 from ducktape.cluster.consts import WINDOWS
@@ -29,7 +28,7 @@ class WindowsRemoteAccount(RemoteAccount):
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_winrm_client": None}
 
-    def fetch_externally_routable_ip(self, is_aws: Any = None) -> str:
+    def fetch_externally_routable_ip(self, is_aws: object = None) -> str:
         """Return the address that SSH uses."""
         return self.ssh_config.hostname
 
@@ -37,7 +36,11 @@ class WindowsRemoteAccount(RemoteAccount):
     def winrm_client(self) -> Any:
         """The WinRM session, opened at first use with the password that EC2 gave the machine."""
         if self._winrm_client is None:
-            self._winrm_client = self._open_winrm()
+            # Imported on use, since the library is large
+            import winrm
+
+            password = self._decrypt(self._encrypted_password())
+            self._winrm_client = winrm.Session(self.ssh_config.hostname, auth=(self.WINRM_USERNAME, password))
         return self._winrm_client
 
     def run_winrm_command(self, cmd: str, allow_fail: bool = False) -> int:
@@ -60,14 +63,7 @@ class WindowsRemoteAccount(RemoteAccount):
         status: int = response.status_code
         return status
 
-    def _open_winrm(self) -> Any:
-        # Imported on use, since the libraries are large
-        import winrm
-
-        password = self._decrypt(self._encrypted_password(self._instance_id()))
-        return winrm.Session(self.ssh_config.hostname, auth=(self.WINRM_USERNAME, password))
-
-    def _instance_id(self) -> str:
+    def _encrypted_password(self) -> str:
         path = os.path.join(os.getcwd(), ".vagrant", "machines", str(self.ssh_config.host), "aws", "id")
         try:
             with open(path, encoding="utf-8") as file:
@@ -77,9 +73,7 @@ class WindowsRemoteAccount(RemoteAccount):
         if not instance_id:
             raise RemoteAccountError(self, f"Could not extract EC2 instance ID from local file: {path}")
         self._log(logging.INFO, f"Found EC2 instance id: {instance_id}")
-        return instance_id
 
-    def _encrypted_password(self, instance_id: str) -> str:
         import boto3
         import botocore.exceptions
 
@@ -102,13 +96,25 @@ class WindowsRemoteAccount(RemoteAccount):
         return password
 
     def _decrypt(self, encrypted: str) -> str:
+        from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
         if self.ssh_config.identityfile is None:
             raise RemoteAccountError(self, "no identityfile, so the Windows password cannot be decrypted")
         path = os.path.expanduser(self.ssh_config.identityfile)
         self._log(logging.INFO, f"Decrypting the Windows password with the private key {path}")
-        key = self._private_key(path)
+        with open(path, "rb") as file:
+            text = file.read()
+        is_openssh = b"BEGIN OPENSSH PRIVATE KEY" in text
+        load = serialization.load_ssh_private_key if is_openssh else serialization.load_pem_private_key
+        try:
+            try:
+                key = load(text, password=None)
+            except (TypeError, ValueError):  # the latter from older releases of the library
+                # It is encrypted; a passphrase for an unencrypted key is an error, too
+                key = load(text, password=(self.ssh_config.password or "").encode() or None)
+        except (TypeError, ValueError) as error:
+            raise RemoteAccountError(self, f"the private key {path} cannot be read: {error}") from error
         if not isinstance(key, rsa.RSAPrivateKey):
             raise RemoteAccountError(self, f"{path} is no RSA key, so the Windows password cannot be decrypted")
         try:
@@ -122,24 +128,3 @@ class WindowsRemoteAccount(RemoteAccount):
             raise RemoteAccountError(
                 self, f"the Windows password was not encrypted for the private key {path}"
             ) from None
-
-    def _private_key(self, path: str) -> Any:
-        from cryptography.hazmat.primitives import serialization
-
-        with open(path, "rb") as file:
-            text = file.read()
-        is_openssh = b"BEGIN OPENSSH PRIVATE KEY" in text
-        load = serialization.load_ssh_private_key if is_openssh else serialization.load_pem_private_key
-        passphrase = (self.ssh_config.password or "").encode() or None
-        try:
-            return self._load(load, text, passphrase)
-        except (TypeError, ValueError) as error:
-            raise RemoteAccountError(self, f"the private key {path} cannot be read: {error}") from error
-
-    @staticmethod
-    def _load(load: Callable[..., Any], text: bytes, passphrase: bytes | None) -> Any:
-        try:
-            return load(text, password=None)
-        except (TypeError, ValueError):  # the latter from older releases of the library
-            # It is encrypted; a passphrase for an unencrypted key is an error, too
-            return load(text, password=passphrase)

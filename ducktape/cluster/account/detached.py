@@ -8,9 +8,10 @@ end.
 
 from __future__ import annotations
 
-import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, TypeVar
+
+from ducktape.utils.support.guard import tolerated
 
 if TYPE_CHECKING:
     from ducktape.cluster.transport import CommandStream
@@ -41,7 +42,11 @@ class Leftovers:
         self._sort()
         for _ in range(len(self._unread)):
             command = _take(self._unread)
-            if command is not None and not _has_ended(command):
+            if command is None:
+                return
+            if _has_ended(command):
+                command.close()
+            else:
                 self._unread.append(command)
 
     def give_up_oldest(self) -> bool:
@@ -77,21 +82,13 @@ def _take(items: deque[T]) -> T | None:
 
 
 def _has_ended(command: CommandStream) -> bool:
-    with contextlib.suppress(TimeoutError):
-        for _ in range(_PIECES_AT_ONCE):
-            if not _read_or_end(command):
-                command.close()
-                return True
-    return False
-
-
-def _read_or_end(command: CommandStream) -> bytes:
-    try:
-        return command.read()
-    except TimeoutError:
-        raise
-    except Exception:  # the connection was lost
-        return b""
+    """Discard what a command has printed, and return whether its output, or its connection, has ended."""
+    with tolerated():  # the connection may be lost, and reading also feeds the user's input to the command
+        try:
+            return not all(command.read() for _ in range(_PIECES_AT_ONCE))
+        except TimeoutError:
+            return False
+    return True
 
 
 class StreamHandle:

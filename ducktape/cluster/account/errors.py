@@ -12,20 +12,11 @@ _SHOWN_COMMAND = 200
 
 
 class RemoteAccountError(DucktapeError):
-    """An operation on a machine failed.
+    """An operation on a machine failed for the reason ``msg``; of the account, only its text is kept."""
 
-    Args:
-        account: the account; only its text is kept.
-        msg: the reason.
-
-    Attributes:
-        account_str: ``user@host``.
-        msg: as given.
-    """
-
-    def __init__(self, account: Any, msg: Any) -> None:
+    def __init__(self, account: object, msg: object) -> None:
         self.account_str = str(account)
-        self.msg = msg
+        self.msg: Any = msg
         # The text instead of the account, since arguments are shown in reports and pickled
         super().__init__(self.account_str, msg)
 
@@ -34,22 +25,12 @@ class RemoteAccountError(DucktapeError):
 
 
 class RemoteCommandError(RemoteAccountError):
-    """A command ended with a status other than 0.
+    """A command ended with a status other than 0; -1 when a signal ended it.
 
-    Args:
-        account: the account; only its text is kept.
-        cmd: the command.
-        exit_status: its status; -1 when a signal ended it.
-        msg: its error output; empty if that was merged into the output.
-
-    Attributes:
-        account_str: ``user@host``.
-        cmd: as given.
-        exit_status: as given.
-        msg: as given.
+    ``msg`` is its error output, empty if that was merged into the output.
     """
 
-    def __init__(self, account: Any, cmd: str, exit_status: int, msg: Any) -> None:
+    def __init__(self, account: object, cmd: str, exit_status: int, msg: object) -> None:
         super().__init__(account, msg)
         self.cmd = cmd
         self.exit_status = exit_status

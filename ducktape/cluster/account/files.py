@@ -8,7 +8,7 @@ import stat
 import tempfile
 import warnings
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ducktape.cluster.consts import WINDOWS
 from ducktape.cluster.copy import walk as copying
@@ -16,9 +16,10 @@ from ducktape.cluster.copy.extract import Root
 from ducktape.cluster.copy.tar_copy import CannotStream, TarNode
 from ducktape.cluster.ssh.errors import check_ssh, is_ssh_failure
 from ducktape.cluster.transport import framework_commands
+from ducktape.utils.support.guard import tolerated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ducktape.cluster.transport import Transport
 
@@ -28,8 +29,14 @@ _COMMANDS = ("ssh", "ssh_output", "ssh_capture", "sftp_client")
 _PATHS_AT_ONCE = 32 * 1024
 
 
-def _say_nothing(path: str, error: OSError | None) -> None:
+def _say_nothing(path: str, error: BaseException | None) -> None:
     """Ignore a report."""
+
+
+class _Node(Protocol):
+    @property
+    def account(self) -> FileVerbs:
+        """What files are copied to."""
 
 
 class FileVerbs:
@@ -41,10 +48,10 @@ class FileVerbs:
     _DEFAULT_PERMISSIONS = 0o755
 
     # Provided by the account; methods here would hide overriding ones
-    ssh: Any
-    ssh_output: Any
+    ssh: Callable[..., int]
+    ssh_output: Callable[..., bytes]
     sftp_client: Any
-    _has_own: Any
+    _has_own: Callable[[str], bool]
     hostname: str
 
     if TYPE_CHECKING:
@@ -173,7 +180,14 @@ class FileVerbs:
         Raises:
             Exception: the connection failed; paths that were not reported are not copied.
         """
-        left = self._with_a_name(dict.fromkeys(paths), report)
+        left = []
+        for path in dict.fromkeys(paths):
+            try:
+                self._re_anchor_basename(path, "")
+            except (OSError, ValueError) as error:
+                report(path, error)
+            else:
+                left.append(path)
         node = None if self._has_own("copy_from") else self._tar_node()
         if node is not None:
             with contextlib.suppress(CannotStream):
@@ -182,24 +196,9 @@ class FileVerbs:
                     node.get(roots, report, compress=compress)
                 left = list(filter(_lacks_sizes, left))
         for path in left:
-            try:
+            with tolerated(partial(report, path)):
                 self.copy_from(path, dest)
-            except Exception as error:  # affects this path only
-                report(path, error)
-            else:
                 report(path, None)
-
-    def _with_a_name(self, paths: Iterable[str], report: Callable[[str, Any], object]) -> list[str]:
-        """Yield the paths that can be copied into a directory; others are reported as errors."""
-        good = []
-        for path in paths:
-            try:
-                self._re_anchor_basename(path, "")
-            except (OSError, ValueError) as error:
-                report(path, error)
-            else:
-                good.append(path)
-        return good
 
     @check_ssh
     def copy_to(self, src: str, dest: str) -> None:
@@ -221,7 +220,7 @@ class FileVerbs:
                 return
         copying.copy_to(self._tree(), src, dest)
 
-    def copy_between(self, src: str, dest: str, dest_node: Any) -> None:
+    def copy_between(self, src: str, dest: str, dest_node: _Node) -> None:
         """Copy a file or a tree from this machine to another node; links are followed.
 
         It is streamed between the nodes if both support that, else copied through a temporary directory of the driver.
@@ -250,10 +249,9 @@ class FileVerbs:
                 raise problem
 
     @check_ssh
-    def _stream_between(self, src: str, dest: str, other: Any) -> None:
+    def _stream_between(self, src: str, dest: str, other: object) -> None:
         ours = None if self._has_own("copy_from") or _lacks_sizes(src) else self._tar_node()
-        can_take = isinstance(other, FileVerbs) and not other._has_own("copy_to")
-        theirs = other._tar_node() if can_take else None
+        theirs = other._tar_node() if isinstance(other, FileVerbs) and not other._has_own("copy_to") else None
         if ours is None or theirs is None:
             raise CannotStream
         kind, directories = ours.look_into(src)

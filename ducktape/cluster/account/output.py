@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ducktape.cluster.transport import LineSplitter
 from ducktape.utils.support.hooks import called
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from ducktape.cluster.transport import CommandStream
+
+T = TypeVar("T")
 
 
 class SSHOutputIter:
@@ -95,18 +100,14 @@ class SSHOutputIter:
 class OutputFile:
     """The output of one command for ``SSHOutputIter``: lines, and a channel with a timeout.
 
-    Args:
-        stream: the running command.
-        callback: applied to each line, including its newline.
-        finish: checks exit status and error output; may raise.
-        examine: called with errors of the connection.
+    ``finish`` checks exit status and error output; ``examine`` is called with errors of the connection.
     """
 
     def __init__(
         self,
         stream: CommandStream,
         *,
-        callback: Callable[[str], Any] | None,
+        callback: Callable[[str], object] | None,
         finish: Callable[[int, bytes], None],
         examine: Callable[[Exception], None],
     ) -> None:
@@ -119,31 +120,30 @@ class OutputFile:
         self._over = False
         self._ended = False
 
-    def lines(self) -> Iterator[Any]:
+    def lines(self) -> Iterator[object]:
         """Yield the remaining lines; after a timeout, a new call continues."""
-        try:
+        with contextlib.ExitStack() as stack:
+            stack.push(self._close_after_error)
             while not self._over:
                 if self._callback is None:
                     yield from self._ready
                 else:
                     for line in self._ready:
                         yield called(self._callback, line)
-                self._refill()
+                piece = self._ask(self.channel.read)
+                if piece:
+                    self._ready = self._splitter.feed(piece)
+                else:
+                    self._over = True
             last = self._splitter.rest()
             if last:
                 yield last if self._callback is None else called(self._callback, last)
-            status = self._status()
-        except (GeneratorExit, TimeoutError):
-            # A timeout may be followed by a new call, and a generator dropped by the garbage collector must not close a
-            # channel, which could block forever
-            raise
-        except BaseException:
-            self.close()
-            raise
-        if status is not None:
-            errors = self.channel.stderr()
-            self.close()
-            self._finish(status, errors)
+            if self._ended:
+                return
+            status = self._ask(self.channel.exit_status)
+        errors = self.channel.stderr()
+        self.close()
+        self._finish(status, errors)
 
     def give_up(self, error: Exception) -> None:
         """End the iteration because of a timeout."""
@@ -158,27 +158,22 @@ class OutputFile:
         self._splitter = LineSplitter()
         self.channel.close()
 
-    def _refill(self) -> None:
-        try:
-            piece = self.channel.read()
-        except Exception as error:
-            self._examine_unless_silence(error)
-            raise
-        if piece:
-            self._ready = self._splitter.feed(piece)
-        else:
-            self._over = True
+    def _close_after_error(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # A timeout may be followed by a new call, and a generator dropped by the garbage collector must not close a
+        # channel, which could block forever
+        if error is not None and not isinstance(error, (GeneratorExit, TimeoutError)):
+            self.close()
 
-    def _status(self) -> int | None:
-        if self._ended:
-            return None
-        try:
-            return self.channel.exit_status()
-        except Exception as error:
-            self._examine_unless_silence(error)
-            raise
+    def _ask(self, question: Callable[[], T]) -> T:
+        with contextlib.ExitStack() as stack:
+            stack.push(self._examine_error)
+            return question()
 
-    def _examine_unless_silence(self, error: Exception) -> None:
+    def _examine_error(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         # Only the iterator knows whether a timeout is an error: for has_next() it is a result
-        if not isinstance(error, TimeoutError):
+        if isinstance(error, Exception) and not isinstance(error, TimeoutError):
             self._examine(error)

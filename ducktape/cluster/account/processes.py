@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from ducktape.cluster.account.errors import RemoteCommandError
 from ducktape.cluster.account.process_search import LISTING, java_search, search_for
 from ducktape.cluster.transport import framework_commands
+from ducktape.utils.support.guard import tolerated
 from ducktape.utils.support.text import short_text
 
 
@@ -40,42 +40,33 @@ class ProcessVerbs:
     """Process operations of an account, by its commands."""
 
     # Provided by the account; methods here would hide overriding ones
-    ssh: Any
-    ssh_capture: Any
-    _log: Any
+    ssh: Callable[..., int]
+    ssh_capture: Callable[..., Iterable[str]]
+    _log: Callable[..., None]
 
     def alive(self, pid: int | str) -> bool:
         """Return whether a process exists, including zombies and processes of other users.
 
         ``False`` also if that is unknown, which is logged.
         """
-        try:
-            with framework_commands():
-                self.ssh(f"kill -0 {pid}", allow_fail=False)
-        except RemoteCommandError as error:
-            return self._belongs_to_another_user(pid, error)
-        except Exception as error:  # callers poll this while machines shut down
-            self._log(
-                logging.WARNING, f"cannot tell whether process {pid} is alive, taken as dead: {short_text(error)}"
-            )
-            return False
-        return True
 
-    def _belongs_to_another_user(self, pid: int | str, refusal: RemoteCommandError) -> bool:
-        """Return whether a signal was refused because of the process's owner, so that the process exists."""
-        if not str(pid).strip().isdecimal():
-            return False
-        if b"not permitted" in _as_bytes(refusal.msg):
-            return True
-        # The message depends on the language, and some accounts have no error output
-        try:
-            with framework_commands():
-                return bool(self.ssh(f"test -d /proc/{str(pid).strip()}", allow_fail=True) == 0)
-        except Exception as error:
-            self._log(
-                logging.WARNING, f"cannot tell whether process {pid} is alive, taken as dead: {short_text(error)}"
-            )
-            return False
+        def warn(error: BaseException) -> None:
+            text = f"cannot tell whether process {pid} is alive, taken as dead: {short_text(error)}"
+            self._log(logging.WARNING, text)
+
+        # Callers poll this while machines shut down
+        with tolerated(warn), framework_commands():
+            try:
+                self.ssh(f"kill -0 {pid}", allow_fail=False)
+                return True
+            except RemoteCommandError as refusal:
+                if not str(pid).strip().isdecimal():
+                    return False
+                if "not permitted" in str(refusal.msg):
+                    return True
+            # The message depends on the language, and some accounts have no error output
+            return self.ssh(f"test -d /proc/{str(pid).strip()}", allow_fail=True) == 0
+        return False
 
     def signal(self, pid: int | str, sig: int | str, allow_fail: bool = False) -> None:
         """Send a signal.
@@ -141,13 +132,7 @@ class ProcessVerbs:
         return list(dict.fromkeys(parse_pids(self._lines(command, needs="jcmd", allow_fail=allow_fail))))
 
     def _lines(self, command: str, *, needs: str = "", allow_fail: bool) -> list[str]:
-        """Return the output of a command.
-
-        Args:
-            command: the command.
-            needs: a required program, whose absence a pipeline would hide.
-            allow_fail: ignore its failure.
-        """
+        """Return the output of a command; ``needs`` is a program whose absence a pipeline would hide."""
         if needs:
             command += f" && sh -c 'command -v {needs}' >/dev/null"
         with framework_commands():
@@ -163,7 +148,3 @@ class ProcessVerbs:
                 failures.append(error)
         if failures:
             raise failures[0]
-
-
-def _as_bytes(text: object) -> bytes:
-    return text if isinstance(text, bytes) else str(text).encode(errors="replace")

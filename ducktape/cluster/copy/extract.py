@@ -16,7 +16,7 @@ from ducktape.cluster.copy.tar_errors import Complaint, complaints
 from ducktape.cluster.copy.tar_stream import Member, MemberReader
 from ducktape.cluster.copy.walk import in_one
 
-Report = Callable[[str, OSError | None], object]
+Report = Callable[[str, "OSError | None"], object]
 
 
 @dataclass

@@ -16,6 +16,7 @@ from ducktape.cluster.copy.received_file import ReceivedFile
 from ducktape.cluster.local.files import LocalFiles
 from ducktape.cluster.ssh.errors import is_ssh_failure
 from ducktape.cluster.transport import framework_commands
+from ducktape.utils.support.guard import tolerated
 
 if TYPE_CHECKING:
     from ducktape.cluster.transport import FileAttributes, Files
@@ -206,25 +207,26 @@ class VerbsTree:
         """Return names and kinds in a directory; invalid names are errors."""
         names = self._list_names(path)
         kinds = list(_examined(names, self._node, lambda name: self.kind(posixpath.join(path, name))))
-        if not any(kind == DIRECTORY for _, kind in kinds):
+        here = self._real(path) if any(kind == DIRECTORY for _, kind in kinds) else ""
+        if not here:
             return kinds
-        here = self._real(path)
-        return [(name, self._unless_back(posixpath.join(path, name), kind, here)) for name, kind in kinds]
 
-    def _unless_back(self, path: str, kind: str | OSError | None, here: str) -> str | OSError | None:
-        if kind != DIRECTORY or not here:
-            return kind
-        real = self._real(path)
-        return None if real and _leads_back(real, here) else DIRECTORY
+        def leads_back(name: str) -> bool:
+            real = self._real(posixpath.join(path, name))
+            return bool(real) and _leads_back(real, here)
+
+        return [(name, None if kind == DIRECTORY and leads_back(name) else kind) for name, kind in kinds]
 
     def _real(self, path: str) -> str:
-        """Return the real path; empty if unknown."""
-        try:
-            return self._resolve(path)
-        except Exception as error:  # errors of the account; an inaccessible directory fails later
+        """Return the real path; empty if unknown, since an inaccessible directory fails later."""
+
+        def judge(error: BaseException) -> None:
             if is_ssh_failure(error):
-                raise
-            return ""
+                raise error
+
+        with tolerated(judge):
+            return self._resolve(path)
+        return ""
 
     def make_directory(self, path: str) -> None:
         """Create one directory."""

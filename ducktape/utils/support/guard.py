@@ -23,7 +23,11 @@ def value_or(default: D, call: Callable[..., R], *args: object) -> R | D:
 
 
 class Tolerance:
-    """A block whose ``error``, unless it is an interrupt, is kept and reported instead of raised."""
+    """A block whose ``error``, unless it is an interrupt, is reported and kept instead of raised.
+
+    A variable that holds the block of its own function is a reference cycle with all frames of its callers: where
+    something relies on being dropped at once, use ``report``.
+    """
 
     def __init__(self, report: Callable[[BaseException], object]) -> None:
         self._report = report
