@@ -11,15 +11,16 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from types import FunctionType, ModuleType, TracebackType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ducktape.tests.loading.symbols import LoaderException
 from ducktape.tests.test import Test
 from ducktape.tests.test_context import shown
+from ducktape.utils.support.guard import value_or
 
 DEFAULT_TEST_FILE_PATTERN = r"(^test_.*\.py$)|(^.*_test\.py$)"
 DEFAULT_TEST_FUNCTION_PATTERN = "(^test.*)|(.*test$)"
@@ -35,12 +36,7 @@ _ENVIRONMENT_MARKS = ("pyvenv.cfg", os.path.join("conda-meta", "history"), os.pa
 
 
 class ModuleAndFile(NamedTuple):
-    """An imported test module.
-
-    Args:
-        module: the module.
-        file: absolute path of the file that was asked for.
-    """
+    """An imported test module, and the absolute path of the file that was asked for."""
 
     module: ModuleType
     file: str
@@ -48,29 +44,16 @@ class ModuleAndFile(NamedTuple):
 
 @dataclass(frozen=True)
 class ImportFailure:
-    """A test file that could not be imported.
-
-    Args:
-        file: absolute path.
-        module: dotted name that the module would have had.
-        summary: the exception in one line, then its traceback.
-        error: type and message of the exception.
-    """
+    """A test file that could not be imported, and the name that its module would have had."""
 
     file: str
     module: str
-    summary: str
-    error: str = ""
+    summary: str  # the exception in one line, then its traceback
+    error: str = ""  # type and message of the exception
 
 
 class MarkedMethod(NamedTuple):
-    """One test method of one class, before its marks are expanded.
-
-    Args:
-        position: of the class within the module; stable between runs.
-        cls: the test class.
-        function: the method, as a plain function.
-    """
+    """One test method of a class, before its marks are looked at; the class has the same position in every run."""
 
     position: int
     cls: type
@@ -78,12 +61,9 @@ class MarkedMethod(NamedTuple):
 
 
 def find_files(path: str, file_pattern: str, skipped: list[str] | None = None) -> list[str]:
-    """Return the test files that a path names, sorted.
+    """Return the test files that a path names, sorted: itself, or matches below a directory or glob in packages.
 
-    Args:
-        path: a file, taken whatever its name; a directory, searched for packages; or a glob of both.
-        file_pattern: regular expression that the names of other files have to match from their beginning.
-        skipped: collects directories of tools, which are searched only if the path names them.
+    Directories of tools, which are searched only if the path names them, are added to ``skipped``.
     """
     path = os.path.abspath(path)
     skipped = [] if skipped is None else skipped
@@ -155,11 +135,7 @@ def module_name(path: str, search_path: Sequence[str] | None = None) -> str:
     """Return the dotted name under which a test file is imported.
 
     Packages are named from the first directory upwards that has no ``__init__.py``. A file in a plain directory is
-    named by itself alone, unless the search path makes a namespace package of its directory.
-
-    Args:
-        path: the file.
-        search_path: directories in which packages are looked for; by default ``sys.path``.
+    named by itself alone, unless the search path, by default ``sys.path``, makes a namespace package of its directory.
     """
     return _place(path, sys.path if search_path is None else search_path).name
 
@@ -253,14 +229,14 @@ def _execute(place: _Place) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     previous = sys.modules.get(place.name)
     sys.modules[place.name] = module
-    try:
+    with ExitStack() as undo:
+        if previous is None:
+            undo.callback(sys.modules.pop, place.name, None)
+        else:
+            undo.callback(sys.modules.__setitem__, place.name, previous)
         spec.loader.exec_module(module)
-    except BaseException:
-        sys.modules.pop(place.name, None)
-        raise
-    finally:
-        if previous is not None:
-            sys.modules[place.name] = previous
+        if previous is None:
+            undo.pop_all()
     return module
 
 
@@ -310,10 +286,7 @@ def _same_path(one: str, other: str) -> bool:
 
 def import_failure(path: str, name: str, exc: BaseException) -> ImportFailure:
     """Describe why a file could not be imported."""
-    try:
-        headline = repr(exc)
-    except Exception:  # its text is the user's, too
-        headline = type(exc).__name__
+    headline = value_or(type(exc).__name__, repr, exc)
     tb = _without_machinery(exc.__traceback__)
     lines = "".join(traceback.format_exception(type(exc), exc, tb)).rstrip()
     return ImportFailure(os.path.abspath(path), name, f"{headline}\n{lines}", f"{type(exc).__name__}: {shown(exc)}")
@@ -321,7 +294,10 @@ def import_failure(path: str, name: str, exc: BaseException) -> ImportFailure:
 
 def _without_machinery(tb: TracebackType | None) -> TracebackType | None:
     """Return the part of a traceback that begins in the test file."""
-    frames = list(_frames(tb))
+    frames = []
+    while tb is not None:
+        frames.append(tb)
+        tb = tb.tb_next
     files = [frame.tb_frame.f_code.co_filename for frame in frames]
     first = max((number for number, file in enumerate(files) if file == __file__), default=-1) + 1
     while first < len(files) and (files[first] == importlib.__file__ or files[first].startswith("<frozen importlib")):
@@ -329,26 +305,18 @@ def _without_machinery(tb: TracebackType | None) -> TracebackType | None:
     return frames[first] if first < len(frames) else None
 
 
-def _frames(tb: TracebackType | None) -> Iterator[TracebackType]:
-    while tb is not None:
-        yield tb
-        tb = tb.tb_next
-
-
 def find_methods(
     module: ModuleType, function_pattern: str, cls_name: str = "", method_name: str = ""
 ) -> list[MarkedMethod]:
     """Return the test methods of a module, in the order of its classes and of the methods' names.
 
-    Args:
-        module: classes that it imported from elsewhere count too; classes that have subclasses do not.
-        function_pattern: regular expression that a method's own name has to match from its beginning.
-        cls_name: only this class; empty for all.
-        method_name: only this method; empty for all.
+    Classes that it imported from elsewhere count too; classes that have subclasses do not. Empty names stand for all.
     """
     classes: dict[type, int] = {}
     for position, value in enumerate(list(vars(module).values())):
-        if _is_test_class(value):
+        # isinstance() takes list[int] for a class on Python 3.10
+        is_test_class = issubclass(type(value), type) and value is not Test and issubclass(value, Test)
+        if is_test_class and not type.__subclasses__(value):
             classes.setdefault(value, position)
     return [
         MarkedMethod(position, cls, function)
@@ -357,13 +325,6 @@ def find_methods(
         for function in _functions(cls)
         if method_name in ("", function.__name__) and re.match(function_pattern, function.__name__)
     ]
-
-
-def _is_test_class(value: Any) -> bool:
-    # isinstance() takes list[int] for a class on Python 3.10
-    if not issubclass(type(value), type) or value is Test:
-        return False
-    return issubclass(value, Test) and not type.__subclasses__(value)
 
 
 def _functions(cls: type) -> list[FunctionType]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Hashable, Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import NamedTuple
 
 from ducktape.errors import CompatibilityWarning
 from ducktape.json_serializable import jsonable_arguments
@@ -18,10 +18,11 @@ from ducktape.tests.loading.flaws import FlawedTest, sound
 from ducktape.tests.loading.selection import argument_key, unique
 from ducktape.tests.loading.symbols import LoaderException, TestSymbol
 from ducktape.tests.test_context import TestContext, shown
+from ducktape.utils.support.guard import UserCodeError
 from ducktape.utils.support.strictness import tolerate
 
 
-def bind(function: Any, injected_args: Mapping[str, Any] | None) -> Any:
+def bind(function: Callable[..., object], injected_args: Mapping[str, object] | None) -> Callable[..., object]:
     """Return a method that needs nothing but its instance."""
     return function if injected_args is None else _inject(**injected_args)(function)
 
@@ -47,18 +48,14 @@ class _Expanded(NamedTuple):
 class Expansion:
     """Makes the contexts of methods, those of one method once however often it is asked for.
 
-    Args:
-        session_context: handed to every context.
-        cluster: handed to every context.
-        injected_args: replaces all parametrizations if not ``None``.
-        function_pattern: what the names of test methods look like.
+    Arguments that are injected replace all parametrizations.
     """
 
     def __init__(
         self,
-        session_context: Any,
-        cluster: Any,
-        injected_args: Mapping[str, Any] | None,
+        session_context: object,
+        cluster: object,
+        injected_args: Mapping[str, object] | None,
         function_pattern: str,
     ) -> None:
         self._session_context = session_context
@@ -68,12 +65,7 @@ class Expansion:
         self._expanded: dict[tuple[_Origin, int, int], _Expanded] = {}
 
     def contexts(self, source: ModuleAndFile, symbol: TestSymbol) -> list[TestContext]:
-        """Return the tests of one module that a symbol names.
-
-        Args:
-            source: the module.
-            symbol: its class, method and arguments count; its path does not.
-        """
+        """Return the tests of one module that a symbol, whose path does not matter, names."""
         methods = find_methods(source.module, self._function_pattern, symbol.cls_name, symbol.method_name)
         expanded = [self._expand(source, method) for method in methods]
         if symbol.injected_args is None:
@@ -82,14 +74,7 @@ class Expansion:
 
     def siblings(self, contexts: Iterable[TestContext]) -> list[TestContext]:
         """Return all tests of the methods that some tests come from, in an order that does not depend on the asking."""
-        wanted = {id(context) for context in contexts}
-        touched = [
-            (origin, expanded.contexts)
-            for (origin, _, _), expanded in self._expanded.items()
-            if any(id(context) in wanted for context in expanded.contexts)
-        ]
-        touched.sort(key=lambda pair: pair[0])
-        return [context for _, expanded_contexts in touched for context in expanded_contexts]
+        return [context for expanded in self._methods_of(contexts) for context in expanded.contexts]
 
     def check(self, contexts: Iterable[TestContext]) -> None:
         """Make sure that the marks of some tests can be meant as they are written.
@@ -97,16 +82,19 @@ class Expansion:
         Raises:
             LoaderException: they cannot; the message names every such test.
         """
-        wanted = {id(context) for context in contexts}
-        touched = [
-            (origin, expanded.mistakes)
-            for (origin, _, _), expanded in self._expanded.items()
-            if expanded.mistakes and any(id(context) in wanted for context in expanded.contexts)
-        ]
-        touched.sort(key=lambda pair: pair[0])
-        found = list(dict.fromkeys(mistake for _, of_method in touched for mistake in of_method))
+        found = list(dict.fromkeys(mistake for expanded in self._methods_of(contexts) for mistake in expanded.mistakes))
         if found:
             raise LoaderException(found[0] if len(found) == 1 else "\n  ".join(["", *found]))
+
+    def _methods_of(self, contexts: Iterable[TestContext]) -> list[_Expanded]:
+        wanted = {id(context) for context in contexts}
+        touched = [
+            (origin, expanded)
+            for (origin, _, _), expanded in self._expanded.items()
+            if any(id(context) in wanted for context in expanded.contexts)
+        ]
+        touched.sort(key=lambda pair: pair[0])
+        return [expanded for _, expanded in touched]
 
     def _expand(self, source: ModuleAndFile, method: MarkedMethod) -> _Expanded:
         name, function = source.module.__name__, method.function
@@ -130,14 +118,16 @@ class Expansion:
                 return _Expanded([expander.seed_context], {}, [mistake])
             found = self._checked(test, method, contexts)
             return _Expanded(contexts if found else [sound(context) for context in contexts], {}, found)
-        except (Exception, SystemExit) as e:  # marks of users are code of users
+        except UserCodeError as e:  # marks of users are code of users
             names = ("session_context", "module", "cls", "function", "file")
             flaw = f"The marks of the test failed: {type(e).__name__}: {shown(e)}"
             return _Expanded([FlawedTest(TestContext(**dict(zip(names, place, strict=False))), flaw)], {}, [])
 
     def _checked(self, test: str, method: MarkedMethod, contexts: list[TestContext]) -> list[str]:
         """Return the mistakes in the marks of a method, and warn of what is tolerated in them."""
-        file, line = _place(method.function)
+        # Also when a decorator of a user has wrapped it
+        code = getattr(inspect.unwrap(method.function), "__code__", method.function.__code__)
+        file, line = code.co_filename, code.co_firstlineno
         # What replaces the parametrizations of a method need not fit its marks
         marks = [*getattr(method.function, "marks", ())] if self._injected_args is None else []
         found = [f"{test} in {file}:{line}: {mistake}" for mistake in mistakes(marks, contexts)]
@@ -159,13 +149,7 @@ class Expansion:
         return []
 
 
-def _place(function: Any) -> tuple[str, int]:
-    """Return where a test method is written, also when a decorator of a user has wrapped it."""
-    code = getattr(inspect.unwrap(function), "__code__", function.__code__)
-    return code.co_filename, code.co_firstlineno
-
-
-def _with_arguments(expanded: _Expanded, wanted: dict[str, Any] | list[Any]) -> list[TestContext]:
+def _with_arguments(expanded: _Expanded, wanted: dict[str, object] | list[object]) -> list[TestContext]:
     index = expanded.by_arguments
     if not index:
         for context in expanded.contexts:

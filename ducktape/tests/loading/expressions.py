@@ -36,11 +36,7 @@ class Expression(ABC):
 
     @staticmethod
     def parse(text: str) -> Expression:
-        """Read an expression.
-
-        Args:
-            text: words, ``and``, ``or``, ``not`` (in lower case) and parentheses. Words of other characters than
-                letters, digits and ``_.-:/=`` stand in single or double quotes, and so do words like ``and``.
+        """Read an expression, in which words of other characters than letters, digits and ``_.-:/=`` stand in quotes.
 
         Raises:
             ExpressionError: the text is no expression.
@@ -138,11 +134,7 @@ def select(
 
 
 def tag_counts(contexts: Iterable[TestContext]) -> list[tuple[str, int]]:
-    """Return the number of tests of each tag, sorted by tag; those without tags come last, as ``(untagged)``.
-
-    Args:
-        contexts: the tests; one that is there several times counts once.
-    """
+    """Return the number of tests of each tag, sorted by tag; those without tags come last, as ``(untagged)``."""
     tests = unique(contexts)
     counts = Counter(tag for test in tests for tag in test.tags)
     untagged = sum(not test.tags for test in tests)
@@ -150,13 +142,7 @@ def tag_counts(contexts: Iterable[TestContext]) -> list[tuple[str, int]]:
 
 
 class _Token(NamedTuple):
-    """A piece of an expression.
-
-    Args:
-        kind: ``word``, ``end``, or what it is: an operator or a parenthesis.
-        text: a word without its quotes.
-        start: where it begins.
-    """
+    """A piece of an expression: a ``word`` without its quotes, an operator, a parenthesis, or its ``end``."""
 
     kind: str
     text: str
@@ -208,17 +194,14 @@ class _Parser:
         if self._take("not"):
             return Not(self._single(depth + 1))
         if self._take("("):
-            return self._group(depth)
+            expression = self._any_of(depth + 1)
+            if not self._take(")"):
+                raise self._expected('"and", "or" or ")"')
+            return expression
         word = self._ahead
         if not self._take("word"):
             raise self._expected('a word, "not" or "("')
         return Word(word.text)
-
-    def _group(self, depth: int) -> Expression:
-        expression = self._any_of(depth + 1)
-        if not self._take(")"):
-            raise self._expected('"and", "or" or ")"')
-        return expression
 
     def _tokenized(self) -> Iterator[_Token]:
         position = 0
@@ -227,7 +210,14 @@ class _Parser:
             match = _TOKEN.match(self._text, position)
             if match is None:
                 raise self._unreadable(position)
-            yield _token(match)
+            kind = match.lastgroup
+            assert kind is not None  # every alternative has a name
+            text = match[kind]
+            if kind == "sign" or (kind == "bare" and text in _OPERATORS):
+                yield _Token(text, text, match.start(kind))
+            else:
+                quotes = int(kind != "bare")
+                yield _Token("word", text, match.start(kind) - quotes)
             position = match.end()
         yield _Token("end", "", end)
 
@@ -252,13 +242,3 @@ class _Parser:
 
     def _error(self, trouble: str) -> ExpressionError:
         return ExpressionError(f"Cannot understand {self._text!r}: {trouble}")
-
-
-def _token(match: re.Match[str]) -> _Token:
-    kind = match.lastgroup
-    assert kind is not None  # every alternative has a name
-    text = match[kind]
-    if kind == "sign" or (kind == "bare" and text in _OPERATORS):
-        return _Token(text, text, match.start(kind))
-    quotes = int(kind != "bare")
-    return _Token("word", text, match.start(kind) - quotes)

@@ -4,24 +4,21 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 import math
 import random
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ducktape.tests.test_context import TestContext
+from ducktape.utils.support.guard import value_or
 
 T = TypeVar("T")
 
 
-def argument_key(arguments: Any, *, exact: bool = True) -> Hashable:
-    """Return a key that is equal for two values that look the same in JSON.
-
-    Args:
-        arguments: JSON-ready.
-        exact: distinguish ``1``, ``1.0`` and ``True``; otherwise equal numbers count as the same.
-    """
+def argument_key(arguments: object, *, exact: bool = True) -> Hashable:
+    """Return a key that is equal for values of the same JSON, where ``1``, ``1.0`` and ``True`` differ if ``exact``."""
     if isinstance(arguments, dict):
         items = ((key, argument_key(each, exact=exact)) for key, each in arguments.items())
         return ("object", frozenset(items))
@@ -45,19 +42,12 @@ def without(contexts: Iterable[TestContext], excluded: Iterable[TestContext]) ->
 
 @dataclass(frozen=True)
 class Identities:
-    """The identities of tests.
-
-    Args:
-        ids: test id by ``id()`` of the context.
-        positions: place in the order that the tests were given in, by ``id()`` of the context.
-        kept: by ``id()`` of a context, the one that is kept because both are the same test.
-        renamed: new ids of different tests that shared an id, by that id.
-    """
+    """The identities of tests, by ``id()`` of their contexts."""
 
     ids: dict[int, str] = field(default_factory=dict)
-    positions: dict[int, int] = field(default_factory=dict)
-    kept: dict[int, TestContext] = field(default_factory=dict)
-    renamed: dict[str, list[str]] = field(default_factory=dict)
+    positions: dict[int, int] = field(default_factory=dict)  # in the order that the tests were given in
+    kept: dict[int, TestContext] = field(default_factory=dict)  # instead of another context of the same test
+    renamed: dict[str, list[str]] = field(default_factory=dict)  # new ids of different tests that shared an id
 
     def distinct(self, contexts: Iterable[TestContext]) -> list[TestContext]:
         """Return each test once."""
@@ -68,11 +58,10 @@ class Identities:
         return sorted(self.distinct(contexts), key=lambda context: (self.ids[id(context)], self.positions[id(context)]))
 
 
-def disambiguate(contexts: Sequence[TestContext]) -> Identities:
+def disambiguate(contexts: Iterable[TestContext]) -> Identities:
     """Give different tests different ids; the first of several keeps its own, the others get ``-2``, ``-3``, ….
 
-    Args:
-        contexts: all tests that there are, in an order that is the same in every run. Their ``disambiguator`` is set.
+    The contexts are all tests, in an order that is the same in every run. Their ``disambiguator`` is set.
     """
     identities = Identities()
     groups: dict[str, list[TestContext]] = {}
@@ -83,37 +72,22 @@ def disambiguate(contexts: Sequence[TestContext]) -> Identities:
         groups.setdefault(test_id, []).append(context)
     taken = set(groups)
     for test_id, group in groups.items():
-        if len(group) > 1:
-            _rename(test_id, _distinct(group, identities.kept), taken, identities)
-    return identities
-
-
-def _distinct(group: Sequence[TestContext], kept: dict[int, TestContext]) -> list[TestContext]:
-    distinct: list[TestContext] = []
-    for context in group:
-        same = next((each for each in distinct if _is_same_test(each, context)), None)
-        if same is None:
+        distinct: list[TestContext] = []
+        numbers = itertools.count(2)
+        for context in group:
+            same = next((each for each in distinct if _is_same_test(each, context)), None)
+            if same is not None:
+                identities.kept[id(context)] = same
+                continue
+            if distinct:
+                number = next(number for number in numbers if f"{test_id}-{number}" not in taken)
+                taken.add(f"{test_id}-{number}")
+                context.disambiguator = f"-{number}"
+                identities.ids[id(context)] = context.test_id
             distinct.append(context)
-        else:
-            kept[id(context)] = same
-    return distinct
-
-
-def _rename(test_id: str, group: Sequence[TestContext], taken: set[str], identities: Identities) -> None:
-    if len(group) == 1:
-        return
-    names = [test_id]
-    number = 1
-    for context in group[1:]:
-        number += 1
-        while f"{test_id}-{number}" in taken:
-            number += 1
-        context.disambiguator = f"-{number}"
-        new_id = context.test_id
-        taken.add(f"{test_id}-{number}")
-        identities.ids[id(context)] = new_id
-        names.append(new_id)
-    identities.renamed[test_id] = names
+        if len(distinct) > 1:
+            identities.renamed[test_id] = [identities.ids[id(context)] for context in distinct]
+    return identities
 
 
 def _is_same_test(one: TestContext, other: TestContext) -> bool:
@@ -121,20 +95,18 @@ def _is_same_test(one: TestContext, other: TestContext) -> bool:
     if one.cls is not other.cls or _base_function(one) is not _base_function(other):
         return False
     arguments, others = one.injected_args, other.injected_args
-    try:
-        return bool(arguments == others) and _types_of(arguments) == _types_of(others)
-    except Exception:  # the values are the user's, and so is their comparison
-        return False
+    # The values are the user's, and so is their comparison
+    return value_or(False, lambda: bool(arguments == others) and _types_of(arguments) == _types_of(others))
 
 
-def _types_of(arguments: Mapping[str, Any] | None) -> dict[str, type]:
+def _types_of(arguments: Mapping[str, object] | None) -> dict[str, type]:
     """Return the types of arguments: Decimal("1.5") and 1.5 are equal, and two tests all the same."""
     return {name: type(value) for name, value in (arguments or {}).items()}
 
 
-def _base_function(context: TestContext) -> Any:
+def _base_function(context: TestContext) -> object:
     """Return the method without the arguments that were bound to it."""
-    function = context.function
+    function: object = context.function
     while (inner := getattr(function, "function", None)) is not None:
         function = inner
     return function
@@ -148,15 +120,10 @@ def subset(tests: Sequence[T], index: int, count: int) -> list[T]:
 def balanced_subset(
     tests: Sequence[TestContext], durations: Mapping[str, float], index: int, count: int
 ) -> list[TestContext]:
-    """Return one of ``count`` parts of the tests that take about the same time each.
+    """Return one of ``count`` parts of the tests, sorted by id, that take about the same time each.
 
-    Args:
-        tests: sorted by id.
-        durations: seconds by test id; a test that is missing counts with the mean. Empty means nothing is known, and
-            the tests are dealt out one by one. Whoever takes one of the parts has to give the same durations: only then
-            each test is in exactly one part.
-        index: which part.
-        count: how many parts there are.
+    A test without a duration counts with the mean; without any durations the tests are dealt out one by one. Whoever
+    takes one of the parts has to give the same durations: only then each test is in exactly one part.
     """
     if not durations:
         return subset(tests, index, count)
@@ -181,11 +148,7 @@ def shuffle(tests: Sequence[T], seed: int) -> list[T]:
 
 
 def repeat(tests: Sequence[T], times: int) -> list[T]:
-    """Return the whole list several times in a row.
-
-    Raises:
-        MemoryError: there is no room for that many.
-    """
+    """Return the whole list several times in a row; raises ``MemoryError`` if there is no room for that many."""
     try:
         return list(tests) * times
     except OverflowError as error:
@@ -193,10 +156,6 @@ def repeat(tests: Sequence[T], times: int) -> list[T]:
 
 
 def sample(tests: Collection[T], size: int, rng: random.Random) -> list[T]:
-    """Return a random sample of the tests, or all of them if there are fewer.
-
-    Raises:
-        ValueError: the size is negative.
-    """
+    """Return a random sample of the tests, or all of them if there are fewer."""
     everything = list(tests)
     return everything if size >= len(everything) else rng.sample(everything, size)

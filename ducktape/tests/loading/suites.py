@@ -8,7 +8,6 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from ducktape.tests.loading.symbols import LoaderException
 from ducktape.utils.support.files import read_text
@@ -21,14 +20,7 @@ _EXCLUDED = "excluded"
 
 @dataclass(frozen=True)
 class Suite:
-    """One suite of a file.
-
-    Args:
-        name: its key in the file.
-        file: absolute path of the file.
-        included: symbols of the tests that belong to it.
-        excluded: symbols of tests that do not although they are included.
-    """
+    """One suite of a file: the symbols of the tests that belong to it, and those of tests that it leaves out."""
 
     name: str
     file: str
@@ -47,10 +39,7 @@ def is_suite_file(symbol: str) -> bool:
 
 
 def read_suites(paths: Iterable[str]) -> list[Suite]:
-    """Read suite files and everything that they import, each file once.
-
-    Returns:
-        The suites, those of a file before those of its imports.
+    """Read suite files, each once, and return their suites, those of a file before those of its imports.
 
     Raises:
         LoaderException: a file is missing, is not YAML or does not have the form of a suite file.
@@ -70,7 +59,7 @@ def read_suites(paths: Iterable[str]) -> list[Suite]:
     return suites
 
 
-def _read_yaml(file: str) -> dict[Any, Any]:
+def _read_yaml(file: str) -> dict[object, object]:
     import yaml  # only runs with suite files pay for it
 
     if not os.path.exists(file):
@@ -89,7 +78,7 @@ def _read_yaml(file: str) -> dict[Any, Any]:
     return content
 
 
-def _imports(content: dict[Any, Any], file: str) -> Iterator[str]:
+def _imports(content: dict[object, object], file: str) -> Iterator[str]:
     if _IMPORT not in content:
         return
     imported = content[_IMPORT]
@@ -103,7 +92,7 @@ def _imports(content: dict[Any, Any], file: str) -> Iterator[str]:
         yield os.path.abspath(os.path.join(os.path.dirname(file), path))
 
 
-def _suite(name: str, body: Any, file: str) -> Suite:
+def _suite(name: str, body: object, file: str) -> Suite:
     if not body:
         raise LoaderException(f"Empty test suite {name} in {file}")
     if isinstance(body, list):
@@ -112,18 +101,15 @@ def _suite(name: str, body: Any, file: str) -> Suite:
         raise LoaderException(f"Malformed test suite {name} in {file}")
     for key in body:
         if key not in (_INCLUDED, _EXCLUDED):
-            tolerate(f"the suite {name} has the unknown key {key}, which is ignored{_meant(str(key))}", file)
+            close = difflib.get_close_matches(str(key).casefold(), (_INCLUDED, _EXCLUDED), n=1, cutoff=0.7)
+            meant = f": did you mean {close[0]}?" if close else ""
+            tolerate(f"the suite {name} has the unknown key {key}, which is ignored{meant}", file)
     included = _strings(body.get(_INCLUDED), name, file)
     excluded = _strings(body.get(_EXCLUDED), name, file)
     return Suite(name, file, included, excluded)
 
 
-def _meant(key: str) -> str:
-    close = difflib.get_close_matches(key.casefold(), (_INCLUDED, _EXCLUDED), n=1, cutoff=0.7)
-    return f": did you mean {close[0]}?" if close else ""
-
-
-def _strings(items: Any, name: str, file: str) -> tuple[str, ...]:
+def _strings(items: object, name: str, file: str) -> tuple[str, ...]:
     if not items:
         return ()
     if not isinstance(items, list):

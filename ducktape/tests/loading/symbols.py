@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass
-from typing import Any
 
 from ducktape.json_serializable import jsonable_arguments
 from ducktape.utils.support.masking import masked_word
@@ -28,21 +28,14 @@ class NoTestsError(LoaderException):
 
 @dataclass(frozen=True)
 class TestSymbol:
-    """What one symbol names; empty texts and ``None`` for parts that it leaves open.
-
-    Args:
-        path: a file, a directory or a glob.
-        cls_name: the class.
-        method_name: the method.
-        injected_args: the arguments of one test (a dict) or of several (a list of dicts).
-    """
+    """What one symbol names; empty texts and ``None`` for parts that it leaves open."""
 
     __test__ = False
 
     path: str
     cls_name: str = ""
     method_name: str = ""
-    injected_args: dict[str, Any] | list[Any] | None = None
+    injected_args: dict[str, object] | list[object] | None = None  # of one test, or of several
 
     @property
     def names_whole_files(self) -> bool:
@@ -61,28 +54,20 @@ class TestSymbol:
 
 
 def parse_symbol(text: str, base_dir: str | None = None) -> TestSymbol:
-    """Take a symbol apart.
-
-    Args:
-        text: the symbol.
-        base_dir: where a relative path begins; ``None`` leaves the path as it is.
+    """Split a symbol into its parts, after anchoring a relative path in a directory if one is given.
 
     Raises:
-        LoaderException: what follows the ``@`` is neither a JSON object nor an array.
+        LoaderException: the text after the ``@`` is neither a JSON object nor an array.
     """
     if base_dir is not None:
         text = os.path.join(base_dir, text)
     path, _, members = text.partition("::")
     cls_name, _, method = members.partition(".")
-    method_name, at, arguments = method.partition("@")
-    return TestSymbol(path, cls_name, method_name, _parse_arguments(arguments) if at else None)
-
-
-def _parse_arguments(text: str) -> dict[str, Any] | list[Any]:
-    try:
-        arguments = json.loads(text)
-    except ValueError:
-        arguments = None
-    if not isinstance(arguments, (dict, list)):
-        raise LoaderException(f"Invalid discovery symbol: cannot parse params: {masked_word(text)}")
-    return arguments
+    method_name, at, encoded = method.partition("@")
+    arguments: dict[str, object] | list[object] | None = None
+    if at:
+        with contextlib.suppress(ValueError):
+            arguments = json.loads(encoded)
+        if not isinstance(arguments, (dict, list)):
+            raise LoaderException(f"Invalid discovery symbol: cannot parse params: {masked_word(encoded)}")
+    return TestSymbol(path, cls_name, method_name, arguments)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
 
 _LONGEST_TEXT = 300
 _ENDINGS = {
@@ -15,24 +14,23 @@ _ENDINGS = {
 }
 
 
-def fault_view(fault: Mapping[str, Any], attempt: tuple[float, str]) -> dict[str, str]:
-    """Return the texts of one row.
+def fault_view(fault: Mapping[str, object], attempt: tuple[float, str]) -> dict[str, str]:
+    """Return the texts of one row, without whatever is missing or makes no sense.
 
-    Args:
-        fault: what the record of a result says of it; whatever is missing or makes no sense is left out.
-        attempt: when it began, in Unix seconds, to which all times are relative; and its number if there were several.
+    All times are relative to the start of the attempt, in Unix seconds; its number is empty if there was only one.
     """
     start_time, number = attempt
     of_attempt = f" (attempt {number})" if number else ""
-    injected, effective, healed = (_number(fault.get(name)) for name in ("injected", "effective", "healed"))
-    details = fault["details"].items() if isinstance(fault.get("details"), Mapping) else ()
+    injected, effective, healed = (time_in(fault, name) for name in ("injected", "effective", "healed"))
+    details = fault.get("details")
+    items = details.items() if isinstance(details, Mapping) else ()
     error = fault.get("error")
     by = str(fault.get("healed_by") or "test")
     lag = None if injected is None or effective is None else effective - injected
     ending = "not healed when the test ended" if healed is None else _ENDINGS.get(by, f"by {by}")
     return {
         "kind": _short(str(fault.get("fault") or "fault")),
-        "details": _short(", ".join(f"{name}={_plain(value)}" for name, value in details)),
+        "details": _short(", ".join(f"{name}={_plain(value)}" for name, value in items)),
         "nodes": _short(_plain(fault.get("nodes") or [])),
         "injected": _relative(injected, start_time) + of_attempt,
         "injected_at": _clock(injected) + (f", in effect {lag:.1f} s later" if lag is not None and lag >= 0 else ""),
@@ -42,11 +40,13 @@ def fault_view(fault: Mapping[str, Any], attempt: tuple[float, str]) -> dict[str
     }
 
 
-def _number(value: Any) -> float | None:
+def time_in(record: Mapping[str, object], name: str) -> float | None:
+    """Return a time of a record in Unix seconds, if it makes sense."""
+    value = record.get(name)
     return float(value) if isinstance(value, (int, float)) and abs(value) < 1e11 else None
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     """Return a value in few characters, without quotes and needless braces."""
     if isinstance(value, Mapping):
         return " ".join(f"{key}: {_plain(item)}" for key, item in value.items())

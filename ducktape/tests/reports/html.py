@@ -10,7 +10,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import quote
 
 import jinja2
@@ -18,13 +18,15 @@ from markupsafe import Markup
 
 from ducktape import __version__
 from ducktape.json_serializable import strict_dumps
-from ducktape.tests.reports.fault_view import fault_view
-from ducktape.tests.reports.text import excerpt, fitting_limit, format_time, headline, rate, visible
+from ducktape.tests.reports.fault_view import fault_view, time_in
+from ducktape.tests.reports.text import attempt_nodes, excerpt, fitting_limit, format_time, headline, rate, visible
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus
 
 if TYPE_CHECKING:
     from ducktape.tests.recording.not_run import NotRun
     from ducktape.tests.result import TestResult, TestResults
+
+T = TypeVar("T")
 
 _SECTIONS: tuple[tuple[TestStatus, str, str], ...] = (
     (FAIL, "failed", "Failed Tests"),
@@ -46,27 +48,20 @@ _CHANGING = re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-f]{8,}\b|\d+")
 
 
 @dataclasses.dataclass(frozen=True)
-class _Section:
-    """One part of the page.
-
-    Attributes:
-        name: of its constant and its panel, such as ``failed``.
-        title: its heading.
-        tests: what is in it.
-        view: makes the texts of one row.
-    """
+class _Section(Generic[T]):
+    """One part of the page: its name, such as ``failed``, its heading, its tests, and what makes the texts of a row."""
 
     name: str
     title: str
-    tests: Sequence[Any]
-    view: Callable[[Any], dict[str, Any]]
+    tests: Sequence[T]
+    view: Callable[[T], Mapping[str, object]]
 
     @property
     def constant(self) -> str:
         return f"{self.name.upper()}_TESTS"
 
     @property
-    def blocks(self) -> list[tuple[int, Sequence[Any]]]:
+    def blocks(self) -> list[tuple[int, Sequence[T]]]:
         """The tests in portions, each with the number of its first row."""
         starts = range(0, len(self.tests), _ROWS_IN_BLOCK)
         return [(start + 1, self.tests[start : start + _ROWS_IN_BLOCK]) for start in starts]
@@ -74,14 +69,7 @@ class _Section:
 
 @dataclasses.dataclass
 class Alike:
-    """Failures that begin with the same words.
-
-    Attributes:
-        reason: of all of them.
-        text: first line of the first one that says something.
-        first: the first one.
-        count: of them.
-    """
+    """Failures of one reason that begin with the same words."""
 
     reason: str
     text: str
@@ -100,7 +88,7 @@ def pieces(results: TestResults, expected_test_count: int | None = None) -> Iter
     summary = _summary(results, expected_test_count)
     color_keys = [str(status) for status in (PASS, FAIL, IGNORE, FLAKY)]
     sections = _sections(results)
-    failures = sections[0].tests
+    failures = [result for result in results if result.test_status == FAIL]
     groups = alike(failures)
     constants = {"HEADING": heading, "SUMMARY": summary, "COLOR_KEYS": color_keys}
     stream = _template().stream(
@@ -152,8 +140,8 @@ def alike(failures: Iterable[TestResult]) -> list[Alike]:
     return sorted(groups.values(), key=lambda group: -group.count)
 
 
-def _summary(results: TestResults, expected_test_count: int | None) -> dict[str, Any]:
-    summary = {
+def _summary(results: TestResults, expected_test_count: int | None) -> dict[str, object]:
+    summary: dict[str, object] = {
         "expected": len(results) if expected_test_count is None else expected_test_count,
         "run": len(results),
         "passes": results.num_passed,
@@ -162,35 +150,35 @@ def _summary(results: TestResults, expected_test_count: int | None) -> dict[str,
         "ignored": results.num_ignored,
         "time": format_time(results.run_time_seconds),
     }
-    return summary | ({"not_run": len(results.not_run)} if results.not_run else {})
+    if results.not_run:
+        summary["not_run"] = len(results.not_run)
+    return summary
 
 
-def _sections(results: TestResults) -> list[_Section]:
+def _sections(results: TestResults) -> list[_Section[TestResult] | _Section[NotRun]]:
     of_status: dict[str, list[TestResult]] = {str(status): [] for status, _, _ in _SECTIONS}
     for result in results:
         of_status[str(result.test_status)].append(result)
+    lengths = [len(result.summary) for result in results]
+    lengths += [len(error) for result in results for error in result.teardown_errors]
+    lengths += [len(strict_dumps(result.data)) for result in results if result.data is not None]
+    limit = fitting_limit(lengths, _BUDGET, _LIMITS)
     most_faults = fitting_limit([len(result.faults) for result in results], _FAULT_BUDGET, _FAULT_LIMITS)
-    view = functools.partial(_view, limit=_limit(results), most_faults=most_faults, logs_root=results.logs_root)
-    sections = [_Section(name, title, of_status[str(status)], view) for status, name, title in _SECTIONS]
+    view = functools.partial(_view, limit=limit, most_faults=most_faults, logs_root=results.logs_root)
+    sections: list[_Section[TestResult] | _Section[NotRun]] = [
+        _Section(name, title, of_status[str(status)], view) for status, name, title in _SECTIONS
+    ]
     if results.not_run:
         sections.insert(1, _Section("not_run", "Tests Not Run", results.not_run, _view_of_not_run))
     return sections
 
 
-def _limit(results: TestResults) -> int:
-    """Return the maximum length of every text."""
-    lengths = [len(result.summary) for result in results]
-    lengths += [len(error) for result in results for error in result.teardown_errors]
-    lengths += [len(strict_dumps(result.data)) for result in results if result.data is not None]
-    return fitting_limit(lengths, _BUDGET, _LIMITS)
-
-
-def _view(result: TestResult, *, limit: int, most_faults: int, logs_root: str) -> dict[str, Any]:
+def _view(result: TestResult, *, limit: int, most_faults: int, logs_root: str) -> dict[str, object]:
     def shown(text: str) -> str:
         return excerpt(text, limit, f"{result.relative_results_dir}report.txt")
 
     nodes = f"Nodes (used/allocated): {result.nodes_used}/{result.nodes_allocated}"
-    view: dict[str, Any] = {
+    view: dict[str, object] = {
         "test_name": _name_block(result, nodes),
         "test_result": str(result.test_status),
         "reason": result.reason or "",
@@ -212,27 +200,28 @@ def _view(result: TestResult, *, limit: int, most_faults: int, logs_root: str) -
     return view
 
 
-def _start_of_attempt(result: TestResult, fault: Mapping[str, Any]) -> tuple[float, str]:
+def _start_of_attempt(result: TestResult, fault: Mapping[str, object]) -> tuple[float, str]:
     """Return the start of the attempt in which a fault was injected, and its number if there were several."""
-    injected = fault.get("injected")
+    injected = time_in(fault, "injected")
     began = (float(result.start_time), "")
     for attempt in result.attempts:
-        start = attempt.get("start_time")
-        if isinstance(start, (int, float)) and isinstance(injected, (int, float)) and start <= injected:
-            began = (float(start), str(attempt.get("number")))
+        start = time_in(attempt, "start_time")
+        if start is not None and injected is not None and start <= injected:
+            began = (start, str(attempt.get("number")))
     return began
 
 
-def _view_of_attempt(result: TestResult, attempt: dict[str, Any], logs_root: str) -> dict[str, str]:
-    start, stop = (attempt.get(name) or -1 for name in ("start_time", "stop_time"))
+def _view_of_attempt(result: TestResult, attempt: Mapping[str, object], logs_root: str) -> dict[str, str]:
+    start, stop = time_in(attempt, "start_time"), time_in(attempt, "stop_time")
+    took = "" if start is None or stop is None or not 0 <= start <= stop else format_time(stop - start)
     return {
         "number": str(attempt.get("number")),
         "status": str(attempt.get("status")).lower(),
-        "reason": attempt.get("reason") or "",
-        "run_time": format_time(stop - start) if 0 <= start <= stop else "",
-        "nodes": ", ".join(map(str, attempt.get("nodes") or [])),
-        "summary": headline(attempt.get("summary") or ""),
-        "test_log": _logs(result, logs_root, attempt.get("directory") or ""),
+        "reason": str(attempt.get("reason") or ""),
+        "run_time": took,
+        "nodes": attempt_nodes(attempt),
+        "summary": headline(str(attempt.get("summary") or "")),
+        "test_log": _logs(result, logs_root, str(attempt.get("directory") or "")),
     }
 
 
@@ -261,7 +250,7 @@ def _name_block(test: TestResult | NotRun, *more: str) -> str:
     return "\n".join(lines)
 
 
-def _script_constant(value: Any) -> Markup:
+def _script_constant(value: object) -> Markup:
     """Return JSON in which nothing can end the script block or open a comment in it."""
     encoded = strict_dumps(value).replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
     return Markup(encoded)

@@ -79,10 +79,17 @@ def _module(module: str, results: Sequence[TestResult], not_run: Sequence[NotRun
 def _case(result: TestResult, limit: int) -> ElementTree.Element:
     case = _bare_case(result, max(result.run_time_seconds, 0), str(result.test_status))
     whole_text = f"{result.relative_results_dir}report.txt"
-    if result.test_status == FAIL:
-        _add_failure(case, result, visible(excerpt(result.summary, limit, whole_text)))
-    if result.test_status == IGNORE:
-        _add_skipped(case, visible(excerpt(result.summary, limit, whole_text)))
+    if result.test_status in (FAIL, IGNORE):
+        summary = visible(excerpt(result.summary, limit, whole_text))
+        # An element "skipped" itself says that the test was skipped
+        said = summary if result.test_status == FAIL else summary.removeprefix("Skipped: ")
+        message = headline(said, _LONGEST_MESSAGE)
+        if result.test_status == FAIL:
+            reason = {"type": visible(result.reason)} if result.reason else {}
+            ElementTree.SubElement(case, "failure", {"message": message, **reason}).text = summary
+        else:
+            skipped = ElementTree.SubElement(case, "skipped", {"message": message} if message else {})
+            skipped.text = None if said.strip() == message else summary
     # In the two elements that every reader of this format knows; properties of single tests are news to many
     notes = [rate(result.runs)] if result.runs else []
     notes += [f"attempt {attempt_line(attempt)}" for attempt in result.attempts]
@@ -105,19 +112,3 @@ def _bare_case(test: TestResult | NotRun, seconds: float, status: str) -> Elemen
         "assertions": "",
     }
     return ElementTree.Element("testcase", attributes)
-
-
-def _add_failure(case: ElementTree.Element, result: TestResult, summary: str) -> None:
-    attributes = {"message": headline(summary, _LONGEST_MESSAGE)}
-    if result.reason:
-        attributes["type"] = visible(result.reason)
-    ElementTree.SubElement(case, "failure", attributes).text = summary
-
-
-def _add_skipped(case: ElementTree.Element, summary: str) -> None:
-    # The element itself says that the test was skipped
-    why = summary.removeprefix("Skipped: ")
-    message = headline(why, _LONGEST_MESSAGE)
-    skipped = ElementTree.SubElement(case, "skipped", {"message": message} if message else {})
-    if why.strip() != message:
-        skipped.text = summary

@@ -22,14 +22,9 @@ _MOST_ABSOLUTE = 100
 
 
 def symbol(result: TestResult, directory: str) -> str:
-    """Return the symbol that selects the test of a result.
+    """Return the symbol of a test with its path as seen from a directory: ``path::Class.method@{"argument":1}``.
 
-    Args:
-        result: the result; that of a file which cannot be imported selects the whole file.
-        directory: absolute path of the directory from which the file's path is seen.
-
-    Returns:
-        ``path``, ``path::Class.method`` or ``path::Class.method@{"argument":1}``.
+    The result of a file that cannot be imported selects the whole file.
     """
     return _symbol(result, lambda file: _seen_from(file, directory))
 
@@ -45,14 +40,7 @@ def _symbol(result: TestResult, spelled: Callable[[str], str]) -> str:
 
 
 def console(results: TestResults, working_dir: str, suite_file: str, width: int) -> str:
-    """Return the text that the program prints about the failed tests at its end.
-
-    Args:
-        results: the results of the session.
-        working_dir: absolute path from which the reader will start the program.
-        suite_file: absolute path of the file that has the text of ``suite``.
-        width: length of the separators.
-    """
+    """Return the text that the program prints about the failed tests at its end, for readers in ``working_dir``."""
     separator = "=" * width
     # Before the symbols that begin in this directory: those have always been the last line of all
     elsewhere = _failed(results, os.path.abspath)
@@ -75,12 +63,7 @@ def console(results: TestResults, working_dir: str, suite_file: str, width: int)
 
 
 def suite(results: TestResults, directory: str) -> str:
-    """Return a suite file, named after the session, with the tests that failed.
-
-    Args:
-        results: the results of the session.
-        directory: in which the file will be: entries are resolved from there.
-    """
+    """Return a suite file, named after the session, with the tests that failed, as seen from the file's directory."""
     directory = os.path.abspath(directory)
     content = {str(results.session_context.session_id): _failed(results, lambda file: _entry(file, directory))}
     return yaml.safe_dump(content, indent=4, default_flow_style=False, width=float("inf"))

@@ -10,7 +10,7 @@ import functools
 import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from ducktape import __version__
 from ducktape.json_serializable import strict_dumps
@@ -47,11 +47,11 @@ class ResultText(Protocol):
     @property
     def summary(self) -> str: ...
     @property
-    def data(self) -> Any: ...
+    def data(self) -> object: ...
     @property
     def runs(self) -> Mapping[str, int] | None: ...
     @property
-    def attempts(self) -> Sequence[Mapping[str, Any]]: ...
+    def attempts(self) -> Sequence[Mapping[str, object]]: ...
     @property
     def teardown_errors(self) -> Sequence[str]: ...
     @property
@@ -87,14 +87,7 @@ class ResultsText(Protocol):
 
 
 def format_time(t: float) -> str:
-    """Spell a duration for people.
-
-    Args:
-        t: seconds; a negative value, which means unknown, counts as 0.
-
-    Returns:
-        ``0.123 seconds``, ``1 minute 1.500 seconds``, ``60 minutes 0.000 seconds``.
-    """
+    """Spell seconds as ``0.123 seconds`` or ``60 minutes 0.000 seconds``; negative is unknown, shown as 0."""
     # Rounded before it is split: 59.9996 is one minute and not 60.000 seconds
     milliseconds = round(max(float(t), 0.0) * 1000)
     minutes, rest = divmod(milliseconds, 60_000)
@@ -106,11 +99,12 @@ def format_time(t: float) -> str:
 
 def visible(text: str) -> str:
     r"""Return the text with every character that markup cannot contain escaped, such as ``\x1b``."""
-    return _UNPRINTABLE.sub(lambda match: _spelled(ord(match[0])), text.replace("\r\n", "\n"))
 
+    def escaped(match: re.Match[str]) -> str:
+        code = ord(match[0])
+        return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
-def _spelled(code: int) -> str:
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    return _UNPRINTABLE.sub(escaped, text.replace("\r\n", "\n"))
 
 
 def headline(summary: str, longest: int = _LONGEST_HEADLINE) -> str:
@@ -121,17 +115,11 @@ def headline(summary: str, longest: int = _LONGEST_HEADLINE) -> str:
 
 
 def excerpt(text: str, limit: int, whole_text: str = "") -> str:
-    """Return a text, or its beginning and end with a line between them about the omitted part.
-
-    Args:
-        text: of any length.
-        limit: most characters of the text; cuts are made at the end of a line if there is one near.
-        whole_text: where all of it is, for people; empty if it is nowhere.
-    """
+    """Return a text, or its beginning and end with a line between them about the rest, and where the whole text is."""
     if len(text) <= limit:
         return text
     half = limit // 2
-    near = half - half // 4
+    near = half - half // 4  # cuts are made at the end of a line if there is one near
     start = text.rfind("\n", near, half)
     start = half if start < 0 else start
     end = text.find("\n", len(text) - half, len(text) - near)
@@ -142,13 +130,7 @@ def excerpt(text: str, limit: int, whole_text: str = "") -> str:
 
 
 def fitting_limit(lengths: Collection[int], budget: int, limits: Sequence[int]) -> int:
-    """Return the maximum length of each of many texts.
-
-    Args:
-        lengths: of the texts.
-        budget: most characters of all of them together.
-        limits: to choose from, the largest first; the last one is taken if even that is too much.
-    """
+    """Return the first of some limits, largest first, within which texts fit a budget, or else the last one."""
     fitting = (limit for limit in limits if sum(min(length, limit) for length in lengths) <= budget)
     return next(fitting, limits[-1])
 
@@ -158,16 +140,22 @@ def rate(runs: Mapping[str, int]) -> str:
     return f"passed {runs.get('passed', 0)} of {sum(runs.values())} runs"
 
 
-def attempt_line(attempt: Mapping[str, Any]) -> str:
+def attempt_nodes(attempt: Mapping[str, object]) -> str:
+    """Return the names of the nodes of one attempt, separated by commas."""
+    nodes = attempt.get("nodes")
+    return ", ".join(map(str, nodes)) if isinstance(nodes, (list, tuple)) else ""
+
+
+def attempt_line(attempt: Mapping[str, object]) -> str:
     """Return one attempt at a test in one line."""
     line = f"{attempt.get('number')}. {str(attempt.get('status')).upper()}"
     if attempt.get("reason"):
         line += f" ({attempt['reason']})"
-    if attempt.get("nodes"):
-        line += f" on {', '.join(map(str, attempt['nodes']))}"
+    if nodes := attempt_nodes(attempt):
+        line += f" on {nodes}"
     if attempt.get("directory"):
         line += f", logs in {attempt['directory']}"
-    said = headline(attempt.get("summary") or "")
+    said = headline(str(attempt.get("summary") or ""))
     return f"{line}: {said}" if said else line
 
 
@@ -177,12 +165,7 @@ def result_text(result: ResultText) -> str:
 
 
 def result_pieces(result: ResultText, shortened: Callable[[str], str] = str) -> Iterator[str]:
-    """Yield the same text piece by piece.
-
-    Args:
-        result: the result.
-        shortened: is given each text that may be long, and returns what is to be shown of it.
-    """
+    """Yield the same text piece by piece, with each text that may be long as ``shortened`` returns it."""
     yield f"test_id:    {result.test_id}"
     yield f"\nstatus:     {str(result.test_status).upper()}"
     yield f"\nrun time:   {format_time(result.run_time_seconds)}"
