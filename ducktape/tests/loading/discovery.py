@@ -53,7 +53,7 @@ class ImportFailure:
 
 
 class MarkedMethod(NamedTuple):
-    """One test method of a class, before its marks are looked at; the class has the same position in every run."""
+    """One test method of a class, before its marks apply; the class has the same position in every run."""
 
     position: int
     cls: type
