@@ -9,7 +9,7 @@ from typing import Any
 
 from ducktape.command_line.options.config_file import read_words
 from ducktape.command_line.options.errors import UsageError
-from ducktape.command_line.options.layers import load_options, user_config_file
+from ducktape.command_line.options.layers import given_options, load_options, user_config_file
 from ducktape.command_line.options.options import Options, build_parser
 
 
@@ -28,7 +28,7 @@ def get_user_config_file(args: list[str]) -> str:
         SystemExit: an option is wrong.
     """
     try:
-        return user_config_file(args)
+        return user_config_file(given_options(args))
     except UsageError as error:
         error.show()
         sys.exit(error.exit_code)

@@ -7,7 +7,7 @@ import argparse
 import dataclasses
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ducktape.command_line.options.options import Options, add_option
 from ducktape.command_line.options.values import seconds
@@ -19,7 +19,6 @@ from ducktape.utils.support.strictness import begin
 if TYPE_CHECKING:
     from ducktape.cluster.cluster import Cluster
     from ducktape.cluster.cluster_node import ClusterNode
-    from ducktape.cluster.cluster_spec import ClusterSpec
     from ducktape.cluster.health.probe import Findings
 
 _TIMEOUT_SEC = 10.0
@@ -115,9 +114,14 @@ def _examine(cluster: Cluster, timeout: float) -> tuple[list[Findings], list[str
 
     taken = _take_all(cluster)
     try:
-        accounts = _without_duplicates([*(node.account for node in taken.nodes), *taken.declined], taken.remarks)
-        if any(not getattr(account, "is_local", False) for account in accounts):
+        accounts = [*(node.account for node in taken.nodes), *taken.declined]
+        local = [account for account in accounts if getattr(account, "is_local", False)]
+        if len(local) < len(accounts):
             import paramiko  # noqa: F401 - loaded once, before processes are forked
+        if len(local) > 1:
+            taken.remarks.append(f"Left out: {_nodes(len(local) - 1)} that are this machine, too.")
+            duplicates = {id(account) for account in local[1:]}
+            accounts = [account for account in accounts if id(account) not in duplicates]
         findings = examine_all(accounts, timeout=timeout, method=start_method())
     finally:
         cluster.free(taken.nodes)
@@ -133,11 +137,12 @@ class _Taken:
     """The nodes of a cluster, accounts that call themselves unavailable, and remarks on nodes that it did not give."""
 
     nodes: list[ClusterNode] = dataclasses.field(default_factory=list)
-    declined: list[Any] = dataclasses.field(default_factory=list)
+    declined: list[object] = dataclasses.field(default_factory=list)
     remarks: list[str] = dataclasses.field(default_factory=list)
 
 
 def _take_all(cluster: Cluster) -> _Taken:
+    from ducktape.cluster.cluster_spec import ClusterSpec
     from ducktape.cluster.node_container import InsufficientHealthyNodesError, InsufficientResourcesError
 
     taken = _Taken()
@@ -149,45 +154,27 @@ def _take_all(cluster: Cluster) -> _Taken:
             if len(cluster.available()) < len(wanted):
                 continue
         except InsufficientResourcesError:
-            _take_one_by_one(cluster, wanted, taken)
+            # Other runs may hold some of them
+            refusals = []
+            for spec in list(wanted):
+                try:
+                    taken.nodes += cluster.alloc(ClusterSpec([spec]))
+                except InsufficientHealthyNodesError as error:
+                    taken.declined += error.bad_nodes
+                except InsufficientResourcesError as error:
+                    refusals.append(" ".join(str(error).split()))
+            if refusals:
+                refused = f"{_nodes(len(refusals))}, which the cluster does not allocate. {refusals[-1]}"
+                taken.remarks.append(f"Not checked: {refused}")
         break
     return taken
-
-
-def _take_one_by_one(cluster: Cluster, wanted: ClusterSpec, taken: _Taken) -> None:
-    """Allocate nodes one by one, since other runs may hold some of them."""
-    from ducktape.cluster.cluster_spec import ClusterSpec
-    from ducktape.cluster.node_container import InsufficientHealthyNodesError, InsufficientResourcesError
-
-    refused = 0
-    reason = ""
-    for spec in list(wanted):
-        try:
-            taken.nodes += cluster.alloc(ClusterSpec([spec]))
-        except InsufficientHealthyNodesError as error:
-            taken.declined += error.bad_nodes
-        except InsufficientResourcesError as error:
-            refused += 1
-            reason = " ".join(str(error).split())
-    if refused:
-        taken.remarks.append(f"Not checked: {_nodes(refused)}, which the cluster does not allocate. {reason}")
-
-
-def _without_duplicates(accounts: list[Any], remarks: list[str]) -> list[Any]:
-    """Leave out all but the first of the accounts on this machine: they are the same."""
-    local = [account for account in accounts if getattr(account, "is_local", False)]
-    if len(local) < 2:
-        return accounts
-    remarks.append(f"Left out: {_nodes(len(local) - 1)} that are this machine, too.")
-    duplicates = {id(account) for account in local[1:]}
-    return [account for account in accounts if id(account) not in duplicates]
 
 
 def _nodes(number: int) -> str:
     return "1 node" if number == 1 else f"{number} nodes"
 
 
-def _as_json(cluster: str, findings: list[Findings], remarks: list[str]) -> dict[str, Any]:
+def _as_json(cluster: str, findings: list[Findings], remarks: list[str]) -> dict[str, object]:
     from ducktape.cluster.health.hints import note_of, problems_of
 
     return {

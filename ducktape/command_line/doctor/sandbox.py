@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.health.probe import first_line_of, printable_line
@@ -19,6 +19,7 @@ from ducktape.faults.engine.netem import slow
 from ducktape.faults.errors import FaultError, FaultUnavailable
 
 if TYPE_CHECKING:
+    from ducktape.cluster.cluster import Cluster
     from ducktape.cluster.cluster_node import ClusterNode
     from ducktape.cluster.health.probe import Findings
     from ducktape.cluster.remoteaccount import RemoteAccount
@@ -30,40 +31,25 @@ _FIREWALLS = {"nft": "nftables", "iptables": "iptables"}
 
 @dataclasses.dataclass
 class Trial:
-    """A node of one kind, created to try it.
-
-    Attributes:
-        node_type: its label.
-        name: its host name.
-        failure: why it cannot be used, in one line.
-        made_ms, true_ms, gone_ms: milliseconds for creating it, for the command ``true``, and for destroying it.
-        findings: of its SSH server, where it has one.
-    """
+    """A node of one kind, created to try it, with the milliseconds that its creation, ``true`` and its end took."""
 
     node_type: str | None
     name: str = ""
-    failure: str | None = None
+    failure: str | None = None  # why it cannot be used, in one line
     made_ms: float | None = None
     true_ms: float | None = None
     gone_ms: float | None = None
-    findings: Findings | None = None
+    findings: Findings | None = None  # about its SSH server, where it has one
 
 
 @dataclasses.dataclass
 class Visit:
-    """The findings about the sandbox of this machine.
-
-    Attributes:
-        parts: of the machine that it needs.
-        trials: a node of each kind.
-        removed: leftovers of dead runs that were removed, one line each.
-        left: those that could not be removed.
-    """
+    """The findings about the sandbox of this machine."""
 
     parts: list[Part] = dataclasses.field(default_factory=list)
-    trials: list[Trial] = dataclasses.field(default_factory=list)
-    removed: list[str] = dataclasses.field(default_factory=list)
-    left: list[str] = dataclasses.field(default_factory=list)
+    trials: list[Trial] = dataclasses.field(default_factory=list)  # one of each kind
+    removed: list[str] = dataclasses.field(default_factory=list)  # leftovers of dead runs
+    left: list[str] = dataclasses.field(default_factory=list)  # those that could not be removed
 
     @property
     def usable(self) -> bool:
@@ -71,7 +57,7 @@ class Visit:
         return bool(self.trials) and all(trial.failure is None for trial in self.trials)
 
 
-def visit_sandbox(make: Callable[[], Any], *, timeout: float) -> Visit:
+def visit_sandbox(make: Callable[[], Cluster], *, timeout: float) -> Visit:
     """Remove the leftovers of dead runs, check this machine, and create a node of each kind.
 
     An ordinary user's process is root of a user namespace afterwards.
@@ -91,7 +77,10 @@ def visit_sandbox(make: Callable[[], Any], *, timeout: float) -> Visit:
         visit.parts.append(overlay_part())
     if any(part.fatal for part in visit.parts):
         return visit
+    from ducktape.cluster.sandbox.cluster import SandboxCluster
+
     cluster = make()
+    assert isinstance(cluster, SandboxCluster)
     try:
         for node_type in dict.fromkeys(spec.node_type for spec in cluster.available()):
             visit.trials.append(_try(cluster, node_type, visit.parts, ordinary=ordinary, timeout=timeout))
@@ -100,13 +89,15 @@ def visit_sandbox(make: Callable[[], Any], *, timeout: float) -> Visit:
     return visit
 
 
-def _try(cluster: Any, node_type: str | None, parts: list[Part], *, ordinary: bool, timeout: float) -> Trial:
+def _try(cluster: Cluster, node_type: str | None, parts: list[Part], *, ordinary: bool, timeout: float) -> Trial:
     from ducktape.cluster.sandbox.client import SandboxError
+    from ducktape.cluster.sandbox.cluster import SandboxNode
 
     trial = Trial(node_type)
     begin = time.monotonic()
     try:
         [node] = cluster.alloc(ClusterSpec.simple_linux(1, node_type))
+        assert isinstance(node, SandboxNode)
         trial.made_ms, trial.name = _ms_since(begin), str(node.account.hostname)
         # Before this process has a connection, which the probing process would share
         trial.findings = _examine(node.account, timeout)
@@ -182,7 +173,7 @@ def _slow_links(node: ClusterNode, host: Host) -> Part:
     return Part(name, "no netem in this kernel: instead a program delays packets (NFQUEUE)")
 
 
-def to_json(cluster: str, visit: Visit) -> dict[str, Any]:
+def to_json(cluster: str, visit: Visit) -> dict[str, object]:
     """Return the findings as JSON, for programs."""
     nodes = [
         {

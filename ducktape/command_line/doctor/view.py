@@ -60,7 +60,12 @@ def table(findings: list[Findings], *, columns: int) -> str:
     widths = [max(len(row[index]) for row in [header, *rows]) for index in range(len(header))]
     room = columns - sum(widths[1:]) - len(_GAP) * (len(widths) - 1)
     widths[0] = min(widths[0], max(_SHORTEST_NAME, room))
-    return "\n".join(_line(row, widths) for row in [header, *rows])
+    lines = []
+    for name, state, *numbers in [header, *rows]:
+        # Numbers that are compared by eye end in the same column
+        cells = [cell.rjust(width) for cell, width in zip(numbers, widths[2:], strict=True)]
+        lines.append(_GAP.join([shortened(name, widths[0]).ljust(widths[0]), state.ljust(widths[1]), *cells]).rstrip())
+    return "\n".join(lines)
 
 
 def _row(each: Findings) -> list[str]:
@@ -68,7 +73,7 @@ def _row(each: Findings) -> list[str]:
     home = each.free_bytes.get(each.home or "")
     return [
         each.name,
-        _state(each),
+        "FAILED" if not each.usable else "see below" if problems_of(each) else "ok",
         _milliseconds(each.login_ms),
         _milliseconds(each.round_trip_ms),
         _milliseconds(each.shell_ms),
@@ -79,20 +84,6 @@ def _row(each: Findings) -> list[str]:
         # The home directory may be on the only disk
         size(second[0]) if second else _UNKNOWN,
     ]
-
-
-def _state(each: Findings) -> str:
-    if not each.usable:
-        return "FAILED"
-    return "see below" if problems_of(each) else "ok"
-
-
-def _line(row: list[str], widths: list[int]) -> str:
-    name = shortened(row[0], widths[0])
-    cells = [name.ljust(widths[0]), row[1].ljust(widths[1])]
-    # Numbers that are compared by eye end in the same column
-    cells += [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
-    return _GAP.join(cells).rstrip()
 
 
 def shortened(name: str, longest: int) -> str:
@@ -205,6 +196,6 @@ def _trial_text(trial: Trial) -> str:
 
 
 def _leftovers(title: str, lines: list[str], columns: int) -> list[str]:
-    return ["\n".join([_wrapped(title, columns), *(_wrapped(line, columns, indent="   ") for line in lines)])] * bool(
-        lines
-    )
+    if not lines:
+        return []
+    return ["\n".join([_wrapped(title, columns), *(_wrapped(line, columns, indent="   ") for line in lines)])]

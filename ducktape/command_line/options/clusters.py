@@ -9,7 +9,7 @@ import os
 import shlex
 import shutil
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.command_line.options.options import Options
@@ -17,6 +17,8 @@ from ducktape.errors import DucktapeError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+
+    from ducktape.cluster.cluster import Cluster
 
 ENTRY_POINT_GROUP = "ducktape.clusters"
 _OURS = {
@@ -37,15 +39,10 @@ def full_name(name: str) -> str:
     return _OURS.get(name, name)
 
 
-def cluster_class(name: str) -> Callable[..., Any]:
-    """Return the class of a cluster.
+def cluster_class(name: str) -> Callable[..., Cluster]:
+    """Return the class of a cluster, or another callable that takes its keywords.
 
-    Args:
-        name: ``localhost``, ``json``, ``vagrant`` or ``sandbox``; a class with its module, as in
-            ``package.module.Class``; or, without a dot, the name of an entry point of the group ``ducktape.clusters``.
-
-    Returns:
-        The class, or another callable that takes the keywords of a cluster.
+    The name is a short name of this package, ``package.module.Class``, or, without a dot, that of an entry point.
 
     Raises:
         UnknownClusterError: there is no cluster of that name.
@@ -53,28 +50,24 @@ def cluster_class(name: str) -> Callable[..., Any]:
     """
     name = full_name(name)
     module_name, dot, class_name = name.rpartition(".")
-    if not dot:
-        return _registered(name)
-    if not module_name or not class_name:
-        raise UnknownClusterError(f"--cluster {name} names no class in a module{_known()}")
-    found: Callable[..., Any] = getattr(importlib.import_module(module_name), class_name)
-    return found
-
-
-def _registered(name: str) -> Callable[..., Any]:
-    """Load a cluster that another distribution registers."""
-    found = [each for each in _registrations() if each.name == name]
-    if not found:
+    found: Callable[..., Cluster]
+    if dot:
+        if not module_name or not class_name:
+            raise UnknownClusterError(f"--cluster {name} names no class in a module{_known()}")
+        found = getattr(importlib.import_module(module_name), class_name)
+        return found
+    registered = [each for each in _registrations() if each.name == name]
+    if not registered:
         raise UnknownClusterError(f"There is no cluster with the name {name or '(nothing)'}{_known()}")
     # A distribution that is installed beside a checkout of it registers the same class twice
-    different = sorted({each.value for each in found})
+    different = sorted({each.value for each in registered})
     if len(different) > 1:
         raise UnknownClusterError(
             f"Several distributions have a cluster with the name {name}: name its class instead, "
             f"one of {', '.join(value.replace(':', '.') for value in different)}"
         )
-    loaded: Callable[..., Any] = found[0].load()
-    return loaded
+    found = registered[0].load()
+    return found
 
 
 def _registrations() -> Sequence[EntryPoint]:
@@ -102,7 +95,12 @@ def advice_without_vagrant(error: Exception, options: Options) -> str | None:
     # A cluster file needs no Vagrant: then something else is wrong
     if file is not None and os.path.exists(file):
         return None
-    choices = [(_command(options, name), meaning) for name, meaning in _at_hand(file)]
+    paths = list(options.test_path)
+    with contextlib.suppress(OSError):
+        paths = ["." if path == os.getcwd() else path for path in paths]
+    # Other options are left out, since they may contain secrets
+    command = f"ducktape {shlex.join(paths) if len(paths) <= _SHOWN_PATHS else '...'} --cluster"
+    choices = [(f"{command} {name}", meaning) for name, meaning in _at_hand(file)]
     width = max(len(command) for command, _ in choices)
     lines = [f"  {command:{width}}   {meaning}" for command, meaning in choices]
     default = ", the default," if full_name(options.cluster) == full_name(ConsoleDefaults.CLUSTER_TYPE) else ""
@@ -120,15 +118,6 @@ def _at_hand(file: str | None) -> list[tuple[str, str]]:
         found.append(("sandbox", "isolated nodes on this machine, made for each test"))
     found.append(("localhost", "nodes that all are this machine, with nothing between them"))
     return found
-
-
-def _command(options: Options, cluster: str) -> str:
-    """Return the command to call instead; leaves out other options, which may contain secrets."""
-    paths = list(options.test_path)
-    with contextlib.suppress(OSError):
-        paths = ["." if path == os.getcwd() else path for path in paths]
-    shown = shlex.join(paths) if len(paths) <= _SHOWN_PATHS else "..."
-    return f"ducktape {shown} --cluster {cluster}"
 
 
 def sandbox_works() -> bool:

@@ -24,11 +24,9 @@ _TESTS = re.compile(r"::|/|\.(py|yml|yaml)$")
 
 
 def split_config_line(line: str) -> list[str]:
-    """Return the arguments in a line.
+    """Return the arguments in a line, separated by blanks outside of quotes and JSON, up to a comment.
 
-    Words are separated by blanks. A word that begins with a quote ends at the matching one. JSON that begins with a
-    brace or bracket is one word, blanks included. A word that begins with ``#`` begins a comment. Quotes in the middle
-    of a word stand for themselves, so that ``path::Class.method@{"x":1}`` needs no quoting.
+    Quotes in the middle of a word stand for themselves, so that ``path::Class.method@{"x":1}`` needs no quoting.
     """
     words: list[str] = []
     position = 0
@@ -76,12 +74,7 @@ def read_words(path: str) -> list[Word]:
 
 
 def suspicious_words(words: list[Word], paths: list[str], options: list[str]) -> Iterator[tuple[Word, str]]:
-    """Yield the words that count as paths of tests but do not look like paths, each with an explanation.
-
-    Args:
-        words: of the file.
-        paths: the words that are neither options nor values of options.
-        options: the names of all options.
+    """Yield the words of a file that count as paths of tests but do not look like paths, each with an explanation.
 
     Raises:
         UsageError: a word is the name of an option without its dashes.

@@ -9,12 +9,7 @@ from ducktape.errors import DucktapeError
 
 
 class CommandError(DucktapeError):
-    """The program cannot go on, for a reason that its user can fix.
-
-    Args:
-        message: printed as it is.
-        on_stdout: print it on standard output, where some messages have always been.
-    """
+    """The program cannot go on, for a reason that its user can fix; some messages belong to standard output."""
 
     exit_code = 1
 
@@ -28,13 +23,7 @@ class CommandError(DucktapeError):
 
 
 class UsageError(CommandError):
-    """An option is wrong.
-
-    Args:
-        message: names the option, and the file and line if it is in a file.
-        usage: usage text to print first; includes its newline.
-        program: name of the program that the user has called.
-    """
+    """An option is wrong; the message names it, and the file and line if it is in a file."""
 
     exit_code = 2
 

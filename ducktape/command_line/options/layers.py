@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from typing import NamedTuple
+from typing import TypeAlias
 
 from ducktape.command_line.defaults import SESSION_ID, ConsoleDefaults
 from ducktape.command_line.options.config_file import Word, read_words, similar_option, suspicious_words
@@ -24,6 +24,9 @@ _CLASSIC_OPTIONS = """
     --deflake --enable-jvm-logs --help
 """
 
+# A word in a configuration file that is probably a mistake: the problem, the file, and the line
+_Suspicion: TypeAlias = tuple[str, str, int]
+
 # Options whose value may be omitted: the value that stands for none, and what values look like. Any other word is the
 # next path of tests.
 _OPTIONAL_VALUES = {
@@ -31,14 +34,6 @@ _OPTIONAL_VALUES = {
     "--resume": ("latest", re.compile(rf"latest|{SESSION_ID.pattern}/?")),
     "--until-failure": ("0", re.compile(r"\d+")),
 }
-
-
-class _Suspicion(NamedTuple):
-    """A word in a configuration file that is probably a mistake."""
-
-    problem: str
-    file: str
-    line: int
 
 
 def load_options(args: list[str]) -> Options | None:
@@ -54,8 +49,8 @@ def load_options(args: list[str]) -> Options | None:
     given = given_options(args)
     values: Given = {}
     suspicions: list[_Suspicion] = []
-    files = [path for path in (ConsoleDefaults.PROJECT_CONFIG_FILE, _user_file(given)) if os.path.exists(path)]
-    if "config_file" in given and (named := _user_file(given)) not in files:
+    files = [path for path in (ConsoleDefaults.PROJECT_CONFIG_FILE, user_config_file(given)) if os.path.exists(path)]
+    if "config_file" in given and (named := user_config_file(given)) not in files:
         files.append(named)  # reading it fails with the right error
     for path in files:
         options, suspicious = _read_config_file(path)
@@ -73,12 +68,8 @@ def load_options(args: list[str]) -> Options | None:
     return loaded
 
 
-def user_config_file(args: list[str]) -> str:
-    """Return the path of the user's own file of options for a command line."""
-    return _user_file(given_options(args))
-
-
-def _user_file(given: Given) -> str:
+def user_config_file(given: Given) -> str:
+    """Return the path of the user's own file of options."""
     return os.path.expanduser(str(given.get("config_file", ConsoleDefaults.USER_CONFIG_FILE)))
 
 
@@ -115,32 +106,27 @@ def _read_config_file(path: str) -> tuple[Given, list[_Suspicion]]:
     names = option_names(build_parser({}, RaisingParser))
     try:
         suspicions = [
-            _Suspicion(problem, path, word.line)
-            for word, problem in suspicious_words(words, options.get("test_path", []), names)
+            (problem, path, word.line) for word, problem in suspicious_words(words, options.get("test_path", []), names)
         ]
     except UsageError as error:
         raise UsageError(f"{path}, {error}") from None
     if "config_file" in options:
         line = next((word.line for word in words if word.text.startswith("--config-f")), 0)
-        suspicions.append(_Suspicion("--config-file has no effect in a configuration file", path, line))
+        suspicions.append(("--config-file has no effect in a configuration file", path, line))
     return options, suspicions
 
 
 def _line_of_mistake(words: list[Word]) -> int:
     """Return the first line with which no beginning of the file is valid."""
-    lines = sorted({word.line for word in words})
-    for bad in lines:
-        if not any(_is_valid([word.text for word in words if word.line <= later]) for later in lines if later >= bad):
-            return bad
-    return 0
-
-
-def _is_valid(args: list[str]) -> bool:
-    try:
-        given_options(args)
-    except UsageError:
-        return False
-    return True
+    bad = 0
+    for line in sorted({word.line for word in words}, reverse=True):
+        try:
+            given_options([word.text for word in words if word.line <= line])
+        except UsageError:
+            bad = line
+        else:
+            break
+    return bad
 
 
 def _with_values(args: list[str], names: list[str]) -> list[str]:

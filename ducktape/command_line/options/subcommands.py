@@ -16,17 +16,22 @@ SUBCOMMANDS = {"doctor": "ducktape.command_line.doctor.command", "report": "duck
 
 
 def find_subcommand(argv: list[str]) -> Callable[[list[str]], int] | None:
-    """Return the subcommand that a command line names; imports nothing else.
+    """Return the subcommand that a command line names, a function that returns the exit code; imports nothing else.
 
     Only the first positional argument counts, and only its exact name: ``./doctor`` is a path of tests. Where such a
     path exists, a line on standard error says how to write it.
-
-    Returns:
-        A function of the command line that returns the exit code; ``None`` for a run.
     """
     if not any(name in argv for name in SUBCOMMANDS):
         return None
-    name = _first_positional(argv)
+    name = argv[0]
+    if name.startswith("-"):
+        # Only the options of a run tell which words are their values. A wrong one is reported when it is parsed again.
+        arguments = [argument for argument in argv if argument not in ("-h", "--help")]
+        try:
+            values, _ = build_parser({"test_path": [""]}, RaisingParser).parse_known_args(arguments)
+        except UsageError:
+            return None
+        name = str(values.test_path[0])
     module = SUBCOMMANDS.get(name)
     if module is None:
         return None
@@ -34,15 +39,3 @@ def find_subcommand(argv: list[str]) -> Callable[[list[str]], int] | None:
         print(f"{name} is taken for the subcommand: the path of that name here is written ./{name}", file=sys.stderr)
     found: Callable[[list[str]], int] = importlib.import_module(module).main
     return found
-
-
-def _first_positional(argv: list[str]) -> str:
-    if not argv[0].startswith("-"):
-        return argv[0]
-    # Only the options of a run tell which words are their values. A wrong one is reported when it is parsed again.
-    arguments = [argument for argument in argv if argument not in ("-h", "--help")]
-    try:
-        values, _ = build_parser({"test_path": [""]}, RaisingParser).parse_known_args(arguments)
-    except UsageError:
-        return ""
-    return str(values.test_path[0])
