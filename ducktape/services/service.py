@@ -3,19 +3,31 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.errors import DucktapeError, TimeoutError
-from ducktape.services.support.allocation import request_nodes, session_option, take_over_accounts
+from ducktape.services.support.nodes import (
+    call_on_each_node,
+    notify_registry,
+    on_each_node,
+    prepare_node,
+    release_account,
+    request_nodes,
+    session_option,
+    take_over_accounts,
+)
 from ducktape.template import TemplateRenderer
-from ducktape.utils.support.hooks import HookError, answer_of, called
-from ducktape.utils.support.parallel import run_each
+from ducktape.utils.support.hooks import answer_of, called
 from ducktape.utils.support.times import Stopwatch
+
+R = TypeVar("R")
+_LIFECYCLE = ("init_time", "start_time", "start_duration_seconds", "stop_time", "stop_duration_seconds", "clean_time")
 
 
 class MissingHookError(DucktapeError, NotImplementedError):
@@ -25,7 +37,7 @@ class MissingHookError(DucktapeError, NotImplementedError):
 class ServiceIdFactory:
     """Names services by class, position and identity."""
 
-    def generate_service_id(self, service: Any) -> str:
+    def generate_service_id(self, service: Service) -> str:
         """Return ``<class>-<order>-<identity>``."""
         return f"{type(service).__name__}-{service._order}-{id(service)}"
 
@@ -36,7 +48,7 @@ class MultiRunServiceIdFactory(ServiceIdFactory):
     def __init__(self, run_number: int = 1) -> None:
         self.run_number = run_number
 
-    def generate_service_id(self, service: Any) -> str:
+    def generate_service_id(self, service: Service) -> str:
         """Return ``<run>-<class>-<order>-<identity>``."""
         return f"{self.run_number}-{super().generate_service_id(service)}"
 
@@ -69,20 +81,31 @@ class Service(TemplateRenderer):
 
     logs: dict[str, dict[str, Any]] = {}
     parallel_nodes: bool = False
+    service_id_factory: ServiceIdFactory
     _registered_order: int | None = None
-    _revived: bool = False
+    _revived = False
+    _initialized = False
+    _local_scratch_dir: str | None = None
+    # Unix seconds; -1 for what did not happen
+    _init_time: float = -1
+    _start_time: float = -1
+    _start_duration_seconds: float = -1
+    _stop_time: float = -1
+    _stop_duration_seconds: float = -1
+    _clean_time: float = -1
 
     def __init__(
         self,
         context: Any,
         num_nodes: int | None = None,
         cluster_spec: ClusterSpec | None = None,
-        *args: Any,
-        **kwargs: Any,
+        *args: object,
+        **kwargs: object,
     ) -> None:
         skip = kwargs.pop("skip_nodes_allocation", None)
         super().__init__(*args, **kwargs)
-        initialize(self)
+        self._init_time = time.time()
+        self.service_id_factory = service_id_factory
         self.cluster_spec = self.setup_cluster_spec(num_nodes=num_nodes, cluster_spec=cluster_spec)
         self.context = context
         self.nodes: list[Any] = []
@@ -99,18 +122,6 @@ class Service(TemplateRenderer):
     def __repr__(self) -> str:
         hostnames = [node.account.hostname for node in self.nodes]
         return f"<{self.who_am_i()}: num_nodes: {self.num_nodes}, nodes: {hostnames}>"
-
-    # ---- identity
-
-    _init_time: float
-    _start_time: float
-    _start_duration_seconds: float
-    _stop_time: float
-    _stop_duration_seconds: float
-    _clean_time: float
-    _initialized: bool
-    _local_scratch_dir: str | None
-    service_id_factory: ServiceIdFactory
 
     @property
     def _order(self) -> int:
@@ -134,9 +145,9 @@ class Service(TemplateRenderer):
         return f"{self.service_id} node {self.idx(node)} on {node.account.hostname}"
 
     @property
-    def logger(self) -> Any:
+    def logger(self) -> logging.Logger:
         """The log of the test."""
-        return self.context.logger
+        return self.context.logger  # type: ignore[no-any-return]
 
     @property
     def cluster(self) -> Any:
@@ -161,19 +172,10 @@ class Service(TemplateRenderer):
         return {
             "cls_name": type(self).__name__,
             "module_name": type(self).__module__,
-            "lifecycle": {
-                "init_time": self._init_time,
-                "start_time": self._start_time,
-                "start_duration_seconds": self._start_duration_seconds,
-                "stop_time": self._stop_time,
-                "stop_duration_seconds": self._stop_duration_seconds,
-                "clean_time": self._clean_time,
-            },
+            "lifecycle": {name: getattr(self, f"_{name}") for name in _LIFECYCLE},
             "service_id": self.service_id,
             "nodes": self._nodes_formerly_allocated,
         }
-
-    # ---- nodes
 
     @staticmethod
     def setup_cluster_spec(num_nodes: int | None = None, cluster_spec: ClusterSpec | None = None) -> ClusterSpec:
@@ -186,14 +188,13 @@ class Service(TemplateRenderer):
         Raises:
             RuntimeError: neither or both are given.
         """
-        if num_nodes is None and cluster_spec is None:
-            raise RuntimeError("You must set either num_nodes or cluster_spec.")
         if num_nodes is not None and cluster_spec is not None:
             raise RuntimeError("You must set only one of (num_nodes, cluster_spec)")
         if cluster_spec is not None:
             return cluster_spec
-        assert num_nodes is not None
-        return ClusterSpec.simple_linux(num_nodes)
+        if num_nodes is not None:
+            return ClusterSpec.simple_linux(num_nodes)
+        raise RuntimeError("You must set either num_nodes or cluster_spec.")
 
     @property
     def num_nodes(self) -> int:
@@ -216,7 +217,7 @@ class Service(TemplateRenderer):
         """
         return self.nodes[idx - 1]
 
-    def idx(self, node: Any) -> int:
+    def idx(self, node: object) -> int:
         """Return the position of a node, counted from 1, or -1 if it does not belong to this service."""
         return next((position for position, member in enumerate(self.nodes, 1) if member == node), -1)
 
@@ -234,18 +235,18 @@ class Service(TemplateRenderer):
         take_over_accounts(self, nodes)
         self.nodes = nodes
         self.logger.debug("Successfully allocated %d nodes to %s", len(self.nodes), self.who_am_i())
-        _notify_registry(self, "note_service")
+        notify_registry(self, "note_service")
 
     def free(self) -> None:
         """Free all nodes, the last one first; :meth:`allocate_nodes` may be called again."""
         while self.nodes:
             self.logger.info("%s: freeing node", self.who_am_i(self.nodes[-1]))
             node = self.nodes.pop()
-            node.account.logger = node.account.fault_log = None
+            release_account(node)
             self.cluster.free(node)
-        _notify_registry(self, "note_freed")
+        notify_registry(self, "note_freed")
 
-    def for_nodes(self, fn: Callable[[Any], Any], *, try_all: bool = False) -> list[Any]:
+    def for_nodes(self, fn: Callable[[Any], R], *, try_all: bool = False) -> list[R]:
         """Call ``fn(node)`` for each node: one after another, or in parallel with ``parallel_nodes``.
 
         Args:
@@ -258,9 +259,7 @@ class Service(TemplateRenderer):
         Raises:
             BaseException: the first failure in the order of the nodes; further ones are logged.
         """
-        return _on_each_node(self, lambda node: called(fn, node), try_all=try_all)
-
-    # ---- life
+        return on_each_node(self, lambda node: called(fn, node), try_all=try_all)
 
     def start(self, **kwargs: Any) -> None:
         """Try to stop and clean every node, then start every node; blocks until all are started.
@@ -274,13 +273,13 @@ class Service(TemplateRenderer):
             self._start_time = clock.start_time
         self.logger.debug("%s: killing processes and attempting to clean up before starting", self.service_id)
         clean = bool(kwargs.get("clean", True))
-        _notify_registry(self, "note_service")
+        notify_registry(self, "note_service")
         try:
-            _on_each_node(self, lambda node: _prepare(self, node, clean=clean), try_all=False)
-            _on_each_node(self, lambda node: _start(self, node, kwargs), try_all=False)
+            on_each_node(self, lambda node: prepare_node(self, node, clean=clean), try_all=False)
+            call_on_each_node(self, self.start_node, kwargs, activity="starting", level=logging.DEBUG, try_all=False)
         finally:
             # Only now it is known what runs where, also after a failure
-            _notify_registry(self, "note_service")
+            notify_registry(self, "note_service")
         if self._start_duration_seconds < 0:
             self._start_duration_seconds = clock.elapsed
 
@@ -317,7 +316,7 @@ class Service(TemplateRenderer):
                 f"These nodes are still alive: {unfinished}"
             )
 
-    def wait_node(self, node: Any, timeout_sec: float | None = None) -> Any:
+    def wait_node(self, node: Any, timeout_sec: float | None = None) -> object:
         """Wait until one node has finished by itself; defined by the subclass.
 
         Args:
@@ -347,7 +346,7 @@ class Service(TemplateRenderer):
         clock = Stopwatch()
         self._stop_time = clock.start_time
         self.logger.info("%s: stopping service", self.service_id)
-        _on_each_node(self, lambda node: _stop(self, node, kwargs), try_all=True)
+        call_on_each_node(self, self.stop_node, kwargs, activity="stopping")
         self._stop_duration_seconds = clock.elapsed
 
     def stop_node(self, node: Any, **kwargs: Any) -> None:
@@ -369,7 +368,7 @@ class Service(TemplateRenderer):
         """
         self._clean_time = time.time()
         self.logger.info("%s: cleaning service", self.service_id)
-        _on_each_node(self, lambda node: _clean(self, node, kwargs), try_all=True)
+        call_on_each_node(self, self.clean_node, kwargs, activity="cleaning")
 
     def clean_node(self, node: Any, **kwargs: Any) -> None:
         """Remove everything the service left on one node; only logs a warning unless overridden.
@@ -398,71 +397,3 @@ class Service(TemplateRenderer):
             called(service.wait)
         for service in services:
             called(service.stop)
-
-
-# Functions rather than methods, so that their names do not clash with those of subclasses
-
-
-def initialize(service: Service) -> None:
-    """Set the initial attributes of a new service."""
-    service._init_time = time.time()
-    service._start_time = -1
-    service._start_duration_seconds = -1
-    service._stop_time = -1
-    service._stop_duration_seconds = -1
-    service._clean_time = -1
-    service._initialized = False
-    service._local_scratch_dir = None
-    service.service_id_factory = service_id_factory
-
-
-def _notify_registry(service: Service, what: str) -> None:
-    # Suites may have registries of their own without these methods
-    notify = getattr(getattr(service.context, "services", None), what, None)
-    if callable(notify):
-        notify(service)
-
-
-def _on_each_node(service: Service, work: Callable[[Any], Any], *, try_all: bool) -> list[Any]:
-    def note(node: Any, error: BaseException) -> None:
-        service.logger.warning("%s: one more node failed: %r", service.who_am_i(node), error)
-
-    parallel = service.parallel_nodes is True
-    if parallel and service._revived:
-        # The clean-up of a dead test is interrupted at its time limit, and must not wait for threads then
-        try_all = False
-    return run_each(list(service.nodes), work, note, parallel=parallel, try_all=try_all)
-
-
-def _prepare(service: Service, node: Any, *, clean: bool) -> None:
-    """Stop and clean a node before the start; errors only mean that nothing ran there."""
-    try:
-        called(service.stop_node, node)
-    except HookError:
-        raise
-    except Exception as error:
-        service.logger.debug("%s: nothing to stop before the start: %r", service.who_am_i(node), error)
-    if not clean:
-        service.logger.debug("%s: skip cleaning node", service.who_am_i(node))
-        return
-    try:
-        called(service.clean_node, node)
-    except HookError:
-        raise
-    except Exception as error:
-        service.logger.debug("%s: nothing to clean before the start: %r", service.who_am_i(node), error)
-
-
-def _start(service: Service, node: Any, kwargs: dict[str, Any]) -> None:
-    service.logger.debug("%s: starting node", service.who_am_i(node))
-    called(service.start_node, node, **kwargs)
-
-
-def _stop(service: Service, node: Any, kwargs: dict[str, Any]) -> None:
-    service.logger.info("%s: stopping node", service.who_am_i(node))
-    called(service.stop_node, node, **kwargs)
-
-
-def _clean(service: Service, node: Any, kwargs: dict[str, Any]) -> None:
-    service.logger.info("%s: cleaning node", service.who_am_i(node))
-    called(service.clean_node, node, **kwargs)
