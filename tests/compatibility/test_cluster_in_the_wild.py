@@ -340,7 +340,7 @@ def test_the_older_copying_names_go_through_the_override(overridden: OverriddenA
 def test_collecting_and_compressing_logs_goes_through_the_override(
     overridden: OverriddenAccount, tmp_path: Path
 ) -> None:
-    from ducktape.services.support.logs import collect_service_logs, compress_logs
+    from ducktape.services.support.logs import Order, collect_logs, compress_logs
 
     class Node:
         account = overridden
@@ -359,13 +359,8 @@ def test_collecting_and_compressing_logs_goes_through_the_override(
 
     import logging
 
-    collect_service_logs(
-        Fake(),
-        str(tmp_path / "Fake-0"),
-        wanted=lambda name: True,
-        compress=compress_logs,
-        logger=logging.getLogger("x"),
-    )
+    order = Order(Fake(), str(tmp_path / "Fake-0"), lambda name: True)
+    collect_logs([order], compress=compress_logs, logger=logging.getLogger("x"))
 
     assert (
         [call.split()[0] for call in overridden.calls],

@@ -18,7 +18,7 @@ from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.errors import TimeoutError as DucktapeTimeoutError
 from ducktape.services.background_thread import BackgroundThreadService
 from ducktape.services.service import Service
-from ducktape.services.support.logs import collect_service_logs
+from ducktape.services.support.logs import Order, collect_logs
 from ducktape.tests.test_context import TestContext
 from tests.compatibility.running import LOCALHOST, report, run, write
 
@@ -177,7 +177,7 @@ def _collected(service: Any, destination: Path) -> list[str]:
         asked.append(name)
         return False
 
-    collect_service_logs(service, str(destination), wanted=wanted, compress=None, logger=logging.getLogger("wild"))
+    collect_logs([Order(service, str(destination), wanted)], compress=None, logger=logging.getLogger("wild"))
     return asked
 
 

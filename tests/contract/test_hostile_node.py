@@ -286,7 +286,8 @@ class Logs:
         source.mkdir()
         (source / "innocent").write_bytes(GOOD)
         self.logs = {"hostile": {"path": path}, "innocent": {"path": f"{source}/innocent"}}
-        self.nodes = [SimpleNamespace(account=account), other_node()]
+        self.nodes: list[Any] = [SimpleNamespace(account=account), other_node()]
+        self.logger = logging.getLogger("hostile")
 
 
 def missing_after(

@@ -16,7 +16,7 @@ from ducktape.cluster.remoteaccount import RemoteAccount, RemoteAccountSSHConfig
 from ducktape.cluster.transport import Transport, TransportWrapper, framework_commands
 from ducktape.jvm_logging import VERBS, EnvironmentTransport, JVMLogger, logs_of, with_environment
 from ducktape.services.service_registry import ServiceRegistry
-from ducktape.services.support.logs import collect_service_logs, compress_logs
+from ducktape.services.support.logs import Order, collect_logs, compress_logs
 from tests.unit.services.fakes import FakeAccount, FakeContext, RecordingService
 
 needs_java = pytest.mark.needs("java")
@@ -387,9 +387,8 @@ def test_a_real_jvm_writes_its_logs_and_they_are_collected_compressed(tmp_path: 
     service.start()
     assert (tmp_path / "jvm" / "gc.log").stat().st_size > 0
     (tmp_path / "jvm" / "hs_err_pid77.log").write_text("crashed")
-    collect_service_logs(
-        service, str(tmp_path / "results"), wanted=lambda name: True, compress=compress_logs, logger=service.logger
-    )
+    order = Order(service, str(tmp_path / "results"), lambda name: True)
+    collect_logs([order], compress=compress_logs, logger=service.logger)
     assert sorted(os.listdir(tmp_path / "results" / "here")) == ["gc.log.tgz", "hs_err_pid77.log.tgz", "jvm.log.tgz"]
     assert service.context.log.of_level("WARNING") == []
     subprocess.run(["tar", "xzf", "gc.log.tgz"], cwd=tmp_path / "results" / "here", check=True)

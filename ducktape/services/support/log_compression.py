@@ -9,24 +9,21 @@ import shlex
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
 
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.copy.tar_commands import named
 from ducktape.cluster.transport import framework_commands
+from ducktape.services.support.protocols import ServiceWithNodes
+from ducktape.utils.support.guard import tolerated
 from ducktape.utils.support.text import class_and_text, reason_of
 
 
 @dataclass
 class _Notes:
-    """Shared between the collection and the compression, which may be a test's own method.
+    """Shared between the collection and the compression, which may be a test's own method."""
 
-    Attributes:
-        found: paths listed by a node, which the shell must not expand.
-        failures: paths that could not be compressed, with the reasons.
-    """
-
-    found: set[str]
-    failures: dict[str, str] = field(default_factory=dict)
+    found: set[str]  # paths listed by a node, which the shell must not expand
+    failures: dict[str, str] = field(default_factory=dict)  # paths that could not be compressed, with the reasons
 
 
 _notes: ContextVar[_Notes | None] = ContextVar("ducktape_logs_compressed", default=None)
@@ -44,10 +41,7 @@ def failures_noted(found: set[str]) -> Iterator[dict[str, str]]:
 
 
 def compress_command(path: str) -> str:
-    """Return the shell command that replaces a log by ``<log>.tgz`` if it exists.
-
-    The shell expands the path, as users rely on variables in it.
-    """
+    """Return the command that replaces a log by ``<log>.tgz`` if it exists; the shell expands variables in the path."""
     return (
         f'cd "$(dirname {path})" && f="$(basename {path})" && '
         f'if [ -e "$f" ]; then tar czf "$f.tgz" "$f"; fi && rm -rf {path}'
@@ -59,19 +53,21 @@ def compressed_path(path: str) -> str:
     return f"{path.rstrip('/')}.tgz"
 
 
-def compress_logs(node: Any, service: Any, paths: list[str]) -> list[str]:
+def compress_logs(node: ClusterNode, service: ServiceWithNodes, paths: list[str]) -> list[str]:
     """Compress files and directories on a node; returns the compressed files, without those that failed."""
     notes = _notes.get() or _Notes(set())
     compressed = []
-    for path in _in_order(paths):
-        try:
-            with framework_commands(slow=True):
-                node.account.ssh(_found_command(path) if path in notes.found else compress_command(path))
-        except Exception as error:
+    archives = {compressed_path(path) for path in paths}
+    # A log named like the archive of another one comes before that
+    for path in sorted(paths, key=lambda path: -len(path) if path in archives else 0):
+        with tolerated() as attempt, framework_commands(slow=True):
+            node.account.ssh(_found_command(path) if path in notes.found else compress_command(path))
+        error = attempt.error
+        if error is None:
+            compressed.append(compressed_path(path))
+        else:
             service.logger.warning("Error compressing log %s: service %s: %s", path, service, class_and_text(error))
             notes.failures[path] = f"not compressed: {reason_of(error)}"
-            continue
-        compressed.append(compressed_path(path))
     return compressed
 
 
@@ -82,9 +78,3 @@ def _found_command(path: str) -> str:
         return compress_command(shlex.quote(f"{directory}/{name}"))
     here, archive = shlex.quote(f"./{name}"), shlex.quote(f"./{name}.tgz")
     return f"cd {shlex.quote(directory)} && tar czf {archive} {here} && rm -rf {here}"
-
-
-def _in_order(paths: list[str]) -> list[str]:
-    """Sort paths so that a log named like the archive of another one comes before that."""
-    archives = {compressed_path(path) for path in paths}
-    return sorted(paths, key=lambda path: -len(path) if path in archives else 0)

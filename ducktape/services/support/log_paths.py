@@ -6,8 +6,9 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-from typing import Any
+from collections.abc import Mapping
 
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.copy.names import UnsafeNameError, match_of, shown
 from ducktape.cluster.copy.walk import in_one
 from ducktape.cluster.transport import framework_commands
@@ -19,7 +20,7 @@ _LONGEST_PATH = 4096
 _MOST_MATCHES = 10_000
 
 
-def path_of_log(log: Any) -> str:
+def path_of_log(log: Mapping[str, object]) -> str:
     """Return the path of an entry of ``service.logs``.
 
     Raises:
@@ -27,7 +28,8 @@ def path_of_log(log: Any) -> str:
         ValueError: it is not the path of a log.
     """
     path = log["path"]
-    path = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if isinstance(path, os.PathLike):
+        path = os.fspath(path)
     if not isinstance(path, str):
         raise ValueError(f"the path of a log is text, not {type(path).__name__}")
     try:
@@ -58,11 +60,11 @@ def has_wildcards(path: str) -> bool:
     return _WILDCARD.search(path) is not None
 
 
-def matches(node: Any, pattern: str) -> tuple[list[str], OSError | None]:
+def matches(node: ClusterNode, pattern: str) -> tuple[list[str], OSError | None]:
     """Expand a pattern of the shell on a node; returns the paths, and an error about rejected ones."""
     command = f'for f in {pattern}; do if [ -e "$f" ]; then printf "%s\\0" "$f"; fi; done'
     with framework_commands():
-        output: bytes = node.account.ssh_output(command, combine_stderr=False)
+        output = node.account.ssh_output(command, combine_stderr=False)
     text = output.decode(errors="surrogateescape")
     answers = [path for path in text.split("\0" if "\0" in text else "\n") if path]
     found: list[str] = []

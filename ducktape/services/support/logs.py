@@ -5,15 +5,20 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TypeAlias
 
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.transport import framework_commands
 from ducktape.jvm_logging import logs_of
 from ducktape.services.support.log_compression import compress_command, compress_logs, compressed_path, failures_noted
 from ducktape.services.support.log_paths import can_be_compressed, has_wildcards, matches, path_of_log
 from ducktape.services.support.log_places import LogPaths, NodeDirectories
+from ducktape.services.support.protocols import ServiceWithNodes
+from ducktape.utils.support.guard import tolerated
 from ducktape.utils.support.hooks import called
 from ducktape.utils.support.parallel import run_parallel
 from ducktape.utils.support.text import class_and_text, reason_of
@@ -22,33 +27,25 @@ __all__ = [
     "MissingLog",
     "Order",
     "collect_logs",
-    "collect_service_logs",
     "compress_command",
     "compress_logs",
 ]
 
-Wanted = Callable[[str], bool]
-Compress = Callable[[Any, Any, list[str]], list[str]]
+Wanted: TypeAlias = Callable[[str], bool]
+Compress: TypeAlias = Callable[[ClusterNode, ServiceWithNodes, list[str]], list[str]]
+Logs: TypeAlias = Mapping[str, Mapping[str, object]]
 
 _NODES_AT_ONCE = 8
 
 
 @dataclasses.dataclass(frozen=True)
 class MissingLog:
-    """A log that was not collected, or not completely.
-
-    Attributes:
-        hostname: name of the node.
-        service: name of the service.
-        name: its key in ``service.logs``; empty if all logs of the node are missing.
-        path: path on the node; empty if unknown.
-        reason: why it is missing.
-    """
+    """A log that was not collected, or not completely."""
 
     hostname: str
     service: str
-    name: str
-    path: str
+    name: str  # its key in `service.logs`; empty if all logs of the node are missing
+    path: str  # on the node; empty if unknown
     reason: str
 
     def __str__(self) -> str:
@@ -59,40 +56,19 @@ class MissingLog:
 
 @dataclasses.dataclass(frozen=True)
 class Order:
-    """Which logs of one service to collect.
+    """Which logs of one service to collect."""
 
-    Attributes:
-        service: has ``logs`` and ``nodes``.
-        destination: local directory of the service, with a directory for each node.
-        wanted: returns whether to collect the log with a name.
-    """
-
-    service: Any
-    destination: str
-    wanted: Wanted
-
-
-def collect_service_logs(
-    service: Any, destination: str, *, wanted: Wanted, compress: Compress | None, logger: Any
-) -> list[MissingLog]:
-    """Copy the logs of one service from all its nodes; see :class:`Order` and :func:`collect_logs`."""
-    return collect_logs([Order(service, destination, wanted)], compress=compress, logger=logger)
+    service: ServiceWithNodes
+    destination: str  # local directory of the service, with a directory for each node
+    wanted: Wanted  # returns whether to collect the log with a name
 
 
 def collect_logs(
-    orders: Sequence[Order], *, compress: Compress | None, logger: Any, timeout: float | None = None
+    orders: Sequence[Order], *, compress: Compress | None, logger: logging.Logger, timeout: float | None = None
 ) -> list[MissingLog]:
     """Copy the logs of services from all their nodes in parallel; errors are logged and affect only their own log.
 
-    Args:
-        orders: the logs to collect.
-        compress: called as ``compress(node, service, paths)`` before copying, returns the paths to copy instead;
-            ``None`` leaves the logs as they are. Calls for different nodes may overlap.
-        logger: for progress and errors.
-        timeout: seconds; unfinished copies are abandoned then.
-
-    Returns:
-        The missing logs in the order of the services, their nodes and their logs.
+    ``compress`` is called before copying, and returns the paths to copy instead; calls for different nodes may overlap.
     """
     directories = NodeDirectories()
     jobs = [job for order in orders for job in _jobs(order, compress, logger, directories)]
@@ -100,24 +76,27 @@ def collect_logs(
     by_account: dict[int, list[_Job]] = {}
     for job in jobs:
         by_account.setdefault(id(job.node.account), []).append(job)
-    attempts = run_parallel(list(by_account.values()), _do_all, at_once=_NODES_AT_ONCE, timeout=timeout)
+
+    def run_all(own: Sequence[_Job]) -> None:
+        for job in own:
+            job.run()
+
+    attempts = run_parallel(list(by_account.values()), run_all, at_once=_NODES_AT_ONCE, timeout=timeout)
     if not all(attempt.done for attempt in attempts):
         for job in jobs:
             job.abandon(f"not collected within {timeout:g} seconds")
     return [missing for job in jobs for missing in job.missing]
 
 
-def _do_all(jobs: Sequence[_Job]) -> None:
-    for job in jobs:
-        job.run()
-
-
-def _jobs(order: Order, compress: Compress | None, logger: Any, directories: NodeDirectories) -> Iterator[_Job]:
+def _jobs(
+    order: Order, compress: Compress | None, logger: logging.Logger, directories: NodeDirectories
+) -> Iterator[_Job]:
     service = order.service
-    try:
+    logs: Logs = {}
+    with tolerated() as asking:  # a property of the subclass
         logs = logs_of(service)
-    except Exception as error:  # a property of the subclass
-        logger.warning("Error asking for the logs of service %s: %s", service, class_and_text(error))
+    if asking.error is not None:
+        logger.warning("Error asking for the logs of service %s: %s", service, class_and_text(asking.error))
         return
     if not logs:
         logger.debug("Won't collect service logs from %s - no logs to collect.", service.service_id)
@@ -135,11 +114,11 @@ class _Job:
     def __init__(
         self,
         order: Order,
-        node: Any,
-        logs: dict[str, Any],
+        node: ClusterNode,
+        logs: Logs,
         places: LogPaths,
         compress: Compress | None,
-        logger: Any,
+        logger: logging.Logger,
     ) -> None:
         self.node = node
         self.missing: list[MissingLog] = []
@@ -156,21 +135,21 @@ class _Job:
     def select(self) -> None:
         """Decide which logs to collect, without the node."""
         for name, log in self._logs.items():
-            with self._preparing(name):
-                if self._is_wanted(name, log):
+            with tolerated(partial(self._report_unprepared, name)):
+                try:
+                    is_wanted = self._order.wanted(name)
+                except KeyError:
+                    # Logs may lack a default, or be missing in service.logs
+                    is_wanted = bool(log.get("collect_default", False))
+                if is_wanted:
                     self._remaining[path_of_log(log)] = name
 
     def run(self) -> None:
         """Collect the logs; never raises."""
         if self._is_abandoned:
             return
-        try:
+        with tolerated(self._give_up):  # one bad node must not cost the logs of the others
             self._collect()
-        except Exception as error:  # one bad node must not cost the logs of the others
-            service = self._order.service
-            host = self.node.account.hostname
-            self._warn("Error collecting logs from %s: service %s: %s", host, service, class_and_text(error))
-            self._give_up(error)
 
     def abandon(self, reason: str) -> None:
         """Record the remaining logs as missing, and ignore everything that happens from now on."""
@@ -183,15 +162,16 @@ class _Job:
             logs = ", ".join(f"{name} ({path})" for path, name in left.items())
             self._logger.warning("Logs from %s: service %s: %s: %s", host, service, reason, logs)
 
-    def _give_up(self, reason: object) -> None:
+    def _give_up(self, error: BaseException) -> None:
+        host, service = self.node.account.hostname, self._order.service
+        self._warn("Error collecting logs from %s: service %s: %s", host, service, class_and_text(error))
         for path in list(self._remaining):
-            self._note(path, reason)
+            self._note(path, error)
 
     def _note(self, path: str, reason: object) -> None:
         name = self._remaining.pop(path, None)
-        if name is None or self._is_abandoned:
-            return
-        self._add_missing(name, path, reason)
+        if name is not None:
+            self._add_missing(name, path, reason)
 
     def _add_missing(self, name: str, path: str, reason: object) -> None:
         if self._is_abandoned:
@@ -201,7 +181,7 @@ class _Job:
         text = (said or "no reason was given").splitlines()[0]
         self.missing.append(MissingLog(self.node.account.hostname, service, name, path, text))
 
-    def _warn(self, message: str, *arguments: Any) -> None:
+    def _warn(self, message: str, *arguments: object) -> None:
         if not self._is_abandoned:
             self._logger.warning(message, *arguments)
 
@@ -211,7 +191,7 @@ class _Job:
         paths = list(self._remaining)
         if self._compress is not None and paths:
             self._logger.debug("Compressing logs...")
-            paths = self._compressed(paths)
+            paths = self._compressed(self._compress, paths)
         if not paths or self._is_abandoned:
             return
         os.makedirs(self._places.directory, exist_ok=True)
@@ -219,25 +199,23 @@ class _Job:
         first = self._places.first(paths)
         self._copy(first, self._places.directory)
         for path in paths:
-            if path not in first:
-                self._copy_further(path)
-
-    def _copy_further(self, path: str) -> None:
-        """Copy a log whose usual path is taken by another one."""
-        name = str(self._remaining.get(path, path))
-        directory = self._places.further(path, name)
-        is_new = not os.path.isdir(directory)
-        os.makedirs(directory, exist_ok=True)
-        self._copy([path], directory)
-        if is_new:
-            with contextlib.suppress(OSError):  # there was no such log, or it is not empty
-                os.rmdir(directory)
+            if path in first:
+                continue
+            # Its usual path is taken by another one
+            name = str(self._remaining.get(path, path))  # suites have names that are numbers
+            directory = self._places.further(path, name)
+            is_new = not os.path.isdir(directory)
+            os.makedirs(directory, exist_ok=True)
+            self._copy([path], directory)
+            if is_new:
+                with contextlib.suppress(OSError):  # there was no such log, or it is not empty
+                    os.rmdir(directory)
 
     def _expand(self) -> None:
         """Expand wildcards."""
         expanded: dict[str, str] = {}
         for path, name in list(self._remaining.items()):
-            with self._preparing(name):
+            with tolerated(partial(self._report_unprepared, name)):
                 found, problem = matches(self.node, path) if has_wildcards(path) else ([path], None)
                 expanded.update(dict.fromkeys(found, name))
                 if has_wildcards(path):
@@ -246,41 +224,29 @@ class _Job:
                     raise problem
         self._remaining = {} if self._is_abandoned else expanded
 
-    def _compressed(self, paths: list[str]) -> list[str]:
-        assert self._compress is not None
+    def _compressed(self, compress: Compress, paths: list[str]) -> list[str]:
         as_it_is = [path for path in paths if not can_be_compressed(path)]
         with failures_noted(self._found) as failures:
             wanted = [path for path in paths if path not in as_it_is]
-            compressed = [*called(self._compress, self.node, self._order.service, wanted), *as_it_is]
+            compressed = [*called(compress, self.node, self._order.service, wanted), *as_it_is]
         for path, reason in failures.items():
             self._note(path, reason)
         packed = {compressed_path(path): name for path, name in self._remaining.items()}
         self._remaining = {path: packed.get(path, self._remaining.get(path, path)) for path in compressed}
         return [] if self._is_abandoned else list(compressed)
 
-    @contextlib.contextmanager
-    def _preparing(self, name: str) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            log = self._logs[name]
-            self._warn(
-                "Error preparing to collect log %s from %s on %s. service %s: %s",
-                name,
-                log,
-                self.node.account.hostname,
-                self._order.service,
-                class_and_text(error),
-            )
-            path = log.get("path", "") if isinstance(log, dict) else ""
-            self._add_missing(name, path if isinstance(path, str) else repr(path), error)
-
-    def _is_wanted(self, name: str, log: dict[str, Any]) -> bool:
-        try:
-            return self._order.wanted(name)
-        except KeyError:
-            # Logs may lack a default, or be missing in service.logs
-            return bool(log.get("collect_default", False))
+    def _report_unprepared(self, name: str, error: BaseException) -> None:
+        log = self._logs[name]
+        self._warn(
+            "Error preparing to collect log %s from %s on %s. service %s: %s",
+            name,
+            log,
+            self.node.account.hostname,
+            self._order.service,
+            class_and_text(error),
+        )
+        path = log.get("path", "") if isinstance(log, dict) else ""
+        self._add_missing(name, path if isinstance(path, str) else repr(path), error)
 
     def _copy(self, paths: list[str], target: str) -> None:
         names = dict(self._remaining)
@@ -302,23 +268,16 @@ class _Job:
             self._places.fail(target, path)
             self._add_missing(name, path, error)
 
-        try:
-            with framework_commands():
-                _copy_all(self.node.account, paths, target, report)
-        except Exception as error:
+        account = self.node.account
+        with tolerated() as copying, framework_commands():
+            # Looked up in the class: an account may delegate every attribute to another one
+            if hasattr(type(account), "copy_all_from"):
+                account.copy_all_from(paths, target, report)
+            else:
+                for path in paths:
+                    with tolerated() as attempt:
+                        account.copy_from(path, target)
+                    report(path, attempt.error)
+        if copying.error is not None:
             for path in list(self._remaining):
-                report(path, error)
-
-
-def _copy_all(account: Any, paths: list[str], target: str, report: Callable[[str, Exception | None], None]) -> None:
-    # Looked up in the class: an account may delegate every attribute to another one
-    if hasattr(type(account), "copy_all_from"):
-        account.copy_all_from(paths, target, report)
-        return
-    for path in paths:
-        try:
-            account.copy_from(path, target)
-        except Exception as error:  # costs this log alone
-            report(path, error)
-        else:
-            report(path, None)
+                report(path, copying.error)

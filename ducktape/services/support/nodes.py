@@ -6,56 +6,18 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from ducktape.cluster.cluster_node import ClusterNode
-from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.node_container import InsufficientResourcesError
 from ducktape.command_line.defaults import ConsoleDefaults
+from ducktape.services.support.protocols import FrameworkService, RegisteredService
 from ducktape.utils.support.guard import tolerated
 from ducktape.utils.support.hooks import HookError, called
 from ducktape.utils.support.parallel import run_each
 from ducktape.utils.support.text import class_and_text
 
 R = TypeVar("R")
-
-
-class ServiceWithNodes(Protocol):
-    """What is needed of a service, which need not derive from the framework's class."""
-
-    nodes: list[Any]
-    context: Any
-
-    @property
-    def service_id(self) -> str:
-        """Its name."""
-
-    @property
-    def logger(self) -> logging.Logger:
-        """The log of its test."""
-
-
-class FrameworkService(ServiceWithNodes, Protocol):
-    """What is needed of a service that derives from the framework's class."""
-
-    cluster_spec: ClusterSpec
-    parallel_nodes: bool
-    _revived: bool
-
-    @property
-    def cluster(self) -> Any:
-        """Where its nodes come from."""
-
-    @property
-    def stop_node(self) -> Callable[..., object]:
-        """Stops it on one node."""
-
-    @property
-    def clean_node(self) -> Callable[..., object]:
-        """Removes everything that it left on one node."""
-
-    def who_am_i(self, node: ClusterNode | None = None) -> str:
-        """Return a text that names it, or one of its nodes."""
 
 
 def session_option(context: object, option: str) -> bool:
@@ -121,7 +83,7 @@ def _give_back(service: FrameworkService, nodes: Sequence[ClusterNode]) -> None:
             service.logger.warning("Error giving back node %s: %s", node.account, class_and_text(attempt.error))
 
 
-def notify_registry(service: ServiceWithNodes, what: str) -> None:
+def notify_registry(service: RegisteredService, what: str) -> None:
     """Let the registry note a service, if it can: suites may have registries of their own."""
     notify = getattr(getattr(service.context, "services", None), what, None)
     if callable(notify):

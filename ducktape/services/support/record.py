@@ -16,15 +16,22 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.cluster_spec import ClusterSpec, NodeSpec
 from ducktape.json_serializable import jsonable
 from ducktape.jvm_logging import logs_of
 from ducktape.services.background_thread import BackgroundThreadService
 from ducktape.services.service import Service, ServiceIdFactory
+from ducktape.services.support.protocols import Context, RegisteredService
 from ducktape.services.support.snapshot import PlainAttributes, values_of
+from ducktape.utils.support.guard import value_or
 from ducktape.utils.support.text import short_text
+
+Record: TypeAlias = Mapping[str, Any]  # plain JSON
+ImportFile: TypeAlias = Callable[[str], ModuleType]
+N = TypeVar("N", bound=ClusterNode)
 
 _ROOM_FOR_ATTRIBUTES = 16 * 1024  # characters, for all attributes of one service and of its nodes
 # Attributes of the framework, which are restored separately
@@ -48,19 +55,22 @@ _NOT_OF_THE_USER = frozenset(
 _OF_THE_FRAMEWORK_ON_A_NODE = frozenset({"account", "slot_id", "_index", "node_type"})
 
 
-def record_of(service: Any) -> dict[str, Any]:
+def record_of(service: RegisteredService) -> dict[str, Any]:
     """Return the record of a service, ready for JSON.
 
     Attributes that look like secrets, are not plain values, or are too large are left out. Objects other than
     :class:`Service` cannot be recreated, but their logs can be found.
-
-    Returns:
-        A dict with ``service_id``, ``order``, ``module``, ``class``, ``file`` (of the module), ``nodes`` (names as
-        of :func:`named_nodes`), ``cluster_spec``, ``logs``, ``report`` (what reports show of a service),
-        ``attributes`` (name to Python literal) and ``node_attributes`` (name of the node to such a dict).
     """
     cls = type(service)
-    names = _names_of(service)
+    nodes = list(service.nodes)
+    among = getattr(getattr(service.context, "cluster", None), "nodes", None)
+    names_of_all = {
+        id(node): name for name, node in named_nodes(among if isinstance(among, Iterable) else nodes).items()
+    }
+    names = [names_of_all.get(id(node), str(node.account.hostname)) for node in nodes]
+    spec = getattr(service, "cluster_spec", None)
+    # A property of the subclass that fails will fail again when the logs are collected
+    logs: Mapping[str, object] = value_or({}, logs_of, service)
     notes = PlainAttributes(_ROOM_FOR_ATTRIBUTES)
     return {
         "service_id": str(service.service_id),
@@ -69,21 +79,21 @@ def record_of(service: Any) -> dict[str, Any]:
         "class": cls.__qualname__,
         "file": _file_of(sys.modules.get(cls.__module__)),
         "nodes": names,
-        "cluster_spec": _plain_spec(service),
-        "logs": _plain_logs(service),
+        "cluster_spec": json.loads(str(spec)) if isinstance(spec, ClusterSpec) else [],
+        "logs": {str(name): jsonable(log) for name, log in logs.items()},
         "report": jsonable(Service.to_json(service) if isinstance(service, Service) else {}),
         "attributes": notes.of(service, _NOT_OF_THE_USER),
         "node_attributes": {
             name: found
-            for name, node in zip(names, service.nodes, strict=False)
+            for name, node in zip(names, nodes, strict=True)
             if (found := notes.of(node, _OF_THE_FRAMEWORK_ON_A_NODE))
         },
     }
 
 
-def named_nodes(nodes: Iterable[Any]) -> dict[str, Any]:
+def named_nodes(nodes: Iterable[N]) -> dict[str, N]:
     """Return the nodes of a test by unique names; the same in every process if given in the order of the cluster."""
-    named: dict[str, Any] = {}
+    named: dict[str, N] = {}
     seen: Counter[str] = Counter()
     for node in nodes:
         name = str(node.account.hostname)
@@ -92,12 +102,12 @@ def named_nodes(nodes: Iterable[Any]) -> dict[str, Any]:
     return named
 
 
-def described(record: Mapping[str, Any]) -> dict[str, Any]:
+def described(record: Record) -> dict[str, object]:
     """Return the entry of a service in reports, from its record."""
     return {**record.get("report", {}), "service_id": record.get("service_id", "")}
 
 
-def of_run(record: Mapping[str, Any], run_number: int) -> dict[str, Any]:
+def of_run(record: Record, run_number: int) -> dict[str, Any]:
     """Return a record with the run number in the name of the service, which it gets only at the end of a run."""
     service_id = record["service_id"]
     # Names of classes do not begin with a digit
@@ -105,19 +115,11 @@ def of_run(record: Mapping[str, Any], run_number: int) -> dict[str, Any]:
 
 
 def revive(
-    record: Mapping[str, Any],
-    context: Any,
-    nodes: Mapping[str, Any],
-    *,
-    import_file: Callable[[str], ModuleType] | None = None,
+    record: Record, context: Context, nodes: Mapping[str, ClusterNode], *, import_file: ImportFile | None = None
 ) -> Service:
     """Recreate a service without calling its constructor, and register it under its former id.
 
-    Args:
-        record: from :func:`record_of`.
-        context: the context of its test.
-        nodes: from :func:`named_nodes`; the accounts of the service's nodes write to the log of the test from now on.
-        import_file: imports a module by its path, if it cannot be imported by name.
+    ``nodes`` are from :func:`named_nodes`, and ``import_file`` imports modules that cannot be imported by name.
 
     Raises:
         LookupError: its class or one of its nodes does not exist in this process.
@@ -139,7 +141,11 @@ def revive(
     service._revived = True
     service.service_id_factory = _SameId(record["service_id"])
     service._registered_order = record["order"]
-    service.cluster_spec = _spec_of(record["cluster_spec"])
+    service.cluster_spec = ClusterSpec(
+        NodeSpec(group["os"], group.get("node_type"))
+        for group in record["cluster_spec"]
+        for _ in range(group["num_nodes"])
+    )
     service.context = context
     service.nodes = own
     service.skip_nodes_allocation = False
@@ -153,7 +159,7 @@ def revive(
     return service
 
 
-def class_of(record: Mapping[str, Any], *, import_file: Callable[[str], ModuleType] | None = None) -> type[Service]:
+def class_of(record: Record, *, import_file: ImportFile | None = None) -> type[Service]:
     """Return the class of a recorded service; see :func:`revive`.
 
     Raises:
@@ -165,7 +171,7 @@ def class_of(record: Mapping[str, Any], *, import_file: Callable[[str], ModuleTy
         raise LookupError(
             f"the class {record['class']} is defined inside a function, which only its own process can call"
         )
-    found: Any = _module_of(record, import_file)
+    found: object = _module_of(record, import_file)
     for part in path:
         found = getattr(found, part, None)
     if not isinstance(found, type) or not issubclass(found, Service):
@@ -173,7 +179,7 @@ def class_of(record: Mapping[str, Any], *, import_file: Callable[[str], ModuleTy
     return found
 
 
-def problem_with(activity: str, nodes: Iterable[Any], error: BaseException) -> str:
+def problem_with(activity: str, nodes: Iterable[ClusterNode], error: BaseException) -> str:
     """Return one line about an error of an activity such as ``stopping service X``."""
     hostnames = ", ".join(str(node.account.hostname) for node in nodes)
     return f"Error {activity}{f' on {hostnames}' if hostnames else ''}: {short_text(error)}"
@@ -185,11 +191,11 @@ class _SameId(ServiceIdFactory):
     def __init__(self, service_id: str) -> None:
         self.service_id = service_id
 
-    def generate_service_id(self, service: Any) -> str:
+    def generate_service_id(self, service: Service) -> str:
         return self.service_id
 
 
-def _module_of(record: Mapping[str, Any], import_file: Callable[[str], ModuleType] | None) -> ModuleType:
+def _module_of(record: Record, import_file: ImportFile | None) -> ModuleType:
     """Return an imported module, or import it by name or else by path."""
     name, file = record["module"], record["file"]
     known = sys.modules.get(name)
@@ -215,31 +221,3 @@ def _is_from(module: ModuleType, file: str | None) -> bool:
 def _file_of(module: ModuleType | None) -> str | None:
     file = getattr(module, "__file__", None)
     return os.path.realpath(file) if isinstance(file, str) else None
-
-
-def _names_of(service: Any) -> list[str]:
-    """Return the names of a service's nodes among all nodes of its test."""
-    own = list(service.nodes)
-    among = getattr(getattr(service.context, "cluster", None), "nodes", None)
-    all_nodes = list(among) if isinstance(among, Iterable) else own
-    names = {id(node): name for name, node in named_nodes(all_nodes).items()}
-    return [names.get(id(node), str(node.account.hostname)) for node in own]
-
-
-def _plain_logs(service: Any) -> dict[str, Any]:
-    try:
-        logs = logs_of(service)
-    except Exception:  # a property of the subclass, which fails again when the logs are collected
-        return {}
-    return {str(name): jsonable(log) for name, log in logs.items()}
-
-
-def _plain_spec(service: Any) -> Any:
-    spec = getattr(service, "cluster_spec", None)
-    return json.loads(str(spec)) if isinstance(spec, ClusterSpec) else []
-
-
-def _spec_of(groups: Iterable[Mapping[str, Any]]) -> ClusterSpec:
-    return ClusterSpec(
-        NodeSpec(group["os"], group.get("node_type")) for group in groups for _ in range(group["num_nodes"])
-    )

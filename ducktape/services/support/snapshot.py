@@ -28,17 +28,16 @@ class _NotPlainError(Exception):
 
 
 class PlainAttributes:
-    """Converts attributes to Python literals, which unlike JSON support tuples, sets, bytes, and any keys of dicts.
+    """Converts attributes to Python literals, of at most ``room`` characters in total.
 
-    Args:
-        room: maximum number of characters in total.
+    Literals support tuples, sets, bytes, and any keys of dicts, unlike JSON.
     """
 
     def __init__(self, room: int) -> None:
         self._room = room
         self._pieces: list[str] = []
 
-    def of(self, owner: Any, omitted: frozenset[str]) -> dict[str, str]:
+    def of(self, owner: object, omitted: frozenset[str]) -> dict[str, str]:
         """Return the plain attributes of an instance, except the omitted names."""
         found = {}
         for name, value in list(getattr(owner, "__dict__", {}).items()):
@@ -61,45 +60,37 @@ class PlainAttributes:
             raise _NotPlainError
         self._pieces.append(piece)
 
-    def _spell(self, value: Any, depth: int) -> None:
+    def _spell(self, value: object, depth: int) -> None:
         # Exact types: additions of subclasses would be lost
         kind = type(value)
-        if value is None or kind in (bool, int) or (kind is float and math.isfinite(value)):
+        if (
+            value is None
+            or kind in (bool, int)
+            or (isinstance(value, float) and kind is float and math.isfinite(value))
+        ):
             self._write(repr(value))
-        elif kind in (str, bytes):
-            self._spell_text(value)
-        elif depth < _DEEPEST and isinstance(value, dict):
-            self._spell_dict(value, depth)
-        elif depth < _DEEPEST and kind in (list, tuple, set):
-            self._spell_items(value, depth)
+        elif isinstance(value, (str, bytes)) and kind in (str, bytes):
+            # A long one must not be copied
+            if len(value) > self._room or (isinstance(value, str) and is_secret_text(value)):
+                raise _NotPlainError
+            self._write(repr(value))
+        elif depth >= _DEEPEST:
+            raise _NotPlainError
+        elif isinstance(value, dict):
+            self._write("{")
+            for key, item in value.items():
+                if not (isinstance(key, str) and is_secret_name(key)):
+                    self._spell(key, depth + 1)
+                    self._write(": ")
+                    self._spell(item, depth + 1)
+                    self._write(", ")
+            self._write("}")
+        elif isinstance(value, (list, tuple, set)) and kind in _BRACKETS:
+            opening, closing = _BRACKETS[kind] if value or kind is not set else ("set(", ")")
+            self._write(opening)
+            for item in value:
+                self._spell(item, depth + 1)
+                self._write(", ")
+            self._write(closing)
         else:
             raise _NotPlainError
-
-    def _spell_text(self, value: str | bytes) -> None:
-        if len(value) > self._room:
-            raise _NotPlainError  # before it is copied
-        if isinstance(value, str) and is_secret_text(value):
-            raise _NotPlainError
-        self._write(repr(value))
-
-    def _spell_dict(self, value: dict[Any, Any], depth: int) -> None:
-        self._write("{")
-        for key, item in value.items():
-            if isinstance(key, str) and is_secret_name(key):
-                continue
-            self._spell(key, depth + 1)
-            self._write(": ")
-            self._spell(item, depth + 1)
-            self._write(", ")
-        self._write("}")
-
-    def _spell_items(self, value: list[Any] | tuple[Any, ...] | set[Any], depth: int) -> None:
-        if isinstance(value, set) and not value:
-            self._write("set()")
-            return
-        opening, closing = _BRACKETS[type(value)]
-        self._write(opening)
-        for item in value:
-            self._spell(item, depth + 1)
-            self._write(", ")
-        self._write(closing)

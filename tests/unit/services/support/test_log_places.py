@@ -113,7 +113,8 @@ def test_no_archive_is_written_over_a_log_of_its_name(tmp_path: Path) -> None:
     (tmp_path / "s").write_text("plain")
     (tmp_path / "s.tgz").write_text("a log too")
     node = ClusterNode(Shell("host0"))
-    compress_logs(node, None, [f"{tmp_path}/s", f"{tmp_path}/s.tgz"])
+    service: Any = None
+    compress_logs(node, service, [f"{tmp_path}/s", f"{tmp_path}/s.tgz"])
     assert sorted(os.listdir(tmp_path)) == ["s.tgz", "s.tgz.tgz"]
     unpacked = subprocess.run(["tar", "xzOf", tmp_path / "s.tgz.tgz"], check=True, stdout=subprocess.PIPE).stdout
     assert unpacked == b"a log too"

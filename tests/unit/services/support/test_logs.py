@@ -13,7 +13,7 @@ import pytest
 
 from ducktape.cluster.localhost import LocalhostCluster
 from ducktape.cluster.transport import is_framework_command
-from ducktape.services.support.logs import Order, collect_logs, collect_service_logs, compress_command, compress_logs
+from ducktape.services.support.logs import Order, collect_logs, compress_command, compress_logs
 from tests.unit.services.fakes import FakeAccount, FakeContext, RecordingService
 
 
@@ -38,8 +38,9 @@ def new_service(num_nodes: int = 2, kind: type[RecordingService] = Logging) -> t
 
 
 def collect(context: FakeContext, service: Any, destination: Path, **options: Any) -> None:
-    settings: dict[str, Any] = {"wanted": lambda name: True, "compress": None, "logger": context.logger, **options}
-    collect_service_logs(service, str(destination), **settings)
+    wanted = options.pop("wanted", lambda name: True)
+    settings: dict[str, Any] = {"compress": None, "logger": context.logger, **options}
+    collect_logs([Order(service, str(destination), wanted)], **settings)
 
 
 def test_wanted_logs_are_copied_to_a_directory_per_node(tmp_path: Path) -> None:

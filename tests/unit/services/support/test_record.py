@@ -201,7 +201,8 @@ def test_a_service_of_another_kind_can_be_recorded() -> None:
             self.service_id = "duck"
             self.logs = {"log": {"path": "/duck", "collect_default": True}}
 
-    record = _through_json(record_of(Duck(FakeContext())))
+    duck: Any = Duck(FakeContext())
+    record = _through_json(record_of(duck))
     assert (record["nodes"], record["logs"]["log"]["path"], described(record)) == (
         ["host0"],
         "/duck",

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the internals of services need of services and of the contexts of tests, which may be users' own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ducktape.cluster.cluster_node import ClusterNode
+from ducktape.cluster.cluster_spec import ClusterSpec
+
+
+class Registry(Protocol):
+    """The services of a test."""
+
+    def append(self, service: Any) -> None:
+        """Register a service."""
+
+
+class Context(Protocol):
+    """The context of a test."""
+
+    @property
+    def logger(self) -> logging.Logger:
+        """The log of the test."""
+
+    @property
+    def services(self) -> Registry:
+        """The services of the test."""
+
+
+class ServiceWithNodes(Protocol):
+    """A service, which need not derive from the framework's class."""
+
+    nodes: list[Any]
+
+    @property
+    def service_id(self) -> str:
+        """Its name."""
+
+    @property
+    def logger(self) -> logging.Logger:
+        """The log of its test."""
+
+
+class RegisteredService(ServiceWithNodes, Protocol):
+    """A service of a test."""
+
+    context: Any
+
+
+class FrameworkService(RegisteredService, Protocol):
+    """A service that derives from the framework's class."""
+
+    cluster_spec: ClusterSpec
+    parallel_nodes: bool
+    _revived: bool
+
+    @property
+    def cluster(self) -> Any:
+        """Where its nodes come from."""
+
+    @property
+    def stop_node(self) -> Callable[..., object]:
+        """Stops it on one node."""
+
+    @property
+    def clean_node(self) -> Callable[..., object]:
+        """Removes everything that it left on one node."""
+
+    def who_am_i(self, node: ClusterNode | None = None) -> str:
+        """Return a text that names it, or one of its nodes."""
