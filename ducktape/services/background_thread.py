@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import traceback
+from functools import partial
 from typing import Any
 
 from ducktape.cluster.cluster_spec import ClusterSpec
@@ -34,8 +36,8 @@ class BackgroundThreadService(Service):
         context: Any,
         num_nodes: int | None = None,
         cluster_spec: ClusterSpec | None = None,
-        *args: Any,
-        **kwargs: Any,
+        *args: object,
+        **kwargs: object,
     ) -> None:
         self.worker_threads: dict[int, threading.Thread] = {}
         self.worker_errors: dict[str, str] = {}
@@ -48,7 +50,7 @@ class BackgroundThreadService(Service):
         return self.__dict__["errors"] if "errors" in self.__dict__ else _failures_of(self)
 
     @errors.setter
-    def errors(self, value: Any) -> None:
+    def errors(self, value: object) -> None:
         self.__dict__["errors"] = value
 
     @property
@@ -57,19 +59,14 @@ class BackgroundThreadService(Service):
         return self.__dict__["error"] if "error" in self.__dict__ else _failures_of(self)
 
     @error.setter
-    def error(self, value: Any) -> None:
+    def error(self, value: object) -> None:
         self.__dict__["error"] = value
 
-    def _protected_worker(self, idx: int, node: Any) -> None:
+    def _protected_worker(self, idx: int, node: object) -> None:
         """Run the worker of one node in its thread and record its failure."""
-        try:
+        with contextlib.ExitStack() as stack:
+            stack.push(partial(_record_failure, self))
             called(self._worker, idx, node)
-        except BaseException:
-            text = traceback.format_exc()
-            self.logger.info("Worker thread of %s failed: %s", self.service_id, text)
-            with self.lock:
-                self.worker_errors[threading.current_thread().name] = text
-            raise
 
     def _worker(self, idx: int, node: Any) -> None:
         """Do the work of one node; defined by the subclass.
@@ -157,7 +154,9 @@ class BackgroundThreadService(Service):
         Raises:
             Exception: a worker has failed.
         """
-        alive = _alive_workers_of(self)
+        with self.lock:
+            workers = list(self.worker_threads.values())
+        alive = [worker.name for worker in workers if worker.is_alive()]
         if alive:
             self.logger.debug("%s: called stop while these worker threads are alive: %s", self.service_id, alive)
             self.logger.debug("%s: stop_node has to make them end, nothing else does", self.service_id)
@@ -174,14 +173,17 @@ class BackgroundThreadService(Service):
 # Functions rather than methods, so that their names do not clash with those of subclasses
 
 
+def _record_failure(service: BackgroundThreadService, kind: object, error: BaseException | None, trace: object) -> None:
+    if error is None:
+        return
+    text = "".join(traceback.format_exception(error))
+    service.logger.info("Worker thread of %s failed: %s", service.service_id, text)
+    with service.lock:
+        service.worker_errors[threading.current_thread().name] = text
+
+
 def _failures_of(service: BackgroundThreadService) -> str:
     # The lock is never taken twice, since a subclass may have replaced it by one that is not re-entrant
     with service.lock:
         failures = dict(service.worker_errors)
     return "\n".join(f"{name}: {text}" for name, text in failures.items())
-
-
-def _alive_workers_of(service: BackgroundThreadService) -> list[str]:
-    with service.lock:
-        workers = list(service.worker_threads.values())
-    return [worker.name for worker in workers if worker.is_alive()]

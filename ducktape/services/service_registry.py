@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.jvm_logging import JVMLogger
 from ducktape.services.support.ending import end_each
+from ducktape.services.support.protocols import RegisteredService
 from ducktape.services.support.record import problem_with, record_of
 from ducktape.utils.support.guard import tolerated
 from ducktape.utils.support.hooks import HookError, called
@@ -67,11 +68,11 @@ class ServiceRegistry:
         """All services in the order of registration, including those that were freed."""
         return list(self._ever_registered)
 
-    def note_service(self, service: Any) -> None:
+    def note_service(self, service: RegisteredService) -> None:
         """Send the current record of a registered service to the listener; never raises."""
         if self.listener is None or service not in self or not service.nodes:
             return
-        with _undisturbed(service):
+        with tolerated(partial(_log_failed_note, service)):
             record = record_of(service)
             former = self._noted.get(id(service))
             if former is not None and former != record["service_id"]:
@@ -85,16 +86,16 @@ class ServiceRegistry:
             for service in self:
                 self.note_service(service)
 
-    def note_freed(self, service: Any) -> None:
+    def note_freed(self, service: RegisteredService) -> None:
         """Tell the listener that a service is freed, unless its ending was interrupted."""
         if self.listener is None or id(service) in self._cut_short:
             return
         service_id = self._noted.pop(id(service), None)
         if service_id is not None:
-            with _undisturbed(service):
+            with tolerated(partial(_log_failed_note, service)):
                 self.listener(service_id)
 
-    def to_json(self) -> list[Any]:
+    def to_json(self) -> list[object]:
         """Return the records of the registered services for reports."""
         return [service.to_json() for service in self]
 
@@ -135,8 +136,9 @@ class ServiceRegistry:
 
     def errors(self) -> str:
         """Return the attributes ``error`` of all services as one text."""
-        failed = [service for service in self if getattr(service, "error", None)]
-        return "\n\n".join(f"{service.who_am_i()}: {service.error}" for service in failed)
+        return "\n\n".join(
+            f"{service.who_am_i()}: {error}" for service in self if (error := getattr(service, "error", None))
+        )
 
     def _end_each(self, services: list[Any], activity: str, end: Callable[[Any], object]) -> None:
         nodes = {id(service): list(service.nodes) for service in services}
@@ -155,13 +157,6 @@ class ServiceRegistry:
         end_each(services, end, failed)
 
 
-@contextlib.contextmanager
-def _undisturbed(service: Any) -> Iterator[None]:
-    """Log errors instead of raising them in the test."""
-    with tolerated() as noting:
-        yield
-    if noting.error is not None:
-        with tolerated():
-            service.logger.debug(
-                "What is to be known of %s could not be noted: %r", type(service).__name__, noting.error
-            )
+def _log_failed_note(service: RegisteredService, error: BaseException) -> None:
+    with tolerated():
+        service.logger.debug("What is to be known of %s could not be noted: %r", type(service).__name__, error)
