@@ -6,36 +6,36 @@ from __future__ import annotations
 import errno
 import logging
 import math
-import os
 import time
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from functools import partial
-from typing import Any
 
-from ducktape.cluster.finite_subcluster import FiniteSubcluster
+from ducktape.cluster.cluster import Cluster
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.node_container import InsufficientResourcesError
 from ducktape.cluster.pool.cluster_file import mistake_in_cluster_file
-from ducktape.cluster.pool.lease import NodesLeasedElsewhereError
-from ducktape.cluster.pool.quarantine import unhealthy_nodes
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.tests.driver.allocator import NodeAllocator, names_of
 from ducktape.tests.driver.deadlines import limits_of
-from ducktape.tests.driver.failure_cause import Cause, describe_exception, failed
+from ducktape.tests.driver.dispatcher import Dispatcher
+from ducktape.tests.driver.failure_cause import Cause, describe_exception, failed, too_large
 from ducktape.tests.driver.interim_reports import InterimReports
 from ducktape.tests.driver.job import HAS_NODES, Job, State, TestKey, key_of
 from ducktape.tests.driver.recorder import ClientStatus, Recorder
-from ducktape.tests.driver.retries import Plan
+from ducktape.tests.driver.requests import test_request
 from ducktape.tests.driver.signals import StopRequests
 from ducktape.tests.driver.supervisor import Supervisor
 from ducktape.tests.loading.flaws import FlawedTest
-from ducktape.tests.recording.bounds import DEFAULT_DATA_BYTES, LONGEST_LINE, bounded_text
+from ducktape.tests.recording.bounds import LONGEST_LINE, bounded_text
 from ducktape.tests.recording.journal import Journal
 from ducktape.tests.recording.state import RecordedSession
 from ducktape.tests.result import TestResults
 from ducktape.tests.scheduler import TestScheduler
+from ducktape.tests.session import SessionContext
 from ducktape.tests.status import FAIL
 from ducktape.tests.test_context import TestContext
-from ducktape.tests.worker.request import RunSettings, TestRequest
+from ducktape.utils.support.guard import UserCodeError
 from ducktape.utils.support.times import Stopwatch
 from ducktape.utils.terminal_size import get_terminal_size
 
@@ -47,7 +47,6 @@ _DEFAULT_SILENCE_LIMIT_MS = 1_800_000
 _SECONDS_BETWEEN_LOOKS = 1.0  # for nodes that come back, and where the system cannot wait for a death
 _ALLOCATION_ATTEMPTS = 5
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM}
-_SECONDS_BETWEEN_LOOKS_AT_LEASES = 0.2
 
 
 class TestRunner:
@@ -75,8 +74,8 @@ class TestRunner:
 
     def __init__(
         self,
-        cluster: Any,
-        session_context: Any,
+        cluster: Cluster,
+        session_context: SessionContext,
         session_logger: logging.Logger,
         tests: Iterable[TestContext],
         deflake_num: int,
@@ -115,7 +114,7 @@ class TestRunner:
             self._log,
             self.recorder,
             conclude=self._conclude,
-            requeued=self._look_again,
+            requeued=lambda: self._dispatcher.look_again(),
             finish_join_timeout=finish_join_timeout,
             no_teardown=bool(session_context.no_teardown),
         )
@@ -127,11 +126,8 @@ class TestRunner:
         self._interrupts_obeyed = 0
         self._abort_reason: str | None = None
         self._why_not_run = "the run was stopped"
-        self._look_again_at = 0.0
-        self._failed_allocations = 0
-        self._unleased: Any = None  # what other runs leave, while it is being decided who gets that
         self._nodes = NodeAllocator(cluster, self._log, self._supervisor.orphans)
-        self._all_over_since: float | None = None
+        self._dispatcher = Dispatcher(cluster, self._nodes)
         self._session_deadline = math.inf
         timeout_ms = session_context.test_runner_timeout
         self._silence_limit_sec = (_DEFAULT_SILENCE_LIMIT_MS if timeout_ms is None else timeout_ms) / 1000
@@ -149,24 +145,19 @@ class TestRunner:
         Returns:
             The results so far when a request to stop came, otherwise all of them.
         """
-        if self._stop_requests is None:
-            with StopRequests() as requests:
-                return self._run(requests)
-        return self._run(self._stop_requests)
-
-    def _run(self, requests: StopRequests) -> TestResults:
-        self.results.begin()
-        session_timeout = getattr(self.session_context, "session_timeout", None)
-        if session_timeout:
-            self._session_deadline = time.monotonic() + session_timeout
-        self._supervisor.adopt()
-        try:
-            self._report_unschedulable(self.scheduler.filter_unschedulable_tests())
-            self._log(logging.INFO, f"starting test run with session id {self.session_context.session_id}...")
-            self._log(logging.INFO, f"running {len(self.scheduler)} tests...")
-            self._loop(requests)
-        finally:
-            self._supervisor.close()
+        with StopRequests() if self._stop_requests is None else nullcontext(self._stop_requests) as requests:
+            self.results.begin()
+            session_timeout = getattr(self.session_context, "session_timeout", None)
+            if session_timeout:
+                self._session_deadline = time.monotonic() + session_timeout
+            self._supervisor.adopt()
+            try:
+                self._fail_unschedulable()
+                self._log(logging.INFO, f"starting test run with session id {self.session_context.session_id}...")
+                self._log(logging.INFO, f"running {len(self.scheduler)} tests...")
+                self._loop(requests)
+            finally:
+                self._supervisor.close()
         for job in self._supervisor.jobs_in(State.QUEUED):
             self._report(job)
         self.recorder.not_run(self.scheduler.drain_remaining_tests(), self._why_not_run)
@@ -182,12 +173,15 @@ class TestRunner:
             if not supervisor.workers() and not self._may_trigger() and not self._begin_next_round():
                 return
             until = min(time.monotonic() + _SECONDS_BETWEEN_LOOKS, self._session_deadline)
-            supervisor.wait([requests.fileno()], min(until, self._look_again_at) if self._may_trigger() else until)
+            if self._may_trigger():
+                until = min(until, self._dispatcher.look_again_at)
+            supervisor.wait([requests.fileno()], until)
             requests.clear()
             supervisor.reap_orphans()
             supervisor.handle_events()
             supervisor.enforce_deadlines()
-            self._log_lingering_processes()
+            if not self._may_trigger():
+                supervisor.log_lingering_processes()
             self._interim_reports.write(self.results)
 
     def _begin_next_round(self) -> bool:
@@ -204,23 +198,8 @@ class TestRunner:
             return False
         self.scheduler = scheduler
         self.total_tests += len(scheduler)
-        self._report_unschedulable(scheduler.filter_unschedulable_tests())
+        self._fail_unschedulable()
         return len(scheduler) > 0
-
-    def _log_lingering_processes(self) -> None:
-        """Log, once, why a run whose tests are all over does not end."""
-        supervisor = self._supervisor
-        if supervisor.busy or not supervisor.workers() or self._may_trigger() or self._all_over_since == math.inf:
-            return
-        if self._all_over_since is None:
-            self._all_over_since = time.monotonic()
-        if time.monotonic() - self._all_over_since >= _SECONDS_BETWEEN_LOOKS:
-            self._all_over_since = math.inf
-            left = {str(key): worker.process.name for key, job in supervisor.jobs.items() for worker in job.workers()}
-            self._log(
-                logging.WARNING,
-                f"Some clients failed to clean up, waiting {self.finish_join_timeout}s to join: {left}",
-            )
 
     # --- starting tests
 
@@ -230,45 +209,23 @@ class TestRunner:
         # Those that run once more keep their slots while their processes end
         return len(self._supervisor.jobs_in(*HAS_NODES, State.RETRYING)) < int(self.session_context.max_parallel)
 
-    def _look_again(self) -> None:
-        self._look_again_at = 0.0
-
     def _trigger_tests(self) -> None:
+        dispatcher = self._dispatcher
         if not self.stop_testing and len(self.scheduler) > 0 and self._nodes.has_recovered():
-            self._look_again()
-        while self._may_trigger() and time.monotonic() >= self._look_again_at:
-            job = self._next_job()
+            dispatcher.look_again()
+        while self._may_trigger() and time.monotonic() >= dispatcher.look_again_at:
+            job = dispatcher.next_job(self._supervisor.jobs_in(State.QUEUED), self.scheduler)
             if job is not None:
                 self._run_single_test(job)
                 continue
-            if self._unleased is not None:
-                self._wait_for_leases()
+            if dispatcher.waits_for_leases():
                 return
             if not self._supervisor.jobs_in(*HAS_NODES, State.RETRYING) and not self._nodes.awaits_return():
-                self._report_unschedulable(self.scheduler.filter_unschedulable_tests())
+                self._fail_unschedulable()
                 self._why_not_run = "there were no nodes for it"
                 self.stop_testing = True  # nothing runs that could give nodes back
                 return
-            self._look_again_at = time.monotonic() + _SECONDS_BETWEEN_LOOKS
-
-    def _next_job(self) -> Job | None:
-        """Return the test that runs next, if nodes are free for one: tests that run once more go before all others."""
-        free = self.cluster.available().nodes if self._unleased is None else self._unleased
-        for job in self._supervisor.jobs_in(State.QUEUED):
-            if free.can_remove_spec(job.context.expected_cluster_spec):
-                return job
-        if not len(self.scheduler):
-            return None
-        if self._unleased is None:
-            context = self.scheduler.peek(time.monotonic())
-        else:
-            fitting = (test for test in self.scheduler if free.can_remove_spec(test.expected_cluster_spec))
-            context = next(fitting, None) if free.size() else None
-        return None if context is None else Job(context)
-
-    def _wait_for_leases(self) -> None:
-        self._unleased = None
-        self._look_again_at = time.monotonic() + _SECONDS_BETWEEN_LOOKS_AT_LEASES
+            dispatcher.wait(_SECONDS_BETWEEN_LOOKS)
 
     def _run_single_test(self, job: Job) -> None:
         if isinstance(job.context, FlawedTest):
@@ -283,12 +240,13 @@ class TestRunner:
         clock = Stopwatch()
         try:
             limits = limits_of(job.context, silence=self._silence_limit_sec, ending=self.timeout_exception_join_timeout)
-            self._supervisor.start(job, key, self._request(job, key, nodes), nodes, limits)
-        except Exception as error:
+            request = test_request(job, key, nodes, self.session_context, self.deflake_num)
+            self._supervisor.start(job, key, request, nodes, limits)
+        except UserCodeError as error:  # what the request consists of is the user's, and may be impossible to pickle
             self._give_back(key, nodes)
             if isinstance(error, OSError) and error.errno in _EXHAUSTED and self._supervisor.workers():
                 # Those that run give back what is missing
-                self._look_again_at = time.monotonic() + _SECONDS_BETWEEN_LOOKS
+                self._dispatcher.wait(_SECONDS_BETWEEN_LOOKS)
                 return
             summary = f"The process of the test could not be started: {describe_exception(error)}"
             self._fail(job, Cause(summary, "error"), clock=clock, nodes=len(nodes))
@@ -300,76 +258,34 @@ class TestRunner:
             self._number(job)
         self.scheduler.started(job.context, time.monotonic(), nodes)
         if self.session_context.max_parallel > 1 and self._supervisor.busy == 1 and entire_cluster:
-            self._log(
-                logging.WARNING,
-                f"Test {job.context.test_id} is using entire cluster. "
-                "It's possible this test has no associated cluster metadata.",
-            )
+            text = f"Test {key.test_id} is using entire cluster. It's possible this test has no associated cluster"
+            self._log(logging.WARNING, f"{text} metadata.")
         self._log(logging.INFO, f"Triggering test {key.test_index} of {self.total_tests}...")
-
-    def _request(self, job: Job, key: TestKey, nodes: list[Any]) -> TestRequest:
-        session = self.session_context
-        plan = Plan(
-            deflake=self.deflake_num,
-            detect_flakes=getattr(session, "detect_flakes", None),
-            retry_infrastructure=getattr(session, "retry_infrastructure", 0),
-            expected_failure=job.context.expected_failure,
-        )
-        settings = RunSettings(
-            test_index=key.test_index,
-            plan=plan,
-            earlier=job.attempts,
-            nodes=names_of(nodes),
-            fail_bad_cluster_utilization=bool(self.session_context.fail_bad_cluster_utilization),
-            mark=f"{self.session_context.session_id}.{key.test_index}.{os.getpid()}",
-            driver_pid=os.getpid(),
-            max_data_bytes=getattr(self.session_context, "max_data_bytes", DEFAULT_DATA_BYTES),
-        )
-        return TestRequest(job.context, FiniteSubcluster(nodes), settings)
 
     def _number(self, job: Job) -> None:
         self.test_counter += 1
         job.key = key_of(job.context, self.test_counter)
         self.test_schedule_log.append(job.key)
 
-    def _allocate(self, job: Job) -> list[Any] | None:
+    def _allocate(self, job: Job) -> list[ClusterNode] | None:
         """Return nodes for a test; ``None`` if it has to wait or cannot run at all."""
         try:
-            nodes = self._nodes.take(job.context, job.avoid)
-        except NodesLeasedElsewhereError as error:
-            if self._unleased is not None:
-                self._wait_for_leases()
-            else:
-                self._unleased = error.unleased
-            return None
+            return self._dispatcher.allocate(job)
         except InsufficientResourcesError as error:
-            self._log(
-                logging.INFO,
-                f"Couldn't schedule test context {job.context!r} but we'll keep trying: {describe_exception(error)}",
-            )
-            self._postpone(job, error)
-            return None
-        except (Exception, SystemExit) as error:
-            told = mistake_in_cluster_file(error) or describe_exception(error)
-            summary = f"Test not run: the cluster could not give it nodes: {told}"
-            self._fail(job, Cause(summary, "infrastructure"))
-            return None
-        self._failed_allocations = 0
-        self._unleased = None
-        return nodes
+            why = describe_exception(error)
+            self._log(logging.INFO, f"Couldn't schedule test context {job.context!r} but we'll keep trying: {why}")
+            self._fail_hopeless(job, error)
+        except UserCodeError as error:
+            why = mistake_in_cluster_file(error) or describe_exception(error)
+            self._fail(job, Cause(f"Test not run: the cluster could not give it nodes: {why}", "infrastructure"))
+        return None
 
-    def _postpone(self, job: Job, error: Exception) -> None:
-        """Let a test wait for nodes that seemed free but could not be allocated.
-
-        The cluster may have put them aside, and then some tests will never fit. A cluster that keeps promising what it
-        does not give must not keep the run forever.
-        """
-        self._failed_allocations += 1
-        self._look_again_at = time.monotonic() + min(0.1 * 2**self._failed_allocations, 5)
+    def _fail_hopeless(self, job: Job, error: Exception) -> None:
+        """Let a test fail, and others, if the cluster will never give it the nodes that seemed to be free."""
         if self._nodes.awaits_return():
             return
-        self._report_unschedulable(self.scheduler.filter_unschedulable_tests())
-        if self._supervisor.busy or self._failed_allocations < _ALLOCATION_ATTEMPTS:
+        self._fail_unschedulable()  # the cluster may have quarantined nodes
+        if self._supervisor.busy or self._dispatcher.failed_allocations < _ALLOCATION_ATTEMPTS:
             return
         if job.key or any(waiting is job.context for waiting in self.scheduler):
             summary = f"Test not run: the cluster did not give it nodes in {_ALLOCATION_ATTEMPTS} attempts: {error}"
@@ -391,11 +307,11 @@ class TestRunner:
         if self.session_context.max_parallel == 1 and len(self.scheduler) > 0 and not self.stop_testing:
             self._log(logging.INFO, "~" * int(2 * get_terminal_size()[0] / 3))
 
-    def _give_back(self, key: TestKey, nodes: list[Any], dirty: dict[str, str] | None = None) -> None:
+    def _give_back(self, key: TestKey, nodes: list[ClusterNode], dirty: dict[str, str] | None = None) -> None:
         self._nodes.give_back(nodes, dirty)
         self.recorder.nodes_returned(key)
         self.recorder.look_at_nodes(self.cluster)
-        self._look_again()
+        self._dispatcher.look_again()
 
     def _report(self, job: Job) -> None:
         """Record the result of a test."""
@@ -407,15 +323,23 @@ class TestRunner:
             self._why_not_run = f"{result.test_id} failed before, and --exit-first was given"
             self.stop_testing = True
 
-    def _fail(self, job: Job, cause: Cause, *, clock: Stopwatch | None = None, nodes: int | None = None) -> None:
-        """Record the failure of a test that has no process; what it came to before is what counts if it ran before."""
-        self._log(
-            logging.ERROR, cause.text if job.context.test_id in cause.text else f"{job.context.test_id}: {cause.text}"
-        )
+    def _fail(
+        self,
+        job: Job,
+        cause: Cause,
+        *,
+        clock: Stopwatch | None = None,
+        nodes: int | None = None,
+        is_queued: bool = True,
+    ) -> None:
+        """Record the failure of a test that has no process; if it ran before, that outcome counts."""
+        test_id = job.context.test_id
+        self._log(logging.ERROR, cause.text if test_id in cause.text else f"{test_id}: {cause.text}")
         if job.key is not None:
             self._supervisor.jobs.pop(job.key, None)
         else:
-            self.scheduler.remove(job.context)
+            if is_queued:
+                self.scheduler.remove(job.context)
             self._number(job)
         if job.outcome is None:
             clock = clock or Stopwatch()
@@ -423,28 +347,14 @@ class TestRunner:
             job.nodes_allocated = job.context.expected_num_nodes if nodes is None else nodes
         self._report(job)
 
-    def _report_unschedulable(self, unschedulable: list[TestContext]) -> None:
-        if not unschedulable:
-            return
-        self._log(
-            logging.ERROR,
-            f"There are {len(unschedulable)} tests which cannot be run due to insufficient cluster resources",
-        )
-        nodes = self.cluster.all().nodes
-        bad = ", ".join(str(node) for node in unhealthy_nodes(self.cluster) if node.back_at is None)
-        for test_context in unschedulable:
-            detail = nodes.attempt_remove_spec(test_context.expected_cluster_spec)
-            detail += f"Nodes put aside: {bad}. " if bad else ""
-            summary = (
-                f"Test {test_context.test_id} requires more resources than are available in the whole cluster. {detail}"
-            )
-            self._fail_waiting(test_context, Cause(summary, "unschedulable"))
-
-    def _fail_waiting(self, test_context: TestContext, cause: Cause) -> None:
-        """Record the failure of a test that has been taken out of the queue."""
-        job = Job(test_context)
-        self._number(job)
-        self._fail(job, cause)
+    def _fail_unschedulable(self) -> None:
+        """Record the failures of the tests that would not fit even if every node were free."""
+        unschedulable = self.scheduler.filter_unschedulable_tests()
+        if unschedulable:
+            text = f"There are {len(unschedulable)} tests which cannot be run due to insufficient cluster resources"
+            self._log(logging.ERROR, text)
+        for context in unschedulable:
+            self._fail(Job(context), too_large(context, self.cluster), is_queued=False)
 
     # --- requests to stop
 
@@ -452,36 +362,29 @@ class TestRunner:
         """Act on signals that have arrived since the last look, and on the end of the session's time."""
         if requests.terminated is not None and self._abort_reason is None:
             self._abort(f"the run received {requests.terminated.name}", "interrupted")
-            self._fail_remaining()
+            remaining = self.scheduler.drain_remaining_tests()
+            if remaining:
+                self._log(logging.ERROR, f"Marking {len(remaining)} remaining tests as failed: {self._abort_reason}")
+            for context in remaining:
+                cause = Cause(f"Test not run: {self._abort_reason}", "interrupted")
+                self._fail(Job(context), cause, is_queued=False)
         if time.monotonic() >= self._session_deadline and self._abort_reason is None:
-            reason = (
-                f"the session took longer than {self.session_context.session_timeout:g} seconds (--session-timeout)"
-            )
-            self._abort(reason, "timeout")
-            self._session_deadline = math.inf
+            limit = self.session_context.session_timeout
+            self._abort(f"the session took longer than {limit:g} seconds (--session-timeout)", "timeout")
         while self._interrupts_obeyed < requests.interrupts:
             self._interrupts_obeyed += 1
-            if self._interrupts_obeyed == 1:
-                self._interrupt()
+            if self._interrupts_obeyed > 1:
+                self._log(logging.WARNING, "Received KeyboardInterrupt again: ending at once, without teardown")
+                end = self._supervisor.kill
+            elif self._abort_reason is None:
+                text = "Received KeyboardInterrupt. Now waiting for currently running tests to finish..."
+                self._log(logging.INFO, text)
+                end = self._supervisor.interrupt
             else:
-                self._kill_all()
-
-    def _interrupt(self) -> None:
-        if self._abort_reason is not None:
-            return  # everything is ending already; a second one is for those who do not want to wait
-        self._log(
-            logging.INFO,
-            "Received KeyboardInterrupt. Now waiting for currently running tests to finish...",
-        )
-        self._why_not_run = "the run was interrupted"
-        self.stop_testing = True
-        self._supervisor.interrupt()
-
-    def _kill_all(self) -> None:
-        self._log(logging.WARNING, "Received KeyboardInterrupt again: ending at once, without teardown")
-        self._why_not_run = "the run was interrupted"
-        self.stop_testing = True
-        self._supervisor.kill()
+                continue  # everything is ending already; a second one is for those who do not want to wait
+            self._why_not_run = "the run was interrupted"
+            self.stop_testing = True
+            end()
 
     def _abort(self, reason: str, word: str) -> None:
         """Let running tests tear down, and start no others."""
@@ -491,15 +394,6 @@ class TestRunner:
         if self.active_tests:
             self._log(logging.ERROR, f"Marking {len(self.active_tests)} active tests as failed: {reason}")
         self._supervisor.terminate(Cause(f"Test aborted: {reason}", word))
-
-    def _fail_remaining(self) -> None:
-        remaining = self.scheduler.drain_remaining_tests()
-        if remaining:
-            self._log(logging.ERROR, f"Marking {len(remaining)} remaining tests as failed: {self._abort_reason}")
-        for test_context in remaining:
-            self._fail_waiting(test_context, Cause(f"Test not run: {self._abort_reason}", "interrupted"))
-
-    # --- the log
 
     def _log(self, log_level: int, msg: str) -> None:
         self._logger.log(log_level, bounded_text(msg, LONGEST_LINE))

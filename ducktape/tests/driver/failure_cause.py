@@ -7,12 +7,15 @@ import dataclasses
 import signal
 import traceback
 
+from ducktape.cluster.cluster import Cluster
+from ducktape.cluster.pool.quarantine import unhealthy_nodes
 from ducktape.cluster.ssh.errors import came_from_ssh
 from ducktape.errors import InfrastructureError
 from ducktape.tests.driver.deadlines import SETUP, TEST
 from ducktape.tests.event import Outcome
 from ducktape.tests.recording.bounds import LONGEST_SUMMARY, bounded_text
 from ducktape.tests.status import FAIL
+from ducktape.tests.test_context import TestContext
 from ducktape.utils.support.parallel import Attempt
 
 _TRACEBACK_LIMIT = 16
@@ -35,6 +38,15 @@ def cause_of_death(exit_code: int | None) -> Cause:
     except ValueError:
         name = f"signal {-exit_code}"
     return Cause(f"Test process was killed by {name} before reporting a result", "crash")
+
+
+def too_large(context: TestContext, cluster: Cluster) -> Cause:
+    """Return why a test can never run on the nodes of a cluster."""
+    detail = cluster.all().nodes.attempt_remove_spec(context.expected_cluster_spec)
+    bad = ", ".join(str(node) for node in unhealthy_nodes(cluster) if node.back_at is None)
+    detail += f"Nodes put aside: {bad}. " if bad else ""
+    text = f"Test {context.test_id} requires more resources than are available in the whole cluster. {detail}"
+    return Cause(text, "unschedulable")
 
 
 def failed(cause: Cause, start_time: float, stop_time: float, *, nodes_used: int = 0, evidence: str = "") -> Outcome:

@@ -5,20 +5,20 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
+import math
 import select
 import signal
 import time
 from collections.abc import Callable, Iterable
 
 from ducktape.cluster.cluster_node import ClusterNode
-from ducktape.cluster.finite_subcluster import FiniteSubcluster
-from ducktape.services.support.record import named_nodes, of_run
+from ducktape.services.support.record import named_nodes
 from ducktape.tests.driver.allocator import names_of
 from ducktape.tests.driver.deadlines import SETUP, Limits, Step
 from ducktape.tests.driver.failure_cause import Cause, cause_of_death, describe_exception
 from ducktape.tests.driver.job import HAS_NODES, Job, State, TestKey
 from ducktape.tests.driver.recorder import ClientStatus, Recorder
+from ducktape.tests.driver.requests import clean_up_request
 from ducktape.tests.driver.worker import Worker, start_method
 from ducktape.tests.event import (
     Attempted,
@@ -32,7 +32,7 @@ from ducktape.tests.event import (
     ServiceNoted,
     Tolerated,
 )
-from ducktape.tests.worker.request import CleanUpRequest, RunSettings, TestRequest
+from ducktape.tests.worker.request import TestRequest
 from ducktape.utils.process.tree import Orphans, end_processes
 from ducktape.utils.process.watchdog import Watchdog
 from ducktape.utils.support.guard import tolerated
@@ -41,6 +41,7 @@ from ducktape.utils.support.times import Stopwatch
 
 _LONGEST_DEBUG_LINE = 10_000
 _NODES_TO_NAME = 20
+_SECONDS_BEFORE_LINGERING = 1.0
 
 
 class Supervisor:
@@ -70,6 +71,7 @@ class Supervisor:
         self._no_teardown = no_teardown
         self._watchdog = Watchdog()
         self._killing = False
+        self._all_over_since: float | None = None
 
     def adopt(self) -> None:
         """Begin: what tests leave running is ended from now on, by this process or by its watchdog."""
@@ -231,34 +233,14 @@ class Supervisor:
     def _clean_up_after(self, job: Job) -> None:
         """Stop, collect and clean what a worker left, in a process of its own; settle at once if it left nothing."""
         job.state = State.CLEANING
-        services = list(job.services.values())
-        if job.attempt > 1 or not job.plan.is_single:
-            # The logs of each attempt have directories of their own
-            services = [of_run(record, job.attempt) for record in services]
-        if not services or self._no_teardown or self._killing:
+        if not job.services or self._no_teardown or self._killing:
             self._settle(job, CleanedUp())
             return
         assert job.worker is not None  # it has reported, or is dead
         self._log(logging.INFO, f"{job.known_key.test_id}: cleaning up after its process")
-        settings = RunSettings(
-            test_index=job.known_key.test_index,
-            earlier=job.attempts,
-            nodes=names_of(job.nodes),
-            mark=job.worker.family.mark,
-            driver_pid=os.getpid(),
-        )
-        died = job.outcome is None
-        request = CleanUpRequest(
-            job.context,
-            FiniteSubcluster(job.nodes),
-            settings,
-            nodes=job.nodes,
-            services=services,
-            collect=died,
-            dump=died and job.cause_of_end is not None and job.cause_of_end.reason == "timeout",
-        )
         # What the request consists of is the user's, and may be impossible to pickle
         with tolerated() as start:
+            request = clean_up_request(job, job.worker.family.mark)
             job.cleaner = self._start(request, job.worker.watch.limits)
             job.cleaner.watch.ending = True
         if start.error is not None:
@@ -337,6 +319,18 @@ class Supervisor:
     def _kill(self, worker: Worker) -> None:
         self._log(logging.WARNING, f"Process {worker.process.name} did not respond to SIGTERM, escalating to SIGKILL")
         worker.signal(signal.SIGKILL)
+
+    def log_lingering_processes(self) -> None:
+        """Log, once, why a run does not end; to be called while no other test can start."""
+        if self.busy or not self.workers() or self._all_over_since == math.inf:
+            return
+        if self._all_over_since is None:
+            self._all_over_since = time.monotonic()
+        if time.monotonic() - self._all_over_since >= _SECONDS_BEFORE_LINGERING:
+            self._all_over_since = math.inf
+            left = {str(key): worker.process.name for key, job in self.jobs.items() for worker in job.workers()}
+            text = f"Some clients failed to clean up, waiting {self._finish_join_timeout}s to join: {left}"
+            self._log(logging.WARNING, text)
 
     # --- ending all of them
 

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the driver asks worker processes to do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from ducktape.cluster.cluster_node import ClusterNode
+from ducktape.cluster.finite_subcluster import FiniteSubcluster
+from ducktape.services.support.record import of_run
+from ducktape.tests.driver.allocator import names_of
+from ducktape.tests.driver.job import Job, TestKey
+from ducktape.tests.driver.retries import Plan
+from ducktape.tests.recording.bounds import DEFAULT_DATA_BYTES
+from ducktape.tests.session import SessionContext
+from ducktape.tests.worker.request import CleanUpRequest, RunSettings, TestRequest
+
+
+def test_request(
+    job: Job, key: TestKey, nodes: Sequence[ClusterNode], session: SessionContext, deflake: int
+) -> TestRequest:
+    """Return the request to run a test on some nodes."""
+    # Session contexts of library users may lack the newer options
+    plan = Plan(
+        deflake=deflake,
+        detect_flakes=getattr(session, "detect_flakes", None),
+        retry_infrastructure=getattr(session, "retry_infrastructure", 0),
+        expected_failure=job.context.expected_failure,
+    )
+    settings = RunSettings(
+        test_index=key.test_index,
+        plan=plan,
+        earlier=job.attempts,
+        nodes=names_of(nodes),
+        fail_bad_cluster_utilization=bool(session.fail_bad_cluster_utilization),
+        mark=f"{session.session_id}.{key.test_index}.{os.getpid()}",
+        driver_pid=os.getpid(),
+        max_data_bytes=getattr(session, "max_data_bytes", DEFAULT_DATA_BYTES),
+    )
+    return TestRequest(job.context, FiniteSubcluster(nodes), settings)
+
+
+test_request.__test__ = False  # type: ignore[attr-defined]
+
+
+def clean_up_request(job: Job, mark: str) -> CleanUpRequest:
+    """Return the request to end the services that the process of a test has left."""
+    services = list(job.services.values())
+    if job.attempt > 1 or not job.plan.is_single:
+        # The logs of each attempt have directories of their own
+        services = [of_run(record, job.attempt) for record in services]
+    settings = RunSettings(
+        test_index=job.known_key.test_index,
+        earlier=job.attempts,
+        nodes=names_of(job.nodes),
+        mark=mark,
+        driver_pid=os.getpid(),
+    )
+    died = job.outcome is None
+    return CleanUpRequest(
+        job.context,
+        FiniteSubcluster(job.nodes),
+        settings,
+        nodes=job.nodes,
+        services=services,
+        collect=died,
+        dump=died and job.cause_of_end is not None and job.cause_of_end.reason == "timeout",
+    )
