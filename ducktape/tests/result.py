@@ -6,9 +6,8 @@ from __future__ import annotations
 import copy
 import json
 import os
-import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING, Any
 
 from ducktape import __version__
@@ -22,6 +21,7 @@ from ducktape.tests.recording.statistics import Totals
 from ducktape.tests.reports import text
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus, status_named
 from ducktape.utils.support.files import write_atomically
+from ducktape.utils.support.interning import interned
 from ducktape.utils.support.times import Stopwatch
 
 if TYPE_CHECKING:
@@ -30,28 +30,21 @@ if TYPE_CHECKING:
 
 __all__ = ["FAIL", "FLAKY", "IGNORE", "PASS", "NotRun", "TestResult", "TestResults"]
 
-_LONGEST_SHARED_TEXT = 256
 # What is taken from a record as it stands there, and what stands for it in a record of another version
-_RECORDED: dict[str, Any] = {
-    "test_id": "",
-    "module_name": "",
-    "cls_name": "",
-    "function_name": "",
-    "injected_args": None,
-    "description": "",
-    "file_name": None,
-    "test_index": None,
-    "summary": "",
-    "data": None,
-    "start_time": -1,
-    "stop_time": -1,
-    "nodes_allocated": 0,
-    "nodes_used": 0,
-    "node_type": None,
+_RECORDED: dict[str, object] = {
+    **dict.fromkeys(("test_id", "module_name", "cls_name", "function_name", "description", "summary"), ""),
+    **dict.fromkeys(("injected_args", "file_name", "test_index", "data", "node_type", "reason"), None),
+    **dict.fromkeys(("start_time", "stop_time"), -1),
+    **dict.fromkeys(("nodes_allocated", "nodes_used"), 0),
     "services": [],
-    "reason": None,
     "relative_results_dir": "",
 }
+# What report.json always has, beside the status
+_REPORTED = (
+    *("base_results_dir", "cls_name", "data", "description", "function_name", "injected_args", "module_name"),
+    *("nodes_allocated", "nodes_used", "relative_results_dir", "results_dir", "run_time_seconds", "services"),
+    *("start_time", "stop_time", "summary", "test_id"),
+)
 # What few results have: the others share an empty value, of which there is one in the class
 _REPORTED_RARE = ("attempts", "teardown_errors", "runs", "faults")
 _RARE = (*_REPORTED_RARE, "symbol_arguments")
@@ -84,10 +77,10 @@ class TestResult:
 
     __test__ = False
 
-    attempts: Sequence[dict[str, Any]] = ()
+    attempts: Sequence[dict[str, object]] = ()
     teardown_errors: Sequence[str] = ()
     runs: dict[str, int] | None = None
-    faults: Sequence[dict[str, Any]] = ()
+    faults: Sequence[dict[str, object]] = ()
     symbol_arguments: str | None = None
 
     def __init__(
@@ -103,42 +96,47 @@ class TestResult:
         nodes_allocated: int | None = None,
         nodes_used: int | None = None,
         *,
-        services: list[dict[str, Any]] | None = None,
+        services: list[dict[str, object]] | None = None,
         reason: str | None = None,
-        attempts: Sequence[dict[str, Any]] = (),
+        attempts: Sequence[dict[str, object]] = (),
         teardown_errors: Sequence[str] = (),
         runs: Mapping[str, int] | None = None,
-        faults: Sequence[dict[str, Any]] = (),
+        faults: Sequence[dict[str, object]] = (),
     ) -> None:
         cluster = test_context.cluster
         self.session_context = session_context
-        self.test_id: str = _shared(test_context.test_id)
+        self.test_id: str = interned(test_context.test_id)
         self.module_name = test_context.module_name
         self.cls_name = test_context.cls_name
         self.function_name = test_context.function_name
         arguments = test_context.json_arguments
         self.injected_args: dict[str, Any] | None = strict(arguments)
-        self._set_rare({"symbol_arguments": _exact(arguments, self.injected_args)})
+        exact = json.dumps(arguments, separators=(",", ":"))
+        if exact != json.dumps(self.injected_args, separators=(",", ":")):
+            self.symbol_arguments = exact
         self.description: str = bounded_text(strict(test_context.description), LONGEST_DESCRIPTION)
         self.file_name = test_context.file
         self.test_index = test_index
-        self.test_status: TestStatus = _shared(test_status)
-        self.summary: str = _shared(strict(summary))
+        self.test_status = _the_one(test_status)
+        self.summary: str = interned(strict(summary))
         ready = _ready(data)
         # Not a number is data all the same: the file says null
         self.data = data if ready is None else ready
         self.start_time = start_time
         self.stop_time = stop_time
-        self.nodes_allocated = _cluster_size(cluster) if nodes_allocated is None else nodes_allocated
+        self.nodes_allocated = len(cluster or ()) if nodes_allocated is None else nodes_allocated
         self.nodes_used: int = getattr(cluster, "max_used_nodes", 0) if nodes_used is None else nodes_used
         self.node_type: str | None = _ready((test_context.cluster_use_metadata or {}).get("node_type"))
-        self.services: Any = _ready(_services_of(test_context) if services is None else services)
+        if services is None and (registry := getattr(test_context, "services", None)) is not None:
+            services = registry.to_json()
+        # The context has no services any more once it has been closed
+        self.services: Any = {} if services is None else _ready(services)
         self.reason: str | None = _ready(reason)
         directory = os.path.relpath(test_context.results_dir(test_context, test_index), session_context.results_dir)
         self.relative_results_dir = "" if directory == os.curdir else os.path.join(directory, "")
         self._set_rare({"attempts": attempts, "teardown_errors": teardown_errors, "runs": runs, "faults": faults})
 
-    def _set_rare(self, values: Mapping[str, Any]) -> None:
+    def _set_rare(self, values: Mapping[str, object]) -> None:
         for name in _RARE:
             if values.get(name):
                 setattr(self, name, _ready(values[name]))
@@ -147,20 +145,13 @@ class TestResult:
     def from_outcome(
         cls, context: TestContext, test_index: int, outcome: Outcome, *, nodes_allocated: int
     ) -> TestResult:
-        """Return the result of a test whose outcome is known.
-
-        Args:
-            context: the test.
-            test_index: its number within the session.
-            outcome: what happened to it.
-            nodes_allocated: how many nodes it was given.
-        """
+        """Return the result of a test, with its number within the session, whose outcome is known."""
         fields = {name: value for name, value in vars(outcome).items() if name != "status"}
         status, session = status_named(outcome.status), context.session_context
         return cls(context, test_index, session, status, nodes_allocated=nodes_allocated, **fields)
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any], session_context: SessionContext) -> TestResult:
+    def from_record(cls, record: Mapping[str, object], session_context: SessionContext) -> TestResult:
         """Return a result of which every report is the same as of the one that was asked for its record.
 
         Args:
@@ -177,8 +168,8 @@ class TestResult:
         result = cls.__new__(cls)
         result.session_context = session_context
         for name, default in _RECORDED.items():
-            setattr(result, name, _shared(record.get(name, default)))
-        result.test_status = _shared(TestStatus(record["test_status"]))
+            setattr(result, name, interned(record.get(name, default)))
+        result.test_status = _the_one(TestStatus(str(record["test_status"])))
         result._set_rare(record)
         return result
 
@@ -197,7 +188,6 @@ class TestResult:
             index: number of the result within the session, if it has one.
             session_context: the session.
         """
-        now = time.time()
         record = {
             "test_id": f"{module}.<import>",
             "test_index": index,
@@ -206,8 +196,7 @@ class TestResult:
             "function_name": "<import>",
             "file_name": file,
             "summary": summary,
-            "start_time": now,
-            "stop_time": now,
+            **dict.fromkeys(("start_time", "stop_time"), time.time()),
             "reason": "import",
         }
         return cls.from_record(record, session_context)
@@ -252,40 +241,18 @@ class TestResult:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON-ready content of ``report.json``."""
-        content = {
-            "base_results_dir": self.base_results_dir,
-            "cls_name": self.cls_name,
-            "data": self.data,
-            "description": self.description,
-            "function_name": self.function_name,
-            "injected_args": self.injected_args,
-            "module_name": self.module_name,
-            "nodes_allocated": self.nodes_allocated,
-            "nodes_used": self.nodes_used,
-            "relative_results_dir": self.relative_results_dir,
-            "results_dir": self.results_dir,
-            "run_time_seconds": self.run_time_seconds,
-            "services": self.services,
-            "start_time": self.start_time,
-            "stop_time": self.stop_time,
-            "summary": self.summary,
-            "test_id": self.test_id,
-            "test_status": str(self.test_status).upper(),
-        }
-        if self.node_type is not None:
-            content["node_type"] = self.node_type
-        if self.reason is not None:
-            content["reason"] = self.reason
-        for name in _REPORTED_RARE:
-            value = getattr(self, name)
-            if value:
-                content[name] = value
-        return content
+        content = {name: getattr(self, name) for name in _REPORTED}
+        content["test_status"] = str(self.test_status).upper()
+        optional = {name: getattr(self, name) for name in ("node_type", "reason")}
+        content |= {name: value for name, value in optional.items() if value is not None}
+        return content | {name: value for name in _REPORTED_RARE if (value := getattr(self, name))}
 
     def to_record(self) -> dict[str, Any]:
         """Return the JSON-ready content of ``report.json`` and whatever else :meth:`from_record` needs."""
         record = {**self.to_json(), "file_name": self.file_name, "test_index": self.test_index}
-        return record | ({"symbol_arguments": self.symbol_arguments} if self.symbol_arguments else {})
+        if self.symbol_arguments:
+            record["symbol_arguments"] = self.symbol_arguments
+        return record
 
     def __repr__(self) -> str:
         return f"<TestResult - test_status:{self.test_status}, data:{self.data}>"
@@ -307,14 +274,16 @@ class TestResults:
     __test__ = False
 
     def __init__(
-        self, session_context: SessionContext, cluster: Any = None, client_status: Mapping[Any, Any] | None = None
+        self,
+        session_context: SessionContext,
+        cluster: Sized | None = None,
+        client_status: Mapping[Any, object] | None = None,
     ) -> None:
         self.session_context = session_context
-        self.cluster = cluster
-        self.client_status: Mapping[Any, Any] = {} if client_status is None else client_status
+        self.cluster: Any = cluster
+        self.client_status: Mapping[Any, object] = {} if client_status is None else client_status
         self.start_time: float = -1
         self.stop_time: float = -1
-        self.logs_root = ""
         self.not_run: list[NotRun] = []
         self.logs_root = ""
         self._results: list[TestResult] = []
@@ -408,7 +377,7 @@ class TestResults:
             "num_passed": self.num_passed,
             "num_failed": self.num_failed,
             "num_ignored": self.num_ignored,
-            **self._totals.to_json(_cluster_size(self.cluster), session_time),
+            **self._totals.to_json(len(self.cluster or ()), session_time),
         }
         if self.num_flaky:
             content["num_flaky"] = self.num_flaky
@@ -419,38 +388,11 @@ class TestResults:
         return content
 
 
-def _cluster_size(cluster: Any) -> int:
-    return 0 if cluster is None else len(cluster)
+def _the_one(status: TestStatus) -> TestStatus:
+    """Return the constant that equals a status, if there is one."""
+    return next((each for each in (PASS, FLAKY, FAIL, IGNORE) if each == status), status)
 
 
-def _services_of(test_context: TestContext) -> Any:
-    """Return what a context says of its services, or an empty mapping once it has been closed."""
-    registry = getattr(test_context, "services", None)
-    return {} if registry is None else jsonable(registry.to_json())
-
-
-def _ready(value: Any) -> Any:
+def _ready(value: object) -> Any:
     """Return a copy of any value that reports can have."""
-    return _shared(strict(jsonable(value)))
-
-
-def _exact(arguments: Any, reported: Any) -> str | None:
-    """Return arguments as a symbol has them, unless they are reported like that anyway."""
-    text = json.dumps(arguments, separators=(",", ":"))
-    return None if text == json.dumps(reported, separators=(",", ":")) else text
-
-
-def _shared(value: Any) -> Any:
-    """Return an equal value whose short texts exist once in this process.
-
-    What child processes report consists of copies of the same few texts.
-    """
-    if isinstance(value, str):
-        return sys.intern(value) if type(value) is str and len(value) <= _LONGEST_SHARED_TEXT else value
-    if isinstance(value, dict):
-        return {_shared(key): _shared(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_shared(item) for item in value]
-    if isinstance(value, TestStatus):
-        return next((status for status in (PASS, FLAKY, FAIL, IGNORE) if status == value), value)
-    return value
+    return interned(strict(jsonable(value)))
