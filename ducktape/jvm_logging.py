@@ -7,9 +7,10 @@ import dataclasses
 import functools
 import inspect
 import logging
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.transport import (
     CommandStream,
     Stdin,
@@ -18,9 +19,15 @@ from ducktape.cluster.transport import (
     framework_commands,
     is_framework_command,
 )
+from ducktape.utils.support.guard import tolerated
 from ducktape.utils.support.hooks import answer_of, called
 from ducktape.utils.support.text import class_and_text
 
+if TYPE_CHECKING:
+    from ducktape.cluster.remoteaccount import RemoteAccount
+
+P = ParamSpec("P")
+R = TypeVar("R")
 VERBS = ("ssh", "ssh_capture", "ssh_output")
 
 _VARIABLE = "JDK_JAVA_OPTIONS"
@@ -78,8 +85,17 @@ class JVMLogger:
         """
         if isinstance(getattr(service, _SERVICE_MARK, None), _EnabledService):
             return
-        additions = self._logs()
-        setattr(service, _SERVICE_MARK, _EnabledService(additions, _install_logs(service, additions)))
+        additions: dict[str, dict[str, object]] = {
+            "jvm_gc_log": {"path": f"{self.log_dir}/gc.log", "collect_default": True},
+            "jvm_stdout_stderr": {"path": f"{self.log_dir}/jvm.log", "collect_default": True},
+            "jvm_heap_dump": {"path": f"{self.log_dir}/heap_dump.hprof", "collect_default": False},
+            "jvm_crash_files": {"path": f"{self.log_dir}/hs_err_pid*.log", "collect_default": False},
+        }
+        installed = None
+        # A property may need attributes that the constructor has not set yet
+        if not isinstance(inspect.getattr_static(type(service), "logs", None), property):
+            service.logs = installed = {**(getattr(service, "logs", None) or {}), **additions}
+        setattr(service, _SERVICE_MARK, _EnabledService(additions, installed))
         service.JVM_LOG_DIR = self.log_dir
         service.jvm_options = self._get_jvm_options
         service.setup_jvm_logging = functools.partial(self._setup_on_node, service=service)
@@ -87,15 +103,7 @@ class JVMLogger:
         service.start_node = self._wrapped_start(service, service.start_node)
         service.clean_node = self._wrapped_clean(service, service.clean_node)
 
-    def _logs(self) -> dict[str, dict[str, Any]]:
-        return {
-            "jvm_gc_log": {"path": f"{self.log_dir}/gc.log", "collect_default": True},
-            "jvm_stdout_stderr": {"path": f"{self.log_dir}/jvm.log", "collect_default": True},
-            "jvm_heap_dump": {"path": f"{self.log_dir}/heap_dump.hprof", "collect_default": False},
-            "jvm_crash_files": {"path": f"{self.log_dir}/hs_err_pid*.log", "collect_default": False},
-        }
-
-    def _get_jvm_options(self, node: Any = None) -> str:
+    def _get_jvm_options(self, node: object = None) -> str:
         """Return the options for Java processes, the same on every node."""
         directory = self.log_dir
         decorations = "time,uptime,level,tags"
@@ -113,18 +121,18 @@ class JVMLogger:
             ]
         )
 
-    def _wrapped_start(self, service: Any, start_node: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrapped_start(self, service: object, start_node: Callable[Concatenate[ClusterNode, P], R]) -> Callable[..., R]:
         @functools.wraps(start_node)
-        def start_node_with_logs(node: Any, *args: Any, **kwargs: Any) -> Any:
+        def start_node_with_logs(node: ClusterNode, *args: P.args, **kwargs: P.kwargs) -> R:
             called(self._setup_on_node, node, service)
             _wrap_account(node.account, f'{_VARIABLE}="${{{_VARIABLE}:-}} {answer_of(self._get_jvm_options, node)}"')
             return start_node(node, *args, **kwargs)
 
         return start_node_with_logs
 
-    def _wrapped_clean(self, service: Any, clean_node: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrapped_clean(self, service: object, clean_node: Callable[Concatenate[ClusterNode, P], R]) -> Callable[..., R]:
         @functools.wraps(clean_node)
-        def clean_node_and_logs(node: Any, *args: Any, **kwargs: Any) -> Any:
+        def clean_node_and_logs(node: ClusterNode, *args: P.args, **kwargs: P.kwargs) -> R:
             try:
                 return clean_node(node, *args, **kwargs)
             finally:
@@ -132,48 +140,34 @@ class JVMLogger:
 
         return clean_node_and_logs
 
-    def _setup_on_node(self, node: Any, service: Any = None) -> None:
+    def _setup_on_node(self, node: ClusterNode, service: object = None) -> None:
         """Make the directory of the logs."""
         with framework_commands():
             node.account.ssh(f"mkdir -p {self.log_dir}")
             node.account.ssh(f"chmod 755 {self.log_dir}")
 
-    def _cleanup_on_node(self, node: Any, service: Any = None) -> None:
+    def _cleanup_on_node(self, node: ClusterNode, service: object = None) -> None:
         """Remove the directory of the logs, and always restore the account."""
+        logger: logging.Logger = getattr(service, "logger", _logger)
         try:
-            with framework_commands():
+            with tolerated() as attempt, framework_commands():
                 node.account.ssh(f"rm -rf {self.log_dir}", allow_fail=True)
-        except Exception as error:
-            logger = _logger if service is None else service.logger
-            said = class_and_text(error)
-            logger.warning("Could not remove the JVM logs in %s on %s: %s", self.log_dir, node.account, said)
+            if attempt.error is not None:
+                said = class_and_text(attempt.error)
+                logger.warning("Could not remove the JVM logs in %s on %s: %s", self.log_dir, node.account, said)
         finally:
             _restore_account(node.account)
 
 
 @dataclasses.dataclass(frozen=True)
 class _EnabledService:
-    """The logs that were added to a service.
+    """The logs of Java processes that were added to a service."""
 
-    Attributes:
-        additions: the logs of its Java processes.
-        installed: the replacement of ``service.logs``; ``None`` if that was not possible.
-    """
-
-    additions: dict[str, dict[str, Any]]
-    installed: dict[str, Any] | None
+    additions: Mapping[str, Mapping[str, object]]
+    installed: object  # the replacement of `service.logs`; None if that was not possible
 
 
-def _install_logs(service: Any, additions: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
-    if isinstance(inspect.getattr_static(type(service), "logs", None), property):
-        # A property may need attributes that the constructor has not set yet
-        return None
-    installed = {**(getattr(service, "logs", None) or {}), **additions}
-    service.logs = installed
-    return installed
-
-
-def logs_of(service: Any) -> dict[str, Any]:
+def logs_of(service: object) -> dict[str, Mapping[str, object]]:
     """Return all logs of a service by name, including those of its Java processes."""
     declared = getattr(service, "logs", None) or {}
     enabled = getattr(service, _SERVICE_MARK, None)
@@ -185,18 +179,14 @@ def logs_of(service: Any) -> dict[str, Any]:
 
 @dataclasses.dataclass
 class _Wrapping:
-    """The changes of an account, to undo them.
+    """The changes of an account, to undo them."""
 
-    Attributes:
-        transport: the wrapper of the account's transport, if all its commands use it.
-        own: the former methods by name, of an account that overrides them; ``None`` for those of its class.
-    """
-
-    transport: EnvironmentTransport | None = None
-    own: dict[str, Any] = dataclasses.field(default_factory=dict)
+    transport: EnvironmentTransport | None = None  # wraps that of the account, if all its commands use it
+    # The former methods by name, of an account that overrides them; None for those of its class
+    own: dict[str, Callable[..., object] | None] = dataclasses.field(default_factory=dict)
 
 
-def _wrap_account(account: Any, assignment: str) -> None:
+def _wrap_account(account: RemoteAccount, assignment: str) -> None:
     """Run all further commands of an account with an environment, unless they already do."""
     if isinstance(getattr(account, _ACCOUNT_MARK, None), _Wrapping):
         return
@@ -218,7 +208,7 @@ def _wrap_account(account: Any, assignment: str) -> None:
         setattr(account, verb, _prefixed(account, verb, assignment))
 
 
-def _commands_go_through_transport(account: Any) -> bool:
+def _commands_go_through_transport(account: RemoteAccount) -> bool:
     if not isinstance(getattr(account, "transport", None), Transport):
         return False
     from ducktape.cluster.remoteaccount import RemoteAccount  # loaded if there is such an account
@@ -228,24 +218,24 @@ def _commands_go_through_transport(account: Any) -> bool:
     )
 
 
-def _unchanged(method: Callable[..., Any]) -> Callable[..., Any]:
+def _unchanged(method: Callable[P, R]) -> Callable[P, R]:
     """Return a method of an account whose commands the transport changes."""
 
     @functools.wraps(method)
-    def run(*args: Any, **kwargs: Any) -> Any:
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
         with framework_commands():
             return method(*args, **kwargs)
 
     return run
 
 
-def _prefixed(account: Any, verb: str, assignment: str) -> Callable[..., Any]:
+def _prefixed(account: RemoteAccount, verb: str, assignment: str) -> Callable[..., object]:
     """Wrap a method of an account to run commands of users with an environment."""
     original_name = f"original_{verb}"
 
     # Not functools.wraps, which would copy all records of a mock
     @functools.wraps(getattr(account, original_name), updated=())
-    def run(cmd: str, *args: Any, **kwargs: Any) -> Any:
+    def run(cmd: str, *args: object, **kwargs: object) -> object:
         # Looked up at each call, since the original may be replaced later. One method of an account
         # may call another one, so that the command already has its environment
         changed = is_framework_command() or cmd.startswith(f"env {_VARIABLE}=")
@@ -254,7 +244,7 @@ def _prefixed(account: Any, verb: str, assignment: str) -> Callable[..., Any]:
     return run
 
 
-def _restore_account(account: Any) -> None:
+def _restore_account(account: RemoteAccount) -> None:
     """Undo the changes of an account."""
     wrapping = getattr(account, _ACCOUNT_MARK, None)
     if not isinstance(wrapping, _Wrapping):
