@@ -10,8 +10,9 @@ import numbers
 import operator
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol, TypeGuard
 
+from ducktape.utils.support.guard import tolerated
 from ducktape.utils.support.masking import is_secret_argument, masked_text
 from ducktape.utils.support.stable_text import Numbers, stable_argument, stable_text
 
@@ -28,7 +29,7 @@ _REPLACEMENT = "\ufffd"
 class DucktapeJSONEncoder(json.JSONEncoder):
     """Encodes objects by their method ``to_json()``, and numbers of any library."""
 
-    def default(self, o: Any) -> Any:
+    def default(self, o: object) -> Any:
         """Return the replacement of an object; raises ``TypeError`` without one."""
         if _offers_to_json(o):
             return o.to_json()
@@ -36,7 +37,7 @@ class DucktapeJSONEncoder(json.JSONEncoder):
         return super().default(o) if number is None else number
 
 
-def strict(value: Any) -> Any:
+def strict(value: object) -> Any:
     """Return a copy of a result of :func:`jsonable` that every JSON parser accepts.
 
     NaN and infinities become ``None``, and lone surrogates U+FFFD, in keys as well. Equal keys are numbered.
@@ -52,7 +53,7 @@ def strict(value: Any) -> Any:
     return value
 
 
-def strict_dumps(value: Any, **options: Any) -> str:
+def strict_dumps(value: object, **options: Any) -> str:
     """Encode a result of :func:`jsonable` as ASCII JSON that every parser accepts, with options of ``json.dumps``."""
     try:
         text = json.dumps(value, allow_nan=False, **options)
@@ -75,7 +76,7 @@ def jsonable(value: object) -> Any:
     return _Converter().convert(value)
 
 
-def jsonable_arguments(arguments: Any, numbers: Numbers) -> Any:
+def jsonable_arguments(arguments: object, numbers: Numbers) -> Any:
     """Return the arguments of a test for symbols and reports: the same in every process, without secrets."""
     return _Arguments(numbers).convert(arguments)
 
@@ -91,28 +92,63 @@ def unserializable_part(value: object, name: str = "data") -> str | None:
         ``None`` if ``json.dumps(value, cls=DucktapeJSONEncoder)`` works, otherwise a line such as
         ``data['x'][2] is a set, which JSON cannot express``.
     """
-    try:
+    with tolerated() as encoding:
         json.dumps(value, cls=DucktapeJSONEncoder)
-    except Exception as error:
-        return _explain(value, name, error)
-    return None
+    if encoding.error is None:
+        return None
+    found = None
+    with tolerated() as search:
+        found = _culprit(value, name, ())
+    if isinstance(search.error, RecursionError):
+        return f"{name} is nested too deeply for JSON"
+    return found or f"{name} cannot be written as JSON: {_first_line(search.error or encoding.error)}"
 
 
-def _offers_to_json(value: object) -> bool:
+class _Convertible(Protocol):
+    def to_json(self) -> object: ...
+
+
+def _offers_to_json(value: object) -> TypeGuard[_Convertible]:
     return not isinstance(value, type) and callable(getattr(value, "to_json", None))
 
 
 class _Converter:
     """Converts values for JSON."""
 
-    def convert(self, value: object, ancestors: tuple[int, ...] = ()) -> Any:
-        try:
-            return self._convert(value, ancestors)
-        except (
-            Exception,
-            SystemExit,
-        ):  # code of users: iterators, properties and to_json()
-            return self.text(value)
+    def convert(self, value: object, ancestors: tuple[int, ...] = ()) -> object:
+        with tolerated():  # iterators, properties and to_json() of users
+            if value is None or isinstance(value, bool):
+                return value
+            # To plain strings and numbers, without running code of subclasses
+            if isinstance(value, str):
+                return self.string(str.__str__(value))
+            if isinstance(value, int):
+                return int.__int__(value) if value.bit_length() <= _LARGEST_NUMBER_BITS else self.string(hex(value))
+            if isinstance(value, float):
+                return float.__float__(value)
+            if id(value) in ancestors:
+                return f"<{type(value).__name__} that contains itself>"
+            if len(ancestors) < _MAX_DEPTH:
+                return self._convert_object(value, (*ancestors, id(value)))
+        return self.text(value)
+
+    def _convert_object(self, value: object, path: tuple[int, ...]) -> object:
+        if isinstance(value, dict):
+            return _with_distinct_keys((self._key(key), self.item(key, item, path)) for key, item in value.items())
+        if isinstance(value, (list, tuple)):
+            return [self.convert(item, path) for item in value]
+        if _offers_to_json(value):
+            return self.convert(value.to_json(), path)
+        if isinstance(value, (set, frozenset)):
+            # The same order in every run
+            items = sorted((self.convert(item, path) for item in value), key=repr)
+            texts = [item for item in items if isinstance(item, str)]
+            finite = [item for item in items if isinstance(item, (int, float)) and math.isfinite(item)]
+            if len(texts) == len(items):
+                return sorted(texts)
+            return sorted(finite) if len(finite) == len(items) else items
+        number = _foreign_number(value)
+        return self.text(value) if number is None else number
 
     def text(self, value: object) -> str:
         return stable_text(value)
@@ -120,30 +156,8 @@ class _Converter:
     def string(self, value: str) -> str:
         return value
 
-    def item(self, key: object, value: object, path: tuple[int, ...]) -> Any:
+    def item(self, key: object, value: object, path: tuple[int, ...]) -> object:
         return self.convert(value, path)
-
-    def _convert(self, value: object, ancestors: tuple[int, ...]) -> Any:
-        if value is None or isinstance(value, bool):
-            return value
-        plain = _plain_scalar(value)
-        if plain is not None:
-            return self.string(plain) if isinstance(plain, str) else plain
-        if id(value) in ancestors:
-            return f"<{type(value).__name__} that contains itself>"
-        if len(ancestors) >= _MAX_DEPTH:
-            return self.text(value)
-        path = (*ancestors, id(value))
-        if isinstance(value, dict):
-            return _with_distinct_keys((self._key(key), self.item(key, item, path)) for key, item in value.items())
-        if isinstance(value, (list, tuple)):
-            return [self.convert(item, path) for item in value]
-        if _offers_to_json(value):
-            return self.convert(value.to_json(), path)  # type: ignore[attr-defined]
-        if isinstance(value, (set, frozenset)):
-            return _ordered([self.convert(item, path) for item in value])
-        number = _foreign_number(value)
-        return self.text(value) if number is None else number
 
     def _key(self, key: object) -> str:
         return _plain_key(key) or self.text(key)
@@ -161,15 +175,15 @@ class _Arguments(_Converter):
     def string(self, value: str) -> str:
         return masked_text(value)
 
-    def item(self, key: object, value: object, path: tuple[int, ...]) -> Any:
+    def item(self, key: object, value: object, path: tuple[int, ...]) -> object:
         if is_secret_argument(key, value):
             return stable_argument(key, value, self._numbers)
         return self.convert(value, path)
 
 
-def _with_distinct_keys(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def _with_distinct_keys(items: Iterable[tuple[str, object]]) -> dict[str, object]:
     """Return a dict in which keys that became equal, such as 1 and "1", are numbered."""
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for key, item in items:
         number, distinct = 1, key
         while distinct in found:
@@ -179,29 +193,19 @@ def _with_distinct_keys(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _plain_scalar(value: object) -> str | int | float | None:
-    """Convert an instance of a subclass to a plain string or number, without running its code."""
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, int):
-        return int.__int__(value) if value.bit_length() <= _LARGEST_NUMBER_BITS else hex(value)
-    if isinstance(value, float):
-        return float.__float__(value)
-    return None
-
-
 def _foreign_number(value: object) -> int | float | bool | None:
     """Return the number of a scalar of another library, such as numpy; ``None`` for other values."""
     if isinstance(value, (type, decimal.Decimal, numbers.Rational)) or getattr(value, "shape", ()) != ():
         return None  # JSON has no exact numbers
-    found: Any = None
-    if callable(getattr(value, "item", None)) and hasattr(value, "dtype"):
-        found = value.item()  # type: ignore[attr-defined]
+    found: object = None
+    item = getattr(value, "item", None)
+    if callable(item) and hasattr(value, "dtype"):
+        found = item()
     elif hasattr(value, "__index__"):
         found = operator.index(value)
     elif hasattr(value, "__float__"):
         found = float(value)
-    return found if type(found) in (int, float, bool) else None
+    return found if isinstance(found, (int, float)) and type(found) in (int, float, bool) else None
 
 
 def _key(key: object) -> str:
@@ -214,24 +218,6 @@ def _plain_key(key: object) -> str | None:
     return json.dumps(key) if key is None or isinstance(key, (bool, int, float)) else None
 
 
-def _ordered(items: list[Any]) -> list[Any]:
-    """Sort a set, so that its order is the same in every run."""
-    comparable = all(type(item) is str for item in items) or all(
-        type(item) in (int, float, bool) and math.isfinite(item) for item in items
-    )
-    return sorted(items) if comparable else sorted(items, key=repr)
-
-
-def _explain(value: object, name: str, error: Exception) -> str:
-    try:
-        found = _culprit(value, name, ())
-    except RecursionError:
-        return f"{name} is nested too deeply for JSON"
-    except Exception as failure:  # code of users
-        error, found = failure, None
-    return found or f"{name} cannot be written as JSON: {_first_line(error)}"
-
-
 def _culprit(value: object, place: str, ancestors: tuple[int, ...]) -> str | None:
     if value is None or isinstance(value, (str, int, float)):
         return None
@@ -239,32 +225,24 @@ def _culprit(value: object, place: str, ancestors: tuple[int, ...]) -> str | Non
         return f"{place} contains itself, which JSON cannot express"
     path = (*ancestors, id(value))
     if isinstance(value, dict):
-        return _culprit_in_dict(value, place, path)
-    if isinstance(value, (list, tuple)):
-        return _first(_culprit(item, f"{place}[{index}]", path) for index, item in enumerate(value))
-    if not _offers_to_json(value) and _foreign_number(value) is not None:
+        for key, item in value.items():
+            if not (key is None or isinstance(key, (str, int, float))):
+                return f"{place} has a key that is {_a(key)}, which JSON cannot express"
+            found = _culprit(item, f"{place}[{repr(key)[:_MAX_SHOWN_KEY]}]", path)
+            if found:
+                return found
         return None
+    if isinstance(value, (list, tuple)):
+        findings = (_culprit(item, f"{place}[{index}]", path) for index, item in enumerate(value))
+        return next(filter(None, findings), None)
     if not _offers_to_json(value):
-        return f"{place} is {_a(value)}, which JSON cannot express"
-    try:
-        replacement = value.to_json()  # type: ignore[attr-defined]
-    except Exception as error:
-        return f"{place}.to_json() failed: {_first_line(error)}"
+        return f"{place} is {_a(value)}, which JSON cannot express" if _foreign_number(value) is None else None
+    replacement = None
+    with tolerated() as call:
+        replacement = value.to_json()
+    if call.error is not None:
+        return f"{place}.to_json() failed: {_first_line(call.error)}"
     return _culprit(replacement, f"{place}.to_json()", path)
-
-
-def _culprit_in_dict(value: dict[Any, Any], place: str, path: tuple[int, ...]) -> str | None:
-    for key, item in value.items():
-        if not (key is None or isinstance(key, (str, int, float))):
-            return f"{place} has a key that is {_a(key)}, which JSON cannot express"
-        found = _culprit(item, f"{place}[{repr(key)[:_MAX_SHOWN_KEY]}]", path)
-        if found:
-            return found
-    return None
-
-
-def _first(findings: Iterable[str | None]) -> str | None:
-    return next((finding for finding in findings if finding), None)
 
 
 def _a(value: object) -> str:
@@ -273,6 +251,6 @@ def _a(value: object) -> str:
     return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     lines = stable_text(error).splitlines() or [""]
     return f"{type(error).__name__}: {lines[0]}"

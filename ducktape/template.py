@@ -28,7 +28,7 @@ class TemplateRenderer:
     template_loader: jinja2.BaseLoader
     template_env: jinja2.Environment
 
-    def render_template(self, template: Any, **kwargs: Any) -> str:
+    def render_template(self, template: object, **kwargs: object) -> str:
         """Render a text.
 
         Args:
@@ -53,7 +53,7 @@ class TemplateRenderer:
         variables.update(kwargs)
         return template_engine.render(template, variables)
 
-    def render(self, path: str, **kwargs: Any) -> str:
+    def render(self, path: str, **kwargs: object) -> str:
         """Render a file.
 
         The file is searched in the directory ``templates`` next to the module of the object's class, then in that of
