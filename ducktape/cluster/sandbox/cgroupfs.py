@@ -8,6 +8,7 @@ import fcntl
 import os
 import signal
 import time
+from collections.abc import Iterator
 
 _WAIT_SEC = 10.0  # for a busy machine
 
@@ -50,6 +51,17 @@ def hold(path: str, *, make: bool = False) -> int | None:
         os.close(held)
 
 
+@contextlib.contextmanager
+def unused(path: str) -> Iterator[bool]:
+    """Lock an existing group within a block, and yield whether nobody else had locked it."""
+    held = hold(path)
+    try:
+        yield held is not None
+    finally:
+        if held is not None:
+            os.close(held)
+
+
 def thaw(path: str) -> None:
     """Thaw a group and its subgroups, so that their processes can die."""
     for directory, _, names in os.walk(path):
@@ -62,7 +74,12 @@ def thaw(path: str) -> None:
 def remove_tree(path: str) -> bool:
     """Remove a group with its subgroups and kill their processes; returns whether it is gone in time."""
     deadline = time.monotonic() + _WAIT_SEC
-    while not _is_removed(path):
+    while True:
+        for directory, _, _ in os.walk(path, topdown=False):
+            with contextlib.suppress(OSError):
+                os.rmdir(directory)
+        if not os.path.exists(path):
+            return True
         if time.monotonic() > deadline:
             return False
         thaw(path)
@@ -72,11 +89,3 @@ def remove_tree(path: str) -> bool:
                     with contextlib.suppress(OSError):
                         os.kill(int(pid), signal.SIGKILL)
         time.sleep(0.005)
-    return True
-
-
-def _is_removed(path: str) -> bool:
-    for directory, _, _ in os.walk(path, topdown=False):
-        with contextlib.suppress(OSError):
-            os.rmdir(directory)
-    return not os.path.exists(path)

@@ -7,8 +7,8 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping
 
-from ducktape.cluster.sandbox.cgroupfs import hold, read, remove_tree, write
-from ducktape.utils.process.proc import read_stat
+from ducktape.cluster.sandbox.cgroupfs import hold, read, remove_tree, unused, write
+from ducktape.utils.process.proc import mounts, read_stat
 
 PREFIX = "ducktape-sandbox-"
 SUPERVISOR = "dt-supervisor"  # the name of the process that the rest of a group's name is the id of
@@ -19,25 +19,9 @@ _PERIOD = 100_000  # microseconds
 
 def mounted() -> Iterator[tuple[str, str, list[str]]]:
     """Yield mount point, root and controllers of each mounted hierarchy; version 2 has no controllers here."""
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        for line in file:
-            words = line.split()
-            kind, _, options = words[words.index("-") + 1 :][:3]
-            if kind == "cgroup":
-                yield words[4], words[3], options.split(",")
-            elif kind == "cgroup2":
-                yield words[4], words[3], []
-
-
-def _own() -> dict[str, str]:
-    """Return this process's group in each hierarchy, by controller; ``""`` is version 2."""
-    found = {}
-    with open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as file:
-        for line in file:
-            _, controllers, path = line.rstrip("\n").split(":", 2)
-            for name in controllers.split(","):
-                found[name] = path
-    return found
+    for mount in mounts():
+        if mount.kind in ("cgroup", "cgroup2"):
+            yield mount.place, mount.root, mount.options if mount.kind == "cgroup" else []
 
 
 def _below(place: str, root: str, path: str) -> str:
@@ -47,7 +31,11 @@ def _below(place: str, root: str, path: str) -> str:
 
 def parents() -> dict[str, str]:
     """Return the directory for new groups by controller."""
-    own = _own()
+    own: dict[str, str] = {}  # this process's group by controller; "" is version 2
+    with open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            _, controllers, path = line.rstrip("\n").split(":", 2)
+            own.update(dict.fromkeys(controllers.split(","), path))
     found: dict[str, str] = {}
     for place, root, options in mounted():
         for name in options:
@@ -199,18 +187,11 @@ def leftovers() -> list[str]:
     found = []
     for place, _, _ in mounted():
         for directory, names, _ in os.walk(place):
-            paths = [f"{directory}/{name}" for name in names if name.startswith(PREFIX)]
-            found += [path for path in paths if _is_abandoned(path)]
-            names[:] = [name for name in names if not name.startswith(PREFIX)]
+            for name in [name for name in names if name.startswith(PREFIX)]:
+                names.remove(name)
+                with unused(f"{directory}/{name}") as is_left:
+                    found += [f"{directory}/{name}"] if is_left else []
     return found
-
-
-def _is_abandoned(path: str) -> bool:
-    held = hold(path)
-    if held is None:
-        return False
-    os.close(held)
-    return True
 
 
 def remove_leftovers() -> None:
@@ -223,10 +204,6 @@ def remove_leftovers() -> None:
 
 def remove_leftover(path: str) -> None:
     """Remove a group unless it is locked."""
-    held = hold(path)
-    if held is None:
-        return
-    try:
-        remove_tree(path)
-    finally:
-        os.close(held)
+    with unused(path) as is_left:
+        if is_left:
+            remove_tree(path)

@@ -39,17 +39,7 @@ def sandbox_leftovers() -> list[str]:
 
 def remove_sandbox_leftovers() -> list[str]:
     """Remove the leftovers; returns those that remain."""
-    _end(_orphaned_supervisors())
-    for name in _links():
-        _delete_link(name)
-    for path in _groups():
-        cgroups.remove_leftover(path)
-    for path in _keys():
-        shutil.rmtree(path, ignore_errors=True)
-    return sandbox_leftovers()
-
-
-def _end(supervisors: list[int]) -> None:
+    supervisors = _orphaned_supervisors()
     for pid in supervisors:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
@@ -57,6 +47,15 @@ def _end(supervisors: list[int]) -> None:
     deadline = time.monotonic() + _WAIT_SEC
     while any(cgroups.is_supervisor(str(pid)) for pid in supervisors) and time.monotonic() < deadline:
         time.sleep(0.01)
+    for name in _links():
+        # Already gone, or not allowed: the next listing shows it
+        with contextlib.suppress(OSError), contextlib.closing(Netlink()) as netlink:
+            netlink.delete(socket.if_nametoindex(name))
+    for path in _groups():
+        cgroups.remove_leftover(path)
+    for path in _keys():
+        shutil.rmtree(path, ignore_errors=True)
+    return sandbox_leftovers()
 
 
 def _orphaned_supervisors() -> list[int]:
@@ -70,9 +69,10 @@ def _is_orphaned(pid: str) -> bool:
         if stat is None or stat.is_dead:
             return False
         driver = _watched_by(pid)
-        # Old kernels have no pidfd, so only the parent is known; in a container the driver may be process 1
         if driver is None:
-            return stat.parent == 1 and not _is_driver("1")
+            # Old kernels have no pidfd, so only the parent is known; in a container the driver may be process 1
+            with open("/proc/1/cmdline", "rb") as file:
+                return stat.parent == 1 and b"ducktape" not in file.read()
     except OSError:  # it has ended, or belongs to another user
         return False
     if driver <= 0:
@@ -91,26 +91,11 @@ def _watched_by(pid: str) -> int | None:
     return None
 
 
-def _is_driver(pid: str) -> bool:
-    with open(f"/proc/{pid}/cmdline", "rb") as file:
-        return b"ducktape" in file.read()
-
-
 def _links() -> list[str]:
     if os.geteuid() != 0:
         return []  # ordinary users have links only in their own network namespaces
     names = [name for _, name in socket.if_nameindex() if name.startswith(HOST_LINK)]
     return [name for name in names if not cgroups.is_supervisor(name.removeprefix(HOST_LINK))]
-
-
-def _delete_link(name: str) -> None:
-    netlink = Netlink()
-    try:
-        netlink.delete(socket.if_nametoindex(name))
-    except OSError:  # already gone, or not allowed: the next listing shows it
-        pass
-    finally:
-        netlink.close()
 
 
 def _groups() -> list[str]:
@@ -128,16 +113,11 @@ def _has_strangers(path: str) -> bool:
 
 
 def _keys() -> list[str]:
-    found = glob.glob(os.path.join(tempfile.gettempdir(), f"{_KEYS}*-*"))
-    return [path for path in found if _is_mine(path) and not _lives(os.path.basename(path).split("-")[2])]
-
-
-def _is_mine(path: str) -> bool:
-    try:
-        return os.geteuid() in (0, os.lstat(path).st_uid)
-    except OSError:
-        return False
-
-
-def _lives(pid: str) -> bool:
-    return pid.isdecimal() and os.path.exists(f"/proc/{pid}")
+    found = []
+    for path in glob.glob(os.path.join(tempfile.gettempdir(), f"{_KEYS}*-*")):
+        pid = os.path.basename(path).split("-")[2]
+        with contextlib.suppress(OSError):
+            is_mine = os.geteuid() in (0, os.lstat(path).st_uid)
+            if is_mine and not (pid.isdecimal() and os.path.exists(f"/proc/{pid}")):
+                found.append(path)
+    return found

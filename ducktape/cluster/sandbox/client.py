@@ -16,7 +16,7 @@ from typing import Any
 
 import ducktape
 from ducktape.cluster.sandbox import cgroups
-from ducktape.cluster.sandbox.ipc import LARGEST, send_request
+from ducktape.cluster.sandbox.ipc import LARGEST, Settings, send_request
 from ducktape.utils.process.proc import read_stat
 from ducktape.utils.process.untraced import UntracedProcess, start_untraced
 
@@ -61,7 +61,7 @@ class Supervisor:
         """Path of the private key for SSH, which is made at the first use."""
         return f"{self._root}/keys/identity"
 
-    def request(self, verb: str, *, seconds: float = _SECONDS, **arguments: Any) -> Any:
+    def request(self, verb: str, *, seconds: float = _SECONDS, **arguments: object) -> Any:
         """Send a request and return its result; blocks until it is done.
 
         Raises:
@@ -105,19 +105,21 @@ class Supervisor:
 
 
 class OwnSupervisor(Supervisor):
-    """A supervisor that this process has started."""
+    """A supervisor that this process has started, which offers some limits, and has a problem with others."""
 
-    def __init__(self, process: UntracedProcess, answer: dict[str, Any]) -> None:
-        super().__init__(process.pid, answer["base"])
+    def __init__(
+        self, process: UntracedProcess, *, base: str, gateway: str, controllers: Sequence[str], problem: str
+    ) -> None:
+        super().__init__(process.pid, base)
         # The finalizer must not refer to this object
-        self._plain = Supervisor(self.pid, self.base)
-        self.gateway: str = answer["gateway"]
-        self.controllers: Sequence[str] = answer["controllers"]
-        self.problem: str = answer["problem"]
+        self._plain = Supervisor(self.pid, base)
+        self.gateway = gateway
+        self.controllers = controllers
+        self.problem = problem
         self._process = process
         self._end = weakref.finalize(self, _stop, os.getpid(), process, self._plain)
 
-    def request(self, verb: str, *, seconds: float = _SECONDS, **arguments: Any) -> Any:
+    def request(self, verb: str, *, seconds: float = _SECONDS, **arguments: object) -> Any:
         """See :meth:`Supervisor.request`."""
         return self._plain.request(verb, seconds=seconds, **arguments)
 
@@ -150,7 +152,7 @@ def _stop(owner: int, process: UntracedProcess, supervisor: Supervisor) -> None:
         cgroups.remove_leftovers()
 
 
-def start_supervisor(settings: dict[str, Any]) -> OwnSupervisor:
+def start_supervisor(settings: Settings) -> OwnSupervisor:
     """Start a supervisor; blocks until it can make nodes.
 
     Raises:
@@ -165,13 +167,9 @@ def start_supervisor(settings: dict[str, Any]) -> OwnSupervisor:
         with contextlib.suppress(BrokenPipeError), process.stdin:
             process.stdin.write(text.encode())
         line = process.stdout.readline()
-        answer = json.loads(line) if line else {"error": _last_line(process.stderr.read())}
+        said = process.stderr.read().decode(errors="replace").strip() if not line else ""
+    answer = json.loads(line) if line else {"error": said.splitlines()[-1] if said else "its process died"}
     if "error" in answer:
         process.wait()
         raise SandboxError(f"this machine cannot have a sandbox: {answer['error']}")
-    return OwnSupervisor(process, answer)
-
-
-def _last_line(text: bytes) -> str:
-    lines = text.decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "its process died"
+    return OwnSupervisor(process, **answer)

@@ -25,6 +25,7 @@ from ducktape.cluster.remoteaccount import RemoteAccountError, RemoteAccountSSHC
 from ducktape.cluster.sandbox.client import OwnSupervisor, SandboxError, Supervisor, start_supervisor
 from ducktape.cluster.sandbox.config import NodeType, SandboxConfig, read_config
 from ducktape.cluster.sandbox.files import SandboxFiles
+from ducktape.cluster.sandbox.ipc import NodeFacts, NodeWish
 from ducktape.cluster.sandbox.transport import SandboxSshTransport, SandboxTransport
 from ducktape.cluster.sandbox.userns import obstacle
 from ducktape.cluster.ssh.transport import SshTransport
@@ -61,9 +62,7 @@ class SandboxAccount(LinuxRemoteAccount):
     def _provide_server(self) -> None:
         try:
             server = self._supervisor.request("server")
-            SandboxFiles(self._supervisor.socket_of(self.hostname), "/").provide_server(
-                server["program"], server["files"]
-            )
+            SandboxFiles(self._supervisor.socket_of(self.hostname), "/").provide_server(server)
         except (SandboxError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise RemoteAccountError(
@@ -154,7 +153,19 @@ class SandboxCluster(Cluster):
         supervisor = self._live_supervisor()
         free = (index for index in range(1, self._config.max_nodes + 1) if index not in self._in_use)
         wanted = {next(free): self._config.type_named(spec.node_type) for spec in taken}
-        made = supervisor.request("create", nodes=[_description(index, kind) for index, kind in wanted.items()])
+        wishes = [
+            NodeWish(
+                name=f"node{index}",
+                index=index,
+                cpu=kind.cpu,
+                memory=kind.memory,
+                pids=kind.pids,
+                disk=kind.disk,
+                crash_disk=kind.crash_disk,
+            )
+            for index, kind in wanted.items()
+        ]
+        made: list[NodeFacts] = supervisor.request("create", nodes=wishes)
         nodes = []
         for (index, kind), facts in zip(wanted.items(), made, strict=True):
             account = self._account(supervisor, facts, kind)
@@ -164,7 +175,7 @@ class SandboxCluster(Cluster):
             nodes.append(self._in_use[index])
         return list(nodes)
 
-    def _account(self, supervisor: OwnSupervisor, facts: dict[str, Any], kind: NodeType) -> SandboxAccount:
+    def _account(self, supervisor: OwnSupervisor, facts: NodeFacts, kind: NodeType) -> SandboxAccount:
         config = RemoteAccountSSHConfig(
             host=facts["name"], hostname=facts["address"], user=_USER, port=22, identityfile=supervisor.identity
         )
@@ -180,18 +191,20 @@ class SandboxCluster(Cluster):
         return account
 
     def _live_supervisor(self) -> OwnSupervisor:
-        self._end_silent_supervisor()
-        if self._supervisor is None or self._supervisor.is_dead():
-            self._supervisor = start_supervisor(self._config.to_supervisor(_home()))
-            self._warn_of_missing_limits(self._supervisor)
-        return self._supervisor
-
-    def _warn_of_missing_limits(self, supervisor: OwnSupervisor) -> None:
-        missing = sorted(self._config.limits() - set(supervisor.controllers))
-        if missing:
-            _logger.warning(
-                "Limits of the sandbox's nodes have no effect here: %s (%s)", ", ".join(missing), supervisor.problem
-            )
+        """Return the supervisor or a new one, if it ended, or did not answer and no test uses its nodes."""
+        supervisor = self._supervisor
+        if supervisor is not None and supervisor.is_silent() and not self._in_use:
+            _logger.warning("The process that held the sandbox, %s, gave no answer and is ended", supervisor.pid)
+            supervisor.stop()
+        if supervisor is None or supervisor.is_dead():
+            self._supervisor = None
+            self._supervisor = supervisor = start_supervisor(self._config.to_supervisor(_home()))
+            missing = sorted(self._config.limits() - set(supervisor.controllers))
+            if missing:
+                _logger.warning(
+                    "Limits of the sandbox's nodes have no effect here: %s (%s)", ", ".join(missing), supervisor.problem
+                )
+        return supervisor
 
     def free(self, nodes: Iterable[ClusterNode] | ClusterNode) -> None:
         """Destroy nodes.
@@ -212,13 +225,6 @@ class SandboxCluster(Cluster):
             for node in leaving:
                 assert isinstance(node, SandboxNode)
                 self._in_use.pop(node._index, None)
-
-    def _end_silent_supervisor(self) -> None:
-        """End a supervisor that did not answer, unless tests use its nodes."""
-        if self._supervisor is not None and self._supervisor.is_silent() and not self._in_use:
-            _logger.warning("The process that held the sandbox, %s, gave no answer and is ended", self._supervisor.pid)
-            self._supervisor.stop()
-            self._supervisor = None
 
     def free_single(self, node: ClusterNode) -> None:
         """Destroy a node."""
@@ -253,11 +259,6 @@ class SandboxCluster(Cluster):
 
     def __len__(self) -> int:
         return len(self._free_specs()) + len(self._in_use)
-
-
-def _description(index: int, kind: NodeType) -> dict[str, Any]:
-    limits = {"cpu": kind.cpu, "memory": kind.memory, "pids": kind.pids, "disk": kind.disk}
-    return {"name": f"node{index}", "index": index, "crash_disk": kind.crash_disk, **limits}
 
 
 def _home() -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ducktape.cluster.pool.cluster_file import read_cluster_file, refuse
+from ducktape.cluster.sandbox.ipc import Settings
 from ducktape.utils.support.text import shorten
 
 _MOST_NODES = 250
@@ -56,7 +57,7 @@ class SandboxConfig:
         """Return the kinds of limits that are set for any node."""
         return {name for name in ("cpu", "memory", "pids") for kind in self.types if getattr(kind, name) is not None}
 
-    def to_supervisor(self, home: str) -> dict[str, Any]:
+    def to_supervisor(self, home: str) -> Settings:
         """Return the settings for the supervisor, with the working directory of commands."""
         own = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
         user = {"HOME": home, "USER": "root", "LOGNAME": "root", "SHELL": "/bin/sh"}
@@ -89,18 +90,17 @@ class _Mistake(Exception):
     """Something that cannot be understood."""
 
 
-def understand(description: Any) -> SandboxConfig:
-    """Make a configuration of what stands in a file."""
-    _known(description, "the top level", {*_LIMITS, "max_nodes", "types", "network", "environment", "mounts", "sshd"})
+def understand(content: object) -> SandboxConfig:
+    """Return the configuration in the content of a file."""
+    description = _object(
+        content, "the top level", {*_LIMITS, "max_nodes", "types", "network", "environment", "mounts", "sshd"}
+    )
     max_nodes = _whole(description.get("max_nodes", _USUAL_NODES), "max_nodes", most=_MOST_NODES)
     usual = _limits(NodeType(), description, "")
-    types = _types(description.get("types"), usual)
-    if len({kind.name for kind in types}) < len(types):
-        raise _Mistake("types has two entries of the same name")
-    _check_counts(types, max_nodes)
+    types = description.get("types")
     return SandboxConfig(
         max_nodes=max_nodes,
-        types=types,
+        types=(usual,) if types is None else _types(_list(types, "types"), usual, max_nodes),
         network=_network(description.get("network")),
         environment=_environment(description.get("environment", {})),
         mounts=tuple(
@@ -110,67 +110,64 @@ def understand(description: Any) -> SandboxConfig:
     )
 
 
-def _known(value: Any, place: str, keys: set[str]) -> None:
+def _object(value: object, place: str, keys: set[str]) -> Mapping[str, object]:
     if not isinstance(value, Mapping):
         raise _Mistake(f"{place} is not an object")
     unknown = sorted(set(map(str, value)) - keys)
     if unknown:
         raise _Mistake(f"{place} has the unknown key {unknown[0]}; there are {', '.join(sorted(keys))}")
+    return value
 
 
-def _types(value: Any, usual: NodeType) -> tuple[NodeType, ...]:
-    if value is None:
-        return (usual,)
-    found = []
-    for number, each in enumerate(_list(value, "types")):
+def _types(entries: list[object], usual: NodeType, max_nodes: int) -> tuple[NodeType, ...]:
+    types = []
+    for number, entry in enumerate(entries):
         place = f"types[{number}]"
-        _known(each, place, {*_LIMITS, "name", "count"})
+        each = _object(entry, place, {*_LIMITS, "name", "count"})
         name = each.get("name")
         if name is not None and (not isinstance(name, str) or not name):
             raise _Mistake(f"{place}.name is {_shown(name)}, not a text")
         count = None if each.get("count") is None else _whole(each["count"], f"{place}.count", most=_MOST_NODES)
-        found.append(replace(_limits(usual, each, f"{place}."), name=name, count=count))
-    if not found:
+        types.append(replace(_limits(usual, each, f"{place}."), name=name, count=count))
+    if not types:
         raise _Mistake("types is empty")
-    return tuple(found)
-
-
-def _check_counts(types: tuple[NodeType, ...], max_nodes: int) -> None:
-    """Require that the nodes of all kinds fit into the maximum together."""
-    if len(types) == 1:
-        return
+    if len({kind.name for kind in types}) < len(types):
+        raise _Mistake("types has two entries of the same name")
     uncounted = [number for number, kind in enumerate(types) if kind.count is None]
     if len(uncounted) > 1:
         raise _Mistake(f"types[{uncounted[1]}].count is missing: one kind at most can do without, and gets the rest")
-    if sum(kind.count or 1 for kind in types) > max_nodes:
+    if len(types) > 1 and sum(kind.count or 1 for kind in types) > max_nodes:
         raise _Mistake(f"types has more nodes than max_nodes, which is {max_nodes}")
+    return tuple(types)
 
 
-def _limits(usual: NodeType, value: Mapping[str, Any], place: str) -> NodeType:
-    given = {name: read(value[name], f"{place}{name}") for name, read in _LIMITS.items() if name in value}
+def _limits(usual: NodeType, value: Mapping[str, object], place: str) -> NodeType:
+    given: dict[str, Any] = {
+        name: read(value[name], f"{place}{name}") for name, read in _LIMITS.items() if name in value
+    }
     return replace(usual, **given)
 
 
-def _list(value: Any, place: str) -> list[Any]:
+def _list(value: object, place: str) -> list[object]:
     if not isinstance(value, list):
         raise _Mistake(f"{place} is {_shown(value)}, not a list")
     return value
 
 
-def _flag(value: Any, place: str) -> bool:
+def _flag(value: object, place: str) -> bool:
     if not isinstance(value, bool):
         raise _Mistake(f"{place} is {_shown(value)}, not true or false")
     return value
 
 
-def _whole(value: Any, place: str, *, most: float = math.inf) -> int:
+def _whole(value: object, place: str, *, most: float = math.inf) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
         limit = "" if math.isinf(most) else f" to {most}"
         raise _Mistake(f"{place} is {_shown(value)}, not a number from 1{limit or ' on'}")
     return value
 
 
-def _processors(value: Any, place: str) -> float | None:
+def _processors(value: object, place: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.01 <= value <= _MOST_PROCESSORS:
@@ -178,7 +175,7 @@ def _processors(value: Any, place: str) -> float | None:
     return float(value)
 
 
-def _size(value: Any, place: str) -> int | None:
+def _size(value: object, place: str) -> int | None:
     if value is None:
         return None
     found = (
@@ -190,11 +187,11 @@ def _size(value: Any, place: str) -> int | None:
     return size
 
 
-def _processes(value: Any, place: str) -> int | None:
+def _processes(value: object, place: str) -> int | None:
     return None if value is None else _whole(value, place, most=_MOST_PROCESSES)
 
 
-_LIMITS: dict[str, Callable[[Any, str], Any]] = {
+_LIMITS: dict[str, Callable[[object, str], Any]] = {
     "cpu": _processors,
     "memory": _size,
     "pids": _processes,
@@ -203,7 +200,7 @@ _LIMITS: dict[str, Callable[[Any, str], Any]] = {
 }
 
 
-def _network(value: Any) -> str | None:
+def _network(value: object) -> str | None:
     if value is None:
         return None
     try:
@@ -216,7 +213,7 @@ def _network(value: Any) -> str | None:
     return str(network.network_address).rpartition(".")[0]
 
 
-def _environment(value: Any) -> dict[str, str]:
+def _environment(value: object) -> dict[str, str]:
     if not isinstance(value, Mapping):
         raise _Mistake(f"environment is {_shown(value)}, not an object")
     found = {}
@@ -231,20 +228,23 @@ def _environment(value: Any) -> dict[str, str]:
     return found
 
 
-def _mount(value: Any, place: str) -> dict[str, str]:
-    _known(value, place, {"source", "target", "mode"})
-    source = value.get("source")
-    target = value.get("target", source)
-    for name, path in (("source", source), ("target", target)):
-        if not isinstance(path, str) or not os.path.isabs(path) or os.path.normpath(path) == "/":
-            raise _Mistake(f"{place}.{name} is {_shown(path)}, not an absolute path")
+def _mount(value: object, place: str) -> dict[str, str]:
+    given = _object(value, place, {"source", "target", "mode"})
+    source = _path(given.get("source"), f"{place}.source")
+    target = _path(given.get("target", source), f"{place}.target")
     if not os.path.exists(source):
         raise _Mistake(f"{place}.source does not exist: {source}")
-    mode = value.get("mode", "ro")
+    mode = given.get("mode", "ro")
     if mode not in ("ro", "rw"):
         raise _Mistake(f'{place}.mode is {_shown(mode)}, not "ro" or "rw"')
-    return {"source": os.path.realpath(source), "target": os.path.normpath(target), "mode": mode}
+    return {"source": os.path.realpath(source), "target": os.path.normpath(target), "mode": str(mode)}
 
 
-def _shown(value: Any) -> str:
+def _path(value: object, place: str) -> str:
+    if not isinstance(value, str) or not os.path.isabs(value) or os.path.normpath(value) == "/":
+        raise _Mistake(f"{place} is {_shown(value)}, not an absolute path")
+    return value
+
+
+def _shown(value: object) -> str:
     return shorten(json.dumps(value, default=str), 80)

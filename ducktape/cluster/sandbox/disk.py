@@ -109,7 +109,11 @@ class CrashDisk(Disk):
 def _loop_device(image: str) -> tuple[int, int]:
     """Attach an image to a loop device; returns its number and a descriptor that holds it."""
     for _ in range(_ATTEMPTS):
-        number = _free_loop_device()
+        try:
+            with open("/dev/loop-control", "rb", buffering=0) as control:
+                number = fcntl.ioctl(control, _GET_FREE)
+        except OSError as error:
+            raise OSError(error.errno, f'"crash_disk": true needs loop devices: {error.strerror}') from None
         device = os.open(f"/dev/loop{number}", os.O_RDWR | os.O_CLOEXEC)
         source = os.open(image, os.O_RDWR | os.O_CLOEXEC)
         try:
@@ -123,14 +127,6 @@ def _loop_device(image: str) -> tuple[int, int]:
         finally:
             os.close(source)
     raise OSError(errno.EBUSY, "no loop device is free")
-
-
-def _free_loop_device() -> int:
-    try:
-        with open("/dev/loop-control", "rb", buffering=0) as control:
-            return fcntl.ioctl(control, _GET_FREE)
-    except OSError as error:
-        raise OSError(error.errno, f'"crash_disk": true needs loop devices: {error.strerror}') from None
 
 
 def _copy_sparse(source: str, target: str) -> None:

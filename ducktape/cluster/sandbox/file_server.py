@@ -11,7 +11,6 @@ import json
 import os
 import socket
 from collections.abc import Callable
-from typing import Any
 
 from ducktape.cluster.sandbox.ipc import answer
 from ducktape.cluster.sandbox.ssh_server import provide_server
@@ -21,8 +20,7 @@ _ENTRIES_AT_ONCE = 100
 _LARGEST_SNAPSHOT = 1 << 20
 
 
-def attributes(name: str, status: os.stat_result) -> list[Any]:
-    """Return name and attributes of a file."""
+def _attributes(name: str, status: os.stat_result) -> list[str | float]:
     return [name, status.st_mode, status.st_size, status.st_uid, status.st_gid, status.st_atime, status.st_mtime]
 
 
@@ -32,40 +30,31 @@ def _open(path: str, flags: int) -> int:
     if flags & os.O_ACCMODE == os.O_RDONLY and os.readlink(f"/proc/self/fd/{descriptor}").startswith(
         f"/proc/{os.getpid()}/"
     ):
-        return _snapshot(descriptor)
+        with os.fdopen(descriptor, "rb") as original:
+            content = original.read(_LARGEST_SNAPSHOT)
+        descriptor = os.memfd_create("snapshot", os.MFD_CLOEXEC)
+        os.write(descriptor, content)
+        os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor
 
 
-def _snapshot(descriptor: int) -> int:
-    """Replace a descriptor by one for a copy of the content, at most 1 MiB."""
-    content = b""
-    while len(content) < _LARGEST_SNAPSHOT and (piece := os.read(descriptor, _LARGEST_SNAPSHOT - len(content))):
-        content += piece
-    os.close(descriptor)
-    copy = os.memfd_create("snapshot", os.MFD_CLOEXEC)
-    os.write(copy, content)
-    os.lseek(copy, 0, os.SEEK_SET)
-    return copy
+def _stat(path: str, follow: bool) -> list[str | float]:
+    return _attributes(os.path.basename(path), os.stat(path, follow_symlinks=follow))
 
 
-def _attributes(path: str, follow: bool) -> list[Any]:
-    return attributes(os.path.basename(path), os.stat(path, follow_symlinks=follow))
-
-
-def _entries(path: str) -> list[Any]:
+def _entries(path: str) -> list[list[str | float]]:
     found = []
     with os.scandir(path) as entries:
         for entry in entries:
             try:
-                found.append(attributes(entry.name, entry.stat(follow_symlinks=False)))
+                found.append(_attributes(entry.name, entry.stat(follow_symlinks=False)))
             except FileNotFoundError:  # it vanished meanwhile
                 continue
     return found
 
 
-_WORK: dict[str, Callable[..., Any]] = {
-    "stat": _attributes,
-    "list": _entries,
+_WORK: dict[str, Callable[..., object]] = {
+    "stat": _stat,
     "normalize": os.path.realpath,
     "remove": os.remove,
     "rmdir": os.rmdir,
@@ -85,11 +74,11 @@ def serve(connection: socket.socket, data: bytes) -> None:
             descriptor = _open(*arguments)
             answer(connection, {"result": None}, [descriptor])
             return
-        result = _WORK[verb](*arguments)
+        result = _entries(*arguments) if verb == "list" else _WORK[verb](*arguments)
     except OSError as error:
         answer(connection, {"errno": error.errno or errno.EIO, "error": error.strerror or str(error)})
         return
-    while verb == "list" and len(result) > _ENTRIES_AT_ONCE:
+    while isinstance(result, list) and len(result) > _ENTRIES_AT_ONCE:
         answer(connection, {"result": result[:_ENTRIES_AT_ONCE], "more": True})
         del result[:_ENTRIES_AT_ONCE]
     answer(connection, {"result": result})

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from ducktape.cluster.copy.received_file import receive_file
 from ducktape.cluster.local.files import LocalAttributes, LocalFile
-from ducktape.cluster.sandbox.ipc import LARGEST, send_request
+from ducktape.cluster.sandbox.ipc import LARGEST, Server, send_request
 
 _SECONDS_TO_ANSWER = 60.0
 _SILENT = "the node gave no answer: it was switched off, or all its processes were killed"
@@ -26,11 +26,11 @@ class SandboxFiles:
         self._socket = socket_path
         self._home = home
 
-    def _ask(self, verb: str, *arguments: Any) -> tuple[Any, list[int]]:
+    def _ask(self, verb: str, *arguments: object) -> tuple[Any, list[int]]:
         """Send a request; returns the result and the descriptor of an opened file."""
         with send_request(self._socket, json.dumps([verb, self._home, arguments]).encode()) as connection:
             connection.settimeout(_SECONDS_TO_ANSWER)
-            found: list[Any] = []
+            found: list[object] = []
             while True:
                 data, descriptors, _, _ = socket.recv_fds(connection, LARGEST, 1)
                 fields: dict[str, Any] = json.loads(data) if data else {"errno": errno.EIO, "error": _SILENT}
@@ -44,9 +44,9 @@ class SandboxFiles:
                 if not fields.get("more"):
                     return found, descriptors
 
-    def provide_server(self, program: list[str], files: dict[str, str]) -> None:
-        """Start an SSH server in the node; see :func:`ducktape.cluster.sandbox.ssh_server.provide_server`."""
-        self._ask("server", program, files)
+    def provide_server(self, server: Server) -> None:
+        """Start an SSH server in the node unless one runs; returns when it listens."""
+        self._ask("server", server["program"], server["files"])
 
     def lstat(self, path: str) -> LocalAttributes:
         """Attributes of the path itself."""

@@ -186,12 +186,11 @@ def quiet_ipv6() -> None:
 
 def open_node_link(address: str) -> None:
     """Bring up the links of this network namespace."""
-    netlink = Netlink()
-    netlink.set_up(socket.if_nametoindex("lo"))
-    link = socket.if_nametoindex("eth0")
-    netlink.add_address(link, address, 24)
-    netlink.set_up(link)
-    # Without a default route, multicast and broadcast need routes of their own
-    for network, prefix in (("224.0.0.0", 4), ("255.255.255.255", 32)):
-        netlink.add_route(link, network, prefix)
-    netlink.close()
+    with contextlib.closing(Netlink()) as netlink:
+        netlink.set_up(socket.if_nametoindex("lo"))
+        link = socket.if_nametoindex("eth0")
+        netlink.add_address(link, address, 24)
+        netlink.set_up(link)
+        # Without a default route, multicast and broadcast need routes of their own
+        for network, prefix in (("224.0.0.0", 4), ("255.255.255.255", 32)):
+            netlink.add_route(link, network, prefix)

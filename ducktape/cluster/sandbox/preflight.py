@@ -6,12 +6,11 @@ from __future__ import annotations
 import dataclasses
 import errno
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from ducktape.cluster.sandbox import cgroups
 from ducktape.cluster.sandbox.syscalls import CLONE_NEWNS, MS_PRIVATE, MS_REC, mount, unshare
-from ducktape.cluster.sandbox.userns import may_change_groups, remedy_for
-from ducktape.utils.process.untraced import fork_untraced
+from ducktape.cluster.sandbox.userns import error_number_of, may_change_groups, remedy_for
 
 _LIMITS = ("cpu", "memory", "pids")
 
@@ -43,7 +42,7 @@ def rights_part(problem: str | None, *, ordinary: bool) -> Part:
 
 def overlay_part() -> Part:
     """Check overlay file systems, in a child process."""
-    number = _try_overlay()
+    number = error_number_of(_mount_overlay)
     if not number:
         return Part("file system", "overlay, over /etc, /var, /opt, /root and /home")
     text = f"the kernel gives no overlay: {os.strerror(number)}"
@@ -52,24 +51,13 @@ def overlay_part() -> Part:
     return Part("file system", text, "Ordinary users need Linux 5.11 or later for it. Or run it as root.", fatal=True)
 
 
-def _try_overlay() -> int:
-    """Return the error number; 0 without an error."""
-    pid = fork_untraced()
-    if not pid:
-        code = 255
-        try:
-            unshare(CLONE_NEWNS)
-            mount("none", "/", flags=MS_REC | MS_PRIVATE)
-            mount("ducktape", "/tmp", "tmpfs")
-            for name in ("lower", "upper", "work", "all"):
-                os.mkdir(f"/tmp/{name}")
-            mount("overlay", "/tmp/all", "overlay", 0, "lowerdir=/tmp/lower,upperdir=/tmp/upper,workdir=/tmp/work")
-            code = 0
-        except OSError as error:
-            code = error.errno or 255
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+def _mount_overlay() -> None:
+    unshare(CLONE_NEWNS)
+    mount("none", "/", flags=MS_REC | MS_PRIVATE)
+    mount("ducktape", "/tmp", "tmpfs")
+    for name in ("lower", "upper", "work", "all"):
+        os.mkdir(f"/tmp/{name}")
+    mount("overlay", "/tmp/all", "overlay", 0, "lowerdir=/tmp/lower,upperdir=/tmp/upper,workdir=/tmp/work")
 
 
 def groups_part(groups: Mapping[str, str], *, ordinary: bool) -> Part:
@@ -77,9 +65,11 @@ def groups_part(groups: Mapping[str, str], *, ordinary: bool) -> Part:
     name = "limits"
     missing = [each for each in _LIMITS if each not in groups]
     has_any = any(True for _ in cgroups.mounted())
+    new = {name for name, path in groups.items() if os.path.exists(f"{path}/cgroup.controllers")}
     found = "; ".join(
         f"control groups of version {version}: {', '.join(sorted(controllers))}"
-        for version, controllers in _by_version(groups)
+        for version, controllers in ((1, set(groups) - new), (2, new))
+        if controllers
     )
     if not missing:
         return Part(name, found)
@@ -92,8 +82,3 @@ def groups_part(groups: Mapping[str, str], *, ordinary: bool) -> Part:
         )
         return Part(name, f"{text}: none of those belong to this user", remedy)
     return Part(name, text, "A group above has to hand them on: see cgroup.subtree_control in /sys/fs/cgroup.")
-
-
-def _by_version(groups: Mapping[str, str]) -> list[tuple[int, Collection[str]]]:
-    new = {name for name, path in groups.items() if os.path.exists(f"{path}/cgroup.controllers")}
-    return [(version, names) for version, names in ((1, set(groups) - new), (2, new)) if names]

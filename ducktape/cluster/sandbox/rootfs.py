@@ -8,8 +8,7 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from ducktape.cluster.sandbox.disk import CrashDisk, Disk
 from ducktape.cluster.sandbox.sudo import STAND_IN
@@ -29,6 +28,7 @@ from ducktape.cluster.sandbox.syscalls import (
     mount_file_over,
     unshare,
 )
+from ducktape.utils.process.proc import mounts
 
 _LOCAL = "usr/local/bin"
 _PLACES_OF_SUDO = f"/{_LOCAL}:/usr/bin:/bin:/usr/sbin:/sbin"
@@ -42,36 +42,20 @@ _READ_ONLY_PROC = ("sys", "sysrq-trigger", "irq")
 _PSEUDO = ("proc", "sysfs", "cgroup", "cgroup2", "devpts", "mqueue", "securityfs", "debugfs", "tracefs", "autofs")
 
 
-def unescape(path: str) -> str:
-    """Decode a path of ``/proc/self/mountinfo``."""
-    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        path = path.replace(code, character)
-    return path
-
-
-def mounts() -> Iterator[tuple[str, str]]:
-    """Yield mount point and kind of every mount in this namespace."""
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        for line in file:
-            words = line.split()
-            yield unescape(words[4]), words[words.index("-") + 1]
-
-
 class Host:
     """This machine's file system as nodes see it; ``base`` is a hidden directory for the files of the nodes."""
 
-    def __init__(self, extra: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, extra: Sequence[dict[str, str]]) -> None:
         unshare(CLONE_NEWNS)
         mount("none", "/", flags=MS_REC | MS_PRIVATE)
         sources = [os.open(each["source"], os.O_PATH | os.O_CLOEXEC) for each in extra]
         self._extra = list(extra)
         self.base = next(path for path in _BASES if os.path.isdir(path) and not os.path.islink(path))
         self._private = [name for name in PRIVATE if os.path.isdir(f"/{name}") and not os.path.islink(f"/{name}")]
-        places = [(path, kind) for path, kind in mounts() if path != "/"]
         self._inner = [
-            path[1:]
-            for path, kind in places
-            if path.split("/")[1] in self._private and path.count("/") > 1 and kind not in _PSEUDO
+            each.place[1:]
+            for each in mounts()
+            if each.place.split("/")[1] in self._private and each.place.count("/") > 1 and each.kind not in _PSEUDO
         ]
         # In the user namespace of an ordinary user, the files of root belong to nobody
         self._is_foreign = os.stat("/etc").st_uid != 0
@@ -90,7 +74,9 @@ class Host:
             for entry in entries:
                 self._show_top(entry, root)
         for each in self._extra:
-            self._make_top(root, each)
+            # Those outside of this machine's directories have no mount point yet
+            if not os.path.lexists(f"{root}/{each['target'].split('/')[1]}"):
+                _make_mount_point(f"{root}{each['target']}", directory=os.path.isdir(each["source"]))
         make_read_only(root)
 
     def _show_top(self, entry: os.DirEntry[str], root: str) -> None:
@@ -106,19 +92,13 @@ class Host:
         if entry.path != self.base and entry.name not in (*self._private, *_NEW):
             mount(entry.path, target, flags=MS_BIND | MS_REC)
 
-    def _make_top(self, root: str, extra: dict[str, Any]) -> None:
-        """Make the mount point of an extra mount outside this machine's directories."""
-        target = extra.get("target") or extra["source"]
-        if not os.path.lexists(f"{root}/{target.split('/')[1]}"):
-            _make_mount_point(f"{root}{target}", directory=os.path.isdir(extra["source"]))
-
     def _bind_extra(self, sources: list[int]) -> None:
         for number, (each, source) in enumerate(zip(self._extra, sources, strict=True)):
             target = f"{self.base}/extra/{number}"
             _make_mount_point(target, directory=stat.S_ISDIR(os.fstat(source).st_mode))
             mount(f"/proc/self/fd/{source}", target, flags=MS_BIND | MS_REC)
             os.close(source)
-            if each.get("mode") != "rw":
+            if each["mode"] != "rw":
                 make_read_only(target)
 
     def add_disk(self, name: str, size: int | None, files: dict[str, str], *, crash: bool) -> Disk:
@@ -172,16 +152,16 @@ class Host:
         os.mkdir(f"{root}/run/lock")
         os.chmod(f"{root}/run/lock", 0o1777)
         mount("proc", f"{root}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
-        for part in _READ_ONLY_PROC:
-            _protect(f"{root}/proc/{part}")
+        for part in _READ_ONLY_PROC:  # they affect the whole machine
+            if os.path.exists(f"{root}/proc/{part}"):
+                _rebind(f"{root}/proc/{part}", MS_RDONLY)
         # Settings of the node's own network namespace
         _rebind(f"{root}/proc/sys/net", 0)
         mount("sysfs", f"{root}/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY)
         for number, each in enumerate(self._extra):
             source = f"{self.base}/extra/{number}"
-            wanted = each.get("target") or each["source"]
-            target = f"{root}{wanted}"
-            _make_target(target, wanted, directory=os.path.isdir(source))
+            target = f"{root}{each['target']}"
+            _make_target(target, each["target"], directory=os.path.isdir(source))
             mount(source, target, flags=MS_BIND | MS_REC)
         change_root(root)
 
@@ -308,12 +288,6 @@ def _copy_device(source: str, target: str) -> None:
     except PermissionError:
         _make_mount_point(target, directory=False)
         mount(source, target, flags=MS_BIND)
-
-
-def _protect(path: str) -> None:
-    """Make a path that affects the whole machine read-only."""
-    if os.path.exists(path):
-        _rebind(path, MS_RDONLY)
 
 
 def _rebind(path: str, flags: int) -> None:

@@ -24,7 +24,11 @@ def reserve(wanted: str | None) -> tuple[socket.socket, str]:
             place = socket.inet_ntoa(struct.pack("!I", collision[0]))
             raise OSError(f"the network {wanted}.0/24 is not free: this machine has a route to {place}")
         return _hold(wanted), wanted
-    for candidate in _candidates():
+    # Concurrent runs start at different candidates
+    start = os.getpid()
+    for step in range(64 * 256):
+        number = (start * 7 + step * 41) % (64 * 256)
+        candidate = f"10.{128 + number // 256}.{number % 256}"
         if any(_overlap(candidate, *route) for route in taken):
             continue
         try:
@@ -32,14 +36,6 @@ def reserve(wanted: str | None) -> tuple[socket.socket, str]:
         except OSError:
             continue
     raise OSError('no private network is free on this machine: name one, as in "network": "10.1.2.0/24"')
-
-
-def _candidates() -> Iterator[str]:
-    # Concurrent runs start at different candidates
-    start = os.getpid()
-    for step in range(64 * 256):
-        number = (start * 7 + step * 41) % (64 * 256)
-        yield f"10.{128 + number // 256}.{number % 256}"
 
 
 def _hold(network: str) -> socket.socket:

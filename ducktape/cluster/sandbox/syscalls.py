@@ -8,9 +8,8 @@ import errno
 import os
 import signal
 import struct
-from collections.abc import Iterator
 
-from ducktape.utils.process.proc import read_stat
+from ducktape.utils.process.proc import mounts, read_stat
 
 CLONE_NEWNS = 0x0002_0000
 CLONE_NEWCGROUP = 0x0200_0000
@@ -134,19 +133,12 @@ def make_read_only(target: str) -> None:
         _MOUNT_SETATTR, _AT_FDCWD, os.fsencode(target), _AT_RECURSIVE, attributes, ctypes.c_size_t(32)
     )
     if result != 0 and ctypes.get_errno() == errno.ENOSYS:
-        for place, flags in list(_mounts_in(target)):
-            mount("none", place, flags=MS_REMOUNT | MS_BIND | MS_RDONLY | flags)
+        # Before Linux 5.12, flags must be named to be kept
+        for each in [each for each in mounts() if f"{each.place}/".startswith(f"{target}/")]:
+            kept = sum(_FLAGS.get(flag, 0) for flag in each.flags)
+            mount("none", each.place, flags=MS_REMOUNT | MS_BIND | MS_RDONLY | kept)
         return
     _check(result, f"make {target} read-only")
-
-
-def _mounts_in(target: str) -> Iterator[tuple[str, int]]:
-    """Yield what is mounted somewhere and in it, with the flags that must be named to be kept (before Linux 5.12)."""
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        for line in file:
-            place, options = line.split()[4:6]
-            if f"{place}/".startswith(f"{target}/"):
-                yield place, sum(_FLAGS.get(option, 0) for option in options.split(","))
 
 
 def change_root(target: str) -> None:

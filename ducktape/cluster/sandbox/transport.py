@@ -43,10 +43,10 @@ class SandboxTransport(Transport):
         self._home = home
         self._leftovers = Leftovers()
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_leftovers": None}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._leftovers = Leftovers()
 
@@ -83,7 +83,7 @@ class SandboxSshTransport(SshTransport):
         super().__init__(settings, log=log)
         self._provide = provide
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {**super().__getstate__(), "_provide": self._provide}
 
     def _connect(self, deadline: Deadline) -> Any:

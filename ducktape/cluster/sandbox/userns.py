@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 
 from ducktape.cluster.sandbox.client import SandboxError
 from ducktape.cluster.sandbox.network import Netlink
@@ -68,26 +69,35 @@ def may_change_groups() -> bool:
         return True
 
 
-def problem_with_namespaces(flags: int = _NAMESPACES) -> str | None:
-    """Return why a child process cannot make namespaces, or cannot change mounts in them; ``None`` if it can."""
-    if not sys.platform.startswith("linux"):
-        return _NEEDS_LINUX
-    user, group = os.geteuid(), os.getegid()
+def error_number_of(work: Callable[[], None]) -> int:
+    """Try some system calls in a child process; returns the number of their error, 0 without one."""
     pid = fork_untraced()
     if not pid:
         code = 255
         try:
-            unshare(flags)
-            if flags & CLONE_NEWUSER:
-                # Some kernels allow new namespaces but refuse every operation in them
-                _map_one(user, group)
-                mount("none", "/", flags=MS_REC | MS_PRIVATE)
+            work()
             code = 0
         except OSError as error:
             code = error.errno or 255
         finally:
             os._exit(code)
-    number = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def problem_with_namespaces(flags: int = _NAMESPACES) -> str | None:
+    """Return why a child process cannot make namespaces, or cannot change mounts in them; ``None`` if it can."""
+    if not sys.platform.startswith("linux"):
+        return _NEEDS_LINUX
+    user, group = os.geteuid(), os.getegid()
+
+    def enter_new_ones() -> None:
+        unshare(flags)
+        if flags & CLONE_NEWUSER:
+            # Some kernels allow new namespaces but refuse every operation in them
+            _map_one(user, group)
+            mount("none", "/", flags=MS_REC | MS_PRIVATE)
+
+    number = error_number_of(enter_new_ones)
     return None if number == 0 else f"the kernel refuses new namespaces: {os.strerror(number)}"
 
 
@@ -140,9 +150,8 @@ def gain_rights() -> str | None:
     try:
         _become_root(os.geteuid(), os.getegid())
         unshare(CLONE_NEWNS | CLONE_NEWNET)
-        netlink = Netlink()
-        netlink.set_up(socket.if_nametoindex("lo"))
-        netlink.close()
+        with contextlib.closing(Netlink()) as netlink:
+            netlink.set_up(socket.if_nametoindex("lo"))
     except OSError as error:
         return _sentence(str(error))
     return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Linux tells about processes in ``/proc``, and what a process can change about itself.
+"""What Linux reports in ``/proc``, and what a process can change about itself.
 
 The sandbox's processes load this without site-packages and are copied for every node: standard library only.
 """
@@ -9,8 +9,9 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import NamedTuple
 
 _PR_SET_PDEATHSIG = 1
@@ -54,18 +55,38 @@ def read_stat(pid: int | str) -> Stat | None:
     return Stat(name, rest.split())
 
 
-@functools.cache
-def _prctl() -> Callable[..., int] | None:
-    if not sys.platform.startswith("linux"):
-        return None
-    function: Callable[..., int] | None = getattr(ctypes.CDLL(None, use_errno=True), "prctl", None)
-    return function
+class Mount(NamedTuple):
+    """A mount, as in ``/proc/self/mountinfo``."""
+
+    root: str  # of the file system, that is visible there
+    place: str
+    flags: list[str]
+    kind: str
+    options: list[str]  # of the file system
+
+    @classmethod
+    def of(cls, line: str) -> Mount:
+        """Return the mount that a line describes."""
+        # Spaces and a few other characters are escaped
+        words = [re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), word) for word in line.split()]
+        kind, _, options = words[words.index("-") + 1 :][:3]
+        return cls(words[3], words[4], words[5].split(","), kind, options.split(","))
+
+
+def mounts() -> Iterator[Mount]:
+    """Yield the mounts in this process's namespace."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        yield from map(Mount.of, file)
 
 
 def _set(option: int, value: int | bytes) -> None:
-    prctl = _prctl()
-    if prctl is not None:
-        prctl(option, value, 0, 0, 0)
+    if sys.platform.startswith("linux"):
+        _libc().prctl(option, value, 0, 0, 0)
+
+
+@functools.cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def adopt_orphans() -> None:

@@ -19,7 +19,7 @@ from ducktape.cluster.sandbox import cgroups, file_server, ipc, subnet, userns
 from ducktape.cluster.sandbox.client import SandboxError
 from ducktape.cluster.sandbox.files import _flags
 from ducktape.cluster.sandbox.network import hardware_address
-from ducktape.cluster.sandbox.rootfs import _make_target, unescape
+from ducktape.cluster.sandbox.rootfs import _make_target
 from ducktape.cluster.sandbox.sshd import Keys, _quoted
 from ducktape.cluster.sandbox.transport import _start
 
@@ -153,10 +153,6 @@ def test_modes_of_files(mode: str, flags: int) -> None:
 def test_a_mode_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="'b'"):
         _flags("b")
-
-
-def test_paths_of_mounts_are_read_as_they_are() -> None:
-    assert unescape("/a\\040b\\134c") == "/a b\\c"
 
 
 def test_an_address_always_has_the_same_hardware() -> None:

@@ -46,7 +46,7 @@ def test_layers_are_tried() -> None:
     ("number", "remedy"), [(19, "Root of this machine loads the module: modprobe overlay"), (1, "Linux 5.11 or later")]
 )
 def test_a_kernel_without_layers_is_told(monkeypatch: pytest.MonkeyPatch, number: int, remedy: str) -> None:
-    monkeypatch.setattr(preflight, "_try_overlay", lambda: number)
+    monkeypatch.setattr(preflight, "error_number_of", lambda work: number)
     part = overlay_part()
     assert part.fatal and part.text.startswith("the kernel gives no overlay: ") and remedy in part.remedy
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from ducktape.utils.process.proc import read_stat
+from ducktape.utils.process.proc import Mount, read_stat
 
 pytestmark = pytest.mark.needs("linux")
 
@@ -72,3 +72,8 @@ def test_without_standard_streams_nothing_of_the_parent_stays_open() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "{'/dev/null'} 0"
+
+
+def test_paths_of_mounts_are_read_as_they_are() -> None:
+    mount = Mount.of("36 25 0:5 / /a\\040b\\134c rw,nosuid shared:1 - tmpfs none rw,size=4k\n")
+    assert mount == ("/", "/a b\\c", ["rw", "nosuid"], "tmpfs", ["rw", "size=4k"])
