@@ -217,19 +217,19 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
 
     @property
     def _ssh_client(self) -> Any:
-        return self._own_transport.current_client
+        return self._own_transport.connections.current
 
     @_ssh_client.setter
     def _ssh_client(self, client: Any) -> None:
-        self._own_transport.current_client = client
+        self._own_transport.connections.current = client
 
     @property
     def _sftp_client(self) -> Any:
-        return self._own_transport.current_sftp
+        return self._own_transport.connections.sftp
 
     @_sftp_client.setter
     def _sftp_client(self, client: Any) -> None:
-        self._own_transport.current_sftp = client
+        self._own_transport.connections.sftp = client
 
     def available(self) -> bool:
         """Return whether a test may use the machine; overrides must be quick and must not raise."""

@@ -178,7 +178,7 @@ def test_further_commands_wait_for_a_channel(server: Sshd) -> None:
         held.clear()
         gc.collect()
         assert transport.run("echo free").stdout == b"free\n"
-        assert len(transport._channels) == 1
+        assert len(transport.connections.channels) == 1
     finally:
         transport.close()
 
@@ -202,14 +202,14 @@ def test_channels_are_closed_in_every_path(account: LinuxRemoteAccount) -> None:
     with pytest.raises(TimeoutError):
         list(account.ssh_capture("sleep 2", timeout_sec=0.1))
     account.ssh_capture("sleep 2").close()
-    assert transport._channels == []
+    assert transport.connections.channels == []
     for line in account.ssh_capture("seq 5; sleep 2"):
         if line == "2\n":
             break
     account.ssh_capture("sleep 0.2")
     account.ssh("true")
-    assert len(transport._channels) == 1
-    _until(lambda: account.ssh("true") == 0 and transport._channels == [])
+    assert len(transport.connections.channels) == 1
+    _until(lambda: account.ssh("true") == 0 and transport.connections.channels == [])
 
 
 def test_small_packets_are_sent_at_once(account: LinuxRemoteAccount) -> None:
@@ -264,7 +264,9 @@ def test_channels_of_another_kind_are_read_too(server: Sshd) -> None:
 
     class Transport:
         def open_session(self, **kwargs: Any) -> Foreign:
-            return Foreign(lender.client.get_transport().open_session(**kwargs))
+            transport = lender.client.get_transport()
+            assert transport is not None
+            return Foreign(transport.open_session(**kwargs))
 
         def is_active(self) -> bool:
             return True
@@ -273,7 +275,7 @@ def test_channels_of_another_kind_are_read_too(server: Sshd) -> None:
         def get_transport(self) -> Transport:
             return Transport()
 
-    transport = SshTransport(server.settings, client_source=Client)
+    transport = SshTransport(server.settings, client_source=Client)  # type: ignore[arg-type]  # of another library
     try:
         done = transport.run("cat; echo err >&2; exit 4", stdin="input", timeout=20)
         assert (done.stdout, done.stderr, done.exit_status) == (b"input", b"err\n", 4)
@@ -306,7 +308,7 @@ def test_the_first_output_can_be_dropped_at_once(account: LinuxRemoteAccount) ->
         assert line == "a\n"
         break
     account.ssh("true")
-    assert account._connection()._channels == []
+    assert account._connection().connections.channels == []
 
 
 def test_a_server_with_few_sessions_makes_commands_wait(tmp_path: Path) -> None:
@@ -407,7 +409,7 @@ def test_commands_work_beside_an_open_file_that_holds_the_only_session(tmp_path:
         assert account.exists("/")
         assert server.connections == 2
         account.close()
-        assert account._connection()._files_client is None
+        assert account._connection().connections.for_files is None
 
 
 def test_commands_work_beside_outputs_that_hold_all_sessions(tmp_path: Path) -> None:

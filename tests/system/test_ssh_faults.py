@@ -175,7 +175,7 @@ def test_a_frozen_server_holds_no_call_longer_than_its_timeout(
     assert failures == [caught.value]
     server.thaw()
     assert account.ssh_output("echo again", timeout_sec=20) == b"again\n"
-    assert account._connection()._retired == []
+    assert account._connection().connections.retired == []
 
 
 @pytest.mark.parametrize("verb", [*FILES, *TREES])
@@ -188,7 +188,8 @@ def test_a_frozen_server_is_given_up_by_file_verbs_too(
     monkeypatch: pytest.MonkeyPatch,
     verb: str,
 ) -> None:
-    monkeypatch.setattr("ducktape.cluster.ssh.transport.ANSWER_SEC", 0.5)
+    for module in ("transport", "connections"):
+        monkeypatch.setattr(f"ducktape.cluster.ssh.{module}.ANSWER_SEC", 0.5)
     account.exists("/")
     VERBS[verb](account, place)
     frozen()
@@ -262,7 +263,7 @@ def test_commands_go_on_when_another_one_gets_no_channel(
     assert list(running) == ["finished\n"]
     lines.close()
     account.ssh("true")
-    assert account._connection()._retired == []
+    assert account._connection().connections.retired == []
 
 
 @pytest.mark.parametrize("connected", [True, False])
@@ -353,12 +354,12 @@ def test_a_connection_that_broke_unseen_is_replaced_together_with_its_files(serv
     assert account.exists("/")
     # The server stands still, so its end of the connection tells nothing; only our writing fails.
     server.freeze_connections()
-    broken = account.transport.current_client  # type: ignore[attr-defined]
+    broken: Any = account._connection().connections.current
     broken.get_transport().sock.shutdown(socket.SHUT_WR)
     try:
         assert account.ssh_output("echo again") == b"again\n"
         assert account.exists("/")
-        assert account.transport.current_client is not broken  # type: ignore[attr-defined]
+        assert account._connection().connections.current is not broken
     finally:
         server.thaw()
         account.close()

@@ -26,7 +26,7 @@ from ducktape.cluster.sandbox.client import OwnSupervisor, SandboxError, Supervi
 from ducktape.cluster.sandbox.config import NodeType, SandboxConfig, read_config
 from ducktape.cluster.sandbox.files import SandboxFiles
 from ducktape.cluster.sandbox.ipc import NodeFacts, NodeWish
-from ducktape.cluster.sandbox.transport import SandboxSshTransport, SandboxTransport
+from ducktape.cluster.sandbox.transport import SandboxTransport
 from ducktape.cluster.sandbox.userns import obstacle
 from ducktape.cluster.ssh.transport import SshTransport
 from ducktape.cluster.transport import unwrap
@@ -53,7 +53,7 @@ class SandboxAccount(LinuxRemoteAccount):
         return pid
 
     def _make_own_transport(self) -> SshTransport:
-        return SandboxSshTransport(self.ssh_config, provide=self._provide_server, log=partial(self._log, logging.DEBUG))
+        return SshTransport(self.ssh_config, prepare=self._provide_server, log=partial(self._log, logging.DEBUG))
 
     def _connection(self) -> SshTransport:
         # Commands need no SSH server, only the clients of the SSH library do

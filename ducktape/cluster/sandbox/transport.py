@@ -11,21 +11,14 @@ import select
 import socket
 import subprocess
 import time
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO
 
 from ducktape.cluster.account.detached import Leftovers, StreamHandle
 from ducktape.cluster.local.command import PipedCommand, login_shell
 from ducktape.cluster.sandbox.client import Supervisor
 from ducktape.cluster.sandbox.files import SandboxFiles
 from ducktape.cluster.sandbox.ipc import send_request
-from ducktape.cluster.ssh.transport import SshTransport
 from ducktape.cluster.transport import CommandStream, Stdin, Transport
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ducktape.cluster.ssh.config import SshSettings
-    from ducktape.utils.support.times import Deadline
 
 _LARGEST_COMMAND = 128 * 1024 - 1
 _SECONDS_TO_ANSWER = 60.0
@@ -74,21 +67,6 @@ class SandboxTransport(Transport):
     def close(self) -> None:
         """Close the pipes of dropped commands, which keep running."""
         self._leftovers.close()
-
-
-class SandboxSshTransport(SshTransport):
-    """The SSH connection to a node, whose server is started before a login unless it runs."""
-
-    def __init__(self, settings: SshSettings, *, provide: Callable[[], None], log: Callable[[str], None]) -> None:
-        super().__init__(settings, log=log)
-        self._provide = provide
-
-    def __getstate__(self) -> dict[str, object]:
-        return {**super().__getstate__(), "_provide": self._provide}
-
-    def _connect(self, deadline: Deadline) -> Any:
-        self._provide()
-        return super()._connect(deadline)
 
 
 class _RemoteProcess:

@@ -15,6 +15,8 @@ from ducktape.utils.support.times import Deadline
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import paramiko
+
 _PIECE = 1024 * 1024
 # Neither free room for input nor data on foreign channels are notified, so they are polled
 _ASK_AGAIN_SEC = 0.005
@@ -27,7 +29,7 @@ class _Answer(threading.Event):
     The library would wait forever if the server is frozen, or if the channel was closed just before the request.
     """
 
-    def __init__(self, channel: Any, deadline: Deadline, message: str) -> None:
+    def __init__(self, channel: paramiko.Channel, deadline: Deadline, message: str) -> None:
         super().__init__()
         self._channel = channel
         self._deadline = deadline
@@ -43,13 +45,13 @@ class _Answer(threading.Event):
         return True
 
 
-def bound_answers(channel: Any, deadline: Deadline, message: str) -> None:
+def bound_answers(channel: paramiko.Channel, deadline: Deadline, message: str) -> None:
     """Make requests on a channel raise the builtin ``TimeoutError`` with a message at the deadline."""
     if hasattr(channel, "event"):
         channel.event = _Answer(channel, deadline, message)
 
 
-def start_command(channel: Any, command: str, deadline: Deadline, *, name: str, limit: float) -> None:
+def start_command(channel: paramiko.Channel, command: str, deadline: Deadline, *, name: str, limit: float) -> None:
     """Request the server to run a command; ``limit`` is the total time limit, for the message.
 
     Raises:
@@ -60,7 +62,7 @@ def start_command(channel: Any, command: str, deadline: Deadline, *, name: str, 
     channel.exec_command(command.encode("utf-8", "surrogateescape"))
 
 
-def has_room(transport: Any) -> bool:
+def has_room(transport: paramiko.Transport) -> bool:
     """Whether a message can be sent without blocking, which would block all other threads in a lock of the library."""
     sock: Any = getattr(transport, "sock", None)
     if hasattr(sock, "send_ready"):  # through a jump host
@@ -92,16 +94,16 @@ class SshCommand:
     Both streams are drained in the caller's thread; ``release`` closes the channel and frees its slot.
     """
 
-    _channel: Any = None
+    _channel: paramiko.Channel | None = None
 
     def __init__(
         self,
-        channel: Any,
+        channel: paramiko.Channel,
         command: str,
         *,
         stdin: Stdin,
         timeout: float | None,
-        release: Callable[[Any], None],
+        release: Callable[[paramiko.Channel], None],
         name: str,
     ) -> None:
         self._name = name
@@ -138,14 +140,13 @@ class SshCommand:
             if self._news is not None:
                 self._news.forget()
             # Checked before the buffers, so that data before the end is seen
-            ended = self._has_ended(channel)
+            ended = channel.closed or getattr(channel, "eof_received", False)
             if self._feed(channel):
                 deadline = self._deadline()  # a process that reads input is not silent
             while channel.recv_stderr_ready():
                 self._errors.feed(channel.recv_stderr(_PIECE))
             if channel.recv_ready():
-                piece: bytes = channel.recv(_PIECE)
-                return piece
+                return channel.recv(_PIECE)
             if ended:
                 self._fail_if_lost(channel)
                 return b""
@@ -166,8 +167,13 @@ class SshCommand:
         while not channel.exit_status_ready():
             if self._feed(channel):
                 deadline = self._deadline()
-            self._await_status(channel, deadline)
-        status: int = channel.recv_exit_status()
+            remaining = self._remaining(deadline, "not ended after")
+            event = getattr(channel, "status_event", None)
+            if self._input is not None or event is None:
+                time.sleep(_ASK_AGAIN_SEC if remaining is None else min(remaining, _ASK_AGAIN_SEC))
+            else:
+                event.wait(remaining)
+        status = channel.recv_exit_status()
         if status == -1:
             self._fail_if_lost(channel)
         self._status = status
@@ -187,25 +193,14 @@ class SshCommand:
     def _deadline(self) -> float | None:
         return None if self._timeout is None else time.monotonic() + self._timeout
 
-    def _has_ended(self, channel: Any) -> bool:
-        return bool(channel.closed or getattr(channel, "eof_received", False))
-
     def _wait(self, deadline: float | None, what: str) -> None:
         remaining = self._remaining(deadline, what)
         if self._input is not None or self._news is None:
             remaining = _ASK_AGAIN_SEC if remaining is None else min(remaining, _ASK_AGAIN_SEC)
         if self._news is None:
             time.sleep(remaining or 0)
-            return
-        self._news.wait(remaining)
-
-    def _await_status(self, channel: Any, deadline: float | None) -> None:
-        remaining = self._remaining(deadline, "not ended after")
-        event = getattr(channel, "status_event", None)
-        if self._input is not None or event is None:
-            time.sleep(_ASK_AGAIN_SEC if remaining is None else min(remaining, _ASK_AGAIN_SEC))
-            return
-        event.wait(remaining)
+        else:
+            self._news.wait(remaining)
 
     def _remaining(self, deadline: float | None, what: str) -> float | None:
         if deadline is None:
@@ -215,7 +210,7 @@ class SshCommand:
             raise TimeoutError(f"{self._name}: {what} {self._timeout} seconds: {shorten(self._command)}")
         return remaining
 
-    def _feed(self, channel: Any) -> bool:
+    def _feed(self, channel: paramiko.Channel) -> bool:
         """Send as much input as possible without blocking; returns whether any was sent."""
         has_taken = False
         while self._input is not None and channel.send_ready() and has_room(channel.get_transport()):
@@ -237,8 +232,8 @@ class SshCommand:
             has_taken = True
         return has_taken
 
-    def _fail_if_lost(self, channel: Any) -> None:
-        """Return the status; a missing one means death by a signal unless the connection was lost."""
+    def _fail_if_lost(self, channel: paramiko.Channel) -> None:
+        """Raise if the connection was lost; otherwise, a missing status means death by a signal."""
         import paramiko
 
         if channel.exit_status_ready() and channel.recv_exit_status() != -1:

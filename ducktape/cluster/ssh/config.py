@@ -40,6 +40,11 @@ def identity_files(settings: SshSettings) -> list[str]:
     return [first]
 
 
+def name_of(settings: SshSettings) -> str:
+    """Return the name of the machine."""
+    return settings.host or settings.hostname
+
+
 def login_of(settings: SshSettings) -> str:
     """Describe the target of a login for messages."""
     jump = getattr(settings, "proxyjump", None)
@@ -55,7 +60,7 @@ class IgnoreMissingHostKeyPolicy:
         """No kind of key is preferred."""
         return ()
 
-    def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
+    def missing_host_key(self, client: object, hostname: str, key: object) -> None:
         """Accept the key."""
 
 
@@ -110,19 +115,29 @@ class RemoteAccountSSHConfig:
         self.host = host
         self.hostname: str = hostname or "localhost"
         self.user = user
-        self.port: int = _port(port)
+        self.port: int = int(port or 22) or 22
+        if not 0 < self.port < 65536:  # the operating system would use the remainder
+            raise ValueError(f"port must be a number from 1 to 65535, not {self.port}")
         self.password = password
         identities = _paths(identityfile) + _paths(identityfiles)
         self.identityfile: str | None = identities[0] if identities else None
         self.identityfiles: tuple[str, ...] = tuple(dict.fromkeys(identities))
-        self.connecttimeout: float | None = None if connecttimeout is None else _seconds(connecttimeout)
-        self.max_sessions: int | None = None if maxsessions is None else _sessions(maxsessions)
+        self.connecttimeout: float | None = None if connecttimeout is None else float(connecttimeout)
+        if self.connecttimeout is not None and self.connecttimeout.is_integer():
+            self.connecttimeout = int(self.connecttimeout)  # as in cluster files
+        self.max_sessions: int | None = None if maxsessions is None else int(maxsessions)
+        if self.max_sessions is not None and self.max_sessions < 1:
+            raise ValueError(f"maxsessions must be at least 1, not {self.max_sessions}")
         self.proxyjump: str | None = _jump(proxyjump)
         self.password_env = password_env
         self.stricthostkeychecking = None if stricthostkeychecking is None else mode_named(stricthostkeychecking)
         self.userknownhostsfile = userknownhostsfile if files_named(userknownhostsfile) else None
         if password_env is not None:
-            self.password = _secret(password, password_env)
+            if password:
+                raise ValueError("password and password_env exclude each other")
+            self.password = os.environ.get(password_env)
+            if self.password is None:
+                raise ValueError(f"the environment variable {password_env}, which password_env names, is not set")
 
     @staticmethod
     def from_string(config_str: str) -> RemoteAccountSSHConfig:
@@ -173,13 +188,13 @@ class RemoteAccountSSHConfig:
             **{name: value for name, value in newer.items() if value is not None},
         }
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         state = dict(self.__dict__)
         if self.password_env is not None:
             del state["password"]  # the other process has the variable as well
         return state
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         if "password" not in state and self.password_env is not None:
             self.password = os.environ.get(self.password_env)
@@ -203,27 +218,6 @@ def _paths(given: str | Sequence[str] | None) -> list[str]:
     return [given] if isinstance(given, (str, os.PathLike)) else list(given or ())
 
 
-def _seconds(value: float | str) -> float:
-    seconds = float(value)
-    # Whole numbers stay integers, as in cluster files
-    return int(seconds) if seconds.is_integer() else seconds
-
-
-def _port(value: int | str | None) -> int:
-    number = int(value or 22) or 22
-    # The operating system would use the remainder
-    if not 0 < number < 65536:
-        raise ValueError(f"port must be a number from 1 to 65535, not {number}")
-    return number
-
-
-def _sessions(value: int | str) -> int:
-    number = int(value)
-    if number < 1:
-        raise ValueError(f"maxsessions must be at least 1, not {number}")
-    return number
-
-
 def _jump(value: str | None) -> str | None:
     if value is None or value.lower() == "none":
         return None
@@ -233,12 +227,3 @@ def _jump(value: str | None) -> str | None:
         place = value.rpartition("@")[2]
         raise ValueError(f"proxyjump must be one machine, written [user@]host[:port], not {place!r}")
     return value
-
-
-def _secret(password: str | None, variable: str) -> str:
-    if password:
-        raise ValueError("password and password_env exclude each other")
-    secret = os.environ.get(variable)
-    if secret is None:
-        raise ValueError(f"the environment variable {variable}, which password_env names, is not set")
-    return secret

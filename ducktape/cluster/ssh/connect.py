@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import socket
 import threading
@@ -19,7 +20,10 @@ from ducktape.utils.support.times import Deadline
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ducktape.cluster.ssh.config import SshSettings
+    from ducktape.cluster.ssh.config import IgnoreMissingHostKeyPolicy, SshSettings
+    from ducktape.cluster.ssh.host_keys import HostKeyPolicy
+
+    Policy = HostKeyPolicy | IgnoreMissingHostKeyPolicy
 
 # Defaults of the SSH library, for the login
 _LOGIN_SEC = 30.0
@@ -35,7 +39,13 @@ class PromptTransport(paramiko.Transport):
     """A transport without Nagle's algorithm and with time limits for the login."""
 
     def __init__(
-        self, sock: Any, *, deadline: Deadline, handshake_sec: float, key_types: Sequence[str], **kwargs: Any
+        self,
+        sock: socket.socket | paramiko.Channel,
+        *,
+        deadline: Deadline,
+        handshake_sec: float,
+        key_types: Sequence[str],
+        **kwargs: Any,
     ) -> None:
         self._login_deadline = deadline
         self._login_sec: float | None = _LOGIN_SEC
@@ -87,34 +97,32 @@ class Client(paramiko.SSHClient):
             jump.close()
 
 
-def log_in(settings: SshSettings, policy: Any, deadline: Deadline) -> Client:
+def log_in(settings: SshSettings, policy: Policy, deadline: Deadline, *, keepalive_sec: int) -> Client:
     """Connect and authenticate.
 
     Raises:
         TimeoutError: (builtin) it took longer than the deadline, or than the settings allow.
         Exception: errors of the library for bad addresses, keys, passwords.
     """
-    jump = _jump_client(settings, policy, deadline)
-    authentication = _authentication(settings, settings.user, deadline, password=settings.password)
-    place = {"hostname": settings.hostname, "port": settings.port}
-    try:
-        while True:
-            try:
-                through = None if jump is None else _channel_through(jump, settings, deadline)
-                client = _connected(settings, policy, deadline, authentication, sock=through, **place)
-            except ServerHungUp:
-                # Servers limit the attempts on one connection
-                if not authentication.may_go_on:
-                    raise
-                continue
-            client.jump = jump
-            return client
-    except BaseException as error:
+    with contextlib.ExitStack() as undo:
+        jump = _jump_client(settings, policy, deadline)
         if jump is not None:
-            jump.close()
-        if deadline.is_over and isinstance(error, Exception) and not isinstance(error, TimeoutError):
+            undo.callback(jump.close)
+        authentication = _authentication(settings, settings.user, deadline, password=settings.password)
+        try:
+            client = _authenticated(settings, policy, deadline, authentication, settings.hostname, settings.port, jump)
+        except TimeoutError:
+            raise
+        except (EOFError, OSError, ValueError, paramiko.SSHException) as error:
+            if not deadline.is_over:
+                raise
             raise TimeoutError(f"no login within {deadline.seconds} seconds: {error}") from error
-        raise
+        undo.pop_all()
+    client.jump = jump
+    transport = client.get_transport()
+    if transport is not None:
+        transport.set_keepalive(keepalive_sec)
+    return client
 
 
 def _authentication(
@@ -130,33 +138,50 @@ def _authentication(
     )
 
 
-def _connected(settings: SshSettings, policy: Any, deadline: Deadline, authentication: Any, **place: Any) -> Client:
-    client = Client()
-    client.set_missing_host_key_policy(policy)
+def _authenticated(
+    settings: SshSettings,
+    policy: Policy,
+    deadline: Deadline,
+    authentication: Authentication,
+    hostname: str,
+    port: int,
+    jump: Client | None = None,
+) -> Client:
+    """Log in, with further connections when the server hangs up, since servers limit the attempts on each."""
     limit = settings.connecttimeout
     patience = max(_GREETING_SEC, limit or 0)
-    try:
-        client.connect(
-            username="",  # the authentication knows it
-            timeout=deadline.left(limit),
-            banner_timeout=patience,
-            auth_timeout=max(_LOGIN_SEC, limit or 0),
-            transport_factory=partial(
-                PromptTransport,
-                deadline=deadline,
-                handshake_sec=patience,
-                key_types=policy.known_types(place["hostname"], place["port"]),
-            ),
-            auth_strategy=authentication,
-            **place,
-        )
-    except BaseException:
-        client.close()
-        raise
-    return client
+    transport_factory = partial(
+        PromptTransport,
+        deadline=deadline,
+        handshake_sec=patience,
+        key_types=policy.known_types(hostname, port),
+    )
+    while True:
+        with contextlib.ExitStack() as undo:
+            client = Client()
+            undo.callback(client.close)
+            client.set_missing_host_key_policy(policy)  # type: ignore[arg-type]  # it has the one method
+            try:
+                client.connect(
+                    hostname,
+                    port,
+                    username="",  # the authentication knows it
+                    timeout=deadline.left(limit),
+                    banner_timeout=patience,
+                    auth_timeout=max(_LOGIN_SEC, limit or 0),
+                    sock=None if jump is None else _channel_through(jump, settings, deadline),
+                    transport_factory=transport_factory,
+                    auth_strategy=authentication,  # type: ignore[arg-type]  # it has the one method
+                )
+            except ServerHungUp:
+                if not authentication.may_go_on:
+                    raise
+                continue
+            undo.pop_all()
+            return client
 
 
-def _jump_client(settings: SshSettings, policy: Any, deadline: Deadline) -> Client | None:
+def _jump_client(settings: SshSettings, policy: Policy, deadline: Deadline) -> Client | None:
     jump = getattr(settings, "proxyjump", None)
     if not jump:
         return None
@@ -164,15 +189,10 @@ def _jump_client(settings: SshSettings, policy: Any, deadline: Deadline) -> Clie
     # The password of the node may decrypt the key, but must not be sent to another host
     authentication = _authentication(settings, user or settings.user, deadline, password=None)
     with connecting(f"the jump host {host}, port {port}"):
-        while True:
-            try:
-                return _connected(settings, policy, deadline, authentication, hostname=host, port=port)
-            except ServerHungUp:
-                if not authentication.may_go_on:
-                    raise
+        return _authenticated(settings, policy, deadline, authentication, host, port)
 
 
-def _channel_through(jump: Client, settings: SshSettings, deadline: Deadline) -> Any:
+def _channel_through(jump: Client, settings: SshSettings, deadline: Deadline) -> paramiko.Channel:
     transport = jump.get_transport()
     assert transport is not None
     limit = deadline.left(settings.connecttimeout)

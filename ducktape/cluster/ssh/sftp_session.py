@@ -7,8 +7,8 @@ import contextlib
 import struct
 import threading
 from collections import deque
-from collections.abc import Iterator
-from typing import IO, Any
+from collections.abc import Iterator, Sequence
+from typing import IO
 
 import paramiko
 from paramiko.sftp import (
@@ -68,19 +68,19 @@ class SharedSFTPFile(paramiko.SFTPFile):
         if not getattr(self, "_closed", True):
             self.sftp.dropped.append(self)  # type: ignore[attr-defined]  # the stubs leave it out
 
-    def _write(self, data: Any) -> Any:
+    def _write(self, data: bytes) -> int:
         # Request and response are two steps in the library, and a request in between drops the response
         with self.sftp.session_lock:  # type: ignore[attr-defined]  # the stubs leave it out
-            return super()._write(data)  # type: ignore[misc]
+            return super()._write(data)  # type: ignore[misc,no-any-return]
 
 
 class _Answers:
     """Receives the responses to pipelined requests."""
 
     def __init__(self) -> None:
-        self.by_number: dict[int, tuple[int, Any]] = {}
+        self.by_number: dict[int, tuple[int, paramiko.Message]] = {}
 
-    def _async_response(self, kind: int, message: Any, number: int) -> None:
+    def _async_response(self, kind: int, message: paramiko.Message, number: int) -> None:
         self.by_number[number] = (kind, message)
 
 
@@ -117,7 +117,7 @@ class SharedSFTPClient(paramiko.SFTPClient):
             self._read_all(missing)  # type: ignore[attr-defined]
         return 3
 
-    def open(self, filename: Any, mode: str = "r", bufsize: int = -1) -> paramiko.SFTPFile:
+    def open(self, filename: bytes | str, mode: str = "r", bufsize: int = -1) -> paramiko.SFTPFile:
         """A file of the server, see the library."""
         file = super().open(filename, mode, bufsize)
         file.__class__ = SharedSFTPFile
@@ -125,7 +125,7 @@ class SharedSFTPClient(paramiko.SFTPClient):
 
     file = open
 
-    def listdir_attr(self, path: Any = ".") -> list[paramiko.SFTPAttributes]:
+    def listdir_attr(self, path: bytes | str = ".") -> list[paramiko.SFTPAttributes]:
         """Entries of a directory, see the library.
 
         Names that are not UTF-8 use surrogate escapes; the library would fail.
@@ -146,10 +146,10 @@ class SharedSFTPClient(paramiko.SFTPClient):
             raise OSError(f"{self._name}: a directory has more than {_MOST_ENTRIES} entries: not listed")
         return found
 
-    def _adjust_cwd(self, path: Any) -> Any:
+    def _adjust_cwd(self, path: bytes | str) -> bytes:
         if isinstance(path, str):
             path = path.encode("utf-8", "surrogateescape")
-        return super()._adjust_cwd(path)  # type: ignore[misc]
+        return super()._adjust_cwd(path)  # type: ignore[misc,no-any-return]
 
     def fetch(self, path: str, local_path: str) -> None:
         """Copy a file's content, up to its size at the start; other requests are served in between."""
@@ -204,51 +204,49 @@ class SharedSFTPClient(paramiko.SFTPClient):
                 raise paramiko.SSHException(f"unexpected answer over SFTP: {kind}")
             self._convert_status(message)  # type: ignore[attr-defined]
 
-    def _ask_ahead(self, requests: list[tuple[Any, ...]]) -> list[tuple[int, Any]]:
+    def _ask_ahead(self, requests: Sequence[tuple[object, ...]]) -> list[tuple[int, paramiko.Message]]:
         """Pipeline requests; returns the responses in their order."""
         answers = _Answers()
         with self.session_lock, self._unbroken():
-            numbers = [
-                self._async_request(answers, *request)  # type: ignore[attr-defined]
-                for request in requests
-            ]
+            numbers = [self._async_request(answers, *request) for request in requests]  # type: ignore[attr-defined]
             while len(answers.by_number) < len(numbers):
                 self._read_response()
         return [answers.by_number[number] for number in numbers]
 
-    def _request(self, t: int, *args: Any) -> Any:
+    def _request(self, t: int, *args: object) -> tuple[int, paramiko.Message]:
         with self.session_lock:
             self._close_dropped()
             with self._unbroken():
-                return super()._request(t, *args)  # type: ignore[misc]
+                return super()._request(t, *args)  # type: ignore[misc,no-any-return]
 
-    def _read_response(self, waitfor: Any = None) -> Any:
-        # Files read, and write several pieces, by this without the method above.
+    def _read_response(self, waitfor: object = None) -> tuple[int | None, paramiko.Message | None]:
+        # Files read, and write several pieces, by this without the method above
         with self.session_lock, self._unbroken():
-            return super()._read_response(waitfor)  # type: ignore[misc]
+            return super()._read_response(waitfor)  # type: ignore[misc,no-any-return]
 
     @contextlib.contextmanager
-    def _unbroken(self) -> Any:
+    def _unbroken(self) -> Iterator[None]:
         """Close the session if an exchange was interrupted, since later responses could not be assigned."""
+        is_broken = True
         try:
             yield
+            is_broken = False
         except TimeoutError as error:
-            self.sock.close()
             if str(error).startswith(self._name):
                 raise
-            raise self._silence() from error
+            silence = f"{self._name}: no answer over SFTP for {self.sock.gettimeout()} seconds"
+            raise TimeoutError(silence) from error
         except paramiko.SSHException as error:
+            is_broken = False
             if str(error).startswith(self._name):
                 raise
             raise paramiko.SSHException(f"{self._name}: the SFTP session ended: {error}") from error
         except (paramiko.SFTPError, OSError, EOFError):
+            is_broken = False
             raise
-        except BaseException:
-            self.sock.close()
-            raise
-
-    def _silence(self) -> TimeoutError:
-        return TimeoutError(f"{self._name}: no answer over SFTP for {self.sock.gettimeout()} seconds")
+        finally:
+            if is_broken:
+                self.sock.close()
 
     def _close_dropped(self) -> None:
         while self.dropped:
@@ -264,7 +262,7 @@ class SharedSFTPClient(paramiko.SFTPClient):
                     self._request(CMD_CLOSE, file.handle)
 
 
-def _entries(message: Any) -> Iterator[paramiko.SFTPAttributes]:
+def _entries(message: paramiko.Message) -> Iterator[paramiko.SFTPAttributes]:
     """Return the entries in one response, whatever count it claims."""
     for _ in range(message.get_int()):
         if not message.get_remainder():
@@ -283,18 +281,17 @@ def start_session(channel: paramiko.Channel, deadline: Deadline, *, name: str, u
     The seconds of the deadline are also the maximum silence of the session afterwards.
     """
     silence = f"{name}: no SFTP session within {deadline.seconds} seconds: see 'Subsystem sftp' in sshd_config there"
-    try:
-        channel.settimeout(deadline.left())
-        bound_answers(channel, deadline, silence)
-        channel.invoke_subsystem("sftp")
-        session = SharedSFTPClient(channel, name, user)
+    with contextlib.ExitStack() as undo:
+        undo.callback(channel.close)
+        try:
+            channel.settimeout(deadline.left())
+            bound_answers(channel, deadline, silence)
+            channel.invoke_subsystem("sftp")
+            session = SharedSFTPClient(channel, name, user)
+        except TimeoutError as error:
+            if str(error) == silence:
+                raise
+            raise TimeoutError(silence) from error
         channel.settimeout(deadline.seconds)
-        return session
-    except TimeoutError as error:
-        channel.close()
-        if str(error) == silence:
-            raise
-        raise TimeoutError(silence) from error
-    except BaseException:
-        channel.close()
-        raise
+        undo.pop_all()
+    return session
