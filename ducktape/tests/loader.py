@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from ducktape.cluster.cluster import Cluster
 from ducktape.tests.loading import selection
 from ducktape.tests.loading.discovery import (
     DEFAULT_TEST_FILE_PATTERN,
@@ -27,9 +29,15 @@ from ducktape.tests.loading.expressions import Expression, select
 from ducktape.tests.loading.suites import Suite, is_suite_file, read_suites
 from ducktape.tests.loading.symbols import LoaderException, NoTestsError, TestSymbol, parse_symbol
 from ducktape.tests.scheduling.durations import durations_of
+from ducktape.tests.session import SessionContext
 from ducktape.tests.test_context import TestContext
 from ducktape.utils.process.exits import survived_exits
 from ducktape.utils.support.files import read_text
+from ducktape.utils.support.guard import tolerated
+from ducktape.utils.support.parallel import Attempt
+
+if TYPE_CHECKING:
+    import requests
 
 __all__ = [
     "DEFAULT_TEST_FILE_PATTERN",
@@ -73,11 +81,11 @@ class TestLoader:
 
     def __init__(
         self,
-        session_context: Any,
-        logger: Any,
+        session_context: SessionContext | None,
+        logger: logging.Logger,
         repeat: int = 1,
         injected_args: Mapping[str, Any] | None = None,
-        cluster: Any = None,
+        cluster: Cluster | None = None,
         subset: int = 0,
         subsets: int = 1,
         historical_report: str | None = None,
@@ -110,6 +118,7 @@ class TestLoader:
         self.test_function_pattern = DEFAULT_TEST_FUNCTION_PATTERN
         self.import_failures: list[ImportFailure] = []
 
+    @survived_exits()
     def load(self, symbols: Iterable[str], excluded_test_symbols: Sequence[str] | None = None) -> list[TestContext]:
         """Return the tests to run, in order; files that cannot be imported are left in :attr:`import_failures`.
 
@@ -121,14 +130,10 @@ class TestLoader:
             NoTestsError: nothing is left to run.
             LoaderException: a symbol, a suite file, a mark or the historical report is wrong.
         """
-        with survived_exits():
-            return self._load(symbols, excluded_test_symbols)
-
-    def _load(self, symbols: Iterable[str], excluded_test_symbols: Sequence[str] | None) -> list[TestContext]:
-        if isinstance(symbols, str):
+        excluded = excluded_test_symbols or []
+        if isinstance(symbols, str) or not isinstance(excluded, list):
             raise LoaderException("Expected test_discovery_symbols to be a list.")
         named = [os.fspath(symbol) for symbol in symbols]
-        excluded = _checked_list(excluded_test_symbols)
         search = _Search(self, excluded)
         found: list[TestContext] = []
         for suite in read_suites(symbol for symbol in named if is_suite_file(symbol)):
@@ -136,7 +141,10 @@ class TestLoader:
         found += search.find(symbol for symbol in named if not is_suite_file(symbol))
         dropped = search.find(excluded, excluding=True)
         self.import_failures = search.failures
-        identities = self._identify(search.expansion.siblings(found))
+        identities = selection.disambiguate(search.expansion.siblings(found))
+        if identities.renamed:
+            shared = "; ".join(f"{old}: {', '.join(new)}" for old, new in identities.renamed.items())
+            self.logger.warning("Different tests share an id, so they were numbered to keep them all: %s", shared)
         tests = selection.without(identities.settle(found), identities.distinct(dropped))
         search.expansion.check(tests)
         if not tests:
@@ -197,13 +205,6 @@ class TestLoader:
         if not tests and len(search.failures) == failures_before:
             raise LoaderException(f"No tests found in  {suite.name}")
         return tests
-
-    def _identify(self, tests: Sequence[TestContext]) -> selection.Identities:
-        identities = selection.disambiguate(tests)
-        if identities.renamed:
-            shared = "; ".join(f"{old}: {', '.join(new)}" for old, new in identities.renamed.items())
-            self.logger.warning("Different tests share an id, so they were numbered to keep them all: %s", shared)
-        return identities
 
     def _choose_subset(self, tests: list[TestContext], ids: Mapping[int, str]) -> list[TestContext]:
         self.logger.debug("Discovered these tests: %s", [ids[id(test)] for test in tests])
@@ -283,16 +284,16 @@ class _Search:
         return tests
 
     def _expanded(self, source: ModuleAndFile, symbol: TestSymbol, is_unimportant: bool) -> list[TestContext]:
-        try:
+        with tolerated() as expanding:  # what classes are made of is the user's, too
             return self.expansion.contexts(source, symbol)
-        except LoaderException:
-            raise
-        except Exception as e:  # what classes are made of is the user's, too
-            if not is_unimportant:
-                failure = import_failure(source.file, source.module.__name__, e)
-                self._logger.error("The tests of %s cannot be told: %s", source.file, failure.error)
-                self.failures.append(failure)
-            return []
+        error = expanding.error
+        if isinstance(error, LoaderException):
+            raise error
+        if error is not None and not is_unimportant:
+            failure = import_failure(source.file, source.module.__name__, error)
+            self._logger.error("The tests of %s cannot be told: %s", source.file, failure.error)
+            self.failures.append(failure)
+        return []
 
     def _import(self, file: str, unimportant: frozenset[str]) -> ModuleAndFile | ImportFailure:
         imported = self._imported.get(file)
@@ -300,38 +301,26 @@ class _Search:
             imported = self._imported[file] = self._try_import(file)
         if isinstance(imported, ImportFailure) and file not in unimportant and file not in self._reported:
             self._reported.add(file)
-            self._report(imported)
+            text = "Failed to import %s, which may indicate a broken test that cannot be loaded: %s"
+            self._logger.error(text, imported.module, imported.error)
+            if not self._loader.ignore_import_errors:
+                self.failures.append(imported)
         return imported
 
     def _try_import(self, file: str) -> ModuleAndFile | ImportFailure:
         name = module_name(file, self._search_path)
-        try:
-            imported = import_test_module(file, self._search_path)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as e:  # the code is the user's; the other tests still run
-            failure = import_failure(file, name, e)
+        # The code is the user's, and may raise what is no Exception; the other tests still run
+        attempt: Attempt[str, ModuleAndFile] = Attempt(file)
+        attempt.run(lambda file: import_test_module(file, self._search_path))
+        if isinstance(attempt.error, KeyboardInterrupt):
+            raise attempt.error
+        if attempt.error is not None:
+            failure = import_failure(file, name, attempt.error)
             self._logger.debug("Failed to import %s:\n%s", name, failure.summary)
             return failure
+        assert attempt.result is not None
         self._logger.debug("Successfully imported %s", name)
-        return imported
-
-    def _report(self, failure: ImportFailure) -> None:
-        self._logger.error(
-            "Failed to import %s, which may indicate a broken test that cannot be loaded: %s",
-            failure.module,
-            failure.error,
-        )
-        if not self._loader.ignore_import_errors:
-            self.failures.append(failure)
-
-
-def _checked_list(symbols: Any) -> list[str]:
-    if not symbols:
-        return []
-    if not isinstance(symbols, list):
-        raise LoaderException("Expected test_discovery_symbols to be a list.")
-    return symbols
+        return attempt.result
 
 
 def read_durations(report: str) -> dict[str, float]:
@@ -360,29 +349,22 @@ def read_durations(report: str) -> dict[str, float]:
 
 def _read_report(report: str) -> str | bytes:
     parts = urlsplit(report)
-    if parts.scheme and "://" in report and not _is_plain_file(report):
-        response = _session().get(report)
-        if response.status_code and response.status_code >= 400:
-            raise OSError(f"the server answered {response.status_code}")
-        return response.content  # type: ignore[no-any-return]
-    path = unquote(parts.path) if parts.scheme == "file" else report
-    return read_text(path)
-
-
-def _is_plain_file(url: str) -> bool:
-    """Return whether a URL is of the local file system and nobody has taught the session to fetch such."""
     session = globals().get(_SESSION)
-    return url.startswith("file:") and not any(url.startswith(prefix) for prefix in getattr(session, "adapters", ()))
+    # Users may have taught the session to fetch files
+    is_fetched = any(report.startswith(prefix) for prefix in getattr(session, "adapters", ()))
+    if not parts.scheme or "://" not in report or (report.startswith("file:") and not is_fetched):
+        return read_text(unquote(parts.path) if parts.scheme == "file" else report)
+    response = (session or __getattr__(_SESSION)).get(report)
+    if response.status_code and response.status_code >= 400:
+        raise OSError(f"the server answered {response.status_code}")
+    return response.content
 
 
-def _session() -> Any:
-    return globals().get(_SESSION) or __getattr__(_SESSION)
-
-
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> requests.Session:
     # The session is public enough for users to mount adapters on it, but few runs need one
     if name != _SESSION:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import requests
 
-    return globals().setdefault(_SESSION, requests.Session())
+    session: requests.Session = globals().setdefault(_SESSION, requests.Session())
+    return session

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import IO, Any
+from typing import IO
 
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.json_serializable import jsonable
@@ -47,6 +47,7 @@ from ducktape.utils.process.tree import Family, child_pids, end_processes
 from ducktape.utils.process.watchdog import announce_teardown
 from ducktape.utils.support import strictness
 from ducktape.utils.support.files import without_waiting
+from ducktape.utils.support.guard import tolerated
 from ducktape.utils.support.stable_text import stable_text
 
 _SECONDS_BETWEEN_SIGNS_OF_LIFE = 1.0
@@ -91,21 +92,13 @@ class RunnerClient:
         self.logger.addHandler(_SignOfLife(self.send))
 
     def show_warning(self, warning: str) -> None:
-        """Tell the driver, which has the console, of a mistake in the suite; the log of the test has it too.
-
-        Args:
-            warning: the line, with its place.
-        """
-        with contextlib.suppress(Exception):
+        """Report a mistake in the suite to the driver, which has the console, and in the log of the test."""
+        with tolerated():  # handlers of users
             self.logger.info("%s", warning)
         self.send(Tolerated(warning))
 
     def send(self, message: Message) -> None:
-        """Send a message to the driver; half a line would be worse than an interrupt that is a moment late.
-
-        Args:
-            message: the message.
-        """
+        """Send a message to the driver; half a line would be worse than an interrupt that is a moment late."""
         with self.gate.held_back():
             self._send(message)
 
@@ -123,7 +116,7 @@ class RunnerClient:
         """
         line = f"RunnerClient: {self._test_name}: {msg}"
         # Handlers of user code may raise, and a line less is better than a teardown less.
-        with contextlib.suppress(Exception):
+        with tolerated():
             self.logger.log(log_level, line)
         whole = os.path.join(self.results_dir, "test_log.debug")
         self.send(Log(log_level, bounded_text(line, LONGEST_LINE, whole=whole)))
@@ -146,11 +139,7 @@ class RunnerClient:
         self.test_context.close()
 
     def clean_up(self, request: CleanUpRequest) -> None:
-        """Do what the dead process of this test cannot do any more, and report the result; blocks.
-
-        Args:
-            request: what is known of its services.
-        """
+        """Do what the dead process of this test cannot do any more, and report the result; blocks."""
         done = clean_up(
             self.test_context,
             request.services,
@@ -165,7 +154,7 @@ class RunnerClient:
         self.send(done)
         self.test_context.close()
 
-    def on_sigterm(self, *_: Any) -> None:
+    def on_sigterm(self, *_: object) -> None:
         """Turn SIGTERM into an interrupt of the test, and of the programs that it started on this machine."""
         self.send(Heartbeat())
         if os.getppid() != self.settings.driver_pid:
@@ -176,7 +165,7 @@ class RunnerClient:
         # The group holds this process too: it gets the interrupt like its programs.
         os.killpg(os.getpgrp(), signal.SIGINT)
 
-    def on_sigint(self, *_: Any) -> None:
+    def on_sigint(self, *_: object) -> None:
         """Interrupt the test."""
         self.send(Heartbeat())
         self.gate.interrupt()
@@ -208,7 +197,9 @@ class RunnerClient:
         number = len(earlier) + 1
         several = not plan.is_single
         directory = f"attempt-{number}" if several else ""
-        with self._log_of_attempt(directory):
+        path = os.path.join(self.results_dir, directory)
+        own_log = also_to_files(self.logger, path, "test_log", ConsoleDefaults.TEST_LOG_FORMATTER)
+        with own_log if directory else contextlib.nullcontext():
             self.log(logging.INFO, f"on run {number}/{plan.most_runs(earlier)}")
             run = TestRun(
                 self.test_context,
@@ -228,16 +219,6 @@ class RunnerClient:
             self.log(logging.INFO, str(status).upper() + (f": {attempt.summary}" if attempt.summary else ""))
         return own, attempt
 
-    @contextlib.contextmanager
-    def _log_of_attempt(self, directory: str) -> Iterator[None]:
-        """Write what the test logs to a directory of this attempt, too, if it has one."""
-        if not directory:
-            yield
-            return
-        path = os.path.join(self.results_dir, directory)
-        with also_to_files(self.logger, path, "test_log", ConsoleDefaults.TEST_LOG_FORMATTER):
-            yield
-
     def _wants_evidence(self) -> bool:
         # The driver asks for stacks when the time of the test is over, and in no other case
         try:
@@ -245,7 +226,7 @@ class RunnerClient:
         except OSError:
             return False
 
-    def _note_service(self, change: dict[str, Any] | str) -> None:
+    def _note_service(self, change: dict[str, object] | str) -> None:
         self.send(ServiceGone(change) if isinstance(change, str) else ServiceNoted(change))
 
     def process_run_summaries(self, run_summaries: list[list[str]], test_status: TestStatus) -> list[str]:
@@ -308,12 +289,7 @@ def run_client(context: TestContext, settings: RunSettings, send: Callable[[Mess
 
 
 def run_clean_up(request: CleanUpRequest, send: Callable[[Message], None]) -> None:
-    """Stop, collect and clean the services of a test whose process is dead, in this process; blocks.
-
-    Args:
-        request: the test, and what is known of its services.
-        send: takes a message to the driver; must not raise.
-    """
+    """Stop, collect and clean the services of a test whose process is dead, in this process; blocks."""
     client = RunnerClient(request.loaded(), request.settings, send)
     with _in_charge(client, CLEAN_UP_STACKS_FILE):
         client.clean_up(request)
@@ -322,7 +298,10 @@ def run_clean_up(request: CleanUpRequest, send: Callable[[Message], None]) -> No
 
 @contextlib.contextmanager
 def _in_charge(client: RunnerClient, stacks_file: str) -> Iterator[None]:
-    """Let a client have the signals of this process for the length of a block."""
+    """Let a client have the signals of this process for the length of a block.
+
+    On request and in a crash the stacks of all threads are written to a file; the driver removes it if it stays empty.
+    """
     Family(client.settings.mark, os.getpid()).found()
     # Session contexts of library users may be mocks, whose attributes are all true
     strict = getattr(client.test_context.session_context, "strict", False) is True
@@ -330,7 +309,15 @@ def _in_charge(client: RunnerClient, stacks_file: str) -> Iterator[None]:
     signal.signal(signal.SIGINT, client.on_sigint)
     signal.signal(signal.SIGTERM, client.on_sigterm)
     release_signals()
-    with _stacks_on_demand(os.path.join(client.results_dir, stacks_file)):
+    with contextlib.ExitStack() as undo:
+        stacks: IO[str] = sys.__stderr__ or sys.stderr  # without any file the signal would be deadly
+        with contextlib.suppress(OSError):
+            path = os.path.join(client.results_dir, stacks_file)
+            stacks = undo.enter_context(open(path, "w", encoding="utf-8", opener=without_waiting))
+        faulthandler.enable(stacks)
+        undo.callback(faulthandler.disable)
+        faulthandler.register(STACKS_SIGNAL, file=stacks, all_threads=True)
+        undo.callback(faulthandler.unregister, STACKS_SIGNAL)
         yield
     # A thread that the test left may keep this process going, but not against a signal.
     for sig in HELD_BACK:
@@ -348,26 +335,6 @@ def _end_despite_threads(client: RunnerClient) -> None:
         return
     client.send(Log(logging.WARNING, f"{client._test_name}: threads that outlived the test are cut off: {left}"))
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
+        with tolerated():  # the test may have replaced it
             stream.flush()
     os._exit(0)
-
-
-@contextlib.contextmanager
-def _stacks_on_demand(path: str) -> Iterator[None]:
-    """Write the stacks of all threads to a file on request and in a crash; the driver removes it if it stays empty."""
-    with _opened(path) as stacks:
-        faulthandler.enable(stacks)
-        faulthandler.register(STACKS_SIGNAL, file=stacks, all_threads=True)
-        try:
-            yield
-        finally:
-            faulthandler.unregister(STACKS_SIGNAL)
-            faulthandler.disable()
-
-
-def _opened(path: str) -> contextlib.AbstractContextManager[IO[str]]:
-    try:
-        return open(path, "w", encoding="utf-8", opener=without_waiting)
-    except OSError:
-        return contextlib.nullcontext(sys.__stderr__ or sys.stderr)  # without it the signal would be deadly

@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
 from typing import Any
 
+from ducktape.services.service import Service
 from ducktape.services.support.log_places import service_directory
 from ducktape.services.support.logs import Order, collect_logs, compress_command, compress_logs
 from ducktape.template import TemplateRenderer
 from ducktape.tests.status import FAIL, TestStatus
 from ducktape.tests.test_context import TestContext, TestLoggerMaker, _escape_pathname, test_logger
+from ducktape.utils.support.guard import tolerated
 from ducktape.utils.support.hooks import answer_of, called
 
 __all__ = [
@@ -50,15 +53,15 @@ class Test(TemplateRenderer):
         return self.test_context.cluster
 
     @property
-    def logger(self) -> Any:
+    def logger(self) -> logging.Logger:
         """The log of this test."""
         return self.test_context.logger
 
-    def min_cluster_spec(self) -> Any:
+    def min_cluster_spec(self) -> object:
         """Deprecated and never called: declare nodes with ``@cluster``."""
         raise NotImplementedError("min_cluster_spec is not used any more: declare the nodes of a test with @cluster")
 
-    def min_cluster_size(self) -> Any:
+    def min_cluster_size(self) -> object:
         """Deprecated and never called: declare nodes with ``@cluster``."""
         raise NotImplementedError("min_cluster_size is not used any more: declare the nodes of a test with @cluster")
 
@@ -79,7 +82,7 @@ class Test(TemplateRenderer):
     def free_nodes(self) -> None:
         """Give the nodes of all services back; whatever a service raises, the other ones are freed too."""
         # Freeing is the last step of a test: an error here changes nothing that the user could still look at.
-        with contextlib.suppress(Exception, SystemExit, GeneratorExit):
+        with tolerated(), contextlib.suppress(GeneratorExit):
             self.test_context.services.free_all()
 
     def compress_service_logs(self, node: Any, service: Any, node_logs: list[str]) -> list[str]:
@@ -117,7 +120,7 @@ class Test(TemplateRenderer):
         # For the summary of the test; a test that collects in its own way has nothing to say here.
         self._missing_logs = [str(log) for log in missing]
 
-    def mark_for_collect(self, service: Any, log_name: str | None = None) -> None:
+    def mark_for_collect(self, service: Service, log_name: str | None = None) -> None:
         """Collect a log whatever its default says.
 
         Args:
@@ -126,7 +129,7 @@ class Test(TemplateRenderer):
         """
         self._choose_logs(service, log_name, collect=True)
 
-    def mark_no_collect(self, service: Any, log_name: str | None = None) -> None:
+    def mark_no_collect(self, service: Service, log_name: str | None = None) -> None:
         """Do not collect a log when the test passes.
 
         Args:
@@ -135,7 +138,7 @@ class Test(TemplateRenderer):
         """
         self._choose_logs(service, log_name, collect=False)
 
-    def _choose_logs(self, service: Any, log_name: str | None, *, collect: bool) -> None:
+    def _choose_logs(self, service: Service, log_name: str | None, *, collect: bool) -> None:
         names = list(service.logs) if log_name is None else [log_name]
         for name in names:
             self.test_context.log_collect[(name, service)] = collect

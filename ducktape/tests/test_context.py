@@ -20,6 +20,7 @@ from ducktape.mark.consts import CLUSTER_NODE_TYPE_KEYWORD, CLUSTER_SIZE_KEYWORD
 from ducktape.services.service_registry import ServiceRegistry
 from ducktape.tests.loggermaker import LoggerMaker, add_handlers, close_logger
 from ducktape.utils.persistence import PDict
+from ducktape.utils.support.guard import tolerated, value_or
 from ducktape.utils.support.stable_text import Numbers, stable_argument, stable_text
 
 _OF_ONE_RUN = {
@@ -62,12 +63,10 @@ def _path_component(name: str) -> str:
 
 def shown(value: object) -> str:
     """Return the text of any value, whatever its own code does when it is asked for one."""
-    for spell in (str, jsonable):
-        try:
-            return str.__str__(str(spell(value)))
-        except (Exception, SystemExit):  # the value is the user's
-            continue
-    return f"<{type(value).__name__} without a text>"
+    text = value_or(None, lambda: str.__str__(str(value)))
+    if text is None:
+        text = value_or(f"<{type(value).__name__} without a text>", lambda: str(jsonable(value)))
+    return text
 
 
 class TestLoggerMaker(LoggerMaker):
@@ -127,7 +126,7 @@ class TestContext:
 
     services: ServiceRegistry
     fault_log: FaultLog
-    log_collect: dict[Any, bool]
+    log_collect: dict[object, bool]
     # Tells apart tests whose names come out the same; set by the loader
     disambiguator: str = ""
     # Tell apart arguments that have no text of their own; set when the marks are expanded
@@ -235,7 +234,12 @@ class TestContext:
             parts.append(_path_component(test_context.cls.__name__))
         if test_context.function is not None:
             parts.append(_path_component(test_context.function.__name__))
-        parts.extend(_argument_directories(test_context))
+        arguments: Mapping[str, object] | None = test_context.injected_args
+        if arguments is not None and getattr(session_context, "nested_result_dirs", False):
+            names = [_escape_pathname(test_context._argument_text(key)) for key in sorted(arguments)]
+        else:
+            names = [] if arguments is None else [test_context.injected_args_name]
+        parts.extend(_path_component(name) for name in names if name)
         if test_index is not None:
             parts.append(str(test_index))
         return os.path.join(*parts)
@@ -300,7 +304,7 @@ class TestContext:
             return ""
         return _escape_pathname(".".join(self._argument_text(key) for key in self.injected_args))
 
-    def _argument_text(self, key: Any) -> str:
+    def _argument_text(self, key: str) -> str:
         value = self.injected_args[key]
         return f"{stable_text(key)}={stable_argument(key, value, self.argument_numbers)}"
 
@@ -341,22 +345,11 @@ class TestContext:
         self._closed = True
         # A closed context may live as long as the run does; its services must not
         for service in vars(self).pop("services", ()):
-            try:
+            with tolerated() as closing:
                 service.close()
-            except Exception:
-                self.logger.warning("Error closing service %s", service, exc_info=True)
+            if closing.error is not None:
+                self.logger.warning("Error closing service %s", service, exc_info=closing.error)
         if self._local_scratch_dir is not None:
             shutil.rmtree(self._local_scratch_dir, ignore_errors=True)
             self._local_scratch_dir = None
         close_logger(self._logger)
-
-
-def _argument_directories(test_context: TestContext) -> list[str]:
-    """The levels of the results tree that tell one parametrization from another."""
-    arguments: Mapping[str, Any] | None = test_context.injected_args
-    if arguments is None:
-        return []
-    if getattr(test_context.session_context, "nested_result_dirs", False):
-        return [_path_component(_escape_pathname(test_context._argument_text(key))) for key in sorted(arguments)]
-    name = test_context.injected_args_name
-    return [_path_component(name)] if name else []

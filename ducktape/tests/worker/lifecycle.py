@@ -17,7 +17,8 @@ from typing import Any
 
 from ducktape.errors import Skip
 from ducktape.json_serializable import jsonable
-from ducktape.services.service import ServiceIdFactory
+from ducktape.services.service import Service, ServiceIdFactory
+from ducktape.services.service_registry import Listener
 from ducktape.tests.driver.deadlines import CLEAN, SETUP, STOP, TEARDOWN, TEST
 from ducktape.tests.driver.failure_cause import describe_exception, failure_reason
 from ducktape.tests.event import Outcome
@@ -35,15 +36,7 @@ from ducktape.utils.support.times import Stopwatch
 class TestRun(Ending):
     """One run of one test, on a fresh instance with a fresh registry of services.
 
-    Args:
-        context: the test, with its cluster and index.
-        log: writes a line to the log of the test and to that of the session.
-        gate: lets interrupts through to user code.
-        enter: takes the name of each phase before it begins.
-        listener: takes what is known of each service, as
-            :attr:`~ducktape.services.service_registry.ServiceRegistry.listener`.
-        wants_evidence: says whether the test was ended because its time was over.
-        max_data_bytes: most that the test may return, as JSON.
+    ``wants_evidence`` returns whether the test was ended because its time was over.
     """
 
     __test__ = False
@@ -55,7 +48,7 @@ class TestRun(Ending):
         gate: InterruptGate,
         *,
         enter: Callable[[str], object] = lambda phase: None,
-        listener: Callable[[dict[str, Any] | str], object] | None = None,
+        listener: Listener | None = None,
         wants_evidence: Callable[[], bool] = lambda: False,
         max_data_bytes: int = DEFAULT_DATA_BYTES,
     ) -> None:
@@ -71,7 +64,7 @@ class TestRun(Ending):
         self._reason: str | None = None
         self._summary: list[str] = []
         self._data: Any = None
-        self._faults: list[dict[str, Any]] = []
+        self._faults: list[dict[str, object]] = []
         self._test_id = context.test_id  # which a test can change with its arguments
 
     def run(self, id_factory: ServiceIdFactory | None = None) -> Outcome:
@@ -215,12 +208,12 @@ class TestRun(Ending):
         # A constructor that failed may have made services all the same: a bare test collects for them and frees them.
         return self._test if self._test is not None else Test(self.context)
 
-    def describe(self, services: list[Any]) -> None:
+    def describe(self, services: list[Service]) -> None:
         """See :meth:`Ending.describe`."""
         self.step("", "asking services for their errors", self._add_service_errors)
         for service in services:
 
-            def describe(service: Any = service) -> None:
+            def describe(service: Service = service) -> None:
                 self.services.append(jsonable(service.to_json()))
 
             self.step("", "describing a service", describe)

@@ -33,18 +33,15 @@ class MessageWriter:
                 return
             self._busy = True
             try:
-                self._write(self._line(message))
+                line = encode(message)
+                if len(line) > self._most_bytes:
+                    smaller = substitute(message, len(line), self._most_bytes)
+                    line = b"" if smaller is None else encode(smaller)
+                self._write(line)
             except OSError:
                 self._gone = True  # the driver is dead, or the test closed the pipe: the rest happens in silence
             finally:
                 self._busy = False
-
-    def _line(self, message: Message) -> bytes:
-        line = encode(message)
-        if len(line) <= self._most_bytes:
-            return line
-        smaller = substitute(message, len(line), self._most_bytes)
-        return b"" if smaller is None else encode(smaller)
 
     def _write(self, line: bytes) -> None:
         if self._gone or _identity(self._writer.fileno()) != self._pipe:

@@ -9,11 +9,10 @@ import signal
 import time
 from multiprocessing.connection import Connection
 
-from ducktape.tests.driver.failure_cause import describe_exception
-from ducktape.tests.event import Finished, Outcome
+from ducktape.tests.driver.failure_cause import Cause, describe_exception, failed
+from ducktape.tests.event import Finished
 from ducktape.tests.recording.bounds import ROOM_BESIDE_DATA
 from ducktape.tests.runner_client import run_clean_up, run_client
-from ducktape.tests.status import FAIL
 from ducktape.tests.worker.messages import MessageWriter
 from ducktape.tests.worker.request import CleanUpRequest, TestRequest
 from ducktape.utils.process.proc import end_with_parent
@@ -43,16 +42,10 @@ def main(request: TestRequest, writer: Connection, parent: int | None, inherited
             run_clean_up(request, messages.send)
         else:
             run_client(request.loaded(), request.settings, messages.send)
-    except Exception as error:
-        messages.send(Finished(_broken(error)))
+    except Exception as error:  # the test could not be loaded, or this process could not do its work
+        messages.send(Finished(failed(Cause(describe_exception(error), "error"), time.time(), time.time())))
 
 
 def _restore_signals() -> None:
     for sig in HELD_BACK:
         signal.signal(sig, signal.SIG_DFL)
-
-
-def _broken(error: Exception) -> Outcome:
-    """Return the outcome of a test that could not be loaded, or whose process could not do its work."""
-    now = time.time()
-    return Outcome(str(FAIL), describe_exception(error), None, now, now, 0, [], "error")

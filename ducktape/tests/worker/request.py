@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import dataclasses
 import signal
-from typing import Any
 
+from ducktape.cluster.cluster import Cluster
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.tests.driver.retries import Plan
 from ducktape.tests.event import Attempt
 from ducktape.tests.loading.discovery import import_test_module
@@ -27,27 +28,16 @@ _OF_MARKS = ("disambiguator", "timeouts", "expected_failure", "tags")
 
 @dataclasses.dataclass
 class RunSettings:
-    """Settings of a test's process.
+    """Settings of a test's process."""
 
-    Attributes:
-        test_index: number of the test within the session.
-        plan: how often it is to be run.
-        earlier: the attempts of processes before this one.
-        nodes: names of the nodes that it may use.
-        fail_bad_cluster_utilization: fail a test that used fewer nodes than it was given.
-        mark: what the processes that it starts on this machine are known by.
-        driver_pid: process id of the driver, which adopts those of them that lose their parents.
-        max_data_bytes: most that the test may return, as JSON.
-    """
-
-    test_index: int
+    test_index: int  # number of the test within the session
     plan: Plan = dataclasses.field(default_factory=Plan)
-    earlier: list[Attempt] = dataclasses.field(default_factory=list)
-    nodes: list[str] = dataclasses.field(default_factory=list)
-    fail_bad_cluster_utilization: bool = False
-    mark: str = ""
-    driver_pid: int = 0
-    max_data_bytes: int = DEFAULT_DATA_BYTES
+    earlier: list[Attempt] = dataclasses.field(default_factory=list)  # of processes before this one
+    nodes: list[str] = dataclasses.field(default_factory=list)  # names of those that it may use
+    fail_bad_cluster_utilization: bool = False  # fail a test that used fewer nodes than it was given
+    mark: str = ""  # identifies the processes that it starts on this machine
+    driver_pid: int = 0  # the driver adopts those of them that lose their parents
+    max_data_bytes: int = DEFAULT_DATA_BYTES  # most that the test may return, as JSON
 
 
 @dataclasses.dataclass
@@ -56,20 +46,15 @@ class TestRequest:
 
     A child that was forked finds the context in memory. Any other one gets the description of a context whose code it
     imports itself; arguments, marks and cluster are those of the driver either way.
-
-    Args:
-        context: the test.
-        cluster: the nodes that it may use.
-        settings: its number and how it is to be run.
     """
 
     __test__ = False
 
     context: TestContext
-    cluster: Any
+    cluster: Cluster
     settings: RunSettings
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         context = self.context
         return {
             **{name: value for name, value in vars(self).items() if name != "context"},
@@ -87,42 +72,28 @@ class TestRequest:
             Exception: whatever importing the test's module raises.
         """
         if "context" not in vars(self):
-            self.context = self._import_context()
+            state = vars(self)
+            fields, own_name = state["fields"], state["function_name"]
+            cls = getattr(import_test_module(fields["file"]).module, state["cls_name"])
+            # The name of the attribute may be another one
+            candidates = (getattr(cls, name) for name in [own_name, *dir(cls)] if hasattr(cls, name))
+            method = next(each for each in candidates if getattr(each, "__name__", None) == own_name)
+            context = TestContext(cls=cls, function=bind(method, fields["injected_args"]), **fields)
+            if state["argument_order"]:
+                context.argument_numbers = numbers_from_order(context.injected_args, state["argument_order"])
+            for name, value in state["of_marks"].items():
+                if value != getattr(context, name):
+                    setattr(context, name, value)
+            self.context = context
         self.context.cluster = self.cluster
         return self.context
-
-    def _import_context(self) -> TestContext:
-        state = vars(self)
-        fields = state["fields"]
-        cls = getattr(import_test_module(fields["file"]).module, state["cls_name"])
-        function = bind(_method(cls, state["function_name"]), fields["injected_args"])
-        context = TestContext(cls=cls, function=function, **fields)
-        if state["argument_order"]:
-            context.argument_numbers = numbers_from_order(context.injected_args, state["argument_order"])
-        for name, value in state["of_marks"].items():
-            if value != getattr(context, name):
-                setattr(context, name, value)
-        return context
 
 
 @dataclasses.dataclass
 class CleanUpRequest(TestRequest):
-    """All that a child needs to stop, collect and clean the services of a test whose process is dead.
+    """All that a child needs to stop, collect and clean the services of a test whose process is dead."""
 
-    Args:
-        nodes: those of the test.
-        services: what the registry of the dead process recorded of its services.
-        dump: whether the services are to show their state first, because the test took too long.
-        collect: whether their logs are still to be collected.
-    """
-
-    nodes: list[Any] = dataclasses.field(default_factory=list)
-    services: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    dump: bool = False
-    collect: bool = True
-
-
-def _method(cls: type, function_name: str) -> Any:
-    """Find a test method by its own name, which need not be that of the attribute."""
-    candidates = (getattr(cls, name) for name in [function_name, *dir(cls)] if hasattr(cls, name))
-    return next(each for each in candidates if getattr(each, "__name__", None) == function_name)
+    nodes: list[ClusterNode] = dataclasses.field(default_factory=list)
+    services: list[dict[str, object]] = dataclasses.field(default_factory=list)  # their records
+    dump: bool = False  # the services show their state first, because the test took too long
+    collect: bool = True  # their logs are still to be collected

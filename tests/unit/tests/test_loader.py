@@ -93,7 +93,7 @@ def test_the_range_of_subsets_is_checked() -> None:
 
 def test_a_loader_needs_a_logger_and_a_number() -> None:
     with pytest.raises(AssertionError):
-        TestLoader(_session(), None)
+        TestLoader(_session(), None)  # type: ignore[arg-type]
     with pytest.raises(AssertionError):
         _loader(repeat=0)
 

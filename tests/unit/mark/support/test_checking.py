@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import reprlib
 import textwrap
@@ -14,13 +15,6 @@ import pytest
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.mark.resource import cluster, mistake_in, oddities_in, unknown_keywords, wrong_value_in
 from ducktape.tests.loader import LoaderException, TestLoader
-
-
-class Told:
-    """Takes the lines of a loader's logger."""
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda *_: None
 
 
 @pytest.mark.parametrize(
@@ -91,7 +85,7 @@ def load(folder: Path, text: str, **options: Any) -> list[str]:
         f"{head}{imports}class T(Test):\n{textwrap.indent(textwrap.dedent(text), '    ')}"
     )
     excluded = options.pop("excluded", None)
-    loader = TestLoader(None, Told(), **options)
+    loader = TestLoader(None, logging.Logger("unused", logging.CRITICAL), **options)
     return [test.test_id for test in loader.load([str(folder / "test_it.py")], excluded)]
 
 
@@ -151,7 +145,7 @@ def test_a_mark_on_a_class_is_told(tmp_path: Path) -> None:
         "@ignore\nclass T(Test):\n    def test_a(self): ...\n"
     )
     with pytest.warns(match="@ignore on the class T has no effect: write it on its methods"):
-        TestLoader(None, Told()).load([str(tmp_path / "test_it.py")])
+        TestLoader(None, logging.Logger("unused", logging.CRITICAL)).load([str(tmp_path / "test_it.py")])
 
 
 def test_parameters_of_the_command_line_need_not_fit_the_marks(
