@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.cluster_spec import ClusterSpec
@@ -33,7 +33,7 @@ class UnhealthyNode:
     def __str__(self) -> str:
         return f"{self.name} ({self.reason}{'' if self.back_at is None else '; healthy again later'})"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return all fields."""
         return dict(vars(self))
 

@@ -19,7 +19,7 @@ class ClusterNode:
 
     account: RemoteAccount
 
-    def __init__(self, account: Any, **kwargs: Any) -> None:
+    def __init__(self, account: Any, **kwargs: object) -> None:
         self.account = account
         for name, value in kwargs.items():
             setattr(self, name, value)

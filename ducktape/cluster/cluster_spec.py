@@ -25,9 +25,9 @@ class ClusterSpec:
         nodes: a container of what was given.
     """
 
-    nodes: NodeContainer = None  # type: ignore[assignment]  # subclasses of user code look at the class attribute
+    nodes: NodeContainer[Any] = None  # type: ignore[assignment]  # subclasses of user code look at the class attribute
 
-    def __init__(self, nodes: Iterable[Any] | None = None) -> None:
+    def __init__(self, nodes: Iterable[object] | None = None) -> None:
         self.nodes = NodeContainer(_groups_of(nodes))
 
     @staticmethod
@@ -41,7 +41,7 @@ class ClusterSpec:
         return _counted({(LINUX, node_type): num_nodes})
 
     @staticmethod
-    def from_nodes(nodes: Iterable[Any]) -> ClusterSpec:
+    def from_nodes(nodes: Iterable[object]) -> ClusterSpec:
         """Describe nodes.
 
         Args:
@@ -53,9 +53,8 @@ class ClusterSpec:
         Raises:
             RuntimeError: one of them has an unsupported operating system.
         """
-        container = _groups_of(nodes)
-        if not isinstance(container, NodeContainer):
-            container = NodeContainer(container)
+        groups = _groups_of(nodes)
+        container = groups if isinstance(groups, NodeContainer) else NodeContainer(groups)
         return _counted(container.grouped_by_os_and_type())
 
     def size(self) -> int:
@@ -68,7 +67,7 @@ class ClusterSpec:
     def __iter__(self) -> Iterator[Any]:
         return iter(self.nodes)
 
-    def add(self, other: Iterable[Any]) -> ClusterSpec:
+    def add(self, other: Iterable[object]) -> ClusterSpec:
         """Add the nodes of another spec to this one.
 
         Args:
@@ -111,7 +110,7 @@ class ClusterSpec:
         return json.dumps([kind for _, kind in described], sort_keys=True, default=str)
 
 
-def _groups_of(nodes: Iterable[Any] | None) -> Iterable[Any] | None:
+def _groups_of(nodes: Iterable[object] | None) -> Iterable[object] | None:
     """Look into a spec for its container: whole groups are faster to copy than single nodes."""
     return nodes.nodes if isinstance(nodes, ClusterSpec) else nodes
 

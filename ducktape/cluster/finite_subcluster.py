@@ -29,7 +29,7 @@ class FiniteSubcluster(Cluster):
         # What can be walked through only once would be gone, and cannot be pickled
         self.nodes: Collection[ClusterNode] = nodes if isinstance(nodes, Collection) else list(nodes)
         self._available_nodes = NodeContainer(self.nodes)
-        self._in_use_nodes = NodeContainer()
+        self._in_use_nodes: NodeContainer[ClusterNode] = NodeContainer()
 
     def do_alloc(self, cluster_spec: ClusterSpec) -> list[ClusterNode]:
         """Move nodes from the free ones to those in use."""

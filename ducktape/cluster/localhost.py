@@ -50,8 +50,7 @@ class LocalhostNode(ClusterNode):
     @property
     def node_type(self) -> str | None:
         """No label, unless one was assigned."""
-        own: str | None = self.__dict__.get("node_type")
-        return own
+        return self.__dict__.get("node_type")
 
     @node_type.setter
     def node_type(self, value: str | None) -> None:
@@ -68,13 +67,9 @@ def _host_name(index: int) -> str:
 
 
 class LocalAccounts:
-    """Creates the accounts of one cluster.
+    """Creates the accounts of one cluster; a class, since a node is pickled with its maker."""
 
-    Args:
-        ssh_exception_checks: passed to each account.
-    """
-
-    def __init__(self, ssh_exception_checks: list[Callable[..., Any]] | None) -> None:
+    def __init__(self, ssh_exception_checks: list[Callable[..., object]] | None) -> None:
         self._ssh_exception_checks = ssh_exception_checks
 
     def __call__(self, index: int) -> LinuxRemoteAccount:
@@ -98,13 +93,15 @@ class LocalhostCluster(Cluster):
         unhealthy_nodes: all nodes that were quarantined, with the reason.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: Any) -> None:
         super().__init__()
         num_nodes = kwargs.get("num_nodes", 1000)
         self._make_account = LocalAccounts(kwargs.get("ssh_exception_checks"))
         # Suites change these two. The nodes are light: each makes its account when that is asked for.
-        self._available_nodes = NodeContainer(LocalhostNode(index, self._make_account) for index in range(num_nodes))
-        self._in_use_nodes = NodeContainer()
+        self._available_nodes: NodeContainer[ClusterNode] = NodeContainer(
+            LocalhostNode(index, self._make_account) for index in range(num_nodes)
+        )
+        self._in_use_nodes: NodeContainer[ClusterNode] = NodeContainer()
         self._max_quarantined = num_nodes // _NODES_PER_QUARANTINED
         self.unhealthy_nodes: list[UnhealthyNode] = []
 
@@ -165,7 +162,7 @@ class LocalhostCluster(Cluster):
         return len(self._available_nodes) + len(self._in_use_nodes)
 
 
-def _spec_of(nodes: NodeContainer) -> ClusterSpec:
+def _spec_of(nodes: NodeContainer[ClusterNode]) -> ClusterSpec:
     # Asked for at every step of the scheduler: a thousand nodes of one kind are counted, not looked at
     if set(nodes.node_groups) <= {(LINUX, None)}:
         return ClusterSpec.simple_linux(len(nodes))

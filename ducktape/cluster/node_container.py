@@ -7,12 +7,23 @@ questions are asked for every waiting test at every step of the scheduler.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 from ducktape.utils.support.hooks import answer_of
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    N = TypeVar("N", default=Any)
+else:
+    from typing import TypeVar
+
+    N = TypeVar("N")
+
+# Operating system and label
 GroupKey = tuple[Any, Any]
 
 
@@ -36,7 +47,7 @@ class InsufficientHealthyNodesError(InsufficientResourcesError):
         super().__init__(*args)
         self.bad_nodes = bad_nodes
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.bad_nodes, *self.args)
 
 
@@ -46,7 +57,7 @@ class Demand(Protocol):
     nodes: NodeContainer
 
 
-class NodeContainer:
+class NodeContainer(Generic[N]):
     """Nodes of any kind, grouped by operating system and label.
 
     Args:
@@ -58,15 +69,15 @@ class NodeContainer:
             keeps its place.
     """
 
-    def __init__(self, nodes: Iterable[Any] | None = None) -> None:
-        self.node_groups: dict[GroupKey, list[Any]] = {}
+    def __init__(self, nodes: Iterable[N] | None = None) -> None:
+        self.node_groups: dict[GroupKey, list[N]] = {}
         if nodes is not None:
             self.add_nodes(nodes)
 
     @property
-    def os_to_nodes(self) -> Mapping[Any, list[Any]]:
+    def os_to_nodes(self) -> Mapping[Any, list[N]]:
         """The nodes of each operating system, whatever their labels: a snapshot under an older name."""
-        by_os: dict[Any, list[Any]] = {}
+        by_os: dict[object, list[N]] = {}
         for (operating_system, _), pool in self.node_groups.items():
             by_os.setdefault(operating_system, []).extend(pool)
         return MappingProxyType(by_os)
@@ -78,10 +89,10 @@ class NodeContainer:
     def __len__(self) -> int:
         return self.size()
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[N]:
         return self.elements()
 
-    def elements(self, operating_system: str | None = None, node_type: str | None = None) -> Iterator[Any]:
+    def elements(self, operating_system: str | None = None, node_type: str | None = None) -> Iterator[N]:
         """Yield the nodes group by group, oldest group first.
 
         Args:
@@ -99,11 +110,11 @@ class NodeContainer:
         """Return the number of nodes of each group."""
         return {key: len(pool) for key, pool in self.node_groups.items()}
 
-    def add_node(self, node: Any) -> None:
+    def add_node(self, node: N) -> None:
         """Append a node to its group."""
         self.node_groups.setdefault(_group_key(node), []).append(node)
 
-    def add_nodes(self, nodes: Iterable[Any]) -> None:
+    def add_nodes(self, nodes: Iterable[N]) -> None:
         """Append nodes to their groups, in order."""
         if not isinstance(nodes, NodeContainer):
             for node in nodes:
@@ -113,7 +124,7 @@ class NodeContainer:
             if pool:
                 self.node_groups.setdefault(key, []).extend(pool)
 
-    def remove_node(self, node: Any) -> None:
+    def remove_node(self, node: N) -> None:
         """Remove the first node of its group that is this one or equal to it.
 
         Raises:
@@ -121,7 +132,7 @@ class NodeContainer:
         """
         self._remove(_group_key(node), node)
 
-    def move_node(self, node: Any, destination: NodeContainer) -> None:
+    def move_node(self, node: N, destination: NodeContainer[N]) -> None:
         """Remove a node as ``remove_node`` does and append it to another container.
 
         Raises:
@@ -131,20 +142,25 @@ class NodeContainer:
         self._remove(key, node)
         destination.node_groups.setdefault(key, []).append(node)
 
-    def _remove(self, key: GroupKey, node: Any) -> None:
-        if not _discard(self.node_groups.get(key, []), node) and not self._discard_relabelled(node):
-            raise NodeNotPresentError
-
-    def _discard_relabelled(self, node: Any) -> bool:
-        """Find a node whose label was changed by user code after it was added."""
+    def _remove(self, key: GroupKey, node: N) -> None:
+        pool = self.node_groups.get(key, [])
+        # Nodes come back in the order in which they were taken or in the opposite one. The former is the first that
+        # remove() looks at; the latter would make it walk through the whole pool every time.
+        if pool and pool[-1] is node and type(node).__eq__ is object.__eq__:
+            pool.pop()
+            return
+        with contextlib.suppress(ValueError):
+            pool.remove(node)
+            return
+        # User code may have changed its label after it was added
         for pool in self.node_groups.values():
             for position, member in enumerate(pool):
                 if member is node:
                     del pool[position]
-                    return True
-        return False
+                    return
+        raise NodeNotPresentError
 
-    def remove_nodes(self, nodes: Iterable[Any]) -> None:
+    def remove_nodes(self, nodes: Iterable[N]) -> None:
         """Remove nodes one by one; at the first absent one it stops, with the earlier ones removed.
 
         Raises:
@@ -168,9 +184,19 @@ class NodeContainer:
         """
         if cluster_spec is None:
             return "Invalid or missing cluster spec"
-        return _shortage(cluster_spec.nodes.grouped_by_os_and_type(), self.grouped_by_os_and_type())
+        required, available = cluster_spec.nodes.grouped_by_os_and_type(), self.grouped_by_os_and_type()
+        complaints = []
+        for operating_system, wanted in _by_os(required).items():
+            present = _by_os(available).get(operating_system, 0)
+            if present < wanted:
+                complaints.append(_complaint(operating_system, wanted, present))
+                continue
+            for key, number in required.items():
+                if key[0] == operating_system and key[1] is not None and available.get(key, 0) < number:
+                    complaints.append(_complaint(f"{key[0]}/{key[1]}", number, available.get(key, 0)))
+        return "".join(complaints)
 
-    def remove_spec(self, cluster_spec: Demand | None) -> tuple[list[Any], list[Any]]:
+    def remove_spec(self, cluster_spec: Demand | None) -> tuple[list[N], list[N]]:
         """Take nodes for a spec out of the container.
 
         Labelled requirements are served first, then those that take any label: these get nodes without a label, then
@@ -192,7 +218,7 @@ class NodeContainer:
         selection = self._select(cluster_spec)
         return selection.good, selection.bad
 
-    def move_spec(self, cluster_spec: Demand | None, destination: NodeContainer) -> tuple[list[Any], list[Any]]:
+    def move_spec(self, cluster_spec: Demand | None, destination: NodeContainer[N]) -> tuple[list[N], list[N]]:
         """Take nodes for a spec as ``remove_spec`` does and append them to another container.
 
         Returns and raises what ``remove_spec`` does; the other container gets the healthy nodes only.
@@ -202,7 +228,7 @@ class NodeContainer:
             destination.node_groups.setdefault(key, []).extend(nodes)
         return selection.good, selection.bad
 
-    def _select(self, cluster_spec: Demand | None) -> _Selection:
+    def _select(self, cluster_spec: Demand | None) -> _Selection[N]:
         reason = self.attempt_remove_spec(cluster_spec)
         if cluster_spec is None or reason:
             raise InsufficientResourcesError(reason)
@@ -216,28 +242,34 @@ class NodeContainer:
             raise InsufficientHealthyNodesError(selection.bad, selection.shortage)
         return selection
 
-    def clone(self) -> NodeContainer:
+    def clone(self) -> NodeContainer[N]:
         """Return an independent container with the same nodes."""
-        container = NodeContainer()
+        container: NodeContainer[N] = NodeContainer()
         container.node_groups = {key: list(pool) for key, pool in self.node_groups.items()}
         return container
 
 
-class _Selection:
+class _Selection(Generic[N]):
     """A choice of nodes, which leaves the pools alone until it is complete."""
 
-    def __init__(self, pools: dict[GroupKey, list[Any]]) -> None:
-        self.good: list[Any] = []
-        self.bad: list[Any] = []
+    def __init__(self, pools: dict[GroupKey, list[N]]) -> None:
+        self.good: list[N] = []
+        self.bad: list[N] = []
         self.shortage = ""
         self._pools = pools
-        self.healthy: dict[GroupKey, list[Any]] = {}
+        self.healthy: dict[GroupKey, list[N]] = {}
         self._examined: dict[GroupKey, int] = {}
 
-    def serve(self, operating_system: Any, node_type: Any, wanted: int) -> None:
+    def serve(self, operating_system: object, node_type: object, wanted: int) -> None:
         """Choose nodes for one group of requirements."""
+        if node_type is None:
+            keys = [key for key in self._pools if key[0] == operating_system]
+            # Nodes with a label are kept for those who ask for them as long as possible
+            keys.sort(key=lambda key: (key[1] is not None, self._examined.get(key, 0) - len(self._pools[key])))
+        else:
+            keys = [key for key in self._pools if key == (operating_system, node_type)]
         found = 0
-        for key in self._eligible(operating_system, node_type):
+        for key in keys:
             found += self._choose(key, wanted - found)
         if found < wanted:
             name = operating_system if node_type is None else f"{operating_system}/{node_type}"
@@ -248,37 +280,26 @@ class _Selection:
         for key, examined in self._examined.items():
             self._pools[key][:examined] = self.healthy.get(key, []) if self.shortage else []
 
-    def _eligible(self, operating_system: Any, node_type: Any) -> list[GroupKey]:
-        if node_type is not None:
-            return [key for key in self._pools if key == (operating_system, node_type)]
-        keys = [key for key in self._pools if key[0] == operating_system]
-        # Nodes with a label are kept for those who ask for them as long as possible
-        return sorted(keys, key=lambda key: (key[1] is not None, self._examined.get(key, 0) - len(self._pools[key])))
-
     def _choose(self, key: GroupKey, wanted: int) -> int:
         start = self._examined.get(key, 0)
         pool = self._pools[key]
         healthy = pool[start : start + wanted]
         examined = start + len(healthy)
         if any(map(_is_account_type, set(map(type, healthy)))):
-            healthy, examined = self._choose_healthy(pool, start, wanted)
+            healthy, examined = [], start
+            while examined < len(pool) and len(healthy) < wanted:
+                node: Any = pool[examined]
+                is_healthy = not _is_account_type(type(node)) or answer_of(node.available)
+                (healthy if is_healthy else self.bad).append(node)
+                examined += 1
         self._examined[key] = examined
         if healthy:
             self.healthy.setdefault(key, []).extend(healthy)
         self.good.extend(healthy)
         return len(healthy)
 
-    def _choose_healthy(self, pool: list[Any], start: int, wanted: int) -> tuple[list[Any], int]:
-        healthy: list[Any] = []
-        position = start
-        while position < len(pool) and len(healthy) < wanted:
-            node = pool[position]
-            (healthy if _is_healthy(node) else self.bad).append(node)
-            position += 1
-        return healthy, position
 
-
-def _group_key(node: Any) -> GroupKey:
+def _group_key(node: object) -> GroupKey:
     return getattr(node, "operating_system", None), getattr(node, "node_type", None)
 
 
@@ -291,44 +312,12 @@ def _is_account_type(kind: type) -> bool:
     return getattr(kind, "_is_remote_account", False) is True
 
 
-def _is_healthy(node: Any) -> bool:
-    return not _is_account_type(type(node)) or bool(answer_of(node.available))
-
-
-def _discard(pool: list[Any], node: Any) -> bool:
-    # Nodes come back in the order in which they were taken or in the opposite one. The former is the first that
-    # remove() looks at; the latter would make it walk through the whole pool every time.
-    kind: Any = type(node)
-    if pool and pool[-1] is node and kind.__eq__ is object.__eq__:
-        pool.pop()
-        return True
-    try:
-        pool.remove(node)
-    except ValueError:
-        return False
-    return True
-
-
-def _shortage(required: dict[GroupKey, int], available: dict[GroupKey, int]) -> str:
-    """Compare group counts and return the complaints, one per operating system or label."""
-    complaints = []
-    for operating_system, wanted in _by_os(required).items():
-        present = _by_os(available).get(operating_system, 0)
-        if present < wanted:
-            complaints.append(_complaint(operating_system, wanted, present))
-            continue
-        for key, number in required.items():
-            if key[0] == operating_system and key[1] is not None and available.get(key, 0) < number:
-                complaints.append(_complaint(f"{key[0]}/{key[1]}", number, available.get(key, 0)))
-    return "".join(complaints)
-
-
-def _by_os(counts: dict[GroupKey, int]) -> dict[Any, int]:
-    totals: dict[Any, int] = {}
+def _by_os(counts: dict[GroupKey, int]) -> dict[object, int]:
+    totals: dict[object, int] = {}
     for (operating_system, _), number in counts.items():
         totals[operating_system] = totals.get(operating_system, 0) + number
     return totals
 
 
-def _complaint(name: str, wanted: int, present: int) -> str:
+def _complaint(name: object, wanted: int, present: int) -> str:
     return f"{name} nodes requested: {wanted}. {name} nodes available: {present}. "

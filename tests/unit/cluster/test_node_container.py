@@ -165,7 +165,7 @@ def test_a_node_is_removed_wherever_it_is(position: int) -> None:
 
 
 def test_an_absent_node_cannot_be_removed() -> None:
-    container = NodeContainer([Node("a")])
+    container: NodeContainer[object] = NodeContainer([Node("a")])
     for absent in (Node("a"), Node("b", "large"), object()):
         with pytest.raises(NodeNotPresentError) as raised:
             container.remove_node(absent)
