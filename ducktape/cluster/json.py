@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NoReturn
 
 from ducktape.cluster.cluster import Cluster, UnhealthyNode
 from ducktape.cluster.cluster_node import ClusterNode
@@ -18,6 +19,7 @@ from ducktape.cluster.node_container import InsufficientHealthyNodesError, NodeC
 from ducktape.cluster.pool.cluster_file import (
     DEFAULT_FILE,
     lease_folder,
+    name_nodes,
     nodes_of,
     place_of,
     read_cluster_file,
@@ -27,11 +29,11 @@ from ducktape.cluster.pool.cluster_file import (
 from ducktape.cluster.pool.cluster_file_keys import check_node, check_top
 from ducktape.cluster.pool.lease import Leases
 from ducktape.cluster.pool.leased_pool import LeasedPool
-from ducktape.cluster.pool.node_names import name_nodes
 from ducktape.cluster.pool.quarantine import Quarantine
 from ducktape.cluster.remoteaccount import RemoteAccount, RemoteAccountSSHConfig
 from ducktape.cluster.windows_remoteaccount import WindowsRemoteAccount
 from ducktape.errors import CompatibilityWarning
+from ducktape.utils.support.guard import tolerated
 from ducktape.utils.support.hooks import answer_of
 
 
@@ -73,7 +75,7 @@ class JsonCluster(Cluster):
     def __init__(
         self,
         cluster_json: dict[str, Any] | None = None,
-        *args: Any,
+        *args: object,
         make_remote_account_func: Callable[..., Any] = make_remote_account,
         **kwargs: Any,
     ) -> None:
@@ -81,10 +83,10 @@ class JsonCluster(Cluster):
         self._make_remote_account_func = make_remote_account_func
         self._ssh_exception_checks = kwargs.get("ssh_exception_checks")
         self._check_nodes = bool(kwargs.get("check_nodes"))
-        self._available_accounts = NodeContainer()
+        self._available_accounts: NodeContainer[RemoteAccount] = NodeContainer()
         self._quarantine = Quarantine(logs_in=self._check_nodes)
         self._bad_accounts = self._quarantine.accounts
-        self._in_use_nodes = NodeContainer()
+        self._in_use_nodes: NodeContainer[ClusterNode] = NodeContainer()
         self._next_slot = 0
         file = kwargs.get("cluster_file")
         given = cluster_json is not None
@@ -92,59 +94,46 @@ class JsonCluster(Cluster):
             file = DEFAULT_FILE if file is None else file
             cluster_json = read_cluster_file(file)
         self._understand(cluster_json, file, given=given)
-        self._leased = self._leased_pool(cluster_json, file, kwargs.get("lease_dir"))
-
-    def _understand(self, description: Any, file: str | None, *, given: bool) -> None:
+        self._leased: LeasedPool | None = None
+        folder = kwargs.get("lease_dir")
         try:
-            nodes = nodes_of(description)
-            check_top(description, None if given else file)
+            folder = folder or lease_folder(cluster_json, file)
+            if folder is not None:
+                self._leased = LeasedPool(self._available_accounts, Leases(folder), self._quarantine.add_unavailable)
         except ValueError as error:
             refuse(str(error), file)
-        except CompatibilityWarning as warning:
-            refuse(str(warning), None)
-        configs = [self._config_of(position, node, file, given=given) for position, node in enumerate(nodes)]
-        try:
-            name_nodes(configs)
-        except ValueError as error:
-            refuse(str(error), file)
-        for position, (node, config) in enumerate(zip(nodes, configs, strict=True)):
-            try:
-                self._available_accounts.add_node(self._account_of(node, config))
-            except Exception as error:
-                # Code of a user that makes the account: whoever wrote it wants to know where.
-                raise ValueError(
-                    f"JSON cluster definition invalid: {place_of(position, node)}: {error}: "
-                    f"{traceback.format_exc(limit=16)}"
-                ) from error
-
-    def _config_of(self, position: int, node: Any, file: str | None, *, given: bool) -> RemoteAccountSSHConfig:
-        try:
-            settings = ssh_settings(node)
-            check_node(position, node, None if given else file)
-            return RemoteAccountSSHConfig(**settings)
-        except ValueError as error:
-            refuse(f"{place_of(position, node)}: {error}", file)
-        except CompatibilityWarning as warning:
-            refuse(str(warning), None)
-
-    def _leased_pool(self, description: Any, file: str | None, folder: str | None) -> LeasedPool | None:
-        try:
-            folder = folder or lease_folder(description, file)
-        except ValueError as error:
-            refuse(str(error), file)
-        if folder is None:
-            return None
-        try:
-            return LeasedPool(self._available_accounts, Leases(folder), self._quarantine.add_unavailable)
         except OSError as error:
             refuse(f"the lease folder {folder} cannot be used: {error.strerror or error}", file)
 
+    def _understand(self, description: Mapping[str, Any], file: str | None, *, given: bool) -> None:
+        """Create the accounts of a description; only one from a file is checked against that file."""
+        source = None if given else file
+        place = ""
+        configs: list[RemoteAccountSSHConfig] = []
+        try:
+            nodes = nodes_of(description)
+            check_top(description, source)
+            for position, node in enumerate(nodes):
+                place = f"{place_of(position, node)}: "
+                settings = ssh_settings(node)
+                check_node(position, node, source)
+                configs.append(RemoteAccountSSHConfig(**settings))
+            place = ""
+            name_nodes(configs)
+        except ValueError as error:
+            refuse(f"{place}{error}", file)
+        except CompatibilityWarning as warning:
+            refuse(str(warning), None)
+        for position, (node, config) in enumerate(zip(nodes, configs, strict=True)):
+            with tolerated(partial(_refuse_account, place_of(position, node))):
+                self._available_accounts.add_node(self._account_of(node, config))
+
     @property
-    def _available_nodes(self) -> NodeContainer:
+    def _available_nodes(self) -> NodeContainer[RemoteAccount]:
         return self._available_accounts
 
     @_available_nodes.setter
-    def _available_nodes(self, nodes: NodeContainer) -> None:
+    def _available_nodes(self, nodes: NodeContainer[RemoteAccount]) -> None:
         self._available_accounts = nodes
 
     def do_alloc(self, cluster_spec: ClusterSpec) -> list[ClusterNode]:
@@ -160,11 +149,11 @@ class JsonCluster(Cluster):
         self._in_use_nodes.add_nodes(nodes)
         return nodes
 
-    def _take(self, cluster_spec: ClusterSpec) -> list[Any]:
+    def _take(self, cluster_spec: ClusterSpec) -> list[RemoteAccount]:
         """Take accounts that call themselves available, with their leases."""
         if self._leased is not None:
             return self._leased.take(cluster_spec)
-        bad: list[Any] = []
+        bad: list[RemoteAccount] = []
         try:
             good, bad = self._available_accounts.remove_spec(cluster_spec)
             return good
@@ -175,7 +164,7 @@ class JsonCluster(Cluster):
             for account in bad:
                 self._quarantine.add_unavailable(account)
 
-    def _take_checked(self, cluster_spec: ClusterSpec) -> list[Any]:
+    def _take_checked(self, cluster_spec: ClusterSpec) -> list[RemoteAccount]:
         """Take accounts that can be logged in to; the login of each is tried once at most."""
         accounts = self._take(cluster_spec)
         failures = failed_logins(accounts) if accounts else {}
@@ -194,7 +183,7 @@ class JsonCluster(Cluster):
             raise InsufficientHealthyNodesError(list(self._bad_accounts), f"{reason}Unhealthy: {unhealthy}.")
         return self._take(cluster_spec)
 
-    def _give_back(self, accounts: list[Any], reasons: dict[int, str]) -> None:
+    def _give_back(self, accounts: list[RemoteAccount], reasons: dict[int, str]) -> None:
         """Put accounts back where they may be taken again, or into quarantine for a reason."""
         for account in accounts:
             if self._leased is not None:
@@ -272,13 +261,13 @@ class JsonCluster(Cluster):
             self._leased.leases.session = session_id
         return self._leased is not None
 
-    def _externally_routable_ip(self, account: Any) -> str | None:
+    def _externally_routable_ip(self, account: RemoteAccount) -> str | None:
         """The address of a machine whose description has none; for subclasses to answer."""
         return None
 
-    def _make_remote_account(self, ssh_config: RemoteAccountSSHConfig, *args: Any, **kwargs: Any) -> Any:
+    def _make_remote_account(self, ssh_config: RemoteAccountSSHConfig, *args: Any, **kwargs: Any) -> RemoteAccount:
         """Create the account of a machine; for subclasses to replace."""
-        make = self._make_remote_account_func
+        make: Callable[..., RemoteAccount] = self._make_remote_account_func
         own = type(self).make_remote_account
         if make is make_remote_account and own is not make_remote_account:
             make = own
@@ -290,27 +279,28 @@ class JsonCluster(Cluster):
     # An older place of the function. It stands behind the constructor, whose default is the function itself.
     make_remote_account = staticmethod(make_remote_account)
 
-    def _account_of(self, node: dict[str, Any], config: RemoteAccountSSHConfig) -> Any:
-        account = answer_of(
+    def _account_of(self, node: Mapping[str, Any], config: RemoteAccountSSHConfig) -> RemoteAccount:
+        account: RemoteAccount = answer_of(
             self._make_remote_account,
             config,
             node.get("externally_routable_ip"),
             node_type=node.get("node_type"),
             ssh_exception_checks=self._ssh_exception_checks,
         )
-        if _address_of(account) is None:
+        # A plain account is not made to look an address up, which may block
+        is_plain = getattr(type(account), "externally_routable_ip", None) is RemoteAccount.externally_routable_ip
+        if (account.assigned_address if is_plain else account.externally_routable_ip) is None:
             account.externally_routable_ip = self._externally_routable_ip(account)
         return account
 
 
-def _address_of(account: Any) -> Any:
-    """The address that an account was given; a plain one is not made to look one up, which may block."""
-    if getattr(type(account), "externally_routable_ip", None) is RemoteAccount.externally_routable_ip:
-        return account.assigned_address
-    return account.externally_routable_ip
+def _refuse_account(place: str, error: BaseException) -> NoReturn:
+    """Refuse a description whose account cannot be made; whoever wrote the code that makes it wants to know where."""
+    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__, limit=16))
+    raise ValueError(f"JSON cluster definition invalid: {place}: {error}: {trace}") from error
 
 
-def _accepts(function: Callable[..., Any], name: str) -> bool:
+def _accepts(function: Callable[..., object], name: str) -> bool:
     try:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):

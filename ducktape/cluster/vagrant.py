@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ducktape.cluster.json import JsonCluster, make_remote_account
-from ducktape.cluster.pool.cluster_file import read_cluster_file, refuse
-from ducktape.cluster.pool.node_names import name_nodes
+from ducktape.cluster.pool.cluster_file import name_nodes, read_cluster_file, refuse
 from ducktape.cluster.remoteaccount import RemoteAccountError, RemoteAccountSSHConfig
 from ducktape.utils.support.files import write_atomically
 from ducktape.utils.support.hooks import answer_of
@@ -56,7 +55,7 @@ class VagrantCluster(JsonCluster):
     """
 
     def __init__(
-        self, *args: Any, make_remote_account_func: Callable[..., Any] = make_remote_account, **kwargs: Any
+        self, *args: object, make_remote_account_func: Callable[..., Any] = make_remote_account, **kwargs: Any
     ) -> None:
         self._ssh_exception_checks = kwargs.get("ssh_exception_checks")
         cluster_file = kwargs.get("cluster_file")
@@ -98,15 +97,11 @@ class VagrantCluster(JsonCluster):
         probes = run_parallel(
             configs, lambda config: self._describe(config, make_remote_account_func), at_once=_PROBES_AT_ONCE
         )
-        failures = [(probe.item, probe.error) for probe in probes if probe.error is not None]
+        failures = [(probe.item.host, probe.error) for probe in probes if probe.error is not None]
         if failures:
-            reasons = "; ".join(
-                f"{config.host}: {' '.join(class_and_text(error).split())}" for config, error in failures
-            )
-            raise RemoteAccountError(
-                "Vagrant",
-                f"{len(failures)} of {len(configs)} machines could not be asked for their address: {reasons}",
-            ) from failures[0][1]
+            reasons = "; ".join(f"{host}: {' '.join(class_and_text(error).split())}" for host, error in failures)
+            complaint = f"{len(failures)} of {len(configs)} machines could not be asked for their address: {reasons}"
+            raise RemoteAccountError("Vagrant", complaint) from failures[0][1]
         return [probe.result for probe in probes if probe.result is not None]
 
     def _describe(self, config: RemoteAccountSSHConfig, make: Callable[..., Any]) -> dict[str, Any]:
@@ -133,10 +128,8 @@ class VagrantCluster(JsonCluster):
         if done.returncode != 0:
             message = " ".join(done.stderr.split()) or "no message on standard error"
             hint = "; --cluster names another cluster class" if done.returncode == _NO_SUCH_PROGRAM else ""
-            raise RemoteAccountError(
-                "Vagrant",
-                f"'vagrant ssh-config' in {os.getcwd()} failed with status {done.returncode}: {message}{hint}",
-            )
+            complaint = f"'vagrant ssh-config' in {os.getcwd()} failed with status {done.returncode}: {message}{hint}"
+            raise RemoteAccountError("Vagrant", complaint)
         return done.stdout, done.stderr
 
 

@@ -8,7 +8,7 @@ import os
 import shlex
 import socket
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ducktape.cluster.consts import WINDOWS
 
@@ -44,14 +44,7 @@ _SUDO = {
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong with a node.
-
-    Attributes:
-        kind: the same for all nodes with the same trouble.
-        text: what is wrong with this node.
-        remedy: what to do.
-        fatal: the node cannot be used.
-    """
+    """One thing that is wrong with a node; ``kind`` is the same for all nodes with the same trouble."""
 
     kind: str
     text: str
@@ -63,58 +56,40 @@ def problems_of(findings: Findings) -> list[Problem]:
     """Return what is wrong with a node, the worst first."""
     if findings.failure is not None:
         return [Problem("unusable", findings.failure, findings.failure_remedy, fatal=True)]
-    return [*_of_shell(findings), *_of_programs(findings), *_of_clock(findings), *_of_disks(findings)]
-
-
-def note_of(findings: Findings) -> str:
-    """Return what else is to be known about the examination of a node; mostly nothing."""
-    if findings.os == WINDOWS and findings.usable:
-        return "a Windows node: only its login was tried"
-    return ""
-
-
-def _of_shell(findings: Findings) -> list[Problem]:
-    if findings.shell_ms is None or findings.shell_ms <= SLOW_SHELL_MS:
-        return []
-    shell = findings.shell or "the login shell"
-    known = _STARTUP_FILES.get(os.path.basename(shell), "Look at its start-up files.")
-    text = f"every command costs {findings.shell_ms:.0f} ms before it begins, in {shell}"
-    return [Problem("slow login shell", text, f"{known} {_OTHER_CAUSES}")]
-
-
-def _of_programs(findings: Findings) -> list[Problem]:
     found = []
+    if findings.shell_ms is not None and findings.shell_ms > SLOW_SHELL_MS:
+        shell = findings.shell or "the login shell"
+        known = _STARTUP_FILES.get(os.path.basename(shell), "Look at its start-up files.")
+        text = f"every command costs {findings.shell_ms:.0f} ms before it begins, in {shell}"
+        found.append(Problem("slow login shell", text, f"{known} {_OTHER_CAUSES}"))
     if findings.tar is False:
-        found.append(
-            Problem("no tar", "there is no tar", "Install it: directories and logs are copied file by file without it.")
-        )
+        remedy = "Install it: directories and logs are copied file by file without it."
+        found.append(Problem("no tar", "there is no tar", remedy))
     if findings.sudo in _SUDO:
         found.append(Problem(f"sudo: {findings.sudo}", *_SUDO[findings.sudo]))
-    return found
-
-
-def _of_clock(findings: Findings) -> list[Problem]:
     skew = findings.clock_skew_sec
-    if skew is None or abs(skew) - findings.clock_margin_sec <= WRONG_CLOCK_SEC:
-        return []
-    direction = "ahead of" if skew > 0 else "behind"
-    text = f"the clock is {abs(skew):.1f} s {direction} that of this machine"
-    return [Problem("clock", text, "Let chrony or another time service run on both: times in logs cannot be compared.")]
-
-
-def _of_disks(findings: Findings) -> list[Problem]:
-    found = [
-        Problem("disk full", f"only {free // 1024**2} MiB are free for {path}", "Remove what earlier tests have left.")
-        for path, free in findings.free_bytes.items()
-        if free < LITTLE_SPACE_BYTES
-    ]
+    if skew is not None and abs(skew) - findings.clock_margin_sec > WRONG_CLOCK_SEC:
+        text = f"the clock is {abs(skew):.1f} s {'ahead of' if skew > 0 else 'behind'} that of this machine"
+        remedy = "Let chrony or another time service run on both: times in logs cannot be compared."
+        found.append(Problem("clock", text, remedy))
+    for path, free in findings.free_bytes.items():
+        if free < LITTLE_SPACE_BYTES:
+            text = f"only {free // 1024**2} MiB are free for {path}"
+            found.append(Problem("disk full", text, "Remove what earlier tests have left."))
     for path in findings.silent_disks:
         remedy = "Look for a network file system whose server is gone."
         found.append(Problem("disk silent", f"the disk of {path} does not answer", remedy))
     return found
 
 
-def explain(error: Exception, account: Any, doing: str) -> str:
+def note_of(findings: Findings) -> str:
+    """Return a note about the examination of a node, mostly empty."""
+    if findings.os == WINDOWS and findings.usable:
+        return "a Windows node: only its login was tried"
+    return ""
+
+
+def explain(error: BaseException, account: object, doing: str) -> str:
     """Return why a node cannot be used."""
     config = getattr(account, "ssh_config", None)
     host, port = getattr(config, "hostname", "?"), getattr(config, "port", "?")
@@ -122,12 +97,12 @@ def explain(error: Exception, account: Any, doing: str) -> str:
     paramiko = sys.modules.get("paramiko")
     if isinstance(error, socket.gaierror):
         return f"the address {host} is not known: {error.strerror}"
-    if isinstance(error, ConnectionRefusedError):
+    if isinstance(error, ConnectionRefusedError) or (
+        paramiko is not None and isinstance(error, paramiko.ssh_exception.NoValidConnectionsError)
+    ):
         return f"nothing listens at {host}, port {port}"
     if isinstance(error, FileNotFoundError) and error.filename and doing == "login":
         return f"the identity file {os.fsdecode(error.filename)} does not exist"
-    if paramiko is not None and isinstance(error, paramiko.ssh_exception.NoValidConnectionsError):
-        return f"nothing listens at {host}, port {port}"
     if paramiko is not None and isinstance(error, paramiko.AuthenticationException):
         return f"the login of {getattr(account, 'user', None) or 'the local user'} is refused: {error}"
     if isinstance(error, ValueError):
@@ -135,7 +110,7 @@ def explain(error: Exception, account: Any, doing: str) -> str:
     return f"{type(error).__name__}: {error} ({doing})"
 
 
-def remedy_for(account: Any, *, logged_in: bool) -> str:
+def remedy_for(account: object, *, logged_in: bool) -> str:
     """Return what to do about a node that cannot be used."""
     config = getattr(account, "ssh_config", None)
     if config is None or getattr(account, "is_local", False):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from ducktape.cluster.consts import WINDOWS
 from ducktape.cluster.ssh.host_key_mode import HostKeyMode
@@ -16,10 +16,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
+    from ducktape.cluster.remoteaccount import RemoteAccount
     from ducktape.cluster.transport import Completed
 
-    # Takes pieces of news: {"doing": words} before each step, {"found": {attribute of the findings: value}} after it
-    Tell: TypeAlias = Callable[[dict[str, Any]], None]
+    Tell: TypeAlias = Callable[["News"], None]
+
+
+class News(TypedDict, total=False):
+    """What a probe reports, and its process sends about one of its nodes or about itself."""
+
+    doing: str  # before each step
+    found: dict[str, object]  # after it: attributes of the findings
+    index: int
+    error: str
+    answered: bool
+    done: bool
+
 
 _SAMPLES = 3
 # Opening a channel and starting a command on it
@@ -34,49 +46,25 @@ _LONGEST_LINE = 1000
 
 @dataclasses.dataclass
 class Findings:
-    """What is known about one node; ``None`` where nothing was found out.
+    """What is known about one node; ``None`` where nothing was found out."""
 
-    Attributes:
-        name: of the node, as users know it.
-        address: where SSH connects to.
-        port: of SSH.
-        user: the login name.
-        os: the operating system.
-        node_type: the label.
-        local: the node is the driver's own machine, reached without SSH.
-        host_keys: how the key of its SSH server is checked, with the files of known keys; ``None`` without SSH.
-        failure: why the node cannot be used, in one line.
-        failure_remedy: what to do about that.
-        login_ms: milliseconds until the login was accepted.
-        round_trip_ms: milliseconds that one exchange with the SSH server takes.
-        shell_ms: milliseconds that a command costs which does nothing, beyond the exchanges.
-        shell: path of the login shell.
-        tar: whether there is the program.
-        sudo: ``yes``, ``no`` (it wants a password, or refuses), ``missing`` or ``silent``.
-        clock_skew_sec: how far the node's clock is ahead of the driver's.
-        clock_margin_sec: how far off this may be.
-        home: the home directory.
-        free_bytes: free disk space for each directory that was looked at.
-        silent_disks: directories whose disk did not answer.
-    """
-
-    name: str
+    name: str  # as users know it
     address: str | None = None
     port: int | None = None
     user: str | None = None
     os: str | None = None
     node_type: str | None = None
-    local: bool = False
-    host_keys: str | None = None
-    failure: str | None = None
+    local: bool = False  # the driver's own machine, reached without SSH
+    host_keys: str | None = None  # how the key of the SSH server is checked, with the files of known keys
+    failure: str | None = None  # why the node cannot be used, in one line
     failure_remedy: str = ""
     login_ms: float | None = None
-    round_trip_ms: float | None = None
-    shell_ms: float | None = None
+    round_trip_ms: float | None = None  # of one exchange with the SSH server
+    shell_ms: float | None = None  # of a command that does nothing, beyond the exchanges
     shell: str | None = None
     tar: bool | None = None
-    sudo: str | None = None
-    clock_skew_sec: float | None = None
+    sudo: str | None = None  # "yes", "no" (it wants a password, or refuses), "missing" or "silent"
+    clock_skew_sec: float | None = None  # how far the node's clock is ahead of the driver's
     clock_margin_sec: float = 0.0
     home: str | None = None
     free_bytes: dict[str, int] = dataclasses.field(default_factory=dict)
@@ -108,66 +96,54 @@ def introduce(account: Any) -> Findings:
 
 
 def clock_of(answer: str) -> tuple[float, float] | None:
-    """Return the seconds since 1970 that ``date +%s.%N`` printed, and how far off they may be.
-
-    Args:
-        answer: its output. Where there are no nanoseconds, something else follows the point.
-    """
+    """Return the seconds since 1970 that ``date +%s.%N`` printed, and how far off they may be."""
     seconds, _, fraction = answer.strip().partition(".")
     if not seconds.isdecimal():
         return None
-    if fraction.isdecimal():
+    if fraction.isdecimal():  # not every system has nanoseconds
         return float(f"{seconds}.{fraction}"), 0.0
     return int(seconds) + 0.5, 0.5
 
 
 def free_bytes_of(answer: str) -> int | None:
-    """Return the available bytes in a line of ``df -Pk``.
-
-    Args:
-        answer: the line. Names of devices may contain blanks.
-    """
+    """Return the available bytes in a line of ``df -Pk``, in which names of devices may contain blanks."""
     found = _DISK.search(f" {answer}")
     return None if found is None else int(found[1]) * _KIB
 
 
 def skew_of(remote: float, arrived: float, round_trip_ms: float | None) -> float:
-    """Return how far a node's clock is ahead, its answer having been on its way for half a round trip.
-
-    Args:
-        remote: the node's clock when it answered.
-        arrived: the driver's clock when the answer was there.
-        round_trip_ms: milliseconds; ``None`` where there is no way to go.
-    """
+    """Return how far a node's clock is ahead of the driver's, on which its answer arrived half a round trip later."""
     return remote - (arrived - (round_trip_ms or 0.0) / 2000)
 
 
-def facts_of(text: str) -> dict[str, Any]:
-    """Return what the answers to the questions of :func:`question` tell, named as the attributes of the findings.
-
-    Args:
-        text: the output. Whatever the start-up files of a login shell print may stand before it.
+def facts_of(text: str) -> dict[str, object]:
+    """Return the answers to :func:`question`, named as the attributes of the findings, from its output.
 
     Raises:
-        ValueError: these are not complete answers.
+        ValueError: the answers are not complete.
     """
     answers = [(found[1], found[2].strip()) for found in map(_ANSWER.match, text.splitlines()) if found]
     if ("end", "") not in answers:
         raise ValueError(f"the answers are not understandable: {printable_line(text) or 'nothing was printed'}")
-    known = dict(answers)
-    facts: dict[str, Any] = {name: known.get(name) or None for name in ("shell", "sudo")}
-    facts["tar"] = bool(known.get("tar"))
-    facts["home"] = next((answer for name, answer in answers if name == "path"), None)
-    facts.update(free_bytes={}, silent_disks=[])
+    free_bytes: dict[str, int] = {}
+    silent_disks: list[str] = []
     path = ""
     for name, answer in answers:
         if name == "path":
             path = answer
         if name == "disk" and (free := free_bytes_of(answer)) is not None:
-            facts["free_bytes"][path] = free
+            free_bytes[path] = free
         if name == "overdue":
-            facts["silent_disks"].append(path)
-    return facts
+            silent_disks.append(path)
+    known = dict(answers)
+    return {
+        "shell": known.get("shell") or None,
+        "sudo": known.get("sudo") or None,
+        "tar": bool(known.get("tar")),
+        "home": next((answer for name, answer in answers if name == "path"), None),
+        "free_bytes": free_bytes,
+        "silent_disks": silent_disks,
+    }
 
 
 def printable_line(text: str, *, longest: int = 300) -> str:
@@ -188,8 +164,7 @@ def first_line_of(done: Completed) -> str:
 def question(*, patience_sec: int) -> str:
     """Return the command whose output :func:`facts_of` and :func:`clock_of` understand.
 
-    Args:
-        patience_sec: longest time for each step that may hang, where the node can limit it.
+    Each step that may hang takes ``patience_sec`` at most, where the node can limit it.
     """
     # Every login shell passes this on to `sh` unchanged: one line, no single quotes, backslashes or exclamation marks.
     lines = (
@@ -208,7 +183,7 @@ def question(*, patience_sec: int) -> str:
     return f"sh -c '{'; '.join(lines)}'"
 
 
-def log_in(account: Any, tell: Tell, *, timeout: float) -> None:
+def log_in(account: object, tell: Tell, *, timeout: float) -> None:
     """Log in and run nothing there; what has no transport is taken for usable.
 
     Raises:
@@ -224,7 +199,7 @@ def log_in(account: Any, tell: Tell, *, timeout: float) -> None:
         raise ValueError(_cannot_run(done))
 
 
-def examine(account: Any, tell: Tell, *, timeout: float) -> None:
+def examine(account: RemoteAccount, tell: Tell, *, timeout: float) -> None:
     """Ask everything.
 
     Raises:
@@ -243,7 +218,7 @@ def _cannot_run(done: Completed) -> str:
 class _Examination:
     """Asks one node, in this process, and tells each answer at once, so that it is known if a later one never comes."""
 
-    def __init__(self, account: Any, tell: Tell, *, timeout: float) -> None:
+    def __init__(self, account: RemoteAccount, tell: Tell, *, timeout: float) -> None:
         self._account = account
         self._tell = tell
         self._deadline = time.monotonic() + timeout
@@ -255,7 +230,16 @@ class _Examination:
                 self._log_in()
             if getattr(self._account, "operating_system", None) == WINDOWS:
                 return
-            self._run_nothing()
+            self._tell({"doing": "a command that does nothing"})
+            samples = []
+            for _ in range(_SAMPLES):
+                begin = time.monotonic()
+                done = self._account.transport.run("true", timeout=self._remaining())
+                samples.append(_ms_since(begin))
+                if done.exit_status != 0:
+                    raise ValueError(_cannot_run(done))
+            exchanges = _ROUND_TRIPS_OF_A_COMMAND * (self._round_trip_ms or 0.0)
+            self._tell({"found": {"shell_ms": max(0.0, min(samples) - exchanges)}})
             self._ask()
 
     def _log_in(self) -> None:
@@ -279,18 +263,6 @@ class _Examination:
             samples.append(_ms_since(begin))
         self._round_trip_ms = min(samples)
         self._tell({"found": {"round_trip_ms": self._round_trip_ms}})
-
-    def _run_nothing(self) -> None:
-        self._tell({"doing": "a command that does nothing"})
-        samples = []
-        for _ in range(_SAMPLES):
-            begin = time.monotonic()
-            done = self._account.transport.run("true", timeout=self._remaining())
-            samples.append(_ms_since(begin))
-            if done.exit_status != 0:
-                raise ValueError(_cannot_run(done))
-        exchanges = _ROUND_TRIPS_OF_A_COMMAND * (self._round_trip_ms or 0.0)
-        self._tell({"found": {"shell_ms": max(0.0, min(samples) - exchanges)}})
 
     def _ask(self) -> None:
         self._tell({"doing": "looking for tar, sudo and disk space"})

@@ -17,15 +17,16 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ducktape.cluster.health.hints import explain, remedy_for
-from ducktape.cluster.health.probe import Findings, examine, introduce, log_in, printable_line
+from ducktape.cluster.health.probe import Findings, News, examine, introduce, log_in, printable_line
 from ducktape.utils.process.proc import end_with_parent
 from ducktape.utils.process.spawn import HELD_BACK, release_signals, start_child
 from ducktape.utils.process.tree import child_pids
+from ducktape.utils.support.guard import tolerated
 from ducktape.utils.support.masking import mask
 from ducktape.utils.support.parallel import run_parallel
 
@@ -51,23 +52,15 @@ class Probe(Protocol):
 
 
 class ProbeRunner:
-    """Runs a probe on many nodes.
+    """Runs a probe, which is a function of a module, on unconnected accounts.
 
-    Args:
-        nodes: unconnected logins, each with what is known of it.
-        probe: a function of a module; it runs in the other processes.
-        timeout: seconds for each process.
-        method: how processes are started, such as ``fork``.
-        per_process: number of nodes that share a process, in parallel threads.
-        at_once: maximum number of parallel processes.
-
-    Attributes:
-        findings: in the order of the nodes; complete once the runner has finished.
+    ``timeout`` seconds are for each process, in which ``per_process`` nodes have a thread each. The ``findings`` are in
+    the order of the nodes, and complete once the runner has finished.
     """
 
     def __init__(
         self,
-        nodes: Sequence[tuple[Any, Findings]],
+        nodes: Sequence[tuple[object, Findings]],
         probe: Probe,
         *,
         timeout: float,
@@ -113,7 +106,7 @@ class ProbeRunner:
 class _ProbeProcess:
     """A process and the findings of its nodes."""
 
-    def __init__(self, nodes: Sequence[tuple[Any, Findings]], probe: Probe, *, timeout: float, method: str) -> None:
+    def __init__(self, nodes: Sequence[tuple[object, Findings]], probe: Probe, *, timeout: float, method: str) -> None:
         self._nodes = nodes
         self._timeout = timeout
         self._doing = ["start of the probe"] * len(nodes)
@@ -143,7 +136,7 @@ class _ProbeProcess:
         self.end(why=f"the probe ended with exit code {self._process.exitcode}" if is_dead and not is_late else None)
         return True
 
-    def _take(self, message: dict[str, Any]) -> None:
+    def _take(self, message: News) -> None:
         self._is_complete = self._is_complete or "done" in message
         if "index" not in message:
             return
@@ -176,14 +169,14 @@ class _ProbeProcess:
 
 
 def examine_all(
-    accounts: Sequence[Any], *, timeout: float, method: str, at_once: int = _PARALLEL_PROCESSES
+    accounts: Sequence[object], *, timeout: float, method: str, at_once: int = _PARALLEL_PROCESSES
 ) -> list[Findings]:
     """Ask nodes everything; blocks for the timeout times the number of rounds that all of them take."""
     nodes = [(account, introduce(account)) for account in accounts]
     return ProbeRunner(nodes, examine, timeout=timeout, method=method, at_once=at_once).wait()
 
 
-def start_logins(accounts: Sequence[Any], *, timeout: float = LOGIN_SEC) -> ProbeRunner:
+def start_logins(accounts: Sequence[object], *, timeout: float = LOGIN_SEC) -> ProbeRunner:
     """Start to log in to nodes, which takes the timeout at most, and at least 0.2 seconds per node.
 
     All share one process: to fork a driver hundreds of times would hold it up.
@@ -197,7 +190,7 @@ def start_logins(accounts: Sequence[Any], *, timeout: float = LOGIN_SEC) -> Prob
     )
 
 
-def failed_logins(accounts: Sequence[Any]) -> dict[int, str]:
+def failed_logins(accounts: Sequence[object]) -> dict[int, str]:
     """Log in to nodes; blocks for some seconds at most. Return the positions of the unusable ones, and why."""
     return failures_of(start_logins(accounts).wait())
 
@@ -210,51 +203,8 @@ def failures_of(findings: Sequence[Findings]) -> dict[int, str]:
 # --- the process
 
 
-def _main(accounts: Sequence[Any], writer: Connection, probe: Probe, timeout: float) -> None:
-    """Entry point of a process that probes nodes."""
-    _be_quiet()
-    lock = threading.Lock()
-
-    def send(message: dict[str, Any]) -> None:
-        with lock:
-            writer.send_bytes(json.dumps(message).encode())
-
-    def run(index: int) -> None:
-        _probe_one(accounts[index], probe, timeout, lambda news: send({**news, "index": index}))
-        send({"index": index, "answered": True})
-
-    try:
-        if len(accounts) == 1:
-            run(0)
-        else:
-            run_parallel(range(len(accounts)), run, at_once=_PARALLEL_LOGINS)
-    finally:
-        _end_commands()
-        send({"done": True})
-    # Threads of SSH connections are not worth waiting for
-    os._exit(0)
-
-
-def _probe_one(account: Any, probe: Probe, timeout: float, tell: Tell) -> None:
-    doing = ""
-    begin = time.monotonic()
-
-    def remember(news: dict[str, Any]) -> None:
-        nonlocal doing
-        doing = news.get("doing", doing)
-        tell(news)
-
-    try:
-        probe(account, remember, timeout=timeout)
-    except Exception as error:  # the code of users runs here: accounts of their own, checks upon failures
-        took = time.monotonic() - begin
-        is_silence = isinstance(error, TimeoutError) or took >= timeout
-        reason = f"no answer within {took:.1f} s ({doing})" if is_silence else explain(error, account, doing)
-        tell({"error": reason_in_one_line(account, reason)})
-
-
-def _be_quiet() -> None:
-    """Let nothing but the findings leave this process, and let it die with the program."""
+def _main(accounts: Sequence[object], writer: Connection, probe: Probe, timeout: float) -> None:
+    """Entry point of a process that probes nodes; nothing but the findings leaves it, and it dies with the program."""
     end_with_parent(signal.SIGTERM)
     signal.set_wakeup_fd(-1)
     for sig in HELD_BACK:
@@ -266,6 +216,45 @@ def _be_quiet() -> None:
     logging.disable(logging.CRITICAL)
     # Checks of users may print: standard output belongs to the program
     os.dup2(2, 1)
+    lock = threading.Lock()
+
+    def send(message: News) -> None:
+        with lock:
+            writer.send_bytes(json.dumps(message).encode())
+
+    try:
+        run_parallel(
+            range(len(accounts)),
+            lambda index: _probe_one(
+                accounts[index], probe, timeout, lambda message: send({**message, "index": index})
+            ),
+            at_once=_PARALLEL_LOGINS,
+        )
+    finally:
+        _end_commands()
+        send({"done": True})
+    # Threads of SSH connections are not worth waiting for
+    os._exit(0)
+
+
+def _probe_one(account: object, probe: Probe, timeout: float, send: Callable[[News], None]) -> None:
+    doing = ""
+    begin = time.monotonic()
+
+    def tell(news: News) -> None:
+        nonlocal doing
+        doing = news.get("doing", doing)
+        send(news)
+
+    def fail(error: BaseException) -> None:
+        took = time.monotonic() - begin
+        is_silence = isinstance(error, TimeoutError) or took >= timeout
+        reason = f"no answer within {took:.1f} s ({doing})" if is_silence else explain(error, account, doing)
+        send({"error": reason_in_one_line(account, reason)})
+
+    with tolerated(fail):  # the code of users runs here: accounts of their own, checks upon failures
+        probe(account, tell, timeout=timeout)
+    send({"answered": True})
 
 
 def _leave(signum: int, frame: object) -> None:
@@ -281,7 +270,7 @@ def _end_commands() -> None:
             os.waitpid(pid, 0)
 
 
-def reason_in_one_line(account: Any, reason: str) -> str:
+def reason_in_one_line(account: object, reason: str) -> str:
     """Return why a node is unusable as one line of limited length without its password."""
     password = getattr(getattr(account, "ssh_config", None), "password", None)
     return printable_line(mask(reason, password), longest=_MAX_REASON)

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads cluster files, and reports mistakes in them."""
+"""Reads cluster files, names their nodes, and reports mistakes in them."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
+from ducktape.cluster.copy.names import as_file_name, shown
+from ducktape.cluster.ssh.config import RemoteAccountSSHConfig
 from ducktape.utils.support.files import read_text
 
 DEFAULT_FILE = os.path.join(".ducktape", "cluster.json")
@@ -60,7 +63,7 @@ def refuse(complaint: str, path: str | None) -> NoReturn:
     raise error from None
 
 
-def nodes_of(description: Any) -> list[Any]:
+def nodes_of(description: object) -> list[Any]:
     """Return the descriptions of the nodes.
 
     Raises:
@@ -77,7 +80,7 @@ def nodes_of(description: Any) -> list[Any]:
     return list(nodes)
 
 
-def ssh_settings(node: Any) -> dict[str, Any]:
+def ssh_settings(node: object) -> dict[str, Any]:
     """Return the login of a node, with ``~`` in the path of its key expanded.
 
     Raises:
@@ -100,21 +103,56 @@ def ssh_settings(node: Any) -> dict[str, Any]:
     _check(settings, "port", "ssh_config.port", _is_port, "a number from 1 to 65535")
     _check(settings, "connecttimeout", "ssh_config.connecttimeout", _is_seconds, "a number of seconds")
     _check(settings, "maxsessions", "ssh_config.maxsessions", _is_count, "a number from 1 on")
-    return {**settings, **{key: _expanded(settings[key]) for key in _PATHS if settings.get(key)}}
+    expanded = {}
+    for key in _PATHS:
+        if paths := settings.get(key):
+            is_one = isinstance(paths, str)
+            expanded[key] = os.path.expanduser(paths) if is_one else list(map(os.path.expanduser, paths))
+    return {**settings, **expanded}
 
 
-def _expanded(paths: str | list[str]) -> str | list[str]:
-    return os.path.expanduser(paths) if isinstance(paths, str) else [os.path.expanduser(path) for path in paths]
-
-
-def place_of(position: int, node: Any) -> str:
+def place_of(position: int, node: object) -> str:
     """Return the place of a node in the file."""
     settings = node.get("ssh_config") if isinstance(node, Mapping) else None
     host = settings.get("host") if isinstance(settings, Mapping) else None
     return f"nodes[{position}] ({host})" if isinstance(host, str) else f"nodes[{position}]"
 
 
-def lease_folder(description: Any, path: str | None) -> str | None:
+def name_nodes(configs: Sequence[RemoteAccountSSHConfig]) -> None:
+    """Give a unique name to each login that has none: its address, and its port where several have that address.
+
+    Raises:
+        ValueError: two have one name, or one that no directory can have; says which, by their positions.
+    """
+    names = []
+    for position, config in enumerate(configs):
+        if config.host is not None and not config.host.strip():
+            _refuse_name(position, "host", config.host)
+        name = config.host or config.hostname
+        if as_file_name(name) != name or not name.isprintable() or not name.strip():
+            _refuse_name(position, "host" if config.host else "hostname", name)
+        names.append(name)
+    times = Counter(names)
+    for position, config in enumerate(configs):
+        if not config.host and times[names[position]] > 1:
+            names[position] = config.host = f"{names[position]}-{config.port}"
+    first: dict[str, int] = {}
+    for position, name in enumerate(names):
+        if first.setdefault(name, position) != position:
+            raise ValueError(
+                f"nodes[{first[name]}] and nodes[{position}] are both called {shown(name)}: "
+                "give each node a host of its own"
+            )
+
+
+def _refuse_name(position: int, key: str, value: str) -> NoReturn:
+    raise ValueError(
+        f"nodes[{position}]: ssh_config.{key} is {shown(value)}, which cannot be the name of a node: "
+        "its logs go to a directory of that name"
+    )
+
+
+def lease_folder(description: object, path: str | None) -> str | None:
     """Return the folder of leases that a description names; relative ones are beside the file.
 
     Raises:
@@ -128,41 +166,39 @@ def lease_folder(description: Any, path: str | None) -> str | None:
     return os.path.join(os.path.dirname(os.path.abspath(path)) if path else "", os.path.expanduser(folder))
 
 
-def _check(holder: Mapping[str, Any], key: str, name: str, fits: Callable[[Any], bool], wanted: str) -> None:
+def _check(holder: Mapping[str, object], key: str, name: str, fits: Callable[[object], bool], wanted: str) -> None:
     value = holder.get(key)
     if value is None or fits(value):
         return
-    shown = _kind(value)
-    if isinstance(value, (str, int, float)) and key != "password":
-        shown = json.dumps(value)
-    raise ValueError(f"{name} is {shown}, not {wanted}")
+    is_shown = isinstance(value, (str, int, float)) and key != "password"
+    raise ValueError(f"{name} is {json.dumps(value) if is_shown else _kind(value)}, not {wanted}")
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _is_text_or_texts(value: Any) -> bool:
+def _is_text_or_texts(value: object) -> bool:
     return isinstance(value, str) or (isinstance(value, list) and all(isinstance(path, str) and path for path in value))
 
 
-def _is_port(value: Any) -> bool:
+def _is_port(value: object) -> bool:
     # Nothing, and zero, have always meant the usual port.
     number = _number(value or 0, int)
     return number is not None and 0 <= number < 65536
 
 
-def _is_seconds(value: Any) -> bool:
+def _is_seconds(value: object) -> bool:
     number = _number(value, float)
     return number is not None and math.isfinite(number) and number >= 0
 
 
-def _is_count(value: Any) -> bool:
+def _is_count(value: object) -> bool:
     number = _number(value, int)
     return number is not None and number >= 1
 
 
-def _number(value: Any, kind: Callable[[Any], float]) -> float | None:
+def _number(value: object, kind: type[int] | type[float]) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
@@ -171,7 +207,7 @@ def _number(value: Any, kind: Callable[[Any], float]) -> float | None:
         return None
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     if value is None:
         return "null"
     names = {

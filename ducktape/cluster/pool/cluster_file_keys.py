@@ -52,7 +52,7 @@ def login_keys() -> frozenset[str]:
     return frozenset(each.name for each in parameters if each.kind is not each.VAR_KEYWORD)
 
 
-def check_top(description: Mapping[str, Any], file: str | None) -> None:
+def check_top(description: Mapping[str, object], file: str | None) -> None:
     """Check the keys beside ``nodes``.
 
     Raises:
@@ -89,7 +89,7 @@ def check_node(position: int, node: Mapping[str, Any], file: str | None) -> None
 
 
 def _check(
-    holder: Mapping[str, Any], known: frozenset[str], silent: Iterable[str], place: _Path, file: str | None
+    holder: Mapping[str, object], known: frozenset[str], silent: Iterable[str], place: _Path, file: str | None
 ) -> None:
     for key in map(str, holder):
         if key in known or key in silent or key.startswith(("_", "#", "//")) or key in ("comment", "description"):

@@ -27,12 +27,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 @dataclasses.dataclass(frozen=True)
 class Holder:
-    """The holder of a lease according to its file, which a run writes shortly after it has taken the lease.
-
-    Attributes:
-        pid: process id of the run.
-        session: id of its session.
-    """
+    """The run that holds a lease according to its file, which is written shortly after the lease is taken."""
 
     pid: int | None = None
     session: str | None = None
@@ -44,34 +39,22 @@ class Holder:
 
 
 class NodesLeasedElsewhereError(InsufficientResourcesError):
-    """There are enough nodes, but other runs hold some of them at the moment.
+    """There are enough nodes, but other runs hold some of them at the moment; nobody holds those in ``unleased``."""
 
-    Args:
-        holders: names of the nodes in question, and who holds them.
-        unleased: free nodes that no other run holds.
-        *args: the message; made from the holders if missing.
-    """
-
-    def __init__(self, holders: dict[str, Holder], unleased: NodeContainer, *args: object) -> None:
+    def __init__(self, holders: dict[str, Holder], unleased: NodeContainer[Any], *args: object) -> None:
         listed = "; ".join(f"{name} ({holder})" for name, holder in holders.items())
         super().__init__(*(args or (f"Nodes are leased by other runs: {listed}",)))
         self.holders = holders
         self.unleased = unleased
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.holders, self.unleased, *self.args)
 
 
 class Leases:
-    """The leases of one run.
+    """The leases of one run, in a folder that the runs have in common; pickled copies and forked processes hold none.
 
-    A copy that is pickled, and that of a forked process, holds none.
-
-    Args:
-        folder: the folder that the runs have in common; made when it does not exist.
-
-    Attributes:
-        session: id of the session, shown to other runs that wait.
+    The id of the ``session`` is shown to other runs that wait.
 
     Raises:
         OSError: the folder cannot be made or written to.
@@ -90,10 +73,10 @@ class Leases:
         # A lock of this kind is shared with forked processes: a test that outlives its killed run would keep it.
         os.register_at_fork(after_in_child=_forgetting(weakref.ref(self)))
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {"folder": self.folder, "session": self.session}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._start()
 
@@ -165,7 +148,7 @@ class Leases:
         return descriptor
 
     @staticmethod
-    def _write(descriptor: int, content: dict[str, Any]) -> None:
+    def _write(descriptor: int, content: dict[str, object]) -> None:
         # What others read is a courtesy: a full disk must neither lose nor keep a lease.
         with contextlib.suppress(OSError):
             os.ftruncate(descriptor, 0)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
 from ducktape.cluster.node_container import (
     Demand,
@@ -15,40 +14,41 @@ from ducktape.cluster.node_container import (
     NodeContainer,
 )
 from ducktape.cluster.pool.lease import Leases, NodesLeasedElsewhereError
+from ducktape.cluster.remoteaccount import RemoteAccount
 from ducktape.utils.support.hooks import answer_of
 
 
 class LeasedPool:
     """Takes accounts out of a pool together with their leases: all that are required, or none.
 
-    Args:
-        accounts: the pool; all of its accounts are there now, and their leases are known by it.
-        leases: of this run.
-        quarantine: takes accounts that say that they are not available.
-
-    Attributes:
-        leases: of this run.
+    All accounts of the pool are there now; ``quarantine`` takes those that say that they are not available.
     """
 
-    def __init__(self, accounts: NodeContainer, leases: Leases, quarantine: Callable[[Any], None]) -> None:
+    def __init__(
+        self, accounts: NodeContainer[RemoteAccount], leases: Leases, quarantine: Callable[[RemoteAccount], None]
+    ) -> None:
         self.leases = leases
         self._quarantine = quarantine
         self._accounts = accounts
-        self._names = _named(accounts)
-        self._kept: list[Any] = []
+        self._kept: list[RemoteAccount] = []
+        # Names that other runs give the accounts, too; those that are described alike are numbered
+        self._names: list[tuple[RemoteAccount, str]] = []
+        seen: Counter[str] = Counter()
+        for account in accounts:
+            config = getattr(account, "ssh_config", None)
+            name = f"{getattr(config, 'hostname', '')}:{getattr(config, 'port', 22)}:{account.hostname}"
+            seen[name] += 1
+            self._names.append((account, name if seen[name] == 1 else f"{name}#{seen[name]}"))
 
-    def take(self, cluster_spec: Demand | None) -> list[Any]:
-        """Take accounts for a spec, as :meth:`NodeContainer.remove_spec` does, unhealthy ones aside.
-
-        Returns:
-            The accounts taken, which call themselves available.
+    def take(self, cluster_spec: Demand | None) -> list[RemoteAccount]:
+        """Take accounts that call themselves available for a spec.
 
         Raises:
             NodesLeasedElsewhereError: there are enough, but other runs hold some of them.
             InsufficientHealthyNodesError: not enough of them are healthy.
             InsufficientResourcesError: there are not enough.
         """
-        unhealthy: list[Any] = []
+        unhealthy: list[RemoteAccount] = []
         while True:
             try:
                 accounts = self._lease(cluster_spec)
@@ -70,16 +70,16 @@ class LeasedPool:
                     self._accounts.add_node(account)
             unhealthy.extend(bad)
 
-    def release(self, account: Any) -> None:
+    def release(self, account: RemoteAccount) -> None:
         """Release the lease of an account, unless it is kept."""
         if not _contains(self._kept, account):
             self.leases.release(next((name for member, name in self._names if member is account), ""))
 
-    def keep(self, account: Any) -> None:
+    def keep(self, account: RemoteAccount) -> None:
         """Keep the lease of an account until this run ends, so that no other run gets a dirty node."""
         self._kept.append(account)
 
-    def _lease(self, cluster_spec: Demand | None) -> list[Any]:
+    def _lease(self, cluster_spec: Demand | None) -> list[RemoteAccount]:
         """Take accounts with their leases out of the pool, their health aside."""
         names = {id(account): name for account, name in self._names}
         candidates = NodeContainer(_Candidate(account, names[id(account)], self.leases) for account in self._accounts)
@@ -105,7 +105,7 @@ class _Candidate:
 
     _is_remote_account = True
 
-    def __init__(self, account: Any, name: str, leases: Leases) -> None:
+    def __init__(self, account: RemoteAccount, name: str, leases: Leases) -> None:
         self.account = account
         self.name = name
         self.operating_system = account.operating_system
@@ -124,18 +124,5 @@ class _Candidate:
             self._leases.release(self.name)
 
 
-def _named(accounts: NodeContainer) -> list[tuple[Any, str]]:
-    """Give each account a name that other runs give it too; nodes that are described alike are numbered."""
-    seen: Counter[str] = Counter()
-    named = []
-    for account in accounts:
-        config = getattr(account, "ssh_config", None)
-        address, port = getattr(config, "hostname", ""), getattr(config, "port", 22)
-        name = f"{address}:{port}:{account.hostname}"
-        seen[name] += 1
-        named.append((account, name if seen[name] == 1 else f"{name}#{seen[name]}"))
-    return named
-
-
-def _contains(accounts: list[Any], account: Any) -> bool:
+def _contains(accounts: list[RemoteAccount], account: RemoteAccount) -> bool:
     return any(member is account for member in accounts)

@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from ducktape.cluster.cluster import UnhealthyNode
 from ducktape.cluster.health.runner import ProbeRunner, failures_of, reason_in_one_line, start_logins
 from ducktape.cluster.node_container import NodeContainer
+from ducktape.cluster.remoteaccount import RemoteAccount
 from ducktape.utils.support.hooks import answer_of
 
 
-def unhealthy_nodes(cluster: Any) -> list[UnhealthyNode]:
+def unhealthy_nodes(cluster: object) -> list[UnhealthyNode]:
     """Return the nodes that a cluster, which may be of any class, has ever had in quarantine."""
     found = getattr(cluster, "unhealthy_nodes", None)
     if not isinstance(found, list):
@@ -20,16 +20,8 @@ def unhealthy_nodes(cluster: Any) -> list[UnhealthyNode]:
     return [node for node in found if isinstance(node, UnhealthyNode)]
 
 
-def quarantine(cluster: Any, node: Any, reason: str) -> bool:
-    """Give a node back that is not to be used again in this run.
-
-    Args:
-        cluster: owns the node; it may be of any class, and needs a method ``put_aside(node, reason)``.
-        node: one that is in use.
-        reason: what is wrong with it; made one line of limited length.
-
-    Returns:
-        Whether it is in quarantine; if not, nothing has happened, and it has to be freed like any other.
+def quarantine(cluster: object, node: object, reason: str) -> bool:
+    """Let a cluster of any class quarantine a node in use; if that returns ``False``, the node has to be freed.
 
     Raises:
         Exception: whatever the cluster raises.
@@ -41,35 +33,21 @@ def quarantine(cluster: Any, node: Any, reason: str) -> bool:
 
 
 class Quarantine:
-    """The unhealthy nodes of a cluster.
-
-    Args:
-        logs_in: whether trying again includes a login.
-
-    Attributes:
-        accounts: those that are in quarantine now.
-        stories: all that ever were, in the order in which it happened.
-    """
+    """The unhealthy accounts of a cluster, and the stories of all that ever were; ``logs_in`` to try them again."""
 
     def __init__(self, *, logs_in: bool) -> None:
-        self.accounts = NodeContainer()
+        self.accounts: NodeContainer[RemoteAccount] = NodeContainer()
         self.stories: list[UnhealthyNode] = []
         self._logs_in = logs_in
-        self._open: list[tuple[Any, UnhealthyNode]] = []
+        self._open: list[tuple[RemoteAccount, UnhealthyNode]] = []
         self._tried_at = 0.0
-        self._logins: tuple[list[Any], ProbeRunner] | None = None
+        self._logins: tuple[list[RemoteAccount], ProbeRunner] | None = None
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {**vars(self), "_logins": None}  # a process cannot travel
 
-    def add(self, account: Any, reason: str, *, for_good: bool = False) -> None:
-        """Put an account into quarantine.
-
-        Args:
-            account: what to quarantine.
-            reason: why, in one line.
-            for_good: it is not tried again. A login says nothing about what a test has left on a machine.
-        """
+    def add(self, account: RemoteAccount, reason: str, *, for_good: bool = False) -> None:
+        """Put an account into quarantine; ``for_good``, since a login does not show what a test has left."""
         story = UnhealthyNode(str(account.hostname), reason, time.time())
         self.accounts.add_node(account)
         self.stories.append(story)
@@ -79,11 +57,11 @@ class Quarantine:
             self._tried_at = time.monotonic()
         self._open.append((account, story))
 
-    def add_unavailable(self, account: Any) -> None:
+    def add_unavailable(self, account: RemoteAccount) -> None:
         """Put an account into quarantine that says itself that it is not available."""
         self.add(account, "it says that it is not available")
 
-    def recovered(self, every_sec: float) -> list[Any]:
+    def recovered(self, every_sec: float) -> list[RemoteAccount]:
         """Return accounts that are healthy again, and forget them; never waits for a login."""
         if self._logins is None:
             if not self._open or time.monotonic() < self._tried_at + every_sec:
@@ -101,7 +79,7 @@ class Quarantine:
         failures = failures_of(runner.findings)
         return self._release([account for index, account in enumerate(accounts) if index not in failures])
 
-    def _release(self, accounts: list[Any]) -> list[Any]:
+    def _release(self, accounts: list[RemoteAccount]) -> list[RemoteAccount]:
         """Ask accounts that could be logged in to for their own opinion, and release those that agree."""
         healthy = [account for account in accounts if answer_of(account.available)]
         for account in healthy:

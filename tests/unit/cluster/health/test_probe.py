@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ducktape.cluster.health.probe import (
+    News,
     clock_of,
     examine,
     facts_of,
@@ -123,7 +124,7 @@ def test_every_login_shell_understands_the_question(shell: str, tmp_path: Path) 
         text=True,
         check=True,
     )
-    facts = facts_of(done.stdout)
+    facts: dict[str, Any] = facts_of(done.stdout)
     second = "/mnt" if Path("/mnt").is_dir() else "/tmp"
     assert done.stderr == ""
     assert list(facts["free_bytes"]) == [str(tmp_path), second]
@@ -174,8 +175,8 @@ def _local() -> LinuxRemoteAccount:
     return account
 
 
-def _news_of(account: Any) -> list[dict[str, Any]]:
-    news: list[dict[str, Any]] = []
+def _news_of(account: Any) -> list[News]:
+    news: list[News] = []
     examine(account, news.append, timeout=30)
     return news
 
