@@ -21,23 +21,14 @@ Report = Callable[[str, "OSError | None"], object]
 
 @dataclass
 class Root:
-    """One requested file or tree.
-
-    Attributes:
-        path: path on the node.
-        target: path on the driver.
-        node: name of the node, for messages.
-        errors: paths on the node with their errors.
-        arrived: whether it was received to its end.
-        refused: a directory that could not be made, so nothing below it can be written.
-    """
+    """One requested file or tree, from a path on the node to a target on the driver."""
 
     path: str
     target: str
     node: str = ""
-    errors: list[tuple[str, OSError]] = field(default_factory=list)
-    arrived: bool = False
-    refused: str | None = None
+    errors: list[tuple[str, OSError]] = field(default_factory=list)  # with paths on the node
+    arrived: bool = False  # whether it was received to its end
+    refused: str | None = None  # a directory that could not be made, so nothing below it can be written
     is_tree: bool = False
 
     def write(self, reader: MemberReader, member: Member) -> None:
@@ -53,12 +44,23 @@ class Root:
         if self._is_below_refused(name):
             reader.skip(member)
             return
-        source = posixpath.join(self.path, name) if name else self.path
-        target = os.path.join(self.target, name) if name else self.target
-        problem = _made(target) if member.is_directory else _written(target, reader.content(member))
-        if problem is not None:
-            self.errors.append((source, problem))
-            self.refused = name if member.is_directory else self.refused
+        source, target = self._places(name)
+        if not member.is_directory:
+            problem = _written(target, reader.content(member))
+            if problem is not None:
+                self.errors.append((source, problem))
+            return
+        try:
+            make_directory(target)
+        except OSError as error:
+            self.errors.append((source, error))
+            self.refused = name
+
+    def _places(self, name: str) -> tuple[str, str]:
+        """Return where a name in the tree is on the node and on the driver."""
+        if not name:
+            return self.path, self.target
+        return posixpath.join(self.path, name), os.path.join(self.target, name)
 
     def _is_below_refused(self, name: str) -> bool:
         refused = self.refused
@@ -70,8 +72,7 @@ class Root:
             name = path_inside(complaint.name, node=self.node) if self.is_tree else ""
         except UnsafeNameError:
             return
-        source = posixpath.join(self.path, name) if name else self.path
-        target = os.path.join(self.target, name) if name else self.target
+        source, target = self._places(name)
         if complaint.shrunk_by:
             with contextlib.suppress(OSError):
                 os.truncate(target, max(0, os.path.getsize(target) - complaint.shrunk_by))
@@ -94,20 +95,13 @@ def make_directory(path: str) -> None:
             raise
 
 
-def _made(path: str) -> OSError | None:
-    try:
-        make_directory(path)
-    except OSError as error:
-        return error
-    return None
-
-
 def _written(target: str, content: Iterator[memoryview | int]) -> OSError | None:
     """Write a file; returns errors of the driver's disk and raises those of the connection."""
+    problem: OSError | None = None
     try:
         file = ReceivedFile(target)
     except OSError as error:
-        problem: OSError | None = error
+        problem = error
     else:
         with file:
             problem = _filled(file, content)
@@ -134,12 +128,7 @@ def _filled(file: ReceivedFile, content: Iterator[memoryview | int]) -> OSError 
 
 
 class Receiver:
-    """Extracts several roots from one stream.
-
-    Args:
-        roots: in the order of the request.
-        report: called for each received root, and again if it turns out to be incomplete.
-    """
+    """Extracts roots from one stream; reports each when it is received, and again if it turns out to be incomplete."""
 
     def __init__(self, roots: list[Root], report: Report) -> None:
         self._roots = roots
@@ -185,17 +174,15 @@ class Receiver:
         """Add the errors of the node to its roots, and report them."""
         sections = messages.split(mark + b" ")
         for section in sections[1:]:
-            title, _, text = section.partition(b"\n")
-            self._judge_section(title.decode(errors="replace"), complaints(text))
+            first_line, _, text = section.partition(b"\n")
+            title = first_line.decode(errors="replace")
+            for complaint in complaints(text):
+                root = self._files.get(complaint.name) if title == "files" else None
+                root = root or self._numbers.get(title)
+                if root is not None:
+                    root.complain(complaint)
         if len(sections) > 1 and b"bytes left out ...]" in messages:
             self._roots[-1].errors.append((self._roots[-1].path, OSError("further files could not be copied")))
         for root in self._roots:
             root.arrived = True
             self._report(root.path, in_one(root.errors))
-
-    def _judge_section(self, title: str, found: list[Complaint]) -> None:
-        for complaint in found:
-            if title == "files" and complaint.name in self._files:
-                self._files[complaint.name].complain(complaint)
-            elif title in self._numbers:
-                self._numbers[title].complain(complaint)

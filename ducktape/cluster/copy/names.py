@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from fnmatch import fnmatchcase
-from typing import Any
 
 # Limit of file systems
 _LONGEST_NAME = 255
@@ -19,17 +18,7 @@ _NOT_IN_A_NAME = re.compile(r"[/\x00-\x1f\x7f]|[\ud800-\udfff]")
 
 
 class UnsafeNameError(OSError):
-    """A node sent a name that would lead outside of the destination; nothing was written.
-
-    Args:
-        node: name of the node.
-        name: the name.
-        reason: what is wrong with it.
-
-    Attributes:
-        node: as given.
-        name: its beginning.
-    """
+    """A node sent a name that would lead outside of the destination; nothing was written, and its end is left out."""
 
     def __init__(self, node: str, name: str, reason: str = "is not a plain file name") -> None:
         self.node = node
@@ -37,7 +26,7 @@ class UnsafeNameError(OSError):
         self._reason = reason
         super().__init__(f"{f'{node}: ' if node else ''}the name {shown(name)} {reason}: refused")
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.node, self.name, self._reason)
 
 

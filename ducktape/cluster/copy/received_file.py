@@ -28,9 +28,6 @@ class ReceivedFile:
 
     If the disk is full, or nearly full and the file is large, only its beginning is kept, and an error is raised: other
     logs and the reports need the room.
-
-    Raises:
-        OSError: the file cannot be opened.
     """
 
     def __init__(self, path: str) -> None:
@@ -43,13 +40,11 @@ class ReceivedFile:
         self._written = 0
 
     def write(self, piece: bytes | memoryview) -> None:
-        """Write the next bytes.
-
-        Raises:
-            OSError: they cannot be written.
-        """
+        """Write the next bytes."""
         size = len(piece)
-        if self._is_regular and size >= _SHORTEST_HOLE and _is_zero(piece):
+        # Most pieces are known not to be zero by their ends
+        may_be_hole = self._is_regular and size >= _SHORTEST_HOLE and not piece[0] and not piece[-1]
+        if may_be_hole and all(piece[at : at + _PIECE] == _ZEROS[: size - at] for at in range(0, size, _PIECE)):
             self.skip(size)
             return
         left = memoryview(piece)
@@ -58,9 +53,13 @@ class ReceivedFile:
             while left:
                 left = left[self._file.write(left) :]
         except OSError as error:
-            if error.errno in NO_ROOM:
-                raise self._cut(error) from error
-            raise
+            if error.errno not in NO_ROOM:
+                raise
+            self._length = min(KEPT_BYTES, self._length)
+            if self._is_regular:
+                self._file.truncate(self._length)
+            text = f"{error.strerror} on the driver: only the first {self._length} bytes were kept"
+            raise OSError(error.errno, text, self._path) from error
         self._length += size
 
     def skip(self, size: int) -> None:
@@ -98,27 +97,21 @@ class ReceivedFile:
         if whole and free < min(_RESERVE, whole // _RESERVED_SHARE):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def _cut(self, error: OSError) -> OSError:
-        kept = min(KEPT_BYTES, self._length)
-        if self._is_regular:
-            self._file.truncate(kept)
-        self._length = kept
-        text = f"{error.strerror} on the driver: only the first {kept} bytes were kept"
-        return OSError(error.errno, text, self._path)
-
 
 def receive_file(source: IO[bytes], path: str) -> None:
-    """Copy an open local file up to its current size.
-
-    Raises:
-        OSError: it cannot be read or written.
-    """
+    """Copy an open local file up to its current size."""
     with ReceivedFile(path) as target:
         size = os.fstat(source.fileno()).st_size
         position = 0
         # Files without a size, as below /proc, are read to their end
         while position < size or not size:
-            begin = _next_data(source, position)
+            try:
+                begin = os.lseek(source.fileno(), position, os.SEEK_DATA)
+            except OSError as error:
+                # Only a hole is left, or the file system does not support this
+                begin = os.fstat(source.fileno()).st_size if error.errno == errno.ENXIO else position
+            begin = max(begin, position)
+            source.seek(begin)
             if begin > position:
                 target.skip(min(begin, size) - position)
                 position = source.seek(min(begin, size))
@@ -130,23 +123,6 @@ def receive_file(source: IO[bytes], path: str) -> None:
             position += len(piece)
 
 
-def _next_data(source: IO[bytes], position: int) -> int:
-    """Return the range of the next data; the end of the file without any."""
-    try:
-        begin = os.lseek(source.fileno(), position, os.SEEK_DATA)
-    except OSError as error:
-        # Only a hole is left, or the file system does not support this
-        begin = os.fstat(source.fileno()).st_size if error.errno == errno.ENXIO else position
-    source.seek(max(begin, position))
-    return max(begin, position)
-
-
 def _open(path: str, flags: int) -> int:
     # Opening a pipe would block
     return os.open(path, flags | os.O_NONBLOCK, 0o666)
-
-
-def _is_zero(piece: bytes | memoryview) -> bool:
-    if piece[0] or piece[-1]:
-        return False
-    return all(piece[start : start + _PIECE] == _ZEROS[: len(piece) - start] for start in range(0, len(piece), _PIECE))
