@@ -11,9 +11,19 @@ from typing import TYPE_CHECKING
 from ducktape.cluster.copy import tar_commands as tar_script
 from ducktape.cluster.copy import walk as copying
 from ducktape.cluster.copy.extract import Receiver, Report, Root
-from ducktape.cluster.copy.repack import Repacking
+from ducktape.cluster.copy.names import UnsafeNameError, path_inside
 from ducktape.cluster.copy.tar_errors import complaints, error_of
-from ducktape.cluster.copy.tar_stream import MemberReader, PieceReader, Pulled, StreamEnded, archive
+from ducktape.cluster.copy.tar_stream import (
+    END,
+    MemberReader,
+    PieceReader,
+    Pulled,
+    StreamEnded,
+    archive,
+    header,
+    padded,
+)
+from ducktape.cluster.ssh.errors import is_ssh_failure
 from ducktape.cluster.transport import framework_commands, longest_silence
 
 if TYPE_CHECKING:
@@ -106,7 +116,7 @@ class TarNode:
             if not reader.skip_to_mark(mark):
                 raise OSError(f"{src} could not be sent: {source.stderr().decode(errors='replace').strip()}")
             base = os.path.basename(src.removesuffix("/"))
-            again = Repacking(MemberReader(reader, mark), node=self.name)
+            again = _Repacking(MemberReader(reader, mark), node=self.name)
             made = again.directories(directories)
             directory, refused = other._prepare(dest, base, made, patience=_SECOND_CHANNEL_SEC)
             errors = [(os.path.join(src, name), error) for name, error in refused.items()]
@@ -261,6 +271,55 @@ class _Walk:
             self.fail(path, error)
             return False
         return True
+
+
+class _Repacking:
+    """The archive of a node without unsafe names, links, devices, modes and owners.
+
+    Attributes:
+        errors: omitted names, with the reasons.
+    """
+
+    def __init__(self, reader: MemberReader, *, node: str) -> None:
+        self._reader = reader
+        self._node = node
+        self.errors: list[tuple[str, OSError]] = []
+
+    def directories(self, names: list[bytes]) -> Iterator[bytes]:
+        """Yield the safe directories of a list."""
+        for raw in names:
+            name = self._inside(raw.decode("utf-8", "surrogateescape"))
+            if name is not None:
+                yield f"./{name}".encode("utf-8", "surrogateescape")
+
+    def files(self) -> Iterator[bytes]:
+        """Yield the bytes of the new archive; a truncated one is recorded as an error."""
+        try:
+            for member in self._reader.members():
+                name = self._inside(member.name)
+                if name and (not member.is_file or member.sparse):
+                    error = UnsafeNameError(self._node, member.name, "is not that of a plain file")
+                    self.errors.append((error.name, error))
+                    name = None
+                if not name:
+                    self._reader.skip(member)
+                    continue
+                yield header(f"./{name}", member.size)
+                for piece in self._reader.content(member):
+                    yield bytes(piece)
+                yield bytes(padded(member.size) - member.size)
+        except (StreamEnded, OSError) as error:
+            if is_ssh_failure(error):
+                raise
+            self.errors.append(("", OSError(f"{self._node}: {error}")))
+        yield END
+
+    def _inside(self, name: str) -> str | None:
+        try:
+            return path_inside(name, node=self._node)
+        except UnsafeNameError as error:
+            self.errors.append((error.name, error))
+            return None
 
 
 def _is_below(path: str, start: str, refused: dict[str, OSError]) -> bool:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import IO, cast
 
 from ducktape.cluster.copy.tar_commands import BLOCK
-from ducktape.cluster.copy.tar_sparse import Sparse, read_sparse
 
 _ZEROS = bytes(BLOCK)
 _PIECE = 256 * 1024
@@ -21,6 +20,13 @@ _LONG_NAME = b"L"
 # Limit of the padding of an archive
 _MOST_EMPTY = 4096
 END = bytes(2 * BLOCK)
+# Places in the map of a sparse file: of the first piece, number of pieces, and whether another block follows
+_IN_HEADER = (386, 4, 482)
+_IN_EXTENSION = (0, 21, 504)
+_SPARSE_LENGTH = slice(483, 495)
+# Limit of the pieces of sparse files
+_MOST_EXTENSIONS = 50_000
+_LONGEST_SPARSE = 1 << 62
 
 
 class StreamEnded(EOFError):
@@ -113,6 +119,68 @@ class PieceReader:
 
 
 @dataclass(frozen=True)
+class Sparse:
+    """The map of a sparse file: offsets and sizes of its data, ascending, and the length of the file."""
+
+    pieces: tuple[tuple[int, int], ...]
+    length: int
+
+    def spread(self, data: Callable[[int], Iterator[memoryview]]) -> Iterator[memoryview | int]:
+        """Yield data, and the lengths of holes as numbers."""
+        position = 0
+        for offset, size in self.pieces:
+            if offset > position:
+                yield offset - position
+            yield from data(size)
+            position = offset + size
+        if self.length > position:
+            yield self.length - position
+
+
+def _read_sparse(header: bytes, size: int, reader: PieceReader) -> Sparse:
+    """Read the map of a sparse file after its header.
+
+    Raises:
+        OSError: it is invalid.
+    """
+    pieces, more = _sparse_pieces(header, _IN_HEADER)
+    extensions = 0
+    while more:
+        extensions += 1
+        if extensions > _MOST_EXTENSIONS:
+            raise OSError("this is not an archive: a file has too many holes")
+        found, more = _sparse_pieces(reader.exactly(BLOCK), _IN_EXTENSION)
+        pieces += found
+    length = _number(header[_SPARSE_LENGTH])
+    position = 0
+    for offset, count in pieces:
+        if offset < position or count < 0:
+            raise OSError("this is not an archive: the pieces of a file overlap")
+        position = offset + count
+    if not position <= length < _LONGEST_SPARSE or sum(count for _, count in pieces) != size:
+        raise OSError("this is not an archive: the pieces of a file are not the whole of it")
+    return Sparse(tuple(pieces), length)
+
+
+def _sparse_pieces(block: bytes, place: tuple[int, int, int]) -> tuple[list[tuple[int, int]], bool]:
+    """Return the offsets and sizes in a block, and whether another one follows."""
+    start, count, more = place
+    entries = []
+    for at in range(start, start + 24 * count, 24):
+        offset, size = _number(block[at : at + 12]), _number(block[at + 12 : at + 24])
+        if size:
+            entries.append((offset, size))
+    return entries, bool(block[more])
+
+
+def _number(field: bytes) -> int:
+    try:
+        return tarfile.nti(field)  # type: ignore[attr-defined,no-any-return]  # the stubs leave it out
+    except tarfile.TarError as error:
+        raise OSError(f"this is not an archive: {error}") from error
+
+
+@dataclass(frozen=True)
 class Member:
     """A member of an archive, whose content follows and has to be read or skipped.
 
@@ -166,7 +234,7 @@ class MemberReader:
                 long_name = self._long_name(info.size)
                 continue
             name = info.name if long_name is None else long_name
-            sparse = read_sparse(block, info.size, self._reader) if info.type == tarfile.GNUTYPE_SPARSE else None
+            sparse = _read_sparse(block, info.size, self._reader) if info.type == tarfile.GNUTYPE_SPARSE else None
             return Member(name, info.size, info.isreg(), info.isdir(), sparse)
 
     def members(self) -> Iterator[Member]:
