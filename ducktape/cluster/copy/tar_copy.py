@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -41,28 +42,16 @@ class CannotStream(Exception):
 
 
 class TarNode:
-    """Copies files by the programs of a node.
-
-    Args:
-        transport: the transport to the node.
-        name: name of the node, for messages.
-
-    Attributes:
-        able: whether the node has suitable programs; ``None`` if unknown.
-    """
+    """Copies files by the programs of a node, whose name is for messages."""
 
     def __init__(self, transport: Transport, name: str = "") -> None:
         self.transport = transport
         self.name = name
+        # Whether the node has suitable programs; ``None`` if unknown
         self.able: bool | None = None
 
     def get(self, roots: list[Root], report: Report, *, compress: bool = False) -> None:
-        """Copy files and trees to the driver; missing ones are ignored.
-
-        Args:
-            roots: sources and targets, which record their errors.
-            report: see :class:`Receiver`.
-            compress: whether the node compresses the stream.
+        """Copy files and trees to the driver; missing ones are ignored, and the roots record errors.
 
         Raises:
             CannotStream: nothing was copied.
@@ -94,8 +83,7 @@ class TarNode:
         walk.refused = set(errors)
         found = [(os.path.join(src, name), error) for name, error in errors.items()]
         if "" not in errors:
-            pieces = archive(walk.files(), walk.fail)
-            found += self._unpack(directory, pieces, src)
+            found += self._unpack(directory, archive(walk.files(), walk.fail), src)
         copying.raise_errors(walk.errors + found)
 
     def look_into(self, path: str) -> tuple[str | None, list[bytes]]:
@@ -123,7 +111,10 @@ class TarNode:
             if "" not in refused:
                 lost = other._unpack(directory, again.files(), src)
                 errors += [(path, error) for path, error in lost if not _is_below(path, src, refused)]
-                errors += _not_sent(source, src)
+                for complaint in complaints(source.stderr()):
+                    if not complaint.shrunk_by:
+                        path = os.path.join(src, os.path.normpath(complaint.name))
+                        errors.append((path, complaint.error(path)))
             errors += again.errors
         copying.raise_errors(errors)
 
@@ -137,7 +128,7 @@ class TarNode:
             first = reader.rest()
             if not first:
                 _raise_if_failed(source, src)
-            pieces = Pulled.file(_chained(first, reader))
+            pieces = Pulled.file(itertools.chain([first], iter(reader.rest, b"")))
             command = tar_script.keep_file_command(dest, inside)
             with other._started(command, stdin=pieces, patience=_SECOND_CHANNEL_SEC) as target:
                 while target.read():
@@ -247,38 +238,25 @@ class _Walk:
         self.errors.append((path, error))
 
     def _entries(self, directory: str) -> Iterator[tuple[str, str | None]]:
-        for child, kind in self._children(directory):
+        """Yield everything in the tree except directories that are unreadable or were refused."""
+        for child, kind in self._tree.children(os.path.join(self._src, directory)):
             name = os.path.join(directory, child)
+            if kind == copying.DIRECTORY:
+                path = os.path.join(self._src, name)
+                if name in self.refused:
+                    continue
+                try:
+                    os.scandir(path).close()
+                except OSError as error:
+                    self.fail(path, error)
+                    continue
             yield name, kind
             if kind == copying.DIRECTORY:
                 yield from self._entries(name)
 
-    def _children(self, directory: str) -> list[tuple[str, str | None]]:
-        """Yield the entries of a directory, except unreadable directories."""
-        children = []
-        for child, kind in self._tree.children(os.path.join(self._src, directory)):
-            name = os.path.join(directory, child)
-            if kind == copying.DIRECTORY and (name in self.refused or not self._can_list(name)):
-                continue
-            children.append((child, kind))
-        return children
-
-    def _can_list(self, directory: str) -> bool:
-        path = os.path.join(self._src, directory)
-        try:
-            os.scandir(path).close()
-        except OSError as error:
-            self.fail(path, error)
-            return False
-        return True
-
 
 class _Repacking:
-    """The archive of a node without unsafe names, links, devices, modes and owners.
-
-    Attributes:
-        errors: omitted names, with the reasons.
-    """
+    """The archive of a node for another one: without unsafe names, links, devices, modes and owners."""
 
     def __init__(self, reader: MemberReader, *, node: str) -> None:
         self._reader = reader
@@ -326,21 +304,6 @@ def _is_below(path: str, start: str, refused: dict[str, OSError]) -> bool:
     """Return whether a path is, or is below, a directory that could not be made."""
     name = os.path.relpath(path, start) if start else path
     return any(not other or name == other or name.startswith(f"{other}/") for other in refused)
-
-
-def _not_sent(source: CommandStream, src: str) -> list[tuple[str, OSError]]:
-    """Return the errors of the sending node."""
-    errors = []
-    for complaint in complaints(source.stderr()):
-        if not complaint.shrunk_by:
-            path = os.path.join(src, os.path.normpath(complaint.name))
-            errors.append((path, complaint.error(path)))
-    return errors
-
-
-def _chained(first: bytes, reader: PieceReader) -> Iterator[bytes]:
-    yield first
-    yield from iter(reader.rest, b"")
 
 
 def _raise_if_failed(stream: CommandStream, path: str) -> None:

@@ -21,17 +21,11 @@ _LETTERS = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t
 
 @dataclass(frozen=True)
 class Complaint:
-    """An error about one file.
-
-    Attributes:
-        name: name of the file, as passed to the program.
-        reason: message of the operating system.
-        shrunk_by: bytes that were replaced by zeros because the file shrank meanwhile; else 0.
-    """
+    """An error about one file, with its name as passed to the program."""
 
     name: str
-    reason: str
-    shrunk_by: int = 0
+    reason: str  # message of the operating system
+    shrunk_by: int = 0  # bytes that were replaced by zeros because the file shrank meanwhile
 
     def error(self, path: str) -> OSError:
         """Return the exception that Python raises for it."""
@@ -48,22 +42,15 @@ def error_of(reason: str, path: str) -> OSError:
 def complaints(messages: bytes) -> list[Complaint]:
     """Parse error output; informational lines are ignored."""
     found = []
-    for line in messages.split(b"\n"):
-        complaint = _complaint(line.decode("utf-8", "surrogateescape"))
-        if complaint is not None:
-            found.append(complaint)
+    for raw in messages.split(b"\n"):
+        line = raw.decode("utf-8", "surrogateescape")
+        shrunk, missed = _SHRUNK.fullmatch(line), _FIND.fullmatch(line)
+        about = _TAR.fullmatch(line) or missed
+        if shrunk is not None:
+            found.append(Complaint(_plain(shrunk[1]), "it shrank", int(shrunk[2])))
+        elif about is not None and not (missed is not None and missed[2].startswith(_LEADS_NOWHERE)):
+            found.append(Complaint(_plain(about[1]), about[2]))
     return found
-
-
-def _complaint(line: str) -> Complaint | None:
-    shrunk = _SHRUNK.fullmatch(line)
-    if shrunk is not None:
-        return Complaint(_plain(shrunk[1]), "it shrank", int(shrunk[2]))
-    found = _FIND.fullmatch(line)
-    if found is not None and found[2].startswith(_LEADS_NOWHERE):
-        return None
-    about = _TAR.fullmatch(line) or found
-    return None if about is None else Complaint(_plain(about[1]), about[2])
 
 
 def _plain(name: str) -> str:

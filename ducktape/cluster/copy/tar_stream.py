@@ -44,7 +44,9 @@ class PieceReader:
         """Yield the next bytes as they arrive; raises :class:`StreamEnded` if there are fewer."""
         while size > 0:
             if not self._piece:
-                self._fill()
+                self._piece = memoryview(self._read())
+                if not self._piece:
+                    raise StreamEnded("the stream ended early")
             taken, self._piece = self._piece[:size], self._piece[size:]
             size -= len(taken)
             yield taken
@@ -111,12 +113,6 @@ class PieceReader:
 
         return PieceReader(read)
 
-    def _fill(self) -> None:
-        piece = self._read()
-        if not piece:
-            raise StreamEnded("the stream ended early")
-        self._piece = memoryview(piece)
-
 
 @dataclass(frozen=True)
 class Sparse:
@@ -138,11 +134,7 @@ class Sparse:
 
 
 def _read_sparse(header: bytes, size: int, reader: PieceReader) -> Sparse:
-    """Read the map of a sparse file after its header.
-
-    Raises:
-        OSError: it is invalid.
-    """
+    """Read the map of a sparse file after its header; raises ``OSError`` if it is invalid."""
     pieces, more = _sparse_pieces(header, _IN_HEADER)
     extensions = 0
     while more:
@@ -182,33 +174,17 @@ def _number(field: bytes) -> int:
 
 @dataclass(frozen=True)
 class Member:
-    """A member of an archive, whose content follows and has to be read or skipped.
-
-    Attributes:
-        name: name in the archive.
-        size: size of the content in the archive.
-        is_file: whether it is a regular file.
-        is_directory: whether it is a directory.
-        sparse: the map of a sparse file.
-    """
+    """A member of an archive, whose content follows and has to be read or skipped."""
 
     name: str
-    size: int
-    is_file: bool
+    size: int  # of the content in the archive
+    is_file: bool  # a regular file
     is_directory: bool
     sparse: Sparse | None = None
 
 
 class MemberReader:
-    """Reads a sequence of archives and messages.
-
-    Args:
-        reader: the stream.
-        mark: the start of messages.
-
-    Attributes:
-        is_between: whether the last block ended an archive.
-    """
+    """Reads a sequence of archives and of messages, which start with a mark; ``is_between`` after an archive's end."""
 
     def __init__(self, reader: PieceReader, mark: bytes) -> None:
         self._reader = reader
@@ -231,7 +207,10 @@ class MemberReader:
                 return block[len(self._mark) :].decode(errors="replace").split()
             info = _header(block)
             if info.type == _LONG_NAME:
-                long_name = self._long_name(info.size)
+                if info.size > _LONGEST_NAME:
+                    raise OSError(f"the archive has a name of {info.size} bytes")
+                raw = self._reader.exactly(padded(info.size))[: info.size]
+                long_name = raw.rstrip(b"\0").decode("utf-8", "surrogateescape")
                 continue
             name = info.name if long_name is None else long_name
             sparse = _read_sparse(block, info.size, self._reader) if info.type == tarfile.GNUTYPE_SPARSE else None
@@ -262,12 +241,6 @@ class MemberReader:
         """Skip the content of a file."""
         self._reader.skip(padded(member.size))
 
-    def _long_name(self, size: int) -> str:
-        if size > _LONGEST_NAME:
-            raise OSError(f"the archive has a name of {size} bytes")
-        raw = self._reader.exactly(padded(size))[:size]
-        return raw.rstrip(b"\0").decode("utf-8", "surrogateescape")
-
 
 def _header(block: bytes) -> tarfile.TarInfo:
     try:
@@ -293,12 +266,7 @@ def header(name: str, size: int) -> bytes:
 
 
 def archive(files: Iterator[tuple[str, str]], failed: Callable[[str, OSError], None]) -> Iterator[bytes]:
-    """Yield the bytes of an archive.
-
-    Args:
-        files: names in the archive, and local paths.
-        failed: called for every unreadable file, with its path.
-    """
+    """Yield the bytes of an archive of local files, given as names in it and paths; ``failed`` gets errors."""
     for name, path in files:
         try:
             file = open(path, "rb")  # noqa: SIM115  # closed below

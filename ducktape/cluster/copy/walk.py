@@ -32,23 +32,19 @@ Child = tuple[str, "str | OSError | None"]
 
 
 class CopyError(OSError):
-    """Several files of a tree could not be copied; the others were.
-
-    Attributes:
-        errors: pairs of path and error.
-    """
+    """Several files of a tree could not be copied; the others were."""
 
     def __init__(self, errors: list[tuple[str, OSError]]) -> None:
         super().__init__(errors)
         self.errors = errors
 
     def __str__(self) -> str:
-        first = "; ".join(f"{_on_one_line(path)}: {error}" for path, error in self.errors[:5])
-        return f"{len(self.errors)} files could not be copied: {first}{'; ...' if len(self.errors) > 5 else ''}"
-
-
-def _on_one_line(path: str) -> str:
-    return path if path.isprintable() and len(path) < 1000 else shown(path)
+        first = []
+        for path, error in self.errors[:5]:
+            is_short_line = path.isprintable() and len(path) < 1000
+            first.append(f"{path if is_short_line else shown(path)}: {error}")
+        more = "; ..." if len(self.errors) > 5 else ""
+        return f"{len(self.errors)} files could not be copied: {'; '.join(first)}{more}"
 
 
 class Tree(Protocol):
@@ -109,13 +105,7 @@ class DriverTree:
 
 
 class FilesTree:
-    """The files of a transport; one request per directory, and one per symbolic link in it.
-
-    Args:
-        files: the file system.
-        node: name of the machine, for messages.
-        left_out: real path of a directory to skip.
-    """
+    """The files of a transport, except those in one directory; one request per directory and per symbolic link."""
 
     def __init__(self, files: Files, *, node: str = "", left_out: str = "") -> None:
         self._files = files
@@ -175,14 +165,7 @@ class FilesTree:
 
 
 class VerbsTree:
-    """The files of an account that overrides some methods.
-
-    Args:
-        account: with ``isdir``, ``isfile``, ``open``, ``mkdir``.
-        list_names: returns the names in a directory.
-        resolve: returns the real path of a directory.
-        node: name of the machine, for messages.
-    """
+    """The files of an account that overrides some methods; ``resolve`` returns the real path of a directory."""
 
     def __init__(
         self,
@@ -281,11 +264,7 @@ def _leads_back(target: str, directory: str) -> bool:
 
 
 def re_anchor_basename(path: str, directory: str) -> str:
-    """Return the path with the same base name in another directory; ignores one slash at the end of ``path``.
-
-    Raises:
-        OSError: the name is invalid.
-    """
+    """Return the path with the same base name in another directory; raises ``OSError`` for an invalid name."""
     name = os.path.basename(path.removesuffix("/"))
     if name == ".." or "\0" in path:
         raise OSError(errno.EINVAL, "has no name that a copy could have", shown(path))
@@ -298,22 +277,14 @@ def target_in(tree: Tree, src: str, dest: str) -> str:
 
 
 def copy_from(source: RemoteTree, src: str, dest: str) -> None:
-    """Copy a file or a tree to the driver; a missing one is ignored.
-
-    Raises:
-        OSError: some files could not be copied; all others were.
-    """
+    """Copy a file or a tree to the driver; a missing one is ignored, and errors are raised at the end."""
     if isinstance(source, FilesTree) and source.is_local:
         source = source.without(target_in(DriverTree(), src, dest))
     _copy(source, DriverTree(), src, dest, source.get)
 
 
 def copy_to(target: RemoteTree, src: str, dest: str) -> None:
-    """Copy a local file or tree; a missing one is ignored.
-
-    Raises:
-        OSError: some files could not be copied; all others were.
-    """
+    """Copy a local file or tree; a missing one is ignored, and errors are raised at the end."""
     _copy(DriverTree(), target, src, dest, target.put)
 
 
@@ -324,10 +295,31 @@ def _copy(source: Tree, target: Tree, src: str, dest: str, copy_file: Callable[[
     dest = target_in(target, src, dest)
     errors: list[tuple[str, OSError]] = []
     # No recursion, since the node decides how deep the tree is
-    waiting: list[_Entry] = [(src, kind, dest)]
+    waiting: list[tuple[str, str | OSError | None, str]] = [(src, kind, dest)]
     while waiting:
-        children = _copy_entry(source, target, waiting.pop(), copy_file, errors)
-        waiting += reversed(children)
+        src, entry, dest = waiting.pop()
+        try:
+            if isinstance(entry, OSError):
+                raise entry
+            if entry == FILE:
+                copy_file(src, dest)
+            if entry != DIRECTORY:
+                continue
+            # Listed before the target is made, which may be inside
+            children = list(source.children(src))
+            try:
+                target.make_directory(dest)
+            except OSError as error:
+                # A second copy merges into the existing directory
+                if is_ssh_failure(error) or target.kind(dest) != DIRECTORY:
+                    raise
+        except OSError as error:
+            # An unreadable file does not affect others, but a lost connection ends the copy
+            if is_ssh_failure(error):
+                raise
+            errors.append((src, error))
+            continue
+        waiting += [(posixpath.join(src, name), each, posixpath.join(dest, name)) for name, each in reversed(children)]
     raise_errors(errors)
 
 
@@ -343,43 +335,3 @@ def raise_errors(errors: list[tuple[str, OSError]]) -> None:
     error = in_one(errors)
     if error is not None:
         raise error
-
-
-_Entry = tuple[str, "str | OSError | None", str]
-
-
-def _copy_entry(
-    source: Tree,
-    target: Tree,
-    entry: _Entry,
-    copy_file: Callable[[str, str], None],
-    errors: list[tuple[str, OSError]],
-) -> list[_Entry]:
-    """Copy one file, or make one directory; returns the entries of the directory."""
-    src, kind, dest = entry
-    try:
-        if isinstance(kind, OSError):
-            raise kind
-        if kind == FILE:
-            copy_file(src, dest)
-        if kind != DIRECTORY:
-            return []
-        # Listed before the target is made, which may be inside
-        children = list(source.children(src))
-        _ensure_directory(target, dest)
-    except OSError as error:
-        # An unreadable file does not affect others, but a lost connection ends the copy
-        if is_ssh_failure(error):
-            raise
-        errors.append((src, error))
-        return []
-    return [(posixpath.join(src, name), kind, posixpath.join(dest, name)) for name, kind in children]
-
-
-def _ensure_directory(target: Tree, path: str) -> None:
-    try:
-        target.make_directory(path)
-    except OSError as error:
-        # A second copy merges into the existing directory
-        if is_ssh_failure(error) or target.kind(path) != DIRECTORY:
-            raise
