@@ -112,14 +112,11 @@ class FilesTree:
         self._node = node
         self._left_out = left_out
 
-    def without(self, directory: str) -> FilesTree:
-        """Return the same files without one directory, for copies that lie inside their source."""
+    def outside(self, directory: str) -> FilesTree:
+        """Return the same files, if they are local, without one directory: a copy may lie inside its source."""
+        if not isinstance(self._files, LocalFiles):
+            return self
         return FilesTree(self._files, node=self._node, left_out=os.path.realpath(directory))
-
-    @property
-    def is_local(self) -> bool:
-        """Whether they are local."""
-        return isinstance(self._files, LocalFiles)
 
     def kind(self, path: str) -> str | None:
         """Return the kind of the target of a path."""
@@ -278,8 +275,8 @@ def target_in(tree: Tree, src: str, dest: str) -> str:
 
 def copy_from(source: RemoteTree, src: str, dest: str) -> None:
     """Copy a file or a tree to the driver; a missing one is ignored, and errors are raised at the end."""
-    if isinstance(source, FilesTree) and source.is_local:
-        source = source.without(target_in(DriverTree(), src, dest))
+    if isinstance(source, FilesTree):
+        source = source.outside(target_in(DriverTree(), src, dest))
     _copy(source, DriverTree(), src, dest, source.get)
 
 

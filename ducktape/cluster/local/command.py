@@ -49,16 +49,7 @@ class Process(Protocol):
 
 
 class PipedCommand:
-    """A process and its pipes; a :class:`ducktape.cluster.transport.CommandStream`.
-
-    Args:
-        command: the command, for messages.
-        process: its process.
-        pipes: this end of its input, its output, and its separate error output.
-        stdin: its input.
-        timeout: time limit of one call, in seconds.
-        name: name of the machine, for messages.
-    """
+    """A process and this end of its pipes (input, output, error output); a ``CommandStream``."""
 
     _process: Process | None = None
 
@@ -89,7 +80,10 @@ class PipedCommand:
             self._poll.register(pipe, select.POLLIN)
             self._reading.add(pipe.fileno())
         if self._input is not None:
-            self._start_input()
+            os.set_blocking(self._in, False)
+            self._poll.register(self._in, select.POLLOUT)
+            # Fill the pipe now, for streams that nobody reads
+            self._feed()
 
     def gettimeout(self) -> float | None:
         """Return the time limit of one call in seconds."""
@@ -104,9 +98,18 @@ class PipedCommand:
         deadline = self._deadline()
         while self._reading:
             events = self._poll.poll(_milliseconds(deadline))
-            piece = self._serve(events)
-            if piece:
-                return piece
+            found = b""
+            for descriptor, event in events:
+                if descriptor == self._in:
+                    self._feed()
+                elif event & _HAS_DATA:
+                    piece = self._take(descriptor)
+                    if descriptor == self._out:
+                        found = piece
+                    else:
+                        self._errors.feed(piece)
+            if found:
+                return found
             if not events:
                 raise TimeoutError(f"{self._name}: no output for {self._timeout} seconds: {shorten(self._command)}")
             if any(descriptor == self._in for descriptor, _ in events):
@@ -122,15 +125,20 @@ class PipedCommand:
         if process is None:
             raise ValueError(f"the command's stream is closed: {self._command}")
         deadline = self._deadline()
-        self._finish_input(deadline)
+        # A command may close its output and still read
+        while self._input is not None:
+            if not self._poll.poll(_milliseconds(deadline)):
+                raise TimeoutError(
+                    f"{self._name}: input not taken for {self._timeout} seconds: {shorten(self._command)}"
+                )
+            self._feed()
         status = process.poll()
         if status is None:
             try:
                 status = process.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                raise TimeoutError(
-                    f"{self._name}: not ended after {self._timeout} seconds: {shorten(self._command)}"
-                ) from None
+                text = f"{self._name}: not ended after {self._timeout} seconds: {shorten(self._command)}"
+                raise TimeoutError(text) from None
         return -1 if status < 0 else status
 
     def stderr(self) -> bytes:
@@ -152,20 +160,6 @@ class PipedCommand:
     def _deadline(self) -> float | None:
         return None if self._timeout is None else time.monotonic() + self._timeout
 
-    def _serve(self, events: list[tuple[int, int]]) -> bytes:
-        """Read from the ready pipes; returns the data of stdout."""
-        found = b""
-        for descriptor, event in events:
-            if descriptor == self._in:
-                self._feed()
-            elif event & _HAS_DATA:
-                piece = self._take(descriptor)
-                if descriptor == self._out:
-                    found = piece
-                else:
-                    self._errors.feed(piece)
-        return found
-
     def _take(self, descriptor: int) -> bytes:
         try:
             piece = os.read(descriptor, _PIECE)
@@ -175,12 +169,6 @@ class PipedCommand:
             self._poll.unregister(descriptor)
             self._reading.discard(descriptor)
         return piece
-
-    def _start_input(self) -> None:
-        os.set_blocking(self._in, False)
-        self._poll.register(self._in, select.POLLOUT)
-        # Fill the pipe now, for streams that nobody reads
-        self._feed()
 
     def _feed(self) -> None:
         """Write input until the pipe is full or the input ends."""
@@ -204,15 +192,6 @@ class PipedCommand:
         self._input = None
         self._poll.unregister(self._in)
         self._pipes[0].close()
-
-    def _finish_input(self, deadline: float | None) -> None:
-        """Send the remaining input before waiting for the end: a command may close its output and still read."""
-        while self._input is not None:
-            if not self._poll.poll(_milliseconds(deadline)):
-                raise TimeoutError(
-                    f"{self._name}: input not taken for {self._timeout} seconds: {shorten(self._command)}"
-                )
-            self._feed()
 
 
 class LocalCommand(PipedCommand):

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import os
 import shutil
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from ducktape.cluster.copy.received_file import receive_file
 
@@ -29,24 +30,12 @@ class LocalAttributes:
     st_mtime: float
 
 
-def _attributes(filename: str, status: os.stat_result) -> LocalAttributes:
-    return LocalAttributes(
-        filename,
-        status.st_mode,
-        status.st_size,
-        status.st_uid,
-        status.st_gid,
-        status.st_atime,
-        status.st_mtime,
-    )
+def _attributes(filename: str, s: os.stat_result) -> LocalAttributes:
+    return LocalAttributes(filename, s.st_mode, s.st_size, s.st_uid, s.st_gid, s.st_atime, s.st_mtime)
 
 
 class LocalFiles:
-    """A :class:`ducktape.cluster.transport.Files` over this machine.
-
-    Args:
-        home: base of relative paths.
-    """
+    """A :class:`ducktape.cluster.transport.Files` over this machine; relative paths start at ``home``."""
 
     def __init__(self, home: str) -> None:
         self._home = home
@@ -105,38 +94,22 @@ class LocalFiles:
     def get(self, path: str, local_path: str) -> None:
         """Copy a file's content."""
         with builtins.open(self._at(path), "rb", buffering=0) as source:
-            # Source and target may be the same file
-            if not _is_same(source, local_path):
-                receive_file(source, local_path)
+            with contextlib.suppress(OSError):
+                if os.path.samestat(os.fstat(source.fileno()), os.stat(local_path)):
+                    return
+            receive_file(source, local_path)
 
     def put(self, local_path: str, path: str) -> None:
         """Copy a file's content."""
-        _copy_content(local_path, self._at(path))
+        with contextlib.suppress(shutil.SameFileError):
+            shutil.copyfile(local_path, self._at(path))
 
     def _at(self, path: str) -> str:
         return os.path.join(self._home, path)
 
 
-def _is_same(file: IO[bytes], path: str) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
-    except OSError:
-        return False
-
-
-def _copy_content(source: str, target: str) -> None:
-    try:
-        shutil.copyfile(source, target)
-    except shutil.SameFileError:
-        # Source and target may be the same file
-        return
-
-
 class LocalFile:
-    """A local file that behaves like one over SFTP: ``read`` returns bytes in every mode, ``write`` accepts both types.
-
-    Lines are text, unless the mode contains ``b``.
-    """
+    """A local file like one over SFTP: ``read`` returns bytes in every mode, lines are text in modes without ``b``."""
 
     def __init__(self, path: str, mode: str) -> None:
         self._text = "b" not in mode
@@ -147,12 +120,12 @@ class LocalFile:
         """At most ``size`` bytes, everything when negative or ``None``."""
         return self._file.read(-1 if size is None else size)
 
-    def readline(self, size: int | None = -1) -> Any:
+    def readline(self, size: int | None = -1) -> str | bytes:
         """The next line: text, or bytes for a binary mode; empty at the end."""
         line = self._file.readline(-1 if size is None else size)
         return line.decode() if self._text else line
 
-    def readlines(self, sizehint: int | None = None) -> list[Any]:
+    def readlines(self, sizehint: int | None = None) -> list[str | bytes]:
         """The remaining lines, at most about ``sizehint`` bytes of them."""
         lines = self._file.readlines(-1 if sizehint is None else sizehint)
         return [line.decode() for line in lines] if self._text else list(lines)
@@ -175,10 +148,10 @@ class LocalFile:
         """Close the file."""
         self._file.close()
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[str | bytes]:
         return self
 
-    def __next__(self) -> Any:
+    def __next__(self) -> str | bytes:
         line = self.readline()
         if not line:
             raise StopIteration
@@ -192,7 +165,7 @@ class LocalFile:
     ) -> None:
         self.close()
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         if name == "_file":
             raise AttributeError(name)
         return getattr(self._file, name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import subprocess
 from collections import deque
-from typing import Any
 
 from ducktape.cluster.account.detached import Leftovers, StreamHandle
 from ducktape.cluster.local.command import LocalCommand, home_directory
@@ -25,12 +24,9 @@ class LocalTransport(Transport):
         self._unreaped: deque[subprocess.Popen[bytes]] = deque()
         self._leftovers = Leftovers()
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self._unreaped = deque()
-        self._leftovers = Leftovers()
+    def __reduce__(self) -> tuple[type[LocalTransport], tuple[()]]:
+        # Copies know nothing of the commands of this one
+        return type(self), ()
 
     def stream(
         self, command: str, *, stdin: Stdin = None, merge_stderr: bool = False, timeout: float | None = None
