@@ -11,19 +11,38 @@ import functools
 import itertools
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar, overload
+from typing import Any, Protocol, TypeVar, overload
 
 from ducktape.errors import DucktapeError
 from ducktape.utils.support.stable_text import in_stable_order
 
 F = TypeVar("F", bound=Callable[..., Any])
+R = TypeVar("R")
+
+
+class MarkedTest(Protocol):
+    """What marks need of the context of a test; see :class:`ducktape.tests.test_context.TestContext`."""
+
+    function: Callable[..., object]
+    injected_args: Mapping[str, object] | None
+    ignore: bool
+    cluster_use_metadata: dict[str, object]
+    timeouts: Mapping[str, float]
+    expected_failure: str | None
+    tags: frozenset[str]
+
+    def copy(self: T, **kwargs: object) -> T:
+        """Return a context with other attributes."""
+
+
+T = TypeVar("T", bound=MarkedTest)
 
 
 class Mark:
     """Base class of marks; subclasses override :attr:`name` and :meth:`apply`."""
 
     # Marks without arguments compare by None
-    injected_args: dict[str, Any] | None = None
+    injected_args: Mapping[str, object] | None = None
 
     @staticmethod
     def mark(fun: Any, mark: Mark) -> None:
@@ -43,7 +62,7 @@ class Mark:
         fun.mark_names.add(mark.name)
 
     @staticmethod
-    def marked(f: Any, mark: Mark) -> bool:
+    def marked(f: object, mark: Mark) -> bool:
         """Return whether a function carries a mark of the same name; ``False`` for ``None``."""
         return f is not None and mark.name in _mark_names(f)
 
@@ -85,14 +104,16 @@ class Mark:
 class Parametrize(Mark):
     """One test with the given arguments."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        self.injected_args: dict[str, Any] = kwargs
+    injected_args: dict[str, object]
+
+    def __init__(self, **kwargs: object) -> None:
+        self.injected_args = kwargs
 
     @property
     def name(self) -> str:
         return "PARAMETRIZE"
 
-    def apply(self, seed_context: Any, context_list: list[Any]) -> list[Any]:
+    def apply(self, seed_context: T, context_list: list[T]) -> list[T]:
         context_list.insert(0, _with_arguments(seed_context, dict(self.injected_args)))
         return context_list
 
@@ -107,14 +128,16 @@ class Matrix(Mark):
         DucktapeError: a value is not iterable.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
-        self.injected_args: dict[str, Any] = _materialised("matrix", kwargs)
+    injected_args: dict[str, Iterable[object]]
+
+    def __init__(self, **kwargs: Iterable[object]) -> None:
+        self.injected_args = _materialised("matrix", kwargs)
 
     @property
     def name(self) -> str:
         return "MATRIX"
 
-    def apply(self, seed_context: Any, context_list: list[Any]) -> list[Any]:
+    def apply(self, seed_context: T, context_list: list[T]) -> list[T]:
         combinations = cartesian_product_dict(self.injected_args)
         if not combinations:
             # An empty list gives an ignored test, rather than none, which nobody would notice
@@ -134,51 +157,60 @@ class Defaults(Mark):
         DucktapeError: a value is not iterable.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
-        self.injected_args: dict[str, Any] = _materialised("defaults", kwargs)
+    injected_args: dict[str, Iterable[object]]
+
+    def __init__(self, **kwargs: Iterable[object]) -> None:
+        self.injected_args = _materialised("defaults", kwargs)
 
     @property
     def name(self) -> str:
         return "DEFAULTS"
 
-    def apply(self, seed_context: Any, context_list: list[Any]) -> list[Any]:
+    def apply(self, seed_context: T, context_list: list[T]) -> list[T]:
         if not context_list:
             return Matrix(**self.injected_args).apply(seed_context, context_list)
-        completed = [new for context in context_list for new in self._complete(seed_context, context)]
+        completed = []
+        for context in context_list:
+            given = context.injected_args
+            # The ignored test of an empty matrix has no arguments
+            missing = {} if given is None else {key: v for key, v in self.injected_args.items() if key not in given}
+            if given is None or not missing:
+                completed.append(context)
+                continue
+            combinations = cartesian_product_dict(missing)
+            if not combinations:
+                context.ignore = True
+                completed.append(context)
+            for combination in combinations:
+                arguments = {**combination, **given}
+                # With everything that the marks below have set
+                new = context.copy(
+                    function=_inject(**arguments)(seed_context.function),
+                    injected_args=arguments,
+                    cluster_use_metadata=context.cluster_use_metadata,
+                )
+                completed.append(new)
         completed.reverse()
         return completed
-
-    def _complete(self, seed_context: Any, context: Any) -> list[Any]:
-        given = context.injected_args
-        if given is None:  # the ignored test of an empty matrix has no arguments
-            return [context]
-        missing = {key: values for key, values in self.injected_args.items() if key not in given}
-        if not missing:
-            return [context]
-        combinations = cartesian_product_dict(missing)
-        if not combinations:
-            context.ignore = True
-            return [context]
-        return [_completed(context, seed_context.function, {**combination, **given}) for combination in combinations]
 
 
 class Ignore(Mark):
     """Skips the test with exactly the given arguments."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        self.injected_args: dict[str, Any] | None = kwargs
+    def __init__(self, **kwargs: object) -> None:
+        self.injected_args = kwargs
 
     @property
     def name(self) -> str:
         return "IGNORE"
 
-    def apply(self, seed_context: Any, context_list: list[Any]) -> list[Any]:
+    def apply(self, seed_context: T, context_list: list[T]) -> list[T]:
         assert context_list, "ignore annotation is not being applied to any test cases"
         for context in context_list:
             context.ignore = context.ignore or self._applies_to(context)
         return context_list
 
-    def _applies_to(self, context: Any) -> bool:
+    def _applies_to(self, context: MarkedTest) -> bool:
         return bool(self.injected_args == context.injected_args)
 
 
@@ -189,15 +221,15 @@ class IgnoreAll(Ignore):
         super().__init__()
         self.injected_args = None
 
-    def _applies_to(self, context: Any) -> bool:
+    def _applies_to(self, context: MarkedTest) -> bool:
         return True
 
 
 class Env(Mark):
     """Skips all tests below unless the environment variables have the given values when the decorator runs."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        self.injected_args: dict[str, Any] = kwargs
+    def __init__(self, **kwargs: object) -> None:
+        self.injected_args = kwargs
         # The values may define their own comparison, as right operands
         self.should_ignore = any(os.environ.get(key) != value for key, value in kwargs.items())
 
@@ -205,28 +237,28 @@ class Env(Mark):
     def name(self) -> str:
         return "ENV"
 
-    def apply(self, seed_context: Any, context_list: list[Any]) -> list[Any]:
+    def apply(self, seed_context: T, context_list: list[T]) -> list[T]:
         for context in context_list:
             context.ignore = context.ignore or self.should_ignore
         return context_list
 
 
-def parametrized(f: Any) -> bool:
+def parametrized(f: object) -> bool:
     """Return whether a function has arguments to inject: ``@parametrize``, ``@matrix`` or ``@defaults``."""
     return f is not None and not _PARAMETRIZING.isdisjoint(_mark_names(f))
 
 
-def ignored(f: Any) -> bool:
+def ignored(f: object) -> bool:
     """Return whether a function carries ``@ignore``."""
     return Mark.marked(f, IGNORE)
 
 
-def is_env(f: Any) -> bool:
+def is_env(f: object) -> bool:
     """Return whether a function carries ``@env``."""
     return Mark.marked(f, ENV)
 
 
-def parametrize(**kwargs: Any) -> Callable[[F], F]:
+def parametrize(**kwargs: object) -> Callable[[F], F]:
     """Run a test with the given arguments; each further ``@parametrize`` adds a test.
 
     Args:
@@ -235,7 +267,7 @@ def parametrize(**kwargs: Any) -> Callable[[F], F]:
     return _decorator(Parametrize(**kwargs))
 
 
-def matrix(**kwargs: Any) -> Callable[[F], F]:
+def matrix(**kwargs: Iterable[object]) -> Callable[[F], F]:
     """Run a test with each combination of the given values.
 
     Args:
@@ -247,7 +279,7 @@ def matrix(**kwargs: Any) -> Callable[[F], F]:
     return _decorator(Matrix(**kwargs))
 
 
-def defaults(**kwargs: Any) -> Callable[[F], F]:
+def defaults(**kwargs: Iterable[object]) -> Callable[[F], F]:
     """Add values for arguments that the decorators below do not set.
 
     Args:
@@ -262,12 +294,12 @@ def defaults(**kwargs: Any) -> Callable[[F], F]:
 @overload
 def ignore(function: F, /) -> F: ...
 @overload
-def ignore(reason: str, /, **kwargs: Any) -> Callable[[F], F]: ...
+def ignore(reason: str, /, **kwargs: object) -> Callable[[F], F]: ...
 @overload
-def ignore(first: object, second: object, /, *more: object, **kwargs: Any) -> Callable[[F], F]: ...
+def ignore(first: object, second: object, /, *more: object, **kwargs: object) -> Callable[[F], F]: ...
 @overload
-def ignore(**kwargs: Any) -> Callable[[F], F]: ...
-def ignore(*args: Any, **kwargs: Any) -> Any:
+def ignore(**kwargs: object) -> Callable[[F], F]: ...
+def ignore(*args: Any, **kwargs: object) -> object:
     """Skip all tests of the decorators below, or only the one with exactly the given arguments.
 
     Args:
@@ -280,7 +312,7 @@ def ignore(*args: Any, **kwargs: Any) -> Any:
     return _decorator(Ignore(**kwargs) if kwargs else IgnoreAll())
 
 
-def env(**kwargs: Any) -> Callable[[F], F]:
+def env(**kwargs: object) -> Callable[[F], F]:
     """Skip all tests below unless every environment variable has the given value.
 
     Args:
@@ -289,7 +321,7 @@ def env(**kwargs: Any) -> Callable[[F], F]:
     return _decorator(Env(**kwargs))
 
 
-def cartesian_product_dict(d: Mapping[str, Iterable[Any]]) -> list[dict[str, Any]]:
+def cartesian_product_dict(d: Mapping[str, Iterable[R]]) -> list[dict[str, R]]:
     """Return all combinations of the values for each key, with the last key varying fastest."""
     return [dict(zip(d, values, strict=True)) for values in itertools.product(*d.values())]
 
@@ -302,7 +334,7 @@ def _decorator(mark: Mark) -> Callable[[F], F]:
     return decorate
 
 
-def _mark_names(f: Any) -> Iterable[str]:
+def _mark_names(f: object) -> Iterable[str]:
     names: Iterable[str] | None = getattr(f, "mark_names", None)
     return {mark.name for mark in getattr(f, "marks", ())} if names is None else names
 
@@ -312,12 +344,12 @@ def _is_parametrize_mark(m: Mark) -> bool:
     return m.name in _PARAMETRIZING
 
 
-def _inject(*args: Any, **kwargs: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def _inject(*args: object, **kwargs: object) -> Callable[[Callable[..., R]], Callable[..., R]]:
     """Return a factory of functions that are called with the given arguments in addition."""
 
-    def injector(f: Callable[..., Any]) -> Callable[..., Any]:
+    def injector(f: Callable[..., R]) -> Callable[..., R]:
         @functools.wraps(f)
-        def wrapper(*call_args: Any, **call_kwargs: Any) -> Any:
+        def wrapper(*call_args: object, **call_kwargs: object) -> R:
             return f(*args, *call_args, **{**kwargs, **call_kwargs})
 
         vars(wrapper).update(args=args, kwargs=kwargs, function=f)
@@ -326,23 +358,14 @@ def _inject(*args: Any, **kwargs: Any) -> Callable[[Callable[..., Any]], Callabl
     return injector
 
 
-def _with_arguments(seed_context: Any, arguments: dict[str, Any]) -> Any:
+def _with_arguments(seed_context: T, arguments: dict[str, object]) -> T:
     function = _inject(**arguments)(seed_context.function)
     return seed_context.copy(function=function, injected_args=arguments)
 
 
-def _completed(context: Any, function: Any, arguments: dict[str, Any]) -> Any:
-    """Return a test with more arguments, keeping everything that the marks below have set."""
-    return context.copy(
-        function=_inject(**arguments)(function),
-        injected_args=arguments,
-        cluster_use_metadata=context.cluster_use_metadata,
-    )
-
-
-def _materialised(decorator: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def _materialised(decorator: str, values: Mapping[str, Iterable[object]]) -> dict[str, Iterable[object]]:
     """Check that all values are iterable, and store the items of iterators."""
-    kept = {}
+    kept: dict[str, Iterable[object]] = {}
     for key, value in values.items():
         try:
             iterator = iter(value)

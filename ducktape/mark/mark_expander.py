@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from ducktape.mark._mark import Mark, Parametrize, _is_parametrize_mark, parametrized
 from ducktape.mark.policies import Policy, class_marks
@@ -28,19 +27,19 @@ class MarkedFunctionExpander:
 
     def __init__(
         self,
-        session_context: Any = None,
+        session_context: object = None,
         module: str | None = None,
-        cls: Any = None,
-        function: Any = None,
+        cls: type | None = None,
+        function: Callable[..., object] | None = None,
         file: str | None = None,
-        cluster: Any = None,
+        cluster: object = None,
     ) -> None:
         self.seed_context = TestContext(
             session_context=session_context, module=module, cls=cls, function=function, file=file, cluster=cluster
         )
-        self.context_list: list[Any] = [] if parametrized(function) else [self.seed_context]
+        self.context_list: list[TestContext] = [] if parametrized(function) else [self.seed_context]
 
-    def expand(self, test_parameters: Mapping[str, Any] | None = None) -> list[Any]:
+    def expand(self, test_parameters: Mapping[str, object] | None = None) -> list[TestContext]:
         """Return the tests, the last decorator applied first, those of the class and its parents at the end.
 
         Args:
@@ -49,7 +48,13 @@ class MarkedFunctionExpander:
         Raises:
             AssertionError: a mark has nothing to apply to.
         """
-        marks = _by_nearness(getattr(self.seed_context.function, "marks", []), self.seed_context.cls)
+        own: list[Mark] = getattr(self.seed_context.function, "marks", [])
+        # Policies of a parametrization are set by the marks above it, else by those of the method below all
+        # parametrizations, else by the class
+        lowest = list(itertools.takewhile(lambda mark: not _is_parametrize_mark(mark), own))
+        policies = [mark for mark in lowest if isinstance(mark, Policy)]
+        others = [mark for mark in lowest if not isinstance(mark, Policy)]
+        marks = [*others, *own[len(lowest) :], *policies, *class_marks(self.seed_context.cls)]
         if test_parameters is not None:
             marks = [mark for mark in marks if not _is_parametrize_mark(mark)]
             self.context_list = Parametrize(**test_parameters).apply(self.seed_context, [])
@@ -59,15 +64,3 @@ class MarkedFunctionExpander:
         for context in self.context_list if numbers else ():
             context.argument_numbers = numbers
         return self.context_list
-
-
-def _by_nearness(marks: list[Mark], cls: Any) -> list[Mark]:
-    """Return the marks of a method and its class in the order of their precedence.
-
-    Policies of a parametrization are set by the marks above it, else by those of the method below all parametrizations,
-    else by the class.
-    """
-    lowest = list(itertools.takewhile(lambda mark: not _is_parametrize_mark(mark), marks))
-    of_the_method = [mark for mark in lowest if isinstance(mark, Policy)]
-    others = [mark for mark in lowest if not isinstance(mark, Policy)]
-    return [*others, *marks[len(lowest) :], *of_the_method, *class_marks(cls)]

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 import reprlib
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from ducktape.errors import DucktapeError
-from ducktape.mark._mark import F, Mark
+from ducktape.mark._mark import F, Mark, MarkedTest, T
 from ducktape.utils.support.times import seconds_of
 
 # Not `marks`, which classes of users may have and inherit
@@ -24,7 +24,7 @@ _OPERATORS = frozenset({"and", "or", "not"})  # operators in expressions of tags
 class Policy(Mark):
     """Base class of policies; the nearest of several wins."""
 
-    said: Any = None
+    said: object = None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Policy):
@@ -47,8 +47,17 @@ class Timeout(Policy):
         DucktapeError: a limit is invalid, or there is none.
     """
 
+    said: dict[str, float]
+
     def __init__(self, limits: dict[str, float | int | str | None]) -> None:
-        self.said = {part: _limit(part, limit) for part, limit in limits.items() if limit is not None}
+        self.said = {}
+        for part, limit in limits.items():
+            if limit is None:
+                continue
+            try:
+                self.said[part] = seconds_of(limit)
+            except ValueError as e:
+                raise DucktapeError(f"Wrong limit of {part} in @timeout: {e}") from None
         if not self.said:
             raise DucktapeError('@timeout limits nothing: write @timeout(test="20m"), setup=… or teardown=…')
 
@@ -56,9 +65,9 @@ class Timeout(Policy):
     def name(self) -> str:
         return "TIMEOUT"
 
-    def apply(self, seed_context: Any, context_list: list[Any]) -> list[Any]:
+    def apply(self, seed_context: T, context_list: list[T]) -> list[T]:
         # Tests with the same limits share one dict
-        merged: dict[tuple[Any, ...], dict[str, float]] = {(): self.said}
+        merged: dict[tuple[tuple[str, float], ...], dict[str, float]] = {(): self.said}
         for context in context_list:
             own = context.timeouts
             context.timeouts = merged.setdefault(tuple(own.items()), {**self.said, **own})
@@ -76,7 +85,9 @@ class ExpectedFailure(Policy):
         DucktapeError: the reason is empty, or not a text.
     """
 
-    def __init__(self, reason: str, /, **kwargs: Any) -> None:
+    said: str
+
+    def __init__(self, reason: str, /, **kwargs: object) -> None:
         if not isinstance(reason, str) or not reason.strip():
             raise DucktapeError(
                 f'@expected_failure needs a reason, not {_shown(reason)}: write @expected_failure("why it fails")'
@@ -88,13 +99,13 @@ class ExpectedFailure(Policy):
     def name(self) -> str:
         return "EXPECTED_FAILURE"
 
-    def apply(self, seed_context: Any, context_list: list[Any]) -> list[Any]:
+    def apply(self, seed_context: T, context_list: list[T]) -> list[T]:
         for context in context_list:
             if context.expected_failure is None and self._applies_to(context):
                 context.expected_failure = self.said
         return context_list
 
-    def _applies_to(self, context: Any) -> bool:
+    def _applies_to(self, context: MarkedTest) -> bool:
         return self.injected_args is None or bool(self.injected_args == context.injected_args)
 
 
@@ -108,18 +119,25 @@ class Tag(Policy):
         DucktapeError: a tag is invalid, or there is none.
     """
 
+    said: frozenset[str]
+
     def __init__(self, words: tuple[str, ...]) -> None:
         if not words:
             raise DucktapeError('@tag needs a word: write @tag("slow")')
         for word in words:
-            _check_tag(word)
+            if not isinstance(word, str) or not _TAG.fullmatch(word):
+                raise DucktapeError(
+                    f"Wrong word in @tag: {_shown(word)} (use letters, digits and _-.:/ in words, and no others)"
+                )
+            if word in _OPERATORS:
+                raise DucktapeError(f"Wrong word in @tag: {_shown(word)} has a meaning of its own in --tags")
         self.said = frozenset(words)
 
     @property
     def name(self) -> str:
         return "TAG"
 
-    def apply(self, seed_context: Any, context_list: list[Any]) -> list[Any]:
+    def apply(self, seed_context: T, context_list: list[T]) -> list[T]:
         unions: dict[frozenset[str], frozenset[str]] = {}
         for context in context_list:
             context.tags = unions.setdefault(context.tags, context.tags | self.said)
@@ -150,7 +168,7 @@ def timeout(
     return _decorator(Timeout({"test": test, "setup": setup, "teardown": teardown}))
 
 
-def expected_failure(reason: str, /, **kwargs: Any) -> Callable[[F], F]:
+def expected_failure(reason: str, /, **kwargs: object) -> Callable[[F], F]:
     """Expect a test to fail: a failure is reported as ignored with the reason, and a pass as failed.
 
     Args:
@@ -175,7 +193,7 @@ def tag(*words: str) -> Callable[[F], F]:
     return _decorator(Tag(words))
 
 
-def class_marks(cls: Any) -> list[Mark]:
+def class_marks(cls: object) -> list[Mark]:
     """Return the marks of a class and its parents, the nearest one first; empty for other objects."""
     return [mark for parent in getattr(cls, "__mro__", ()) for mark in vars(parent).get(_ON_CLASS, ())]
 
@@ -192,22 +210,6 @@ def _decorator(mark: Policy, *, for_classes: bool = True) -> Callable[[F], F]:
         return target
 
     return decorate
-
-
-def _limit(part: str, value: float | int | str) -> float:
-    try:
-        return seconds_of(value)
-    except ValueError as e:
-        raise DucktapeError(f"Wrong limit of {part} in @timeout: {e}") from None
-
-
-def _check_tag(word: object) -> None:
-    if not isinstance(word, str) or not _TAG.fullmatch(word):
-        raise DucktapeError(
-            f"Wrong word in @tag: {_shown(word)} (use letters, digits and _-.:/ in words, and no others)"
-        )
-    if word in _OPERATORS:
-        raise DucktapeError(f"Wrong word in @tag: {_shown(word)} has a meaning of its own in --tags")
 
 
 def _shown(value: object) -> str:

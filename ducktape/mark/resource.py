@@ -7,9 +7,8 @@ import copy
 import difflib
 import reprlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
-from ducktape.mark._mark import F, Mark
+from ducktape.mark._mark import F, Mark, T
 from ducktape.mark.consts import CLUSTER_NODE_TYPE_KEYWORD, CLUSTER_SIZE_KEYWORD, CLUSTER_SPEC_KEYWORD
 
 __all__ = [
@@ -51,14 +50,14 @@ class ClusterUseMetadata(Mark):
         **kwargs: ``num_nodes``, ``cluster_spec``, ``node_type``; other keys are kept as metadata.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: object) -> None:
         self.metadata = copy.copy(kwargs)
 
     @property
     def name(self) -> str:
         return "RESOURCE_HINT_CLUSTER_USE"
 
-    def apply(self, seed_context: Any, context_list: list[Any]) -> list[Any]:
+    def apply(self, seed_context: T, context_list: list[T]) -> list[T]:
         assert context_list, "cluster use annotation is not being applied to any test cases"
         for context in context_list:
             if not context.cluster_use_metadata:
@@ -74,7 +73,7 @@ class ClusterUseMetadata(Mark):
         return f"{type(self).__name__}({self.metadata})"
 
 
-def mistake_in(metadata: Mapping[str, Any]) -> str | None:
+def mistake_in(metadata: Mapping[str, object]) -> str | None:
     """Return the error in the keywords of ``@cluster``, if there is one."""
     for key in metadata:
         if key not in _KNOWN and (meant := _resembling(key)) is not None:
@@ -91,7 +90,7 @@ def mistake_in(metadata: Mapping[str, Any]) -> str | None:
     return None
 
 
-def wrong_value_in(metadata: Mapping[str, Any]) -> str | None:
+def wrong_value_in(metadata: Mapping[str, object]) -> str | None:
     """Return the error in the values of ``@cluster``, if there is one."""
     size = metadata.get(CLUSTER_SIZE_KEYWORD)
     if size is not None and not _is_count(size):
@@ -102,12 +101,12 @@ def wrong_value_in(metadata: Mapping[str, Any]) -> str | None:
     return None
 
 
-def unknown_keywords(metadata: Mapping[str, Any]) -> list[str]:
+def unknown_keywords(metadata: Mapping[str, object]) -> list[str]:
     """Return the unknown keywords of ``@cluster``."""
     return [key for key in metadata if key not in _KNOWN]
 
 
-def oddities_in(metadata: Mapping[str, Any]) -> Iterator[str]:
+def oddities_in(metadata: Mapping[str, object]) -> Iterator[str]:
     """Yield warnings about keywords of ``@cluster`` without effect."""
     size, spec, node_type = (metadata.get(key) for key in _KNOWN)
     if size is not None and spec is not None:
@@ -142,7 +141,7 @@ def _is_spec(value: object) -> bool:
     return not isinstance(value, type) and callable(getattr(value, "size", None)) and hasattr(value, "nodes")
 
 
-def cluster(**kwargs: Any) -> Callable[[F], F]:
+def cluster(**kwargs: object) -> Callable[[F], F]:
     """Declare the nodes that a test needs, for all parametrizations below without a declaration.
 
     Args:

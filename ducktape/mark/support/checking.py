@@ -4,17 +4,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from ducktape.mark._mark import Ignore, IgnoreAll, Mark
+from ducktape.mark._mark import Ignore, IgnoreAll, Mark, MarkedTest
 from ducktape.mark.policies import ExpectedFailure
 from ducktape.mark.resource import mistake_in, oddities_in, unknown_keywords
 
 _NAMES = "names no parametrization of this test"
 
 
-def mistakes(marks: Iterable[Mark], contexts: Iterable[Any]) -> list[str]:
+def mistakes(marks: Iterable[Mark], contexts: Iterable[MarkedTest]) -> list[str]:
     """Return the errors in the marks of a method, given its tests."""
     tests = list(contexts)
     found = [mistake_in(metadata) for metadata in _cluster_uses(tests)]
@@ -22,18 +21,21 @@ def mistakes(marks: Iterable[Mark], contexts: Iterable[Any]) -> list[str]:
     return list(dict.fromkeys(each for each in found if each))
 
 
-def oddities(function: Any, marks: Iterable[Mark], contexts: Iterable[Any]) -> list[str]:
+def oddities(
+    function: Callable[..., object] | None, marks: Iterable[Mark], contexts: Iterable[MarkedTest]
+) -> list[str]:
     """Return the warnings about the marks of a method, given its tests."""
     tests = list(contexts)
     found = [each for metadata in _cluster_uses(tests) for each in oddities_in(metadata)]
     for mark in marks:
-        if type(mark) in (Ignore, ExpectedFailure) and _concerns_nothing(mark, tests):
+        wanted = _arguments(mark) if type(mark) in (Ignore, ExpectedFailure) else {}
+        if wanted and not any(bool(wanted == test.injected_args) for test in tests):
             found.append(f"{_spelled(mark)} {_NAMES}, so it has no effect")
     found += _unexpected_arguments(function, tests)
     return list(dict.fromkeys(found))
 
 
-def kept_keywords(contexts: Iterable[Any]) -> list[str]:
+def kept_keywords(contexts: Iterable[MarkedTest]) -> list[str]:
     """Return the unknown keywords of ``@cluster``, which are kept as metadata."""
     return list(dict.fromkeys(key for use in _cluster_uses(list(contexts)) for key in unknown_keywords(use)))
 
@@ -44,9 +46,9 @@ def marks_of_class(cls: type) -> list[str]:
     return [f"@{_decorator_name(mark)}" for mark in written if isinstance(mark, Mark)]
 
 
-def _cluster_uses(contexts: list[Any]) -> list[Mapping[str, Any]]:
+def _cluster_uses(contexts: list[MarkedTest]) -> list[Mapping[str, object]]:
     """Return the distinct cluster declarations of tests."""
-    found: list[Mapping[str, Any]] = []
+    found: list[Mapping[str, object]] = []
     for context in contexts:
         metadata = context.cluster_use_metadata
         if metadata and isinstance(metadata, Mapping) and not any(_is_same(metadata, each) for each in found[-4:]):
@@ -54,25 +56,22 @@ def _cluster_uses(contexts: list[Any]) -> list[Mapping[str, Any]]:
     return found
 
 
-def _is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def _is_same(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
     """Return whether two mappings contain identical objects, without calling their code."""
     return len(one) == len(other) and all(key in other and value is other[key] for key, value in one.items())
 
 
-def _arguments(mark: Mark) -> Mapping[str, Any]:
+def _arguments(mark: Mark) -> Mapping[str, object]:
     return mark.injected_args or {}
 
 
-def _parametrized(contexts: list[Any]) -> list[Mapping[str, Any]]:
+def _parametrized(contexts: list[MarkedTest]) -> list[Mapping[str, object]]:
     return [context.injected_args for context in contexts if isinstance(context.injected_args, Mapping)]
 
 
-def _unknown_arguments(mark: Mark, contexts: list[Any]) -> str | None:
+def _unknown_arguments(mark: Mark, contexts: list[MarkedTest]) -> str | None:
     given = _parametrized(contexts)
-    if any(context.injected_args is None for context in contexts) and not given:
-        known: set[str] = set()
-    else:
-        known = {name for arguments in given for name in arguments}
+    known = {name for arguments in given for name in arguments}
     unknown = [name for name in _arguments(mark) if name not in known]
     # The names of arguments are unknown for the ignored test of an empty matrix
     if not unknown or (not given and any(context.ignore for context in contexts)):
@@ -81,12 +80,9 @@ def _unknown_arguments(mark: Mark, contexts: list[Any]) -> str | None:
     return f"{_spelled(mark)} {_NAMES}: there is no argument {unknown[0]} (arguments: {names})"
 
 
-def _concerns_nothing(mark: Mark, contexts: list[Any]) -> bool:
-    wanted = _arguments(mark)
-    return bool(wanted) and not any(bool(wanted == context.injected_args) for context in contexts)
-
-
-def _unexpected_arguments(function: Any, contexts: list[Any]) -> Iterator[str]:
+def _unexpected_arguments(function: Callable[..., object] | None, contexts: list[MarkedTest]) -> Iterator[str]:
+    if function is None:
+        return
     try:
         # Decorators of users may accept other arguments than the wrapped function
         parameters = inspect.signature(function, follow_wrapped=False).parameters.values()
