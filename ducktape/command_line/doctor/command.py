@@ -27,15 +27,7 @@ _OPTIONS_OF_A_RUN = ("cluster", "cluster_file", "config_file", "host_keys", "kno
 
 
 def main(argv: list[str]) -> int:
-    """Check the nodes of the cluster and print the findings.
-
-    Returns:
-        The exit code: 1 if a node cannot be used or there is none, else 0.
-
-    Raises:
-        SystemExit: an option of the subcommand is wrong.
-        CommandError: an option in a configuration file is wrong, or the cluster cannot be constructed.
-    """
+    """Check the nodes of the cluster and print the findings; returns 1 if a node cannot be used or there is none."""
     arguments = create_doctor_parser().parse_args(argv)
     options = _options_of_a_run(arguments)
     if options is None:

@@ -22,15 +22,7 @@ _LONGEST_WAIT_SEC = 60.0
 
 
 def main(argv: list[str]) -> int:
-    """Write the reports of sessions and print their paths.
-
-    Returns:
-        The exit code: 1 if reports of a session could not be written, else 0, also if tests failed.
-
-    Raises:
-        SystemExit: an option is wrong.
-        CommandError: the current directory does not exist.
-    """
+    """Write the reports of sessions and print their paths; returns 1 if some could not be written, else 0."""
     # Directories may be given before and after an option
     options = create_report_parser().parse_intermixed_args(argv)
     require_current_directory()
@@ -72,13 +64,18 @@ def create_report_parser() -> argparse.ArgumentParser:
 def _report_all(places: list[str], output: str | None) -> list[str]:
     """Write the reports of several sessions, and return one line for each failure."""
     from ducktape.errors import DucktapeError
+    from ducktape.tests.recording.state import RecordedSession
 
     failures: list[str] = []
     written: set[str] = set()
     for place in places:
         try:
             directory = _find(place)
-            target = _target(directory, output, several=len(places) > 1)
+            target = os.path.abspath(directory if output is None else output)
+            if output is not None:
+                session_id = RecordedSession.read(directory).session_id
+                target = os.path.join(target, session_id) if len(places) > 1 else target
+                os.makedirs(target, exist_ok=True)
             if target in written:
                 raise DucktapeError(f"There are reports of another session in {target} already: call for each session")
             written.add(target)
@@ -103,17 +100,6 @@ def _find(place: str) -> str:
     except OSError as error:
         raise RecordError(f"Cannot read {error.filename}: {error.strerror}") from error
     return directory
-
-
-def _target(directory: str, output: str | None, *, several: bool) -> str:
-    from ducktape.tests.recording.state import RecordedSession
-
-    if output is None:
-        return os.path.abspath(directory)
-    session_id = RecordedSession.read(directory).session_id
-    target = os.path.join(os.path.abspath(output), session_id) if several else os.path.abspath(output)
-    os.makedirs(target, exist_ok=True)
-    return target
 
 
 def _report_to(target: str, directory: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ducktape.cluster.pool.cluster_file import mistake_in_cluster_file
 from ducktape.cluster.ssh.host_key_mode import ACCEPT_NEW, tell_processes
@@ -25,11 +25,7 @@ _LOCALHOST = full_name("localhost")
 
 
 def require_current_directory() -> None:
-    """Check that the current directory exists: paths, tests and logs depend on it.
-
-    Raises:
-        CommandError: it has been removed.
-    """
+    """Raise an error if the current directory was removed: paths, tests and logs depend on it."""
     try:
         os.getcwd()
     except OSError as error:
@@ -55,10 +51,9 @@ def is_sandbox(options: Options) -> bool:
 
 
 def prepare_for_sandbox(options: Options) -> None:
-    """Enter a user namespace if an ordinary user runs tests in a sandbox; the process stays the same.
+    """Enter a user namespace if an ordinary user runs tests in a sandbox and is not in one; the process stays the same.
 
-    Must be called before anything is created and while there is a single thread. A process that already has the rights
-    stays as it is, so a second call does nothing.
+    Must be called before anything is created and while there is a single thread.
 
     Raises:
         CommandError: the kernel does not allow it.
@@ -76,11 +71,7 @@ def prepare_for_sandbox(options: Options) -> None:
 
 
 def make_cluster(options: Options) -> Cluster:
-    """Construct the cluster.
-
-    Raises:
-        CommandError: that fails.
-    """
+    """Construct the cluster; raises ``CommandError`` if that fails."""
     if not is_sandbox(options) and full_name(options.cluster) != _LOCALHOST:
         file = options.known_hosts
         if file and options.host_keys != ACCEPT_NEW and not os.path.isfile(os.path.expanduser(file)):
@@ -88,7 +79,7 @@ def make_cluster(options: Options) -> Cluster:
         tell_processes(options.host_keys, file, options.results_root, os.environ)
     try:
         make = cluster_class(options.cluster)
-        keywords: dict[str, Any] = {"cluster_file": options.cluster_file}
+        keywords: dict[str, object] = {"cluster_file": options.cluster_file}
         if options.ssh_checker_function:
             keywords["ssh_exception_checks"] = [load_function(path) for path in options.ssh_checker_function]
         # Only when they are asked for: classes of users need not accept them
@@ -96,8 +87,7 @@ def make_cluster(options: Options) -> Cluster:
             keywords["lease_dir"] = options.lease
         if options.check_nodes:
             keywords["check_nodes"] = True
-        cluster: Cluster = make(**keywords)
-        return cluster
+        return make(**keywords)
     except UnknownClusterError as error:
         raise CommandError(f"Failed to load cluster:  {ValueError} {error}", on_stdout=True) from error
     except Exception as error:  # importing and constructing a cluster runs any code of users

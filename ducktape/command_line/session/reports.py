@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ducktape.utils.support.text import class_and_text
@@ -22,33 +22,17 @@ if TYPE_CHECKING:
     from ducktape.tests.result import TestResults
 
 # Errors that another directory or some waiting may help against
-_NO_ROOM = {
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EROFS,
-    errno.EIO,
-    errno.ENOENT,
-    errno.EACCES,
-    errno.EPERM,
-    errno.ESTALE,
-    errno.ENODEV,
-}
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+_NO_ROOM |= {errno.ENOENT, errno.EACCES, errno.EPERM, errno.ESTALE, errno.ENODEV}
 _SECONDS_FOR_ROOM = 3.0
 _SECONDS_BETWEEN_LOOKS = 0.5
 
 
 class SessionReports:
-    """Writes the reports of one session.
-
-    Args:
-        logger: log of the session.
-        journal: copied to where the reports are written.
-        expected: number of results at the end.
-    """
+    """Writes the reports of one session, beside a copy of its journal if they are written elsewhere."""
 
     def __init__(self, logger: logging.Logger, journal: Journal, expected: int) -> None:
-        self.expected = expected
+        self.expected = expected  # number of results at the end
         self._logger = logger
         self._journal = journal
         self._warned = False
@@ -100,20 +84,24 @@ class SessionReports:
     def _write_elsewhere(self, results: TestResults, error: Exception | None) -> None:
         """Write everything to the first directory that has room."""
         wanted = results.session_context.results_dir
-        for parent in _other_directories():
-            directory = self._write_below(parent, results)
+        for find in (tempfile.gettempdir, lambda: os.path.expanduser("~"), os.getcwd):
+            directory = self._write_below(find, results)
             if directory is not None:
                 self._logger.error("The reports cannot be written to %s (%s): they are in %s", wanted, error, directory)
                 return
         self._logger.error("The reports cannot be written to %s (%s), nor anywhere else", wanted, error)
 
-    def _write_below(self, parent: str, results: TestResults) -> str | None:
+    def _write_below(self, find_parent: Callable[[], str], results: TestResults) -> str | None:
         """Write everything to a new directory and return its path; removes it and returns ``None`` if that fails."""
         directory = None
         with contextlib.suppress(OSError):
-            directory = tempfile.mkdtemp(prefix=f"ducktape-{results.session_context.session_id}-", dir=parent)
+            directory = tempfile.mkdtemp(prefix=f"ducktape-{results.session_context.session_id}-", dir=find_parent())
             self._journal.copy_to(directory)
-            if not self._write_files(_moved(results, directory)):
+            moved = copy.copy(results)
+            moved.session_context = copy.copy(results.session_context)
+            moved.session_context.results_dir = directory
+            moved.logs_root = results.session_context.results_dir
+            if not self._write_files(moved):
                 return directory
         if directory is not None:
             shutil.rmtree(directory, ignore_errors=True)
@@ -123,21 +111,5 @@ class SessionReports:
         self._logger.error("Could not write %s: %s", name, "".join(traceback.format_exception(error)))
 
 
-def _other_directories() -> Iterator[str]:
-    """Yield directories that may have room."""
-    for find in (tempfile.gettempdir, lambda: os.path.expanduser("~"), os.getcwd):
-        with contextlib.suppress(OSError):
-            yield find()
-
-
 def _is_no_room(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno in _NO_ROOM
-
-
-def _moved(results: TestResults, directory: str) -> TestResults:
-    """Return the same results for reports in another directory."""
-    moved = copy.copy(results)
-    moved.session_context = copy.copy(results.session_context)
-    moved.session_context.results_dir = directory
-    moved.logs_root = results.session_context.results_dir
-    return moved

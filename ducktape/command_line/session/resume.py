@@ -12,7 +12,6 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Collection
-from typing import Any
 
 from ducktape.command_line.options.errors import CommandError, UsageError
 from ducktape.command_line.options.options import Given, Options
@@ -26,17 +25,7 @@ from ducktape.utils.support.masking import masked
 _SHOWN = 3
 _NOT_FOUND = "was not found again when the session was resumed"
 # They selected and ordered the tests when the session began, and may select others now
-_SELECTING_ONCE = {
-    "repeat",
-    "subsets",
-    "subset",
-    "sample",
-    "keyword",
-    "tags",
-    "last_failed",
-    "failed_first",
-    "shuffle",
-}
+_SELECTING_ONCE = {"repeat", "subsets", "subset", "sample", "keyword", "tags", "last_failed", "failed_first", "shuffle"}
 # The journal knows these, so the same values may be given again
 _SELECTING_BY_NAME = {"test_path", "exclude", "parameters"}
 _SELECTING = _SELECTING_ONCE | _SELECTING_BY_NAME
@@ -53,29 +42,18 @@ class OtherTestsError(UsageError):
 
 @dataclasses.dataclass(frozen=True)
 class Resumed:
-    """A session that was taken over.
-
-    Attributes:
-        recorded: its state so far.
-        options: with which it continues.
-        journal: written by nobody else from now on.
-    """
+    """A session that was taken over, and the options with which it continues."""
 
     recorded: RecordedSession
     options: Options
-    journal: Journal
+    journal: Journal  # written by nobody else from now on
 
 
 def resume(results_root: str, wanted: str, given: Given) -> Resumed:
-    """Take over a session; waits some seconds for a driver that is about to end.
-
-    Args:
-        results_root: directory of all sessions.
-        wanted: as for :func:`find_session`.
-        given: the options on the command line.
+    """Take over a session as :func:`find_session` finds it; waits some seconds for a driver that is about to end.
 
     Raises:
-        OtherTestsError: an option would select other tests.
+        OtherTestsError: an option on the command line would select other tests.
         CommandError: there is no such session, it is still running, or it needs secrets that were not given.
     """
     try:
@@ -87,7 +65,8 @@ def resume(results_root: str, wanted: str, given: Given) -> Resumed:
         with contextlib.ExitStack() as on_error:
             on_error.callback(journal.close)
             recorded = RecordedSession.read(directory)
-            _check_secrets(recorded, given)
+            if recorded.missing() or recorded.failed_imports:
+                _check_secrets(recorded, given)
             continued = options_of(recorded, given)
             enter_directory(recorded)
             on_error.pop_all()
@@ -115,13 +94,7 @@ def _without_same_choice(given: Given, recorded: RecordedSession) -> Given:
 
 
 def _check_secrets(recorded: RecordedSession, given: Given) -> None:
-    """Check that the secrets that the journal does not keep are given again.
-
-    Raises:
-        RecordError: they are not.
-    """
-    if not recorded.missing() and not recorded.failed_imports:
-        return
+    """Raise an error unless the secrets that the journal does not keep are given again."""
     left_out = [name for name in recorded.secrets_left_out if name in ("globals", "parameters") and name not in given]
     if left_out:
         names = " and ".join(f"--{name}" for name in left_out)
@@ -157,18 +130,14 @@ def _plain_json(text: str | None) -> str:
 
 
 def find_session(results_root: str, wanted: str) -> str:
-    """Return the directory of a session.
-
-    Args:
-        results_root: directory of all sessions.
-        wanted: ``latest``, a session id, or the path of its directory.
+    """Return the directory of a session, given ``latest``, a session id, or the path of its directory.
 
     Raises:
         RecordError: there is no such session, or it has no journal.
     """
     try:
         if wanted != "latest":
-            return _named(results_root, wanted)
+            return _find_named(results_root, wanted)
         newest = past_sessions.newest_with_journal(results_root)
     except OSError as error:
         raise RecordError(f"Cannot read {error.filename}: {error.strerror}") from error
@@ -185,17 +154,16 @@ def without_link(path: str) -> str:
     return os.path.join(os.path.dirname(path), os.readlink(path)) if os.path.islink(path) else path
 
 
-def _named(results_root: str, wanted: str) -> str:
-    for directory in map(without_link, (os.path.join(results_root, wanted), wanted)):
+def _find_named(results_root: str, wanted: str) -> str:
+    below_root = os.path.join(results_root, wanted)
+    for directory in map(without_link, (below_root, wanted)):
         if past_sessions.has_journal(directory):
             return directory
     if os.path.isdir(wanted) or os.sep in wanted:
         RecordedSession.read(wanted)  # raises an error that says why it cannot be resumed
-    if os.path.isdir(os.path.join(results_root, wanted)):
-        RecordedSession.read(os.path.join(results_root, wanted))
-    known = [
-        os.path.basename(directory) for directory in itertools.islice(past_sessions.sessions(results_root), _SHOWN)
-    ]
+    if os.path.isdir(below_root):
+        RecordedSession.read(below_root)
+    known = [os.path.basename(each) for each in itertools.islice(past_sessions.sessions(results_root), _SHOWN)]
     newest = f"the newest are {', '.join(known)}" if known else "there are no sessions at all"
     raise RecordError(f"There is no session {wanted} in {results_root}: {newest}")
 
@@ -204,14 +172,10 @@ def _named(results_root: str, wanted: str) -> str:
 
 
 def options_of(recorded: RecordedSession, given: Given) -> Options:
-    """Return the options with which a session continues.
+    """Return the options with which a session continues; those on the command line of now win.
 
     Paths are made absolute, so that they mean the same wherever the program is started. Options that selected among the
     tests are left out, since the record knows the selection.
-
-    Args:
-        recorded: the session.
-        given: those on the command line of now; they win.
     """
     kept = {field.name for field in dataclasses.fields(Options)} - _SELECTING_ONCE
     before = {name: value for name, value in recorded.configuration.items() if name in kept}
@@ -233,21 +197,19 @@ def enter_directory(recorded: RecordedSession) -> None:
 
 def _anchored(options: Given, directory: str) -> Given:
     """Return options as on a command line: paths relative to a directory made absolute, objects as JSON text."""
-    return {name: _absolute(name, value, directory) for name, value in options.items()}
-
-
-def _absolute(name: str, value: Any, directory: str) -> Any:
-    if isinstance(value, dict):
-        return json.dumps(value)
-    if value is None:
-        return None
-    if name in ("test_path", "exclude"):
-        return [os.path.join(directory, symbol) for symbol in value]  # symbols begin with a path
-    if name in ("cluster_file", "lease", "historical_report") and "://" not in value:
-        return os.path.join(directory, value)
-    if name == "globals" and os.path.isfile(path := os.path.join(directory, value)):
-        return path
-    return value
+    anchored: Given = dict(options)
+    for name, value in options.items():
+        if isinstance(value, dict):
+            anchored[name] = json.dumps(value)
+        elif value is None:
+            continue
+        elif name in ("test_path", "exclude"):
+            anchored[name] = [os.path.join(directory, symbol) for symbol in value]  # symbols begin with a path
+        elif name in ("cluster_file", "lease", "historical_report") and "://" not in value:
+            anchored[name] = os.path.join(directory, value)
+        elif name == "globals" and os.path.isfile(path := os.path.join(directory, value)):
+            anchored[name] = path
+    return anchored
 
 
 # --- tests
@@ -296,10 +258,5 @@ def last_failed(results_root: str) -> tuple[str, frozenset[str]]:
 
 
 def failed_among(tests: Collection[TestContext], failed_ids: frozenset[str]) -> list[TestContext]:
-    """Return the tests that failed, in the given order.
-
-    Args:
-        tests: all tests.
-        failed_ids: as :func:`last_failed` returns them. A file that could not be imported counts for all its tests.
-    """
+    """Return the tests that failed, in the given order; a file that could not be imported counts for all its tests."""
     return [test for test in tests if not failed_ids.isdisjoint((test.test_id, f"{test.module_name}.<import>"))]

@@ -38,11 +38,7 @@ _EVENTS_PER_FLUSH = 256
 
 
 def new_journal(session_context: SessionContext, resources: contextlib.ExitStack) -> Journal:
-    """Return a new journal for a session.
-
-    Raises:
-        CommandError: the session has a journal.
-    """
+    """Return a new journal for a session; raises ``CommandError`` if it has one."""
     try:
         journal = Journal(session_context.results_dir)
     except SessionBusyError as error:
@@ -54,11 +50,7 @@ def new_journal(session_context: SessionContext, resources: contextlib.ExitStack
 def cluster_for(
     tests: list[TestContext], session_context: SessionContext, logger: logging.Logger, options: Options
 ) -> Cluster:
-    """Return the cluster for tests, which is set in each of them.
-
-    Raises:
-        CommandError: it cannot be constructed.
-    """
+    """Return the cluster for tests, which is set in each of them; raises ``CommandError`` without one."""
     from ducktape.tests.loading.flaws import sound
 
     cluster = make_cluster(options)
@@ -80,11 +72,7 @@ def cluster_for(
 
 
 def conclude(resumed: Resumed, logger: logging.Logger) -> bool:
-    """Write the reports, and the missing end of the journal, of a session with all results.
-
-    Returns:
-        Whether everything went well.
-    """
+    """Write the reports, and the missing end of the journal, of a session with all results; returns its success."""
     recorded, journal = resumed.recorded, resumed.journal
     results = recorded.results()
     succeeded = results.get_aggregate_success()
@@ -129,9 +117,7 @@ class Run:
     def run(self, choice: Choice, import_failures: list[ImportFailure]) -> bool:
         """Run the tests, write the reports, and return whether everything went well; blocks.
 
-        Args:
-            choice: the tests; its list is emptied, since thousands of finished tests need more memory than results.
-            import_failures: test files that could not be imported.
+        The list of tests is emptied, since thousands of finished tests need more memory than results.
         """
         from ducktape.tests.result import TestResult
 

@@ -26,23 +26,14 @@ _SEEDS = 2**32
 
 @dataclasses.dataclass
 class Choice:
-    """The tests to run.
-
-    Attributes:
-        tests: the tests, in order.
-        first: ids of those that go before all others.
-        seed: of their random order; ``None`` for any other order.
-        gone: tests of a resumed session that do not exist any more.
-        lost: ids of tests that failed in the last session and do not exist any more.
-        durations: in earlier sessions, in seconds by test id.
-    """
+    """The tests to run, in order."""
 
     tests: list[TestContext]
-    first: Collection[str] = ()
-    seed: int | None = None
-    gone: list[NotRun] = dataclasses.field(default_factory=list)
-    lost: list[str] = dataclasses.field(default_factory=list)
-    durations: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    first: Collection[str] = ()  # ids of those that go before all others
+    seed: int | None = None  # of their random order
+    gone: list[NotRun] = dataclasses.field(default_factory=list)  # of a resumed session, and do not exist any more
+    lost: list[str] = dataclasses.field(default_factory=list)  # failed in the last session, and do not exist any more
+    durations: Mapping[str, float] = dataclasses.field(default_factory=dict)  # in seconds by test id
 
 
 def load_tests(
@@ -156,7 +147,7 @@ def _chosen_by_options(tests: list[TestContext], options: Options) -> Choice:
             return Choice(tests)  # no test has failed yet
         raise CommandError(str(error)) from error
     failed = failed_among(tests, failed_ids)
-    lost = [] if _is_narrowed(options) else _lost(tests, failed_ids)
+    lost = _lost(tests, failed_ids, options)
     for test_id in lost:
         print(f"{test_id} failed in session {session_id} and was not found again", file=sys.stderr)
     if not options.last_failed:
@@ -169,14 +160,14 @@ def _chosen_by_options(tests: list[TestContext], options: Options) -> Choice:
     return Choice(failed, lost=lost)
 
 
-def _is_narrowed(options: Options) -> bool:
-    """Return whether only some tests of a file may be selected, so that others are not lost."""
+def _lost(tests: list[TestContext], failed_ids: Collection[str], options: Options) -> list[str]:
+    """Return which tests do not exist any more in the modules in which they failed.
+
+    Options that may select only some tests of a file do not lose the others.
+    """
     selective = (options.keyword, options.tags, options.exclude, options.sample, options.parameters)
-    return any(selective) or options.subsets > 1 or any("::" in path for path in options.test_path)
-
-
-def _lost(tests: list[TestContext], failed_ids: Collection[str]) -> list[str]:
-    """Return which tests do not exist any more in the modules in which they failed."""
+    if any(selective) or options.subsets > 1 or any("::" in path for path in options.test_path):
+        return []
     found = {test.test_id for test in tests}
     modules = tuple({f"{test.module_name}." for test in tests})
     return sorted(
@@ -189,11 +180,7 @@ def _lost(tests: list[TestContext], failed_ids: Collection[str]) -> list[str]:
 def _durations(
     tests: list[TestContext], session_context: SessionContext, options: Options, logger: logging.Logger
 ) -> Mapping[str, float]:
-    """Return the durations of tests, from the report that the user names or from earlier sessions.
-
-    Raises:
-        CommandError: the report cannot be read.
-    """
+    """Return the durations of tests, from the report that the user names or from earlier sessions."""
     from ducktape.tests.loader import LoaderException, read_durations
     from ducktape.tests.scheduling.durations import durations_below
 

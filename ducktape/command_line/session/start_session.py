@@ -52,11 +52,7 @@ def start_session(options: Options, resumed: Resumed | None, resources: contextl
 
 
 def _claim_results_directory(results_root: str) -> tuple[str, str]:
-    """Return the id and the new directory of a session; an id whose directory exists belongs to another session.
-
-    Raises:
-        OSError: neither can be written.
-    """
+    """Return the id and the new directory of a session; an id whose directory exists belongs to another session."""
     try:
         mkdir_p(ConsoleDefaults.METADATA_DIR)
         session_id_file = ConsoleDefaults.SESSION_ID_FILE
@@ -83,13 +79,7 @@ def _claim_results_directory(results_root: str) -> tuple[str, str]:
 def open_log(
     session_context: SessionContext, options: Options | None, resources: contextlib.ExitStack
 ) -> logging.Logger:
-    """Return the logger of a session, which gets the warnings so far, and log the options if there are any.
-
-    Args:
-        session_context: of the session.
-        options: of the run, or ``None`` to leave warnings and options out.
-        resources: closes the logger.
-    """
+    """Return the logger of a session, which gets the warnings so far and the options, unless they are ``None``."""
     logger = SessionLoggerMaker(session_context).logger
     resources.callback(close_logger, logger)
     if options is not None:
