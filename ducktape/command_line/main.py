@@ -63,19 +63,18 @@ def main() -> None:
 
 
 def _run(argv: list[str], resources: contextlib.ExitStack) -> bool:
-    """Run the tests that a command line names; returns whether everything went well.
-
-    Raises:
-        CommandError: something is wrong that the user can fix.
-        SystemExit: the tests were only listed, or the help or the version was asked for.
-    """
+    """Run the tests that a command line names; returns whether everything went well, or raises ``CommandError``."""
     options = read_options(argv)
     if options is None:
         sys.exit(0)
     if not options.lists_only:
         require_current_directory()
-    resumed = _resume(options, argv, resources)
-    if resumed is not None:
+    resumed: Resumed | None = None
+    if options.resume is not None:
+        from ducktape.command_line.session.resume import resume
+
+        resumed = resume(options.results_root, options.resume, given_options(argv))
+        resources.callback(resumed.journal.close)
         options = resumed.options
         if resumed.recorded.is_complete and not options.lists_only:
             return _conclude(resumed, resources)
@@ -104,17 +103,6 @@ def _run(argv: list[str], resources: contextlib.ExitStack) -> bool:
     return succeeded and not choice.lost
 
 
-def _resume(options: Options, argv: list[str], resources: contextlib.ExitStack) -> Resumed | None:
-    """Take over the session that the options name, if they do."""
-    if options.resume is None:
-        return None
-    from ducktape.command_line.session.resume import resume
-
-    resumed = resume(options.results_root, options.resume, given_options(argv))
-    resources.callback(resumed.journal.close)
-    return resumed
-
-
 def _conclude(resumed: Resumed, resources: contextlib.ExitStack) -> bool:
     """End a session that has all its results, and whose program died before its end; writes its reports again."""
     from ducktape.command_line.session.run_session import conclude
@@ -131,11 +119,8 @@ def _conclude(resumed: Resumed, resources: contextlib.ExitStack) -> bool:
 
 
 def _decoded(options: Options) -> Options:
-    """Return the options with the JSON of parameters and globals decoded, after checking what the parser does not.
-
-    Raises:
-        CommandError: an option is wrong. The exit code of these mistakes is 1 for compatibility.
-    """
+    """Return the options with the JSON of parameters and globals decoded, after checking what the parser does not."""
+    # The exit code of these mistakes is 1 for compatibility
     parameters = None
     if options.parameters:
         try:

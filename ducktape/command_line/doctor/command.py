@@ -29,9 +29,18 @@ _OPTIONS_OF_A_RUN = ("cluster", "cluster_file", "config_file", "host_keys", "kno
 def main(argv: list[str]) -> int:
     """Check the nodes of the cluster and print the findings; returns 1 if a node cannot be used or there is none."""
     arguments = create_doctor_parser().parse_args(argv)
-    options = _options_of_a_run(arguments)
+    given = [
+        f"--{name.replace('_', '-')}={value}"
+        for name in _OPTIONS_OF_A_RUN
+        if (value := getattr(arguments, name)) is not None
+    ]
+    # The subcommand's name stands for the tests: an empty command line asks for the help
+    options = read_options([*given, arguments.subcommand])
     if options is None:
         return 0
+    begin(strict=options.strict, show=lambda warning: print(f"WARNING: {warning}", file=sys.stderr))
+    # Nothing is disturbed here, and nodes that a run would quarantine are those to examine
+    options = dataclasses.replace(options, lease=None, check_nodes=False)
     # A run finds classes beside its tests, which are not searched here
     sys.path.append(os.getcwd())
     try:
@@ -82,21 +91,6 @@ def create_doctor_parser() -> argparse.ArgumentParser:
         help="Time limit for one node (%(default)g).",
     )
     return parser
-
-
-def _options_of_a_run(arguments: argparse.Namespace) -> Options | None:
-    given = [
-        f"--{name.replace('_', '-')}={value}"
-        for name in _OPTIONS_OF_A_RUN
-        if (value := getattr(arguments, name)) is not None
-    ]
-    # The subcommand's name stands for the tests: an empty command line asks for the help
-    options = read_options([*given, arguments.subcommand])
-    if options is None:
-        return None
-    begin(strict=options.strict, show=lambda warning: print(f"WARNING: {warning}", file=sys.stderr))
-    # Nothing is disturbed here, and nodes that a run would quarantine are those to look at
-    return dataclasses.replace(options, lease=None, check_nodes=False)
 
 
 def _examine(cluster: Cluster, timeout: float) -> tuple[list[Findings], list[str]]:

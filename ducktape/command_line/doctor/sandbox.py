@@ -154,23 +154,18 @@ def _probed(node: ClusterNode) -> Iterator[Part]:
     else:
         lacking = "neither nftables nor iptables can be used: there are no partitions"
         yield Part("firewall", lacking, "Install Debian's package nftables.")
-    yield _slow_links(node, host)
-    if host.run("sudo -n true").exit_status != 0:
-        yield Part("sudo", "refuses", "See what this says in a node: sudo -n true")
-
-
-def _slow_links(node: ClusterNode, host: Host) -> Part:
-    name = "slow links"
     try:
         with slow(node, delay=0.001) as fault:
             fault.wait_effective()
             has_netem = b"netem" in host.run("tc qdisc show").stdout
     except (FaultUnavailable, FaultError) as error:
         remedy = "Load the kernel's module sch_netem, or install Debian's packages iproute2, iptables and python3."
-        return Part(name, printable_line(str(error)).removeprefix(f"{host.name}: "), remedy)
-    if has_netem:
-        return Part(name, "the kernel's netem")
-    return Part(name, "no netem in this kernel: instead a program delays packets (NFQUEUE)")
+        yield Part("slow links", printable_line(str(error)).removeprefix(f"{host.name}: "), remedy)
+    else:
+        program = "no netem in this kernel: instead a program delays packets (NFQUEUE)"
+        yield Part("slow links", "the kernel's netem" if has_netem else program)
+    if host.run("sudo -n true").exit_status != 0:
+        yield Part("sudo", "refuses", "See what this says in a node: sudo -n true")
 
 
 def to_json(cluster: str, visit: Visit) -> dict[str, object]:

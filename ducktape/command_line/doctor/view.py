@@ -11,7 +11,7 @@ from ducktape.cluster.health.hints import Problem, note_of, problems_of
 
 if TYPE_CHECKING:
     from ducktape.cluster.health.probe import Findings
-    from ducktape.command_line.doctor.sandbox import Trial, Visit
+    from ducktape.command_line.doctor.sandbox import Visit
 
 _GAP = "  "
 _UNKNOWN = "-"
@@ -25,26 +25,21 @@ def render(findings: list[Findings], remarks: list[str], *, columns: int) -> str
     columns = max(_NARROWEST, columns)
     parts = [table(findings, columns=columns)] if findings else []
     notes = [f"{each.name} is {note_of(each)}." for each in findings if note_of(each)]
-    notes += [*_on_host_keys(findings), *remarks]
+    modes: dict[str, list[str]] = {}
+    for each in findings:
+        if each.host_keys is not None:
+            modes.setdefault(each.host_keys, []).append(each.name)
+    for mode, names in modes.items():
+        nodes = "" if len(modes) == 1 else f" of {_names(names)}"
+        meaning = "off, so another machine in its place would not be noticed" if mode == "off" else mode
+        notes.append(f"Host keys{nodes}: {meaning}.")
+    notes += remarks
     if notes:
         parts.append("\n".join(_wrapped(note, columns) for note in notes))
     if problems := _by_kind(findings):
         parts.append("\n".join(_problem_lines(problems, columns)))
     parts.append(_summary(findings))
     return "\n\n".join(parts)
-
-
-def _on_host_keys(findings: list[Findings]) -> list[str]:
-    """Return how the keys of SSH servers are verified, in one line for all nodes of the same mode."""
-    groups: dict[str, list[str]] = {}
-    for each in findings:
-        if each.host_keys is not None:
-            groups.setdefault(each.host_keys, []).append(each.name)
-    return [
-        f"Host keys{'' if len(groups) == 1 else f' of {_names(names)}'}: "
-        f"{'off, so another machine in its place would not be noticed' if mode == 'off' else mode}."
-        for mode, names in groups.items()
-    ]
 
 
 def _names(names: list[str]) -> str:
@@ -170,7 +165,13 @@ def render_sandbox(visit: Visit, *, columns: int) -> str:
     rows = [(part.name, part.text, part.remedy) for part in visit.parts]
     for trial in visit.trials:
         kind = "a node" if trial.node_type is None else f"a node of type {trial.node_type}"
-        rows.append((trial.name or kind, _trial_text(trial), ""))
+        if trial.failure is not None:
+            text = f"cannot be {'used' if trial.name else 'made'}: {trial.failure}"
+        else:
+            made, took, gone = (_milliseconds(value) for value in (trial.made_ms, trial.true_ms, trial.gone_ms))
+            text = f"made in {made}, `true` takes {took}, gone in {gone}"
+            text = text if trial.node_type is None else f"of type {trial.node_type}, {text}"
+        rows.append((trial.name or kind, text, ""))
     width = max(len(name) for name, _, _ in rows)
     lines = []
     for name, text, remedy in rows:
@@ -185,14 +186,6 @@ def render_sandbox(visit: Visit, *, columns: int) -> str:
     parts += _leftovers("Left by dead runs, and not removable by this user:", visit.left, columns)
     parts.append("The sandbox works." if visit.usable else "The sandbox cannot be used.")
     return "\n\n".join(parts)
-
-
-def _trial_text(trial: Trial) -> str:
-    if trial.failure is not None:
-        return f"cannot be used: {trial.failure}" if trial.name else f"cannot be made: {trial.failure}"
-    kind = "" if trial.node_type is None else f"of type {trial.node_type}, "
-    made, took, gone = (_milliseconds(value) for value in (trial.made_ms, trial.true_ms, trial.gone_ms))
-    return f"{kind}made in {made}, `true` takes {took}, gone in {gone}"
 
 
 def _leftovers(title: str, lines: list[str], columns: int) -> list[str]:

@@ -100,24 +100,18 @@ def advice_without_vagrant(error: Exception, options: Options) -> str | None:
         paths = ["." if path == os.getcwd() else path for path in paths]
     # Other options are left out, since they may contain secrets
     command = f"ducktape {shlex.join(paths) if len(paths) <= _SHOWN_PATHS else '...'} --cluster"
-    choices = [(f"{command} {name}", meaning) for name, meaning in _at_hand(file)]
+    choices = []
+    if file is None and os.path.exists(ConsoleDefaults.CLUSTER_FILE):
+        choices.append((f"{command} json", f"the nodes that stand in {ConsoleDefaults.CLUSTER_FILE}"))
+    if sandbox_works():
+        choices.append((f"{command} sandbox", "isolated nodes on this machine, made for each test"))
+    choices.append((f"{command} localhost", "nodes that all are this machine, with nothing between them"))
     width = max(len(command) for command, _ in choices)
     lines = [f"  {command:{width}}   {meaning}" for command, meaning in choices]
     default = ", the default," if full_name(options.cluster) == full_name(ConsoleDefaults.CLUSTER_TYPE) else ""
     missing = "no program vagrant" if file is None else f"neither a program vagrant nor a file {file}"
     needs = f"The cluster {options.cluster}{default} needs Vagrant, and there is {missing} here."
     return "\n".join([f"{needs} What works right now:", *lines])
-
-
-def _at_hand(file: str | None) -> list[tuple[str, str]]:
-    """Return the clusters that work on this machine as it is, each with a description."""
-    found = []
-    if file is None and os.path.exists(ConsoleDefaults.CLUSTER_FILE):
-        found.append(("json", f"the nodes that stand in {ConsoleDefaults.CLUSTER_FILE}"))
-    if sandbox_works():
-        found.append(("sandbox", "isolated nodes on this machine, made for each test"))
-    found.append(("localhost", "nodes that all are this machine, with nothing between them"))
-    return found
 
 
 def sandbox_works() -> bool:

@@ -81,7 +81,12 @@ def given_options(args: list[str]) -> Given:
     """
     parser = build_parser({}, RaisingParser)
     names = option_names(parser)
-    _add_opposites(parser, args)
+    # Only where one is used: other opposites, such as --no-debug, would spoil abbreviations
+    for action in list(parser._actions):
+        for name in action.option_strings:
+            opposite = f"--no-{name.removeprefix('--')}"
+            if action.const is True and opposite in args:
+                parser.add_argument(opposite, dest=action.dest, action="store_false", default=argparse.SUPPRESS)
     values, unknown = parser.parse_known_args(_with_values(_unabbreviated(args, names), names))
     if unknown:
         meant = similar_option(unknown[0], names) if unknown[0].startswith("--") else None
@@ -138,15 +143,6 @@ def _with_values(args: list[str], names: list[str]) -> list[str]:
         is_session = default == "latest" and os.path.exists(os.path.join(following, "journal.jsonl"))
         completed.append(token if value is None or value.fullmatch(following) or is_session else f"{token}={default}")
     return completed
-
-
-def _add_opposites(parser: argparse.ArgumentParser, args: list[str]) -> None:
-    """Accept ``--no-debug`` and the like, only where one is used: otherwise they would spoil abbreviations."""
-    for action in list(parser._actions):
-        for name in action.option_strings:
-            opposite = f"--no-{name.removeprefix('--')}"
-            if action.const is True and opposite in args:
-                parser.add_argument(opposite, dest=action.dest, action="store_false", default=argparse.SUPPRESS)
 
 
 def _unabbreviated(args: list[str], names: list[str]) -> list[str]:

@@ -12,7 +12,6 @@ import shutil
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ducktape.utils.support.text import class_and_text
@@ -84,28 +83,21 @@ class SessionReports:
     def _write_elsewhere(self, results: TestResults, error: Exception | None) -> None:
         """Write everything to the first directory that has room."""
         wanted = results.session_context.results_dir
-        for find in (tempfile.gettempdir, lambda: os.path.expanduser("~"), os.getcwd):
-            directory = self._write_below(find, results)
-            if directory is not None:
-                self._logger.error("The reports cannot be written to %s (%s): they are in %s", wanted, error, directory)
-                return
+        moved = copy.copy(results)
+        moved.session_context = copy.copy(results.session_context)
+        moved.logs_root = wanted
+        for find_parent in (tempfile.gettempdir, lambda: os.path.expanduser("~"), os.getcwd):
+            with contextlib.suppress(OSError), contextlib.ExitStack() as undo:
+                prefix = f"ducktape-{results.session_context.session_id}-"
+                directory = moved.session_context.results_dir = tempfile.mkdtemp(prefix=prefix, dir=find_parent())
+                undo.callback(shutil.rmtree, directory, ignore_errors=True)
+                self._journal.copy_to(directory)
+                if not self._write_files(moved):
+                    undo.pop_all()
+                    where = (wanted, error, directory)
+                    self._logger.error("The reports cannot be written to %s (%s): they are in %s", *where)
+                    return
         self._logger.error("The reports cannot be written to %s (%s), nor anywhere else", wanted, error)
-
-    def _write_below(self, find_parent: Callable[[], str], results: TestResults) -> str | None:
-        """Write everything to a new directory and return its path; removes it and returns ``None`` if that fails."""
-        directory = None
-        with contextlib.suppress(OSError):
-            directory = tempfile.mkdtemp(prefix=f"ducktape-{results.session_context.session_id}-", dir=find_parent())
-            self._journal.copy_to(directory)
-            moved = copy.copy(results)
-            moved.session_context = copy.copy(results.session_context)
-            moved.session_context.results_dir = directory
-            moved.logs_root = results.session_context.results_dir
-            if not self._write_files(moved):
-                return directory
-        if directory is not None:
-            shutil.rmtree(directory, ignore_errors=True)
-        return None
 
     def _log_error(self, name: str, error: Exception) -> None:
         self._logger.error("Could not write %s: %s", name, "".join(traceback.format_exception(error)))

@@ -106,20 +106,19 @@ def _check_secrets(recorded: RecordedSession, given: Given) -> None:
 def _comparable(options: Given, directory: str) -> dict[str, object]:
     """Return the options that name tests, equal for two spellings of the same selection."""
     anchored = _anchored({name: value for name, value in options.items() if name in _SELECTING_BY_NAME}, directory)
-    return {
-        name: _plain_json(value)
-        if name == "parameters"
-        else frozenset(plain for symbol in value or () for plain in _plain_symbols(symbol))
-        for name, value in anchored.items()
-    }
-
-
-def _plain_symbols(symbol: str) -> set[tuple[str, str, str]]:
-    """Return the files or directories that a symbol names, links and wildcards resolved, each with class and method."""
-    path, _, rest = symbol.partition("::")
-    method, _, arguments = rest.partition("@")
-    paths = [path] if os.path.exists(path) else glob.glob(path) or [path]
-    return {(os.path.realpath(each), method, _plain_json(arguments)) for each in paths}
+    comparable: dict[str, object] = {}
+    for name, value in anchored.items():
+        if name == "parameters":
+            comparable[name] = _plain_json(value)
+            continue
+        tests: set[tuple[str, str, str]] = set()
+        for symbol in value or ():
+            path, _, rest = symbol.partition("::")
+            method, _, arguments = rest.partition("@")
+            paths = [path] if os.path.exists(path) else glob.glob(path) or [path]
+            tests |= {(os.path.realpath(each), method, _plain_json(arguments)) for each in paths}
+        comparable[name] = tests
+    return comparable
 
 
 def _plain_json(text: str | None) -> str:

@@ -11,7 +11,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from types import FunctionType, ModuleType, TracebackType
@@ -194,23 +194,34 @@ def import_test_module(path: str, search_path: Sequence[str] | None = None) -> M
     known = sys.modules.get(place.name)
     if known is not None and _is_from(known, place.file):
         return ModuleAndFile(known, place.file)
-    with _first_on_path(place.roots):
+    sys.path[:0] = place.roots
+    try:
         return ModuleAndFile(_import(place), place.file)
+    finally:
+        for root in place.roots:
+            if root in sys.path:  # the module may have changed the list
+                sys.path.remove(root)
 
 
 def _import(place: _Place) -> ModuleType:
     if not place.can_be_named:
         return _execute(place)
     top = place.name.partition(".")[0]
-    is_known = top in sys.modules
-    if is_known and not _provides(sys.modules[top], top, place):
-        # The test itself needs this package: it cannot be hidden for one of the same name
-        is_our_own = top == __name__.partition(".")[0]
-        if top == place.name or is_our_own:
-            return _execute(place)
-        with _without_package(top):
-            return _import_by_name(place)
-    return _import_by_name(place)
+    if top not in sys.modules:
+        return _import_by_name(place)
+    if top == place.name:
+        return _execute(place)  # the module of another file has the name
+    directory = os.path.join(place.roots[0], top)
+    if any(_same_path(each, directory) for each in getattr(sys.modules[top], "__path__", ())):
+        return _import_by_name(place)
+    if top == __name__.partition(".")[0]:
+        return _execute(place)  # the test itself needs this package: it cannot be hidden for one of the same name
+    hidden = _take_out(top)
+    try:
+        return _import_by_name(place)
+    finally:
+        _take_out(top)
+        sys.modules.update(hidden)
 
 
 def _import_by_name(place: _Place) -> ModuleType:
@@ -240,39 +251,9 @@ def _execute(place: _Place) -> ModuleType:
     return module
 
 
-@contextmanager
-def _first_on_path(roots: Sequence[str]) -> Iterator[None]:
-    sys.path[:0] = roots
-    try:
-        yield
-    finally:
-        for root in roots:
-            if root in sys.path:  # the module may have changed the list
-                sys.path.remove(root)
-
-
-@contextmanager
-def _without_package(top: str) -> Iterator[None]:
-    """Hide a package and its modules for a while; what is imported meanwhile is dropped afterwards."""
-    hidden = _take_out(top)
-    try:
-        yield
-    finally:
-        _take_out(top)
-        sys.modules.update(hidden)
-
-
 def _take_out(top: str) -> dict[str, ModuleType]:
     names = [name for name in sys.modules if name == top or name.startswith(f"{top}.")]
     return {name: sys.modules.pop(name) for name in names}
-
-
-def _provides(module: ModuleType, top: str, place: _Place) -> bool:
-    """Return whether a known top-level module is the one that the place is in."""
-    if top == place.name:
-        return _is_from(module, place.file)
-    directory = os.path.join(place.roots[0], top)
-    return any(_same_path(each, directory) for each in getattr(module, "__path__", ()))
 
 
 def _is_from(module: ModuleType, file: str) -> bool:
@@ -285,24 +266,20 @@ def _same_path(one: str, other: str) -> bool:
 
 
 def import_failure(path: str, name: str, exc: BaseException) -> ImportFailure:
-    """Describe why a file could not be imported."""
-    headline = value_or(type(exc).__name__, repr, exc)
-    tb = _without_machinery(exc.__traceback__)
-    lines = "".join(traceback.format_exception(type(exc), exc, tb)).rstrip()
-    return ImportFailure(os.path.abspath(path), name, f"{headline}\n{lines}", f"{type(exc).__name__}: {shown(exc)}")
-
-
-def _without_machinery(tb: TracebackType | None) -> TracebackType | None:
-    """Return the part of a traceback that begins in the test file."""
-    frames = []
-    while tb is not None:
-        frames.append(tb)
-        tb = tb.tb_next
+    """Describe why a file could not be imported, with the part of the traceback that begins in the file."""
+    frames: list[TracebackType] = []
+    following = exc.__traceback__
+    while following is not None:
+        frames.append(following)
+        following = following.tb_next
     files = [frame.tb_frame.f_code.co_filename for frame in frames]
     first = max((number for number, file in enumerate(files) if file == __file__), default=-1) + 1
     while first < len(files) and (files[first] == importlib.__file__ or files[first].startswith("<frozen importlib")):
         first += 1
-    return frames[first] if first < len(frames) else None
+    tb = frames[first] if first < len(frames) else None
+    lines = "".join(traceback.format_exception(type(exc), exc, tb)).rstrip()
+    headline = value_or(type(exc).__name__, repr, exc)
+    return ImportFailure(os.path.abspath(path), name, f"{headline}\n{lines}", f"{type(exc).__name__}: {shown(exc)}")
 
 
 def find_methods(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import operator
@@ -62,11 +63,14 @@ def last_failed(results_root: str) -> tuple[str, frozenset[str]] | None:
     for directory in sessions(results_root):
         if has_journal(directory):
             recorded = RecordedSession.read(directory)
-            failed = recorded.failed_ids if recorded.finished else None
-        else:
-            failed = _failed_by_report(directory)
-        if failed is not None:
-            return os.path.basename(directory), failed
+            if recorded.finished:
+                return os.path.basename(directory), recorded.failed_ids
+            continue
+        with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):  # missing or damaged
+            results, _ = reported_results(directory)
+            failed = frozenset(str(result["test_id"]) for result in results if result["test_status"] == FAIL)
+            if results:
+                return os.path.basename(directory), failed
     return None
 
 
@@ -92,12 +96,3 @@ def _began(directory: str) -> float:
     except OSError:
         return 0.0
     return float(first[0]["time"]) if first and first[0] else 0.0
-
-
-def _failed_by_report(directory: str) -> frozenset[str] | None:
-    try:
-        results, _ = reported_results(directory)
-        failed = frozenset(str(result["test_id"]) for result in results if result["test_status"] == FAIL)
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return None  # missing or damaged
-    return failed if results else None

@@ -186,7 +186,17 @@ class RecordedSession:
         cluster = RecordedCluster(self._size, self.unhealthy_nodes)
         results = self._results(self.session_context, cluster, self.client_status, self.finished)
         results.stop_time = self.stop_time
-        results.not_run = list(self.not_run) if self.ended else self._not_run_so_far()
+        results.not_run = list(self.not_run)
+        if self.ended:
+            return results
+        was_running, never_started = _WHY_GOING_ON if self.going_on else _WHY_CUT_OFF
+        reported = Counter(test.test_id for test in self.not_run)
+        running = Counter(self.running.values())
+        for test in self._without(self.finished):
+            if not _one_less(reported, test.test_id):
+                why = was_running if _one_less(running, test.test_id) else never_started
+                results.not_run.append(dataclasses.replace(test, why=why))
+        results.not_run += [NotRun(name, "", "", "", None, None, was_running) for name in running.elements()]
         return results
 
     def continued(
@@ -212,17 +222,6 @@ class RecordedSession:
     def _without(self, results: Iterable[TestResult]) -> list[NotRun]:
         done = Counter(result.test_id for result in results)
         return [test for test in self.queued if not _one_less(done, test.test_id)]
-
-    def _not_run_so_far(self) -> list[NotRun]:
-        was_running, never_started = _WHY_GOING_ON if self.going_on else _WHY_CUT_OFF
-        reported = Counter(test.test_id for test in self.not_run)
-        running = Counter(self.running.values())
-        not_run = list(self.not_run)
-        for test in self._without(self.finished):
-            if not _one_less(reported, test.test_id):
-                why = was_running if _one_less(running, test.test_id) else never_started
-                not_run.append(dataclasses.replace(test, why=why))
-        return not_run + [NotRun(name, "", "", "", None, None, was_running) for name in running.elements()]
 
     # --- events
 

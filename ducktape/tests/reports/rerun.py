@@ -65,7 +65,18 @@ def console(results: TestResults, working_dir: str, suite_file: str, width: int)
 def suite(results: TestResults, directory: str) -> str:
     """Return a suite file, named after the session, with the tests that failed, as seen from the file's directory."""
     directory = os.path.abspath(directory)
-    content = {str(results.session_context.session_id): _failed(results, lambda file: _entry(file, directory))}
+
+    def spelled(file: str) -> str:
+        # With nothing but the root in common the two are moved, copied and mounted independently
+        if os.path.commonpath([os.path.abspath(file), directory]) == os.path.abspath(os.sep):
+            return os.path.abspath(file)
+        # Through a symbolic link "../.." leads elsewhere than it seems
+        relative = os.path.relpath(file, directory)
+        if os.path.relpath(os.path.realpath(file), os.path.realpath(directory)) != relative:
+            return os.path.abspath(file)
+        return _seen_from(file, directory)
+
+    content = {str(results.session_context.session_id): _failed(results, spelled)}
     return yaml.safe_dump(content, indent=4, default_flow_style=False, width=float("inf"))
 
 
@@ -84,18 +95,6 @@ def _seen_from(file: str, directory: str) -> str:
         return os.path.abspath(file)
     # At the beginning of an argument a dash would make it an option
     return os.path.join(os.curdir, relative) if relative.startswith("-") else relative
-
-
-def _entry(file: str, directory: str) -> str:
-    """Spell a path for a file in a directory: relative where both will be moved together, otherwise absolutely."""
-    # With nothing but the root in common the two are moved, copied and mounted independently
-    if os.path.commonpath([os.path.abspath(file), directory]) == os.path.abspath(os.sep):
-        return os.path.abspath(file)
-    # Through a symbolic link "../.." leads elsewhere than it seems
-    relative = os.path.relpath(file, directory)
-    if os.path.relpath(os.path.realpath(file), os.path.realpath(directory)) != relative:
-        return os.path.abspath(file)
-    return _seen_from(file, directory)
 
 
 def _joined(symbols: Iterable[str]) -> str:
