@@ -45,7 +45,7 @@ _GROUPS = {
 
 
 def _option(
-    text: str, default: object = None, *, make_default: Callable[[], object] | None = None, **arguments: Any
+    text: str, default: object = None, *, make_default: Callable[[], object] | None = None, **arguments: object
 ) -> Any:
     """Return a field of :class:`Options`; ``arguments`` are those of ``add_argument``, with its ``name`` if needed."""
     metadata = {**arguments, "help": text}
