@@ -9,7 +9,7 @@ import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any
+from io import TextIOWrapper
 
 from ducktape.utils.support.files import NO_ROOM, without_waiting
 
@@ -45,35 +45,32 @@ class LoggerMaker(ABC):
         """Give the logger its level and handlers."""
 
 
-class _Patient(logging.Handler):
-    """Says once that lines are being lost, and why, instead of a traceback for each of them.
+class _LossReporter(logging.Handler):
+    """Reports once that lines are being lost, and why, instead of a traceback for each of them."""
 
-    Of a full disk the driver tells when it cannot write results; a thousand tests need not say it too.
-    """
-
-    _told = False
+    _reported = False
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name in the standard library
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
             super().handleError(record)
             return
-        if not self._told:
-            self._told = True
-            _tell_of_loss(getattr(self, "baseFilename", "console"), error)
+        if not self._reported:
+            self._reported = True
+            _report_loss(getattr(self, "baseFilename", "console"), error)
 
 
-class _LogFile(_Patient, logging.FileHandler):
+class _LogFile(_LossReporter, logging.FileHandler):
     """A file in which every character can be written, if need be as an escape sequence."""
 
     def __init__(self, path: str) -> None:
         logging.FileHandler.__init__(self, path, encoding="utf-8", errors="backslashreplace")
 
-    def _open(self) -> Any:
+    def _open(self) -> TextIOWrapper:
         return open(self.baseFilename, "a", encoding="utf-8", errors="backslashreplace", opener=without_waiting)
 
 
-class _Console(_Patient, logging.StreamHandler):  # type: ignore[type-arg]  # generic for type checkers alone
+class _Console(_LossReporter, logging.StreamHandler):  # type: ignore[type-arg]  # generic for type checkers alone
     """Standard output; characters that it does not know are shown as escape sequences."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -83,69 +80,53 @@ class _Console(_Patient, logging.StreamHandler):  # type: ignore[type-arg]  # ge
 
 
 def add_handlers(logger: logging.Logger, directory: str, stem: str, line_format: str, console_level: int) -> None:
-    """Let a logger write ``<stem>.info``, ``<stem>.debug`` and the console.
-
-    Args:
-        logger: gets level DEBUG and three handlers.
-        directory: of the two files, which are appended to; made when needed.
-        stem: first part of the file names.
-        line_format: format of every line.
-        console_level: lines below this level do not reach standard output.
-    """
+    """Let a logger write ``<stem>.info`` and ``<stem>.debug`` in a directory, and the console."""
     logger.setLevel(logging.DEBUG)
-    handlers = _log_files(directory, stem)
     # Without standard output the library would take standard error
-    handlers.append((logging.NullHandler() if sys.stdout is None else _Console(sys.stdout), console_level))
-    for handler, level in handlers:
-        _add(logger, handler, level, line_format)
+    console = logging.NullHandler() if sys.stdout is None else _Console(sys.stdout)
+    console.setLevel(console_level)
+    console.setFormatter(logging.Formatter(line_format))
+    for handler in (*_log_files(directory, stem, line_format), console):
+        logger.addHandler(handler)
 
 
 @contextlib.contextmanager
 def also_to_files(logger: logging.Logger, directory: str, stem: str, line_format: str) -> Iterator[None]:
-    """Let a logger write two more files for the length of a block.
-
-    Args:
-        logger: the logger.
-        directory: of the files, made when needed.
-        stem: first part of the file names.
-        line_format: format of every line.
-    """
-    handlers = _log_files(directory, stem)
-    for handler, level in handlers:
-        _add(logger, handler, level, line_format)
+    """Let a logger write two more files for the length of a block."""
+    handlers = _log_files(directory, stem, line_format)
+    for handler in handlers:
+        logger.addHandler(handler)
     try:
         yield
     finally:
-        for handler, _ in handlers:
+        for handler in handlers:
             logger.removeHandler(handler)
             with contextlib.suppress(OSError):
                 handler.close()
 
 
-def _log_files(directory: str, stem: str) -> list[tuple[logging.Handler, int]]:
-    """Open ``<stem>.info`` and ``<stem>.debug``; what cannot be opened is said, and costs its lines alone."""
-    handlers: list[tuple[logging.Handler, int]] = []
+def _log_files(directory: str, stem: str, line_format: str) -> list[logging.Handler]:
+    """Open ``<stem>.info`` and ``<stem>.debug`` to append to them; reports what cannot be opened."""
+    handlers: list[logging.Handler] = []
     for name, level in (("info", logging.INFO), ("debug", logging.DEBUG)):
         path = os.path.join(directory, f"{stem}.{name}")
         try:
             os.makedirs(directory, exist_ok=True)
-            handlers.append((_LogFile(path), level))
+            handler = _LogFile(path)
         except OSError as error:
-            _tell_of_loss(path, error)
+            _report_loss(path, error)
+            continue
+        handler.setLevel(level)
+        handler.setFormatter(logging.Formatter(line_format))
+        handlers.append(handler)
     return handlers
 
 
-def _tell_of_loss(place: str, error: OSError) -> None:
+def _report_loss(place: str, error: OSError) -> None:
     if error.errno in NO_ROOM:
-        return
+        return  # the driver reports a full disk; a thousand tests need not report it too
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(f"Log lines are being lost: {place}: {error}\n")
-
-
-def _add(logger: logging.Logger, handler: logging.Handler, level: int, line_format: str) -> None:
-    handler.setLevel(level)
-    handler.setFormatter(logging.Formatter(line_format))
-    logger.addHandler(handler)
 
 
 def close_logger(logger: logging.Logger | None) -> None:

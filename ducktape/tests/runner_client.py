@@ -38,7 +38,7 @@ from ducktape.tests.loggermaker import also_to_files
 from ducktape.tests.recording.bounds import LONGEST_LINE, bounded_attempt, bounded_outcome, bounded_text
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus
 from ducktape.tests.test_context import TestContext, shown
-from ducktape.tests.worker.crash_cleanup import clean_up
+from ducktape.tests.worker.crash_cleanup import CrashCleanUp
 from ducktape.tests.worker.interrupts import InterruptGate
 from ducktape.tests.worker.lifecycle import TestRun
 from ducktape.tests.worker.request import CLEAN_UP_STACKS_FILE, STACKS_FILE, STACKS_SIGNAL, CleanUpRequest, RunSettings
@@ -140,16 +140,15 @@ class RunnerClient:
 
     def clean_up(self, request: CleanUpRequest) -> None:
         """Do what the dead process of this test cannot do any more, and report the result; blocks."""
-        done = clean_up(
+        clean_up = CrashCleanUp(
             self.test_context,
             request.services,
             request.nodes,
-            dump=request.dump,
-            collect=request.collect,
             log=self.log,
             enter=lambda phase: self.send(Phase(phase, len(self.settings.earlier) + 1)),
             user_code=self.gate.user_code,
         )
+        done = clean_up.run(dump=request.dump, collect=request.collect)
         self._end_leftovers()
         self.send(done)
         self.test_context.close()

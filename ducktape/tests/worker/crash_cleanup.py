@@ -39,37 +39,21 @@ _ENDING = {"stop": "stopping", "clean": "cleaning"}
 _ENDED = {"stop": "stopped", "clean": "cleaned"}
 
 
-def clean_up(
-    context: TestContext,
-    records: Sequence[Mapping[str, Any]],
-    nodes: Sequence[ClusterNode],
-    *,
-    dump: bool,
-    log: Log,
-    enter: Callable[[str], object],
-    collect: bool = True,
-    user_code: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
-) -> CleanedUp:
-    """End the services of a dead test from their records; blocks, and raises nothing of what they raise.
-
-    The steps are those of a test that failed: dump, heal faults and stop (the youngest first), collect all logs,
-    clean, free. A ``KeyboardInterrupt`` in the main thread ends the step that it meets, and the next one begins.
-    """
-    work = _CleanUp(context, records, nodes, log, enter, user_code)
-    work.revive()
-    work.end(dump=dump, collect=collect)
-    return CleanedUp(work.missing_logs, work.errors, work.dirty, work.services)
-
-
 class _DeadService:
-    """One service of a dead test."""
+    """One service of a dead test; without being made again it has what the collection of its logs needs."""
 
-    def __init__(self, record: Mapping[str, Any], nodes: Mapping[str, ClusterNode]) -> None:
+    def __init__(self, record: Mapping[str, Any], nodes: Mapping[str, ClusterNode], logger: logging.Logger) -> None:
         self.record = record
         self.service: Service | None = None  # None if it could not be made again
         self.service_id = str(record["service_id"])
-        self.nodes = {name: nodes[name] for name in record["nodes"] if name in nodes}
+        self.named_nodes = {name: nodes[name] for name in record["nodes"] if name in nodes}
+        self.nodes = list(self.named_nodes.values())
+        self.logs = dict(record["logs"])
+        self.logger = logger
         self._watch: _Watch | None = None
+
+    def __repr__(self) -> str:
+        return self.service_id
 
     @property
     def may_have_run(self) -> bool:
@@ -87,33 +71,21 @@ class _DeadService:
 
     def suspects(self, error: BaseException) -> list[str]:
         """Return the names of the nodes that an error of the whole service leaves in doubt."""
-        return list(self.nodes) if self._watch is None else self._watch.suspects(self.nodes, error)
+        return list(self.named_nodes) if self._watch is None else self._watch.suspects(self.named_nodes, error)
 
 
-class _Logs:
-    """What the collection of logs needs of a service, also of one that could not be made again."""
-
-    def __init__(self, dead: _DeadService, logger: logging.Logger) -> None:
-        self.service_id = dead.service_id
-        self.nodes = list(dead.nodes.values())
-        self.logs = dict(dead.record["logs"])
-        self.logger = logger
-
-    def __repr__(self) -> str:
-        return self.service_id
-
-
-class _CleanUp(Ending):
-    """The work of :func:`clean_up`, and what is known of its success so far."""
+class CrashCleanUp(Ending):
+    """Ends the services of a dead test from their records, in the steps of a test that failed."""
 
     def __init__(
         self,
         context: TestContext,
         records: Sequence[Mapping[str, Any]],
         nodes: Sequence[ClusterNode],
+        *,
         log: Log,
         enter: Callable[[str], object],
-        user_code: Callable[[], AbstractContextManager[None]],
+        user_code: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
     ) -> None:
         super().__init__(context, log, enter, user_code)
         self.missing_logs: list[str] = []
@@ -126,12 +98,18 @@ class _CleanUp(Ending):
         context.renew_services()
         kinds = {"service_id": str, "nodes": list, "logs": dict, "report": dict}
         understood = [each for each in records if all(isinstance(each.get(name), kinds[name]) for name in kinds)]
-        self.dead_services = [_DeadService(record, self._nodes) for record in understood]
+        self.dead_services = [_DeadService(record, self._nodes, context.logger) for record in understood]
         if len(understood) < len(records):
             # Only a test that took over the pipe of its process can have sent this
             self.errors.append("Ignored invalid service records; those services were not stopped")
 
-    def revive(self) -> None:
+    def run(self, *, dump: bool, collect: bool = True) -> CleanedUp:
+        """Go through all steps; blocks, and raises nothing of what the services raise."""
+        self._revive()
+        self.end(dump=dump, collect=collect)
+        return CleanedUp(self.missing_logs, self.errors, self.dirty, self.services)
+
+    def _revive(self) -> None:
         def revive_one(dead: _DeadService) -> None:
             with self._user_code():
                 dead.service = revive(dead.record, self.context, self._nodes, import_file=_import_file)
@@ -140,7 +118,7 @@ class _CleanUp(Ending):
             error = error_of(functools.partial(revive_one, dead))  # modules and attributes of users
             if error is not None:
                 self._problem(f"making service {dead.service_id} again, so that it can be stopped,", dead, error)
-                self._suspect(dead, dead.nodes, "stop", short_text(error))
+                self._suspect(dead, dead.named_nodes, "stop", short_text(error))
 
     def heal(self) -> None:
         directory = TestContext.results_dir(self.context, self.context.test_index)
@@ -161,7 +139,7 @@ class _CleanUp(Ending):
 
         def left_out(dead: _DeadService, error: KeyboardInterrupt) -> None:
             self._problem(f"{_ENDING[verb]} service {dead.service_id}", dead, error)
-            self._suspect(dead, dead.nodes, verb, "there was no time left for it")
+            self._suspect(dead, dead.named_nodes, verb, "there was no time left for it")
 
         revived = [dead for dead in dead_services if dead.service is not None]
         end_each(revived, lambda dead: dead.end(verb), failed, left_out=left_out)
@@ -172,16 +150,14 @@ class _CleanUp(Ending):
     def _collect(self) -> None:
         session = self.context.session_context
         directory = TestContext.results_dir(self.context, self.context.test_index)
-        logger = self.context.logger
         orders = [
-            Order(_Logs(dead, logger), service_directory(directory, dead.service_id), lambda name: True)
-            for dead in self.dead_services
+            Order(dead, service_directory(directory, dead.service_id), lambda name: True) for dead in self.dead_services
         ]
         try:
             missing = collect_logs(
                 orders,
                 compress=compress_logs if getattr(session, "compress", False) else None,
-                logger=logger,
+                logger=self.context.logger,
                 timeout=getattr(session, "collect_timeout", None) or _COLLECT_SEC,
             )
         except KeyboardInterrupt:
@@ -209,7 +185,7 @@ class _CleanUp(Ending):
             self.log(logging.WARNING, problem)
 
     def _problem(self, activity: str, dead: _DeadService, error: BaseException) -> None:
-        self._add(problem_with(activity, dead.nodes.values(), error))
+        self._add(problem_with(activity, dead.nodes, error))
 
     def _suspect(self, dead: _DeadService, names: Iterable[str], verb: str, why: str) -> None:
         if not dead.may_have_run:

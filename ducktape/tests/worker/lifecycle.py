@@ -163,7 +163,6 @@ class TestRun(Ending):
     # --- the steps of its end
 
     def heal(self) -> None:
-        """See :meth:`Ending.heal`."""
         if "fault_log" in vars(self.context):
             self.step("", "healing faults", self._heal_faults)
         self.log(logging.INFO, "Tearing down...")
@@ -175,7 +174,6 @@ class TestRun(Ending):
         self._faults = self.context.fault_log.to_json()
 
     def tear_down(self) -> None:
-        """See :meth:`Ending.tear_down`."""
         self.enter(TEARDOWN)
         if self._test is not None:
             self.step(TEARDOWN, "running teardown method", partial(called, self._test.teardown))
@@ -194,7 +192,6 @@ class TestRun(Ending):
             self._summary.extend(["", "", *said] if said else [])
 
     def collect(self) -> None:
-        """See :meth:`Ending.collect`."""
         collector = self._instance()
         # One whose time was over fails, whatever it came to itself
         status = FAIL if self._wants_evidence() else self._status
@@ -209,7 +206,6 @@ class TestRun(Ending):
         return self._test if self._test is not None else Test(self.context)
 
     def describe(self, services: list[Service]) -> None:
-        """See :meth:`Ending.describe`."""
         self.step("", "asking services for their errors", self._add_service_errors)
         for service in services:
 
@@ -224,7 +220,6 @@ class TestRun(Ending):
             self._summary.extend(["", "", *errors.split("\n")])
 
     def free_nodes(self) -> None:
-        """See :meth:`Ending.free_nodes`."""
         called(self._instance().free_nodes)
 
     def failed(self, phase: str, activity: str, error: BaseException) -> None:

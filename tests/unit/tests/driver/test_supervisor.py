@@ -29,6 +29,7 @@ from ducktape.tests.result import TestResults
 from ducktape.tests.session import SessionContext
 from ducktape.tests.test import Test
 from ducktape.tests.test_context import TestContext
+from ducktape.tests.worker.crash_cleanup import CrashCleanUp
 from ducktape.tests.worker.request import RunSettings, TestRequest
 
 pytestmark = pytest.mark.needs("linux")
@@ -227,7 +228,7 @@ _start_and_die.__name__ = "test_dies_with_a_service"
 
 def test_nonsense_of_a_cleaner_loses_no_test(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that cleans up and reports something else is as good as dead."""
-    monkeypatch.setattr("ducktape.tests.runner_client.clean_up", lambda *args, **kwargs: CleanedUp(dirty={"a": 1}))  # type: ignore[dict-item]
+    monkeypatch.setattr(CrashCleanUp, "run", lambda self, **_: CleanedUp(dirty={"a": 1}))  # type: ignore[dict-item]
     driver.start("test_dies_with_a_service")
     outcome = driver.to_the_end()
     [(_, _, dirty)] = driver.concluded

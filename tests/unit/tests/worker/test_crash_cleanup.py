@@ -30,7 +30,7 @@ from ducktape.tests.loggermaker import close_logger
 from ducktape.tests.session import SessionContext
 from ducktape.tests.test import Test
 from ducktape.tests.test_context import TestContext
-from ducktape.tests.worker.crash_cleanup import clean_up
+from ducktape.tests.worker.crash_cleanup import CrashCleanUp
 from tests.support.program import environment, write
 
 CALLS: list[str] = []
@@ -67,14 +67,14 @@ class Case:
         return self.clean_up_records(records, dump=dump)
 
     def clean_up_records(self, records: list[Any], *, dump: bool = False) -> CleanedUp:
-        done = clean_up(
+        clean_up = CrashCleanUp(
             self.context,
             records,
             self.nodes,
-            dump=dump,
             log=lambda level, text: self.log.append(f"{logging.getLevelName(level)} {text}"),
             enter=self.phases.append,
         )
+        done = clean_up.run(dump=dump)
         received = decode(encode(done))
         assert isinstance(received, CleanedUp)
         return received
@@ -415,7 +415,7 @@ def test_the_scratch_directory_of_a_dead_service_is_removed(case: Case) -> None:
 def test_nothing_to_do_is_done() -> None:
     context = TestContext(session_context=SessionContext(session_id="s", results_dir="/unused"))
     context._logger = logging.Logger("unused")
-    done = clean_up(context, [], [], dump=True, log=lambda level, text: None, enter=lambda phase: None)
+    done = CrashCleanUp(context, [], [], log=lambda level, text: None, enter=lambda phase: None).run(dump=True)
     assert done == CleanedUp()
 
 
@@ -436,15 +436,14 @@ def test_interrupts_can_only_come_where_code_of_users_runs(case: Case) -> None:
         yield
         STATE[:] = ["framework"]
 
-    done = clean_up(
+    done = CrashCleanUp(
         case.context,
         [record_of(Asking(case.context))],
         case.nodes,
-        dump=False,
         log=lambda level, text: None,
         enter=lambda phase: CALLS.append(f"{phase} {STATE[0]}"),
         user_code=user_code,
-    )
+    ).run(dump=False)
     assert done.problems == []
     assert CALLS == ["stop framework", "stop user", "collect framework", "clean framework", "clean user"]
 
