@@ -53,15 +53,7 @@ class RandomFaults(Fault):
         return f"random faults (seed={self.seed}, every {self._interval} seconds)"
 
     def wait_effective(self, timeout_sec: float = 60) -> None:
-        """Block until the first fault is in effect.
-
-        Args:
-            timeout_sec: seconds.
-
-        Raises:
-            FaultUnavailable: no fault of the plan is available.
-            TimeoutError: (the framework's) none was effective in time.
-        """
+        """Block until the first fault is in effect; raises :class:`FaultUnavailable` if no fault is available."""
         if not self._started.wait(timeout_sec):
             raise TimeoutError(f"{self}: none has come into effect within {timeout_sec} seconds")
         self._raise_errors()

@@ -104,14 +104,11 @@ class Mark:
 class Parametrize(Mark):
     """One test with the given arguments."""
 
+    name = "PARAMETRIZE"
     injected_args: dict[str, object]
 
     def __init__(self, **kwargs: object) -> None:
         self.injected_args = kwargs
-
-    @property
-    def name(self) -> str:
-        return "PARAMETRIZE"
 
     def apply(self, seed_context: T, context_list: list[T]) -> list[T]:
         context_list.insert(0, _with_arguments(seed_context, dict(self.injected_args)))
@@ -119,23 +116,13 @@ class Parametrize(Mark):
 
 
 class Matrix(Mark):
-    """One test for each combination of the given values.
+    """One test for each combination of the given values."""
 
-    Args:
-        **kwargs: for each argument an iterable of values.
-
-    Raises:
-        DucktapeError: a value is not iterable.
-    """
-
+    name = "MATRIX"
     injected_args: dict[str, Iterable[object]]
 
     def __init__(self, **kwargs: Iterable[object]) -> None:
         self.injected_args = _materialised("matrix", kwargs)
-
-    @property
-    def name(self) -> str:
-        return "MATRIX"
 
     def apply(self, seed_context: T, context_list: list[T]) -> list[T]:
         combinations = cartesian_product_dict(self.injected_args)
@@ -148,23 +135,13 @@ class Matrix(Mark):
 
 
 class Defaults(Mark):
-    """Values for arguments without a value in the parametrizations below.
+    """Values for arguments without a value in the parametrizations below."""
 
-    Args:
-        **kwargs: for each argument an iterable of values.
-
-    Raises:
-        DucktapeError: a value is not iterable.
-    """
-
+    name = "DEFAULTS"
     injected_args: dict[str, Iterable[object]]
 
     def __init__(self, **kwargs: Iterable[object]) -> None:
         self.injected_args = _materialised("defaults", kwargs)
-
-    @property
-    def name(self) -> str:
-        return "DEFAULTS"
 
     def apply(self, seed_context: T, context_list: list[T]) -> list[T]:
         if not context_list:
@@ -197,12 +174,10 @@ class Defaults(Mark):
 class Ignore(Mark):
     """Skips the test with exactly the given arguments."""
 
+    name = "IGNORE"
+
     def __init__(self, **kwargs: object) -> None:
         self.injected_args = kwargs
-
-    @property
-    def name(self) -> str:
-        return "IGNORE"
 
     def apply(self, seed_context: T, context_list: list[T]) -> list[T]:
         assert context_list, "ignore annotation is not being applied to any test cases"
@@ -228,14 +203,12 @@ class IgnoreAll(Ignore):
 class Env(Mark):
     """Skips all tests below unless the environment variables have the given values when the decorator runs."""
 
+    name = "ENV"
+
     def __init__(self, **kwargs: object) -> None:
         self.injected_args = kwargs
         # The values may define their own comparison, as right operands
         self.should_ignore = any(os.environ.get(key) != value for key, value in kwargs.items())
-
-    @property
-    def name(self) -> str:
-        return "ENV"
 
     def apply(self, seed_context: T, context_list: list[T]) -> list[T]:
         for context in context_list:

@@ -14,16 +14,7 @@ from ducktape.utils.support.stable_text import numbers_of
 
 
 class MarkedFunctionExpander:
-    """Creates the tests of one method by its marks.
-
-    Args:
-        session_context: passed to the tests.
-        module: dotted name of the module.
-        cls: the test class.
-        function: the method.
-        file: path of the module.
-        cluster: passed to the tests.
-    """
+    """Creates the tests of one method by its marks; the arguments become attributes of their contexts."""
 
     def __init__(
         self,

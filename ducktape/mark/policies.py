@@ -38,15 +38,9 @@ class Policy(Mark):
 
 
 class Timeout(Policy):
-    """Sets time limits for phases without a limit by a nearer mark.
+    """Sets time limits for the phases ``test``, ``setup`` and ``teardown`` without a limit by a nearer mark."""
 
-    Args:
-        limits: seconds, or text such as ``"20m"``, by ``test``, ``setup`` and ``teardown``; ``None`` is no limit.
-
-    Raises:
-        DucktapeError: a limit is invalid, or there is none.
-    """
-
+    name = "TIMEOUT"
     said: dict[str, float]
 
     def __init__(self, limits: dict[str, float | int | str | None]) -> None:
@@ -61,10 +55,6 @@ class Timeout(Policy):
         if not self.said:
             raise DucktapeError('@timeout limits nothing: write @timeout(test="20m"), setup=… or teardown=…')
 
-    @property
-    def name(self) -> str:
-        return "TIMEOUT"
-
     def apply(self, seed_context: T, context_list: list[T]) -> list[T]:
         # Tests with the same limits share one dict
         merged: dict[tuple[tuple[str, float], ...], dict[str, float]] = {(): self.said}
@@ -75,16 +65,9 @@ class Timeout(Policy):
 
 
 class ExpectedFailure(Policy):
-    """Marks tests as expected to fail.
+    """Marks all tests, or the one with exactly the given arguments, as expected to fail."""
 
-    Args:
-        reason: why they fail.
-        **kwargs: arguments of a single test; all tests if empty.
-
-    Raises:
-        DucktapeError: the reason is empty, or not a text.
-    """
-
+    name = "EXPECTED_FAILURE"
     said: str
 
     def __init__(self, reason: str, /, **kwargs: object) -> None:
@@ -94,10 +77,6 @@ class ExpectedFailure(Policy):
             )
         self.said = reason
         self.injected_args = kwargs or None
-
-    @property
-    def name(self) -> str:
-        return "EXPECTED_FAILURE"
 
     def apply(self, seed_context: T, context_list: list[T]) -> list[T]:
         for context in context_list:
@@ -110,15 +89,9 @@ class ExpectedFailure(Policy):
 
 
 class Tag(Policy):
-    """Adds tags to tests.
+    """Adds tags to tests."""
 
-    Args:
-        words: the tags, of letters, digits and ``_-.:/``.
-
-    Raises:
-        DucktapeError: a tag is invalid, or there is none.
-    """
-
+    name = "TAG"
     said: frozenset[str]
 
     def __init__(self, words: tuple[str, ...]) -> None:
@@ -132,10 +105,6 @@ class Tag(Policy):
             if word in _OPERATORS:
                 raise DucktapeError(f"Wrong word in @tag: {_shown(word)} has a meaning of its own in --tags")
         self.said = frozenset(words)
-
-    @property
-    def name(self) -> str:
-        return "TAG"
 
     def apply(self, seed_context: T, context_list: list[T]) -> list[T]:
         unions: dict[frozenset[str], frozenset[str]] = {}

@@ -44,18 +44,12 @@ _RESEMBLANCE = 0.8
 
 
 class ClusterUseMetadata(Mark):
-    """Sets the nodes of all tests below without such a mark.
+    """Sets the nodes of all tests below without such a mark."""
 
-    Args:
-        **kwargs: ``num_nodes``, ``cluster_spec``, ``node_type``; other keys are kept as metadata.
-    """
+    name = "RESOURCE_HINT_CLUSTER_USE"
 
     def __init__(self, **kwargs: object) -> None:
         self.metadata = copy.copy(kwargs)
-
-    @property
-    def name(self) -> str:
-        return "RESOURCE_HINT_CLUSTER_USE"
 
     def apply(self, seed_context: T, context_list: list[T]) -> list[T]:
         assert context_list, "cluster use annotation is not being applied to any test cases"

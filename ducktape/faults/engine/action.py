@@ -122,10 +122,7 @@ def combined(actions: Sequence[Action]) -> Action:
 
 
 class DeadManSwitch:
-    """An action in force on a machine, undone by a script there once nobody renews it for ``ttl`` seconds.
-
-    The token identifies it among all faults of the machine: letters and digits.
-    """
+    """An action in force on a machine, undone by a script there once nobody renews it for ``ttl`` seconds."""
 
     def __init__(self, action: Action, token: str, ttl: float) -> None:
         self.action = action
@@ -137,12 +134,7 @@ class DeadManSwitch:
         self._has_leftovers = False
 
     def inject(self) -> None:
-        """Run the injecting script; blocks until it is done.
-
-        Raises:
-            FaultUnavailable: the machine does not support it; nothing has changed.
-            FaultError: it failed and was undone.
-        """
+        """Run the injecting script and wait for it; one that fails is undone, and nothing has changed."""
         self.host.ask(self._installation(), "bringing about the fault")
 
     def renew(self) -> Renewal:
@@ -151,12 +143,7 @@ class DeadManSwitch:
         return {0: Renewal.STAYS, _ORPHANED: Renewal.ORPHANED}.get(status, Renewal.GONE)
 
     def inject_again(self) -> None:
-        """Start a new script on a machine that was off, and inject again what does not survive that.
-
-        Raises:
-            FaultUnavailable: the machine does not support it any more.
-            FaultError: it failed.
-        """
+        """Start a new script on a machine that was off, and inject again what does not survive that."""
         if not self.action.lives_in_kernel:
             self.host.ask(f"umask 077\ntrap '' HUP\n{self._d}{self._watch()}", "renewing the fault")
             return
@@ -164,11 +151,7 @@ class DeadManSwitch:
         self.host.ask(remove_leftovers + self._installation(), "bringing the fault about again")
 
     def undo(self) -> bool:
-        """Undo it and wait for that; returns ``False`` if the machine had already done so.
-
-        Raises:
-            FaultError: it could not be undone.
-        """
+        """Undo it and wait for that; returns ``False`` if the machine had already done so."""
         # Checked first: a connection to a machine without power may take long to break
         if not (self.action.lives_in_kernel and self.host.is_off):
             return undo_now(self.host, self.token)
@@ -220,11 +203,7 @@ class DeadManSwitch:
 
 
 def undo_now(host: Host, token: str) -> bool:
-    """Undo the action with this token and wait for that; returns ``False`` if the machine had already done so.
-
-    Raises:
-        FaultError: it could not be undone.
-    """
+    """Undo the action with this token and wait for that; returns ``False`` if the machine had already done so."""
     return "gone" not in host.ask(f"d={_directory(token)}\n{_UNDO_NOW}", "undoing the fault").split()
 
 

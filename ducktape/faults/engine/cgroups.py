@@ -94,13 +94,7 @@ class Limit:
 
 
 def action_for(host: Host, node: ClusterNode, processes: Processes | None, limit: Limit, token: str) -> Action:
-    """Return the action that applies a limit to a node, or to some processes of it.
-
-    A node of the sandbox already has a group, on the driver's machine. Elsewhere the processes move into a new one.
-
-    Raises:
-        FaultUnavailable: there is no such group.
-    """
+    """Return the action that applies a limit to a node of the sandbox, or elsewhere to some processes."""
     if in_sandbox(node):
         groups = getattr(node, "cgroup", None) or {}
         group = groups.get(limit.controller) or groups.get(limit.modern) or groups.get("unified")

@@ -19,27 +19,16 @@ _HOOKS = {IN: ("input", "INPUT", "iif"), OUT: ("output", "OUTPUT", "oif")}
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """The packets to drop.
+    """The packets to drop."""
 
-    Attributes:
-        hook: ``in`` for received packets, ``out`` for sent ones.
-        peers: addresses at the other end; by default all but the machine itself and, over SSH, the driver.
-        port: destination port of TCP and UDP; ``None`` is any port of any protocol.
-        probability: of dropping a packet.
-    """
-
-    hook: str
-    peers: tuple[str, ...] = ()
-    port: int | None = None
-    probability: float = 1.0
+    hook: str  # IN for received packets, OUT for sent ones
+    peers: tuple[str, ...] = ()  # addresses at the other end; by default all but the machine itself and the driver
+    port: int | None = None  # destination port of TCP and UDP; None is any port of any protocol
+    probability: float = 1.0  # of dropping a packet
 
 
 def action_for(host: Host, rules: Iterable[Rule], token: str) -> Action:
-    """Return the action that applies rules; the token makes the names of tables and chains unique.
-
-    Raises:
-        FaultUnavailable: the machine has no working firewall.
-    """
+    """Return the action that applies rules; the token makes the names of tables and chains unique."""
     host.need_root("dropping packets")
     host.need_own_network()
     rules = list(rules)

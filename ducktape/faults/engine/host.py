@@ -104,30 +104,19 @@ def _is_address(text: str) -> bool:
 
 
 class Host:
-    """A machine on which a fault acts.
-
-    ``address`` is one more by which others reach it, ``init_pid`` returns 0 if it is a sandbox node without power.
-    """
+    """A machine on which a fault acts."""
 
     def __init__(
-        self,
-        transport: Transport,
-        name: str,
-        address: str | None = None,
-        init_pid: Callable[[], int] | None = None,
+        self, transport: Transport, name: str, address: str | None = None, init_pid: Callable[[], int] | None = None
     ) -> None:
         self.transport = transport
         self.name = name
-        self._address = address
-        self._init_pid = init_pid
+        self._address = address  # one more by which others reach it
+        self._init_pid = init_pid  # for a node of the sandbox; returns 0 without power
 
     @classmethod
     def of(cls, node: ClusterNode) -> Host:
-        """Return the machine of a node.
-
-        Raises:
-            FaultUnavailable: it does not run Linux.
-        """
+        """Return the machine of a node; raises :class:`FaultUnavailable` if it does not run Linux."""
         account = node.account
         if getattr(account, "operating_system", "linux") != "linux":
             raise FaultUnavailable(f"{account.hostname} does not run Linux, and faults are for Linux machines")
@@ -165,20 +154,12 @@ class Host:
         return tuple(dict.fromkeys((*known, *self.facts.addresses)))
 
     def need_root(self, what_for: str) -> None:
-        """Require root rights.
-
-        Raises:
-            FaultUnavailable: there are none.
-        """
+        """Raise :class:`FaultUnavailable` without root rights."""
         if not self.facts.rights:
             raise FaultUnavailable(f"{self.name}: {what_for} needs root or sudo without a password")
 
     def need_own_network(self) -> None:
-        """Require a network other than that of the driver's machine.
-
-        Raises:
-            FaultUnavailable: it is the driver's.
-        """
+        """Raise :class:`FaultUnavailable` if the network is that of the driver's machine."""
         if self.facts.network and (self.facts.boot_id, self.facts.network) == (own_boot_id(), _own("net")):
             raise FaultUnavailable(
                 f"{self.name} has the network of the driver's machine, which would be cut off with everything on it; "
@@ -192,11 +173,7 @@ class Host:
         return bool(self.facts.processes) and (self.facts.boot_id, self.facts.processes) == own
 
     def need_tool(self, tool: str, package: str) -> None:
-        """Require a program.
-
-        Raises:
-            FaultUnavailable: it is not installed.
-        """
+        """Raise :class:`FaultUnavailable` if a program is not installed."""
         if tool not in self.facts.tools:
             raise FaultUnavailable(f"{self.name} has no {tool} (Debian's package {package})")
 

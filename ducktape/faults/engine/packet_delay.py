@@ -119,11 +119,7 @@ done
 
 
 def action_for(host: Host, *, delay: float, jitter: float, token: str) -> Action:
-    """Return the action that delays received packets, by seconds.
-
-    Raises:
-        FaultUnavailable: the machine lacks iptables or Python.
-    """
+    """Return the action that delays received packets, by seconds."""
     lacking = [name for name in ("iptables",) if name not in host.facts.works]
     lacking += [name for name in ("python3",) if name not in host.facts.tools]
     if lacking:

@@ -21,12 +21,7 @@ class PowerSwitch(Protocol):
 
 
 def need_number(value: object, name: str, unit: str) -> float:
-    """Return an argument that is a finite number; ``name`` and ``unit`` are for the message of the error.
-
-    Raises:
-        TypeError: it is not a number.
-        ValueError: it is not finite.
-    """
+    """Return an argument that is a finite number; ``name`` and ``unit`` are for the message of the error."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} is {value!r}: give {unit}, as a number")
     if not math.isfinite(value):
@@ -35,12 +30,7 @@ def need_number(value: object, name: str, unit: str) -> float:
 
 
 def nodes_of(target: object) -> list[ClusterNode]:
-    """Return the nodes of a node, a service, or a collection of them, without duplicates.
-
-    Raises:
-        TypeError: the target is none of these.
-        ValueError: it has no nodes.
-    """
+    """Return the nodes of a node, a service, or a collection of them, without duplicates; raises if there are none."""
     nodes = list({id(node): node for node in _each(target)}.values())
     if not nodes:
         raise ValueError(f"{target!r} has no nodes to break")
@@ -62,12 +52,7 @@ def _each(target: object) -> list[ClusterNode]:
 
 
 def split_peers(to: object) -> tuple[list[ClusterNode], list[str]]:
-    """Return the nodes and the plain addresses of a node, a service, an address, or a collection of them.
-
-    Raises:
-        TypeError: the argument is none of these.
-        ValueError: a text is not an address.
-    """
+    """Return the nodes and the plain addresses of a node, a service, an address, or a collection of them."""
     if to is None:
         return [], []
     if isinstance(to, str) or hasattr(to, "account") or hasattr(to, "nodes"):
@@ -96,11 +81,7 @@ def _has_power_switch(node: ClusterNode | PowerSwitch) -> TypeGuard[PowerSwitch]
 
 
 def power_switch_of(node: ClusterNode) -> PowerSwitch:
-    """Return a node that can be switched off and on.
-
-    Raises:
-        FaultUnavailable: it cannot.
-    """
+    """Return a node as one that can be switched off and on, or raise :class:`FaultUnavailable`."""
     if _has_power_switch(node):
         return node
     raise FaultUnavailable(f"{node.account.hostname} has no power switch within reach: nodes of the sandbox have one")

@@ -21,12 +21,7 @@ _MOST_MATCHES = 10_000
 
 
 def path_of_log(log: Mapping[str, object]) -> str:
-    """Return the path of an entry of ``service.logs``.
-
-    Raises:
-        KeyError: it has none.
-        ValueError: it is not the path of a log.
-    """
+    """Return the path of an entry of ``service.logs``; ``KeyError`` without one, ``ValueError`` if it is wrong."""
     path = log["path"]
     if isinstance(path, os.PathLike):
         path = os.fspath(path)

@@ -26,12 +26,7 @@ def session_option(context: object, option: str) -> bool:
 
 
 def request_nodes(service: FrameworkService) -> list[ClusterNode]:
-    """Request the nodes of a service from its cluster.
-
-    Raises:
-        RuntimeError: the allocation fails; the text names the registered services.
-        InsufficientResourcesError: the cluster has too few nodes; likewise.
-    """
+    """Request the nodes of a service from its cluster; errors name the registered services."""
     spec = service.cluster_spec
     if session_option(service.context, "ignore_node_type"):
         spec = spec.without_node_types()
@@ -48,11 +43,7 @@ def request_nodes(service: FrameworkService) -> list[ClusterNode]:
 
 
 def take_over_accounts(service: FrameworkService, nodes: Sequence[ClusterNode]) -> None:
-    """Let the accounts of new nodes write to the log of a service.
-
-    Raises:
-        RuntimeError: an account still writes to another log; all nodes were freed.
-    """
+    """Let the accounts of new nodes write to the log of a service; frees the nodes if one of them is in use."""
     with contextlib.ExitStack() as undo:
         # A service whose constructor fails is never registered, so nobody else would free its nodes
         undo.callback(_give_back, service, nodes)

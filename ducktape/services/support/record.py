@@ -160,12 +160,7 @@ def revive(
 
 
 def class_of(record: Record, *, import_file: ImportFile | None = None) -> type[Service]:
-    """Return the class of a recorded service; see :func:`revive`.
-
-    Raises:
-        LookupError: there is no such class in this process.
-        Exception: importing its module failed.
-    """
+    """Return the class of a recorded service; raises as :func:`revive` does."""
     path = record["class"].split(".")
     if "<locals>" in path:
         raise LookupError(

@@ -15,11 +15,7 @@ _BRACKETS: dict[type, tuple[str, str]] = {list: ("[", "]"), tuple: ("(", ")"), s
 
 
 def values_of(literals: Mapping[str, str]) -> dict[str, Any]:
-    """Evaluate the literals of :class:`PlainAttributes`.
-
-    Raises:
-        ValueError, SyntaxError: a text is not a literal.
-    """
+    """Evaluate the literals of :class:`PlainAttributes`; raises ``ValueError`` or ``SyntaxError`` for other texts."""
     return {name: ast.literal_eval(literal) for name, literal in literals.items()}
 
 
