@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ducktape.tests.reports import json_report, text
+from ducktape.tests.reports import json_report, summary, text
 from ducktape.tests.reports.text import DEFAULT_SEPARATOR_WIDTH, format_time
 from ducktape.tests.result import TestResult, TestResults
 from ducktape.utils.support.files import locked_directory, write_atomically
@@ -89,11 +89,11 @@ class SimpleSummaryReporter(SummaryReporter):
 
     def header_string(self) -> str:
         """Return the totals."""
-        return text.session_header(self.results, self.width)
+        return summary.session_header(self.results, self.width)
 
     def report_string(self) -> str:
         """Return the totals and the block of every result."""
-        return text.session_report(self.results, self.width)
+        return summary.session_report(self.results, self.width)
 
 
 class SimpleFileSummaryReporter(SimpleSummaryReporter):
@@ -101,7 +101,7 @@ class SimpleFileSummaryReporter(SimpleSummaryReporter):
 
     def report(self) -> None:
         """Write the file."""
-        self._write("report.txt", text.session_pieces(self.results, self.width))
+        self._write("report.txt", summary.session_pieces(self.results, self.width))
 
 
 class SimpleStdoutSummaryReporter(SimpleSummaryReporter):
@@ -117,7 +117,7 @@ class SimpleStdoutSummaryReporter(SimpleSummaryReporter):
 
     def report(self) -> None:
         """Print the report."""
-        for piece in text.console_pieces(self.results, self.width):
+        for piece in summary.console_pieces(self.results, self.width):
             _print(piece, end="")
         _print("")
 

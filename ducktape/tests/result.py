@@ -305,7 +305,7 @@ class TestResults:
         # A result that has been pickled brings a copy of its own
         result.session_context = self.session_context
         self._results.append(result)
-        self._totals.add(result)
+        self._totals.add(result.test_status, result.run_time_seconds, result.nodes_used, result.nodes_allocated)
 
     def __len__(self) -> int:
         return len(self._results)

@@ -137,10 +137,10 @@ def _report_to(target: str, directory: str) -> list[str]:
 
 def _files(results: TestResults, expected: int | None, directory: str) -> Iterable[tuple[str, Callable[[str], None]]]:
     """Yield the name of every report, and a function that writes it to a path."""
-    from ducktape.tests.reports import html, json_report, junit, rerun, text
+    from ducktape.tests.reports import html, json_report, junit, rerun, summary
     from ducktape.utils.support.files import write_atomically
 
-    yield "report.txt", lambda path: write_atomically(path, text.session_pieces(results))
+    yield "report.txt", lambda path: write_atomically(path, summary.session_pieces(results))
     yield "report.css", lambda path: write_atomically(path, html.style_sheet())
     yield "report.html", lambda path: write_atomically(path, html.pieces(results, expected))
     yield "report.json", lambda path: write_atomically(path, json_report.pieces(results))

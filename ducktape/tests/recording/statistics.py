@@ -3,22 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus
-
-
-class Counted(Protocol):
-    """What is counted of one result."""
-
-    @property
-    def test_status(self) -> TestStatus: ...
-    @property
-    def run_time_seconds(self) -> float: ...
-    @property
-    def nodes_used(self) -> int: ...
-    @property
-    def nodes_allocated(self) -> int: ...
 
 
 class Totals:
@@ -31,16 +16,13 @@ class Totals:
         self._nodes_allocated = _Statistics()
         self._node_seconds = 0.0
 
-    def add(self, result: Counted) -> None:
-        """Add a result, which must not change any more."""
-        status = str(result.test_status)
-        self._counts[status] = self._counts.get(status, 0) + 1
-        # A test that never started took no time
-        run_time = max(result.run_time_seconds, 0)
-        self._run_times.add(run_time)
-        self._nodes_used.add(result.nodes_used)
-        self._nodes_allocated.add(result.nodes_allocated)
-        self._node_seconds += result.nodes_used * run_time
+    def add(self, status: TestStatus, run_time: float, nodes_used: int, nodes_allocated: int) -> None:
+        """Add what a result says; a test that never started has a run time below zero, and took no time."""
+        self._counts[str(status)] = self._counts.get(str(status), 0) + 1
+        self._run_times.add(max(run_time, 0))
+        self._nodes_used.add(nodes_used)
+        self._nodes_allocated.add(nodes_allocated)
+        self._node_seconds += nodes_used * max(run_time, 0)
 
     def count(self, status: TestStatus) -> int:
         """Return how many results have a status."""

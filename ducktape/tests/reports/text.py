@@ -1,20 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results as plain text: the console summary and every ``report.txt``.
-
-Lives below the results themselves, which write their own report with it, and so knows them by shape only.
-"""
+"""One result as plain text, and the phrases that all reports share."""
 
 from __future__ import annotations
 
-import functools
-import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from ducktape import __version__
 from ducktape.json_serializable import strict_dumps
-from ducktape.tests.recording.not_run import NotRun
 from ducktape.tests.status import FAIL, IGNORE
 
 DEFAULT_SEPARATOR_WIDTH = 100
@@ -22,10 +15,6 @@ _INDENT = "    "
 _LONGEST_HEADLINE = 400
 # Where the first line of a text is looked for that says something
 _BEGINNING = 1 << 16
-# How much of the text of one test a console gets, if there is room for all of them within the budget
-_CONSOLE_LIMITS = (20_000, 4_000, 1_000)
-_CONSOLE_BUDGET = 2_000_000
-_MOST_NOT_RUN_ON_CONSOLE = 20
 
 # Control characters other than tab and newline, halves of characters and what is none: XML cannot contain most of
 # them, not even as references, and browsers drop, reinterpret or refuse them
@@ -36,7 +25,7 @@ _UNINFORMATIVE = re.compile(r"\s*|runs? \d+(, \d+)* summary:|~+|passed \d+ of \d
 
 
 class ResultText(Protocol):
-    """The input of the text of one result."""
+    """A ``TestResult``, which writes its own report with this module and so cannot be imported here."""
 
     @property
     def test_id(self) -> str: ...
@@ -56,34 +45,6 @@ class ResultText(Protocol):
     def teardown_errors(self) -> Sequence[str]: ...
     @property
     def results_dir(self) -> str: ...
-
-
-class SessionText(Protocol):
-    """The part of a session that the header of a summary shows."""
-
-    @property
-    def session_id(self) -> str: ...
-
-
-class ResultsText(Protocol):
-    """The input of the text of a whole session."""
-
-    @property
-    def session_context(self) -> SessionText: ...
-    @property
-    def run_time_seconds(self) -> float: ...
-    @property
-    def num_passed(self) -> int: ...
-    @property
-    def num_flaky(self) -> int: ...
-    @property
-    def num_failed(self) -> int: ...
-    @property
-    def num_ignored(self) -> int: ...
-    @property
-    def not_run(self) -> Sequence[NotRun]: ...
-    def __len__(self) -> int: ...
-    def __iter__(self) -> Iterator[ResultText]: ...
 
 
 def format_time(t: float) -> str:
@@ -196,70 +157,3 @@ def result_report_pieces(result: ResultText, width: int = DEFAULT_SEPARATOR_WIDT
     """Yield the same text in pieces."""
     yield f"{'=' * width}\n"
     yield from result_pieces(result)
-
-
-def session_header(results: ResultsText, width: int = DEFAULT_SEPARATOR_WIDTH) -> str:
-    """Return the totals of a session between two lines of ``width`` characters."""
-    lines = [
-        "=" * width,
-        "SESSION REPORT (ALL TESTS)",
-        f"ducktape version: {__version__}",
-        f"session_id:       {results.session_context.session_id}",
-        f"run time:         {format_time(results.run_time_seconds)}",
-        f"tests run:        {len(results)}",
-        f"passed:           {results.num_passed}",
-        f"flaky:            {results.num_flaky}",
-        f"failed:           {results.num_failed}",
-        f"ignored:          {results.num_ignored}",
-    ]
-    if results.not_run:
-        lines.append(f"not run:          {len(results.not_run)}")
-    unhealthy = getattr(results, "unhealthy_nodes", None)
-    if unhealthy:
-        lines.append(f"unhealthy nodes:  {', '.join(map(str, unhealthy))}")
-    lines.append("=" * width)
-    return "\n".join(lines)
-
-
-def session_report(results: ResultsText, width: int = DEFAULT_SEPARATOR_WIDTH) -> str:
-    """Return the totals of a session and the block of every result, in the order of the results."""
-    return "".join(session_pieces(results, width))
-
-
-def session_pieces(results: ResultsText, width: int = DEFAULT_SEPARATOR_WIDTH) -> Iterator[str]:
-    """Yield the same text result by result, so that a long session is never in memory as a whole."""
-    yield session_header(results, width)
-    for result in results:
-        yield "\n"
-        yield from result_pieces(result)
-        yield f"\n{'-' * width}"
-    yield from _not_run_pieces(results.not_run, width)
-
-
-def console_pieces(results: ResultsText, width: int) -> Iterator[str]:
-    """Yield the same text with long texts shortened; the ``report.txt`` of each test has them in full."""
-    lengths = [len(result.summary) for result in results]
-    limit = fitting_limit(lengths, _CONSOLE_BUDGET, _CONSOLE_LIMITS)
-    yield session_header(results, width)
-    for result in results:
-        whole_text = os.path.join(result.results_dir, "report.txt")
-        yield "\n"
-        yield from result_pieces(result, functools.partial(excerpt, limit=limit, whole_text=whole_text))
-        yield f"\n{'-' * width}"
-    yield from _not_run_pieces(results.not_run, width, most=_MOST_NOT_RUN_ON_CONSOLE)
-
-
-def _not_run_pieces(not_run: Sequence[NotRun], width: int, *, most: int | None = None) -> Iterator[str]:
-    """Yield the tests that never ran, grouped by reason."""
-    if not not_run:
-        return
-    yield f"\nNOT RUN ({len(not_run)})"
-    reasons: dict[str, list[str]] = {}
-    for test in not_run:
-        reasons.setdefault(test.why, []).append(test.test_id)
-    for why, ids in reasons.items():
-        yield f"\n{why or 'unknown reason'}:"
-        yield from (f"\n{_INDENT}{test_id}" for test_id in ids[:most])
-        if most is not None and len(ids) > most:
-            yield f"\n{_INDENT}and {len(ids) - most:,} more, which are in report.txt"
-    yield f"\n{'-' * width}"

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from ducktape.tests import reporter
-from ducktape.tests.reports import json_report, text
+from ducktape.tests.reports import json_report, summary, text
 from ducktape.tests.result import FAIL, TestResults
 from ducktape.utils.support.files import locked_directory
 from tests.unit.tests.reports.samples import PROJECT, Cluster, demo_results, eventful_results, result, session
@@ -168,7 +168,7 @@ def test_the_console_shows_everything_of_an_eventful_session(
     results = eventful_results(tmp_path)
     assert reporter.write_session_reports(results, 12, partial=False) == []
     printed = capsys.readouterr().out
-    assert printed.startswith(text.session_report(results) + "\n" + "=" * 100 + "\nFAILED TESTS\n")
+    assert printed.startswith(summary.session_report(results) + "\n" + "=" * 100 + "\nFAILED TESTS\n")
     assert printed.startswith((tmp_path / "report.txt").read_text(encoding="utf-8"))
 
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ducktape.json_serializable import DucktapeJSONEncoder
-from ducktape.tests.reports import html, json_report, junit, rerun, text
+from ducktape.tests.reports import html, json_report, junit, rerun, summary, text
 from ducktape.tests.result import FAIL, FLAKY, IGNORE, PASS, NotRun, TestResult, TestResults
 from ducktape.tests.session import SessionContext
 from ducktape.tests.status import TestStatus
@@ -316,8 +316,8 @@ def as_recorded(results: TestResults) -> TestResults:
 def reports(results: TestResults) -> dict[str, Any]:
     """Every report of a session, those of the single tests included."""
     return {
-        "report.txt": text.session_report(results),
-        "stdout": "".join(text.console_pieces(results, 80)),
+        "report.txt": summary.session_report(results),
+        "stdout": "".join(summary.console_pieces(results, 80)),
         "report.html": html.render(results, 50),
         "report.json": json_report.render(results),
         "report.xml": junit.render(results),

@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 from ducktape import __version__
-from ducktape.tests.reports import html, junit, text
+from ducktape.tests.reports import html, junit, summary, text
 from ducktape.tests.result import FAIL, PASS, TestResult, TestResults
 from tests.unit.tests.reports.samples import (
     HOSTILE,
@@ -335,8 +335,8 @@ def test_a_very_long_text_is_cut_but_a_megabyte_stays_whole() -> None:
     of = session()
     results = TestResults(of)
     texts = ["x" * 1_900_000, "first" + "y" * 5_000_000 + "last"]
-    for index, summary in enumerate(texts):
-        results.append(result("test_fail", index, FAIL, summary, of=of))
+    for index, long_text in enumerate(texts):
+        results.append(result("test_fail", index, FAIL, long_text, of=of))
     shown = [test["summary"] for test in Page(html.render(results)).constants()["FAILED_TESTS"]]
     assert shown[0] == texts[0]
     assert 1_900_000 < len(shown[1]) < 2_010_000
@@ -480,7 +480,7 @@ def test_other_reports_for_people_and_machines_say_nothing_of_faults() -> None:
     plain, broken = with_faults(), with_faults(fault(HOSTILE, HOSTILE, details={"<a>": HOSTILE}))
     for results in (plain, broken):
         results.start_time, results.stop_time = START, START + 1
-    assert text.session_report(broken) == text.session_report(plain)
+    assert summary.session_report(broken) == summary.session_report(plain)
     assert [text.result_report(each) for each in broken] == [text.result_report(each) for each in plain]
     assert junit.render(broken) == junit.render(plain)
     assert ElementTree.fromstring(junit.render(broken)).tag == "testsuites"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ducktape.tests.reports import text
+from ducktape.tests.reports import summary, text
 from ducktape.tests.result import FAIL, FLAKY, IGNORE, PASS, TestResult, TestResults
 from ducktape.tests.session import SessionContext
 from tests.unit.tests.reports.samples import (
@@ -74,11 +74,11 @@ def test_characters_that_markup_cannot_carry_are_spelled_out() -> None:
 
 
 def test_the_report_of_a_session_is_as_agreed() -> None:
-    check_golden("report.txt", text.session_report(demo_results()))
+    check_golden("report.txt", summary.session_report(demo_results()))
 
 
 def test_the_separators_are_as_wide_as_asked_for() -> None:
-    lines = text.session_report(demo_results(), width=7).split("\n")
+    lines = summary.session_report(demo_results(), width=7).split("\n")
     assert [line for line in lines if set(line) == {"="}] == ["=" * 7] * 2
     assert [line for line in lines if set(line) == {"-"}] == ["-" * 7] * 8
 
@@ -88,11 +88,11 @@ def console(*results: TestResult, missing: int = 0, of: SessionContext | None = 
     for each in results:
         collection.append(each)
     collection.not_run += [not_run("test_pass", "no time", {"x": number}) for number in range(missing)]
-    return "".join(text.console_pieces(collection, 80))
+    return "".join(summary.console_pieces(collection, 80))
 
 
 def test_the_report_of_an_eventful_session_is_as_agreed() -> None:
-    check_golden("report-eventful.txt", text.session_report(eventful_results()))
+    check_golden("report-eventful.txt", summary.session_report(eventful_results()))
 
 
 def test_a_test_that_was_left_out_says_why() -> None:
@@ -136,7 +136,7 @@ def test_a_headline_is_the_first_line_that_says_something(summary: str, line: st
 
 def test_the_console_shows_the_same_as_the_file() -> None:
     for results in (demo_results(), eventful_results()):
-        assert "".join(text.console_pieces(results, 100)) == text.session_report(results)
+        assert "".join(summary.console_pieces(results, 100)) == summary.session_report(results)
 
 
 def test_the_console_is_not_flooded_by_one_failure() -> None:
