@@ -33,12 +33,14 @@ class FiniteSubcluster(Cluster):
 
     def do_alloc(self, cluster_spec: ClusterSpec) -> list[ClusterNode]:
         """Move nodes from the free ones to those in use."""
-        allocated, _ = self._available_nodes.move_spec(cluster_spec, self._in_use_nodes)
+        allocated, _ = self._available_nodes.remove_spec(cluster_spec)
+        self._in_use_nodes.add_nodes(allocated)
         return allocated
 
     def free_single(self, node: ClusterNode) -> None:
         """Move a node back to the free ones, behind them."""
-        self._in_use_nodes.move_node(node, self._available_nodes)
+        self._in_use_nodes.remove_node(node)
+        self._available_nodes.add_node(node)
 
     def available(self) -> ClusterSpec:
         """Return what is free now."""

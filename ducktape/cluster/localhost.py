@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from ducktape.cluster.cluster import Cluster, UnhealthyNode
@@ -31,6 +31,7 @@ class LocalhostNode(ClusterNode):
     def __init__(self, index: int, make_account: Callable[[int], LinuxRemoteAccount]) -> None:
         self._index = index
         self._make_account = make_account
+        self.node_type = None
 
     @cached_property
     def account(self) -> LinuxRemoteAccount:  # type: ignore[override]  # a plain attribute in the base class
@@ -47,38 +48,16 @@ class LocalhostNode(ClusterNode):
         """Always Linux."""
         return LINUX
 
-    @property
-    def node_type(self) -> str | None:
-        """No label, unless one was assigned."""
-        return self.__dict__.get("node_type")
-
-    @node_type.setter
-    def node_type(self, value: str | None) -> None:
-        self.__dict__["node_type"] = value
-
-    def close(self) -> None:
-        """Close the account if there is one."""
-        if "account" in self.__dict__:
-            self.account.close()
-
 
 def _host_name(index: int) -> str:
     return f"localhost{index}"
 
 
-class LocalAccounts:
-    """Creates the accounts of one cluster; a class, since a node is pickled with its maker."""
-
-    def __init__(self, ssh_exception_checks: list[Callable[..., object]] | None) -> None:
-        self._ssh_exception_checks = ssh_exception_checks
-
-    def __call__(self, index: int) -> LinuxRemoteAccount:
-        config = RemoteAccountSSHConfig(host=_host_name(index), hostname="localhost", port=22)
-        account = LinuxRemoteAccount(
-            config, externally_routable_ip="localhost", ssh_exception_checks=self._ssh_exception_checks
-        )
-        account.transport = LocalTransport()
-        return account
+def _make_account(checks: list[Callable[..., object]] | None, index: int) -> LinuxRemoteAccount:
+    config = RemoteAccountSSHConfig(host=_host_name(index), hostname="localhost", port=22)
+    account = LinuxRemoteAccount(config, externally_routable_ip="localhost", ssh_exception_checks=checks)
+    account.transport = LocalTransport()
+    return account
 
 
 class LocalhostCluster(Cluster):
@@ -96,10 +75,10 @@ class LocalhostCluster(Cluster):
     def __init__(self, *args: object, **kwargs: Any) -> None:
         super().__init__()
         num_nodes = kwargs.get("num_nodes", 1000)
-        self._make_account = LocalAccounts(kwargs.get("ssh_exception_checks"))
+        make_account = partial(_make_account, kwargs.get("ssh_exception_checks"))
         # Suites change these two. The nodes are light: each makes its account when that is asked for.
         self._available_nodes: NodeContainer[ClusterNode] = NodeContainer(
-            LocalhostNode(index, self._make_account) for index in range(num_nodes)
+            LocalhostNode(index, make_account) for index in range(num_nodes)
         )
         self._in_use_nodes: NodeContainer[ClusterNode] = NodeContainer()
         self._max_quarantined = num_nodes // _NODES_PER_QUARANTINED
@@ -107,7 +86,8 @@ class LocalhostCluster(Cluster):
 
     def do_alloc(self, cluster_spec: ClusterSpec) -> list[ClusterNode]:
         """Take the nodes that have been free for the longest time."""
-        nodes, _ = self._available_nodes.move_spec(cluster_spec, self._in_use_nodes)
+        nodes, _ = self._available_nodes.remove_spec(cluster_spec)
+        self._in_use_nodes.add_nodes(nodes)
         return nodes
 
     def free_single(self, node: ClusterNode) -> None:
@@ -117,9 +97,7 @@ class LocalhostCluster(Cluster):
         except (NodeNotPresentError, AttributeError):
             raise NodeNotPresentError(f"{node} is not in use") from None
         self._available_nodes.add_node(node)
-        if isinstance(node, LocalhostNode):
-            node.close()
-        else:
+        if not isinstance(node, LocalhostNode) or "account" in vars(node):
             node.account.close()
 
     def put_aside(self, node: ClusterNode, reason: str) -> bool:

@@ -130,20 +130,7 @@ class NodeContainer(Generic[N]):
         Raises:
             NodeNotPresentError: there is none.
         """
-        self._remove(_group_key(node), node)
-
-    def move_node(self, node: N, destination: NodeContainer[N]) -> None:
-        """Remove a node as ``remove_node`` does and append it to another container.
-
-        Raises:
-            NodeNotPresentError: the node is not here; the other container is unchanged.
-        """
-        key = _group_key(node)
-        self._remove(key, node)
-        destination.node_groups.setdefault(key, []).append(node)
-
-    def _remove(self, key: GroupKey, node: N) -> None:
-        pool = self.node_groups.get(key, [])
+        pool = self.node_groups.get(_group_key(node), [])
         # Nodes come back in the order in which they were taken or in the opposite one. The former is the first that
         # remove() looks at; the latter would make it walk through the whole pool every time.
         if pool and pool[-1] is node and type(node).__eq__ is object.__eq__:
@@ -215,20 +202,6 @@ class NodeContainer(Generic[N]):
             InsufficientHealthyNodesError: not enough of them are healthy; only the unhealthy ones are gone, the
                 others are where they were.
         """
-        selection = self._select(cluster_spec)
-        return selection.good, selection.bad
-
-    def move_spec(self, cluster_spec: Demand | None, destination: NodeContainer[N]) -> tuple[list[N], list[N]]:
-        """Take nodes for a spec as ``remove_spec`` does and append them to another container.
-
-        Returns and raises what ``remove_spec`` does; the other container gets the healthy nodes only.
-        """
-        selection = self._select(cluster_spec)
-        for key, nodes in selection.healthy.items():
-            destination.node_groups.setdefault(key, []).extend(nodes)
-        return selection.good, selection.bad
-
-    def _select(self, cluster_spec: Demand | None) -> _Selection[N]:
         reason = self.attempt_remove_spec(cluster_spec)
         if cluster_spec is None or reason:
             raise InsufficientResourcesError(reason)
@@ -240,7 +213,7 @@ class NodeContainer(Generic[N]):
         selection.commit()
         if selection.shortage:
             raise InsufficientHealthyNodesError(selection.bad, selection.shortage)
-        return selection
+        return selection.good, selection.bad
 
     def clone(self) -> NodeContainer[N]:
         """Return an independent container with the same nodes."""
@@ -257,7 +230,7 @@ class _Selection(Generic[N]):
         self.bad: list[N] = []
         self.shortage = ""
         self._pools = pools
-        self.healthy: dict[GroupKey, list[N]] = {}
+        self._healthy: dict[GroupKey, list[N]] = {}
         self._examined: dict[GroupKey, int] = {}
 
     def serve(self, operating_system: object, node_type: object, wanted: int) -> None:
@@ -278,7 +251,7 @@ class _Selection(Generic[N]):
     def commit(self) -> None:
         """Take the chosen nodes out; if there are too few, only the unhealthy ones."""
         for key, examined in self._examined.items():
-            self._pools[key][:examined] = self.healthy.get(key, []) if self.shortage else []
+            self._pools[key][:examined] = self._healthy.get(key, []) if self.shortage else []
 
     def _choose(self, key: GroupKey, wanted: int) -> int:
         start = self._examined.get(key, 0)
@@ -294,7 +267,7 @@ class _Selection(Generic[N]):
                 examined += 1
         self._examined[key] = examined
         if healthy:
-            self.healthy.setdefault(key, []).extend(healthy)
+            self._healthy.setdefault(key, []).extend(healthy)
         self.good.extend(healthy)
         return len(healthy)
 

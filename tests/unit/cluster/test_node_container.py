@@ -191,16 +191,6 @@ def test_a_node_that_got_another_label_can_still_be_removed() -> None:
     assert list(container) == [a]
 
 
-def test_a_node_moves_from_one_container_to_the_end_of_another() -> None:
-    a, b = nodes_named("a b")
-    source, destination = NodeContainer([a]), NodeContainer([b])
-    source.move_node(a, destination)
-    assert (named(source), named(destination)) == ("", "b a")
-    with pytest.raises(NodeNotPresentError):
-        source.move_node(a, destination)
-    assert named(destination) == "b a"
-
-
 # ----- feasibility
 
 
@@ -307,18 +297,6 @@ def test_plentiful_is_what_labelled_requirements_leave() -> None:
     container = NodeContainer([*nodes_named("s1 s2 s3", "small"), *nodes_named("l1 l2", "large")])
     assert named(container.remove_spec(spec_of(small=2, any=1))[0]) == "s1 s2 l1"
     assert named(container) == "s3 l2"
-
-
-def test_moving_a_spec_fills_the_other_container() -> None:
-    source, destination = NodeContainer(SMALL_AND_LARGE), NodeContainer(nodes_named("a"))
-    good, bad = source.move_spec(spec_of(large=1, any=1), destination)
-    assert (named(good), bad, named(source), named(destination)) == ("l1 s1", [], "s2", "a l1 s1")
-    with pytest.raises(InsufficientResourcesError):
-        source.move_spec(spec_of(any=2), destination)
-    assert named(destination) == "a l1 s1"
-
-
-# ----- health
 
 
 def test_unhealthy_accounts_are_passed_over_and_leave_the_container() -> None:
