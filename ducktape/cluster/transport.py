@@ -205,29 +205,24 @@ class Transport(ABC):
         stream = self.stream(command, stdin=stdin, merge_stderr=merge_stderr, timeout=timeout)
         try:
             pieces = []
-            for piece in _pieces(stream):
+            errors = b""
+            while True:
+                try:
+                    piece = stream.read()
+                except TimeoutError:
+                    # Output on stderr counts, too
+                    if stream.stderr() == errors:
+                        raise
+                    errors = stream.stderr()
+                    continue
+                if not piece:
+                    break
                 if keep_stdout:
                     pieces.append(piece)
             status = stream.exit_status()
             return Completed(command, status, b"".join(pieces), stream.stderr())
         finally:
             stream.close()
-
-
-def _pieces(stream: CommandStream) -> Iterator[bytes]:
-    """Yield the whole output; output on stderr counts for the timeout, too."""
-    heard = b""
-    while True:
-        try:
-            piece = stream.read()
-        except TimeoutError:
-            if stream.stderr() == heard:
-                raise
-            heard = stream.stderr()
-            continue
-        if not piece:
-            return
-        yield piece
 
 
 class TransportWrapper(Transport):
@@ -310,16 +305,6 @@ class LineSplitter:
             return iter(())
         block = b"".join([*self._unfinished, complete, newline])
         self._unfinished = [rest] if rest else []
-        return self._lines(block)
-
-    def rest(self) -> str:
-        """Return the last line if it lacks its newline, else ``""``."""
-        block = b"".join(self._unfinished)
-        self._unfinished = []
-        return block.decode()
-
-    @staticmethod
-    def _lines(block: bytes) -> Iterator[str]:
         try:
             text = block.decode()
         except UnicodeDecodeError:
@@ -327,6 +312,12 @@ class LineSplitter:
             return (f"{line.decode()}\n" for line in block[:-1].split(b"\n"))
         # Splits at newlines only, twice as fast as str.split
         return iter(io.StringIO(text, newline="\n"))
+
+    def rest(self) -> str:
+        """Return the last line if it lacks its newline, else ``""``."""
+        block = b"".join(self._unfinished)
+        self._unfinished = []
+        return block.decode()
 
 
 def stdin_chunks(stdin: str | bytes | IO[bytes] | IO[str], *, size: int = 256 * 1024) -> Iterator[bytes]:

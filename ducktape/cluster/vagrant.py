@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from ducktape.cluster.json import JsonCluster, make_remote_account
@@ -72,7 +71,16 @@ class VagrantCluster(JsonCluster):
         description = _read_if_there(cluster_file)
         if description is not None:
             return description
-        with _only_one_asks(cluster_file):
+        import filelock  # only the first run of all needs it
+
+        os.makedirs(os.path.dirname(os.path.abspath(cluster_file)), exist_ok=True)
+        lock = filelock.FileLock(f"{cluster_file}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            _logger.warning("Another process asks Vagrant for %s; waiting for it", cluster_file)
+            lock.acquire()
+        try:
             # Another process may have written it while this one waited.
             description = _read_if_there(cluster_file)
             if description is not None:
@@ -83,6 +91,8 @@ class VagrantCluster(JsonCluster):
                 text = json.dumps(description, indent=2, separators=(",", ": "), sort_keys=True)
                 write_atomically(cluster_file, text)
             return description
+        finally:
+            lock.release()
 
     def _get_nodes_from_vagrant(self, make_remote_account_func: Callable[..., Any]) -> list[dict[str, Any]]:
         """Return descriptions of the machines, which are asked for their addresses in parallel."""
@@ -131,24 +141,6 @@ class VagrantCluster(JsonCluster):
             complaint = f"'vagrant ssh-config' in {os.getcwd()} failed with status {done.returncode}: {message}{hint}"
             raise RemoteAccountError("Vagrant", complaint)
         return done.stdout, done.stderr
-
-
-@contextlib.contextmanager
-def _only_one_asks(cluster_file: str) -> Iterator[None]:
-    """Hold the lock of a file that has yet to be written."""
-    import filelock  # only the first run of all needs it
-
-    os.makedirs(os.path.dirname(os.path.abspath(cluster_file)), exist_ok=True)
-    lock = filelock.FileLock(f"{cluster_file}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        _logger.warning("Another process asks Vagrant for %s; waiting for it", cluster_file)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _read_if_there(path: str) -> Any:

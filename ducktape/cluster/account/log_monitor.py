@@ -99,17 +99,16 @@ class LogMonitor:
         def found() -> bool:
             if self._matches(f"tail -c +{self.offset + 1} {self.log} | grep {option}'{quoted}'") == 0:
                 return True
-            return self.offset > 0 and self._look_again(pattern)
+            if self.offset <= 0:
+                return False
+            offset, known = self._mark or (0, "")
+            # A new offset was assigned from outside
+            status = self._matches(self._script(_LOOK, known if offset == self.offset else "", pattern))
+            if status == _BEGUN_ANEW:
+                self.offset = 0
+            return status == 0
 
         wait_until(found, **kwargs)
-
-    def _look_again(self, pattern: str) -> bool:
-        offset, known = self._mark or (0, "")
-        # A new offset was assigned from outside
-        status = self._matches(self._script(_LOOK, known if offset == self.offset else "", pattern))
-        if status == _BEGUN_ANEW:
-            self.offset = 0
-        return status == 0
 
     def _matches(self, command: str) -> int:
         with framework_commands():

@@ -25,15 +25,10 @@ _OWN_WORDS = ("ps ax", "awk {print $1}", "grep")
 
 @dataclass(frozen=True)
 class Search:
-    """A search for processes.
+    """A search for processes."""
 
-    Attributes:
-        grep: arguments of ``grep -i`` for a shell; ``None`` if grep cannot be used.
-        texts: texts in the command line, in lower case; empty if grep finds all of them.
-    """
-
-    grep: str | None
-    texts: tuple[str, ...] = ()
+    grep: str | None  # arguments of ``grep -i`` for a shell; ``None`` if grep cannot be used
+    texts: tuple[str, ...] = ()  # in the command line, in lower case; empty if grep finds all of them
 
     def pids(self, listing: Iterable[str]) -> list[int]:
         """Return the processes of a listing whose command line contains one of the texts."""
@@ -55,13 +50,21 @@ def search_for(text: str) -> Search:
     Raises:
         ValueError: all processes, or none, would match.
     """
-    words = _shell_words(text)
+    try:
+        words = None if _operators(text) else shlex.split(text)
+    except ValueError:  # quotes are not closed
+        words = None
     if not (text.strip() if words is None else words and all(word.strip() for word in words)):
         raise ValueError(f"{text!r} would match every process: give a text that tells the wanted ones apart")
     if any(ord(character) < 32 for character in text.strip()):
         raise ValueError(f"{text!r} has control characters, which listings of processes do not show")
-    texts = _texts(text.strip(), words)
-    grep = _grep_arguments(text.strip(), words)
+    pattern = text.strip()
+    texts: tuple[str, ...] = (pattern.lower(),)
+    if words is not None:
+        unquoted = " ".join(words).lower()
+        is_quoted_word = len(words) == 1 and pattern in (f'"{words[0]}"', f"'{words[0]}'")
+        texts = (unquoted,) if is_quoted_word else tuple(dict.fromkeys((*texts, unquoted)))
+    grep = _grep_arguments(pattern, words)
     if any(each in own for each in texts for own in _OWN_WORDS) or (words is not None and "grep" in text.lower()):
         return Search(None, texts)
     covered = grep is not None and words is not None and all(map(_PLAIN.fullmatch, texts))
@@ -86,16 +89,6 @@ def java_search(match: str) -> str:
     return shlex.join(["sh", "-c", _JAVA_SEARCH, "sh", match])
 
 
-def _texts(text: str, words: list[str] | None) -> tuple[str, ...]:
-    """Return the text, and the text with the quotes of a shell removed."""
-    if words is None:
-        return (text.lower(),)
-    unquoted = " ".join(words).lower()
-    if len(words) == 1 and text in (f'"{words[0]}"', f"'{words[0]}'"):
-        return (unquoted,)
-    return tuple(dict.fromkeys((text.lower(), unquoted)))
-
-
 def _grep_arguments(text: str, words: list[str] | None) -> str | None:
     """Return the text as arguments of grep: unchanged if possible, else as one pattern."""
     if words is None:
@@ -114,14 +107,6 @@ def _tokens(text: str, *, posix: bool) -> list[str]:
     lexer.whitespace_split = True
     lexer.commenters = ""
     return list(lexer)
-
-
-def _shell_words(text: str) -> list[str] | None:
-    """Split a text like a shell; ``None`` if it has operators or unclosed quotes."""
-    try:
-        return None if _operators(text) else shlex.split(text)
-    except ValueError:
-        return None
 
 
 def _operators(text: str) -> set[str]:

@@ -16,7 +16,6 @@ import os
 import re
 import stat
 import weakref
-from collections.abc import Callable
 from typing import Any
 
 from ducktape.cluster.node_container import InsufficientResourcesError, NodeContainer
@@ -71,7 +70,14 @@ class Leases:
     def _start(self) -> None:
         self._files: dict[str, int] = {}
         # A lock of this kind is shared with forked processes: a test that outlives its killed run would keep it.
-        os.register_at_fork(after_in_child=_forgetting(weakref.ref(self)))
+        reference = weakref.ref(self)
+
+        def forget() -> None:
+            leases = reference()
+            if leases is not None:
+                leases.abandon()
+
+        os.register_at_fork(after_in_child=forget)
 
     def __getstate__(self) -> dict[str, object]:
         return {"folder": self.folder, "session": self.session}
@@ -153,12 +159,3 @@ class Leases:
         with contextlib.suppress(OSError):
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, json.dumps(content).encode() + b"\n", 0)
-
-
-def _forgetting(reference: weakref.ref[Leases]) -> Callable[[], None]:
-    def forget() -> None:
-        leases = reference()
-        if leases is not None:
-            leases.abandon()
-
-    return forget
