@@ -45,11 +45,7 @@ class Search:
 
 
 def search_for(text: str) -> Search:
-    """Return the search for a text, which may be quoted for the shell, a regular expression, or neither.
-
-    Raises:
-        ValueError: all processes, or none, would match.
-    """
+    """Return the search for a text, quoted or a regular expression; ``ValueError`` if it would match everything."""
     try:
         words = None if _operators(text) else shlex.split(text)
     except ValueError:  # quotes are not closed

@@ -15,11 +15,7 @@ from ducktape.utils.support.text import short_text
 
 
 def signal_number(sig: int | str) -> int:
-    """Return the number of a signal given as number, constant or name (``TERM``, ``SIGTERM``, ``15``).
-
-    Raises:
-        ValueError: there is no signal of that name.
-    """
+    """Return the number of a signal given as number, constant or name (``TERM``, ``SIGTERM``, ``15``)."""
     if not isinstance(sig, str):
         return int(sig)
     name = sig.upper()
@@ -103,10 +99,7 @@ class ProcessVerbs:
         self._end(list(dict.fromkeys(pids)), clean_shutdown=clean_shutdown, allow_fail=allow_fail)
 
     def java_pids(self, match: str) -> list[int]:
-        """Return the process ids of Java programs.
-
-        Args:
-            match: text of a line of ``jcmd``, or a regular expression of awk for one.
+        """Return the process ids of Java programs by a text of their line of ``jcmd``, or a regular expression of awk.
 
         Raises:
             RemoteCommandError: ``jcmd`` is missing.

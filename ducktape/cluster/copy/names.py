@@ -36,22 +36,14 @@ def shown(name: str) -> str:
 
 
 def file_name(name: str, *, node: str) -> str:
-    """Return a name sent by a node if it is a plain file name.
-
-    Raises:
-        UnsafeNameError: it is empty, leads elsewhere, or is too long.
-    """
+    """Return a name sent by a node; raises ``UnsafeNameError`` unless it is a plain file name."""
     if not _is_file_name(name):
         raise UnsafeNameError(node, name)
     return name
 
 
 def path_inside(path: str, *, node: str) -> str:
-    """Return a relative path sent by a node, normalized; empty for the directory itself.
-
-    Raises:
-        UnsafeNameError: it is absolute, or one of its parts is not the name of a file.
-    """
+    """Return a relative path sent by a node, normalized, or raise ``UnsafeNameError``; empty for the root itself."""
     parts = [part for part in path[: _LONGEST_PATH + 1].split("/") if part not in ("", ".")]
     if path.startswith("/") or len(path) > _LONGEST_PATH or not all(map(_is_file_name, parts)):
         raise UnsafeNameError(node, path, "does not stay below the directory that was asked for")
@@ -59,11 +51,7 @@ def path_inside(path: str, *, node: str) -> str:
 
 
 def match_of(pattern: str, path: str, *, node: str) -> str:
-    """Return a path sent by a node as a match of a pattern of the shell.
-
-    Raises:
-        UnsafeNameError: it does not match, or has no file name.
-    """
+    """Return a path sent by a node; raises ``UnsafeNameError`` unless it matches a pattern of the shell."""
     ours, theirs = pattern.rstrip("/").split("/"), path[: _LONGEST_PATH + 1].rstrip("/").split("/")
     is_match = len(path) <= _LONGEST_PATH and "\0" not in path and _is_file_name(theirs[-1])
     if is_match and not _EXPANDED.search(pattern):

@@ -26,7 +26,7 @@ _RESERVED_SHARE = 20
 class ReceivedFile:
     """Writes received data into a new or truncated file of the driver.
 
-    If the disk is full, or nearly full and the file is large, only its beginning is kept, and an error is raised: other
+    On a full disk, or a nearly full one for a large file, only its beginning is kept, and an error is raised: other
     logs and the reports need the room.
     """
 

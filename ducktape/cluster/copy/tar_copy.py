@@ -51,11 +51,7 @@ class TarNode:
         self.able: bool | None = None
 
     def get(self, roots: list[Root], report: Report, *, compress: bool = False) -> None:
-        """Copy files and trees to the driver; missing ones are ignored, and the roots record errors.
-
-        Raises:
-            CannotStream: nothing was copied.
-        """
+        """Copy files and trees here; the roots record errors, and ``CannotStream`` means that nothing was copied."""
         self._insist()
         mark = tar_script.new_mark()
         receiver = Receiver(roots, report)
@@ -71,12 +67,7 @@ class TarNode:
             receiver.judge(mark, stream.stderr())
 
     def put_tree(self, src: str, dest: str) -> None:
-        """Copy a directory of the driver here.
-
-        Raises:
-            CannotStream: nothing was copied.
-            OSError: some files could not be copied; all others were.
-        """
+        """Copy a directory of the driver here, as :meth:`get` does; raises ``OSError`` if some files were not."""
         walk = _Walk(src)
         directory, errors = self._prepare(dest, os.path.basename(src.removesuffix("/")), walk.directories())
         walk.errors.clear()  # the second walk finds them again

@@ -117,11 +117,7 @@ def skew_of(remote: float, arrived: float, round_trip_ms: float | None) -> float
 
 
 def facts_of(text: str) -> dict[str, object]:
-    """Return the answers to :func:`question`, named as the attributes of the findings, from its output.
-
-    Raises:
-        ValueError: the answers are not complete.
-    """
+    """Return the answers to :func:`question`, named as attributes of the findings; ``ValueError`` if one is missing."""
     answers = [(found[1], found[2].strip()) for found in map(_ANSWER.match, text.splitlines()) if found]
     if ("end", "") not in answers:
         raise ValueError(f"the answers are not understandable: {printable_line(text) or 'nothing was printed'}")
@@ -184,11 +180,7 @@ def question(*, patience_sec: int) -> str:
 
 
 def log_in(account: object, tell: Tell, *, timeout: float) -> None:
-    """Log in and run nothing there; what has no transport is taken for usable.
-
-    Raises:
-        Exception: whatever makes the node unusable.
-    """
+    """Log in and run nothing there; an account without a transport counts as usable, one with any error does not."""
     transport = getattr(account, "transport", None)
     if transport is None:
         return
@@ -200,11 +192,7 @@ def log_in(account: object, tell: Tell, *, timeout: float) -> None:
 
 
 def examine(account: RemoteAccount, tell: Tell, *, timeout: float) -> None:
-    """Ask everything.
-
-    Raises:
-        Exception: whatever makes the node unusable.
-    """
+    """Ask everything; any error means that the node is unusable."""
     try:
         _Examination(account, tell, timeout=timeout).run()
     finally:

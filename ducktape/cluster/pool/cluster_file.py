@@ -32,12 +32,7 @@ def _mark(error: Exception, line: str) -> None:
 
 
 def read_cluster_file(path: str) -> Any:
-    """Return the content of a cluster file.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it is not JSON; a ``json.JSONDecodeError`` where that is the reason.
-    """
+    """Return the content of a cluster file; its ``OSError`` or ``ValueError`` carries the line that users see."""
     try:
         return json.loads(read_text(path))
     except OSError as error:
@@ -52,11 +47,7 @@ def read_cluster_file(path: str) -> Any:
 
 
 def refuse(complaint: str, path: str | None) -> NoReturn:
-    """Refuse a description.
-
-    Raises:
-        ValueError: always.
-    """
+    """Raise a ``ValueError`` about a mistake in a description, with the line that users see."""
     message = f"{_INVALID}{complaint}" if path is None else f"{_INVALID}{path}: {complaint}"
     error = ValueError(message)
     _mark(error, message)
@@ -64,11 +55,7 @@ def refuse(complaint: str, path: str | None) -> NoReturn:
 
 
 def nodes_of(description: object) -> list[Any]:
-    """Return the descriptions of the nodes.
-
-    Raises:
-        ValueError: there is no list of nodes.
-    """
+    """Return the descriptions of the nodes; raises ``ValueError`` if there is no list of nodes."""
     if not isinstance(description, Mapping):
         raise ValueError(f"the top level is {_kind(description)}, not an object with the key nodes")
     if "nodes" not in description:
@@ -81,11 +68,7 @@ def nodes_of(description: object) -> list[Any]:
 
 
 def ssh_settings(node: object) -> dict[str, Any]:
-    """Return the login of a node, with ``~`` in the path of its key expanded.
-
-    Raises:
-        ValueError: it cannot be understood; says which key is wrong. Never shows a password.
-    """
+    """Return the login of a node with ``~`` expanded, or raise a ``ValueError``, which never shows a password."""
     if not isinstance(node, Mapping):
         raise ValueError(f"is {_kind(node)}, not an object with the key ssh_config")
     settings = node.get("ssh_config")
@@ -119,10 +102,9 @@ def place_of(position: int, node: object) -> str:
 
 
 def name_nodes(configs: Sequence[RemoteAccountSSHConfig]) -> None:
-    """Give a unique name to each login that has none: its address, and its port where several have that address.
+    """Give a name to each login that has none: its address, and its port where several have that address.
 
-    Raises:
-        ValueError: two have one name, or one that no directory can have; says which, by their positions.
+    Raises ``ValueError`` if two have one name, or one that no directory can have.
     """
     names = []
     for position, config in enumerate(configs):
@@ -153,11 +135,7 @@ def _refuse_name(position: int, key: str, value: str) -> NoReturn:
 
 
 def lease_folder(description: object, path: str | None) -> str | None:
-    """Return the folder of leases that a description names; relative ones are beside the file.
-
-    Raises:
-        ValueError: it is no text.
-    """
+    """Return the folder of leases that a description names, or raise ``ValueError``; relative to the file."""
     folder = description.get("lease_dir") if isinstance(description, Mapping) else None
     if folder is None:
         return None

@@ -53,12 +53,7 @@ def login_keys() -> frozenset[str]:
 
 
 def check_top(description: Mapping[str, object], file: str | None) -> None:
-    """Check the keys beside ``nodes``.
-
-    Raises:
-        ValueError: one is probably misspelt.
-        CompatibilityWarning: one is unknown, or stands twice, and that is not tolerated.
-    """
+    """Check the keys beside ``nodes``: ``ValueError`` for a misspelt one, ``CompatibilityWarning`` for unknown ones."""
     _check(description, _TOP, (), (), file)
     if file is None:
         return
@@ -70,12 +65,7 @@ def check_top(description: Mapping[str, object], file: str | None) -> None:
 
 
 def check_node(position: int, node: Mapping[str, Any], file: str | None) -> None:
-    """Check the keys of a node and of its login.
-
-    Raises:
-        ValueError: one is probably misspelt.
-        CompatibilityWarning: one is unknown, or the node has no address, and that is not tolerated.
-    """
+    """Check the keys of a node and of its login, as :func:`check_top` does, and that it has an address."""
     place: _Path = ("nodes", position)
     _check(node, _NODE, _OLD, place, file)
     login = node["ssh_config"]

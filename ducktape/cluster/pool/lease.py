@@ -51,13 +51,7 @@ class NodesLeasedElsewhereError(InsufficientResourcesError):
 
 
 class Leases:
-    """The leases of one run, in a folder that the runs have in common; pickled copies and forked processes hold none.
-
-    The id of the ``session`` is shown to other runs that wait.
-
-    Raises:
-        OSError: the folder cannot be made or written to.
-    """
+    """The leases of one run in a folder that the runs share; copies in other processes hold none."""
 
     def __init__(self, folder: str) -> None:
         self.folder = os.path.abspath(os.path.expanduser(folder))
@@ -87,14 +81,7 @@ class Leases:
         self._start()
 
     def acquire(self, node: str) -> bool:
-        """Take the lease of a node; never waits.
-
-        Returns:
-            Whether this run has it now; a run that has it already does not get it a second time.
-
-        Raises:
-            OSError: the file of the lease cannot be opened.
-        """
+        """Take the lease of a node and return whether that worked: nobody, this run included, had it; never waits."""
         if node in self._files:
             return False
         descriptor = self._open(self._path(node))

@@ -41,12 +41,9 @@ class LeasedPool:
             self._names.append((account, name if seen[name] == 1 else f"{name}#{seen[name]}"))
 
     def take(self, cluster_spec: Demand | None) -> list[RemoteAccount]:
-        """Take accounts that call themselves available for a spec.
+        """Take accounts that call themselves available for a spec, or raise like :meth:`NodeContainer.remove_spec`.
 
-        Raises:
-            NodesLeasedElsewhereError: there are enough, but other runs hold some of them.
-            InsufficientHealthyNodesError: not enough of them are healthy.
-            InsufficientResourcesError: there are not enough.
+        ``NodesLeasedElsewhereError`` says that there are enough, but other runs hold some of them.
         """
         unhealthy: list[RemoteAccount] = []
         while True:

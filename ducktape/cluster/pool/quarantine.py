@@ -21,11 +21,7 @@ def unhealthy_nodes(cluster: object) -> list[UnhealthyNode]:
 
 
 def quarantine(cluster: object, node: object, reason: str) -> bool:
-    """Let a cluster of any class quarantine a node in use; if that returns ``False``, the node has to be freed.
-
-    Raises:
-        Exception: whatever the cluster raises.
-    """
+    """Let a cluster of any class, which may raise anything, quarantine a node; ``False`` if it has to be freed."""
     method = getattr(cluster, "put_aside", None)
     if not callable(method):
         return False
