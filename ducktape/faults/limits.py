@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 
 from ducktape.faults.disk import size_in_bytes
 from ducktape.faults.engine.action import Action
@@ -30,14 +31,20 @@ class Limited(ScriptedFault):
     """Processes, or whole nodes of the sandbox, with a limit."""
 
     def __init__(
-        self, target: object, kind: str, limit: Limit | None, process: str | None, ttl: float, **details: object
+        self,
+        target: object,
+        kind: str,
+        limit_of: Callable[[Host], Limit],
+        process: str | None,
+        ttl: float,
+        **details: object,
     ) -> None:
         nodes = nodes_of(target)
         self.kind = kind
         in_boxes = all(in_sandbox(node) for node in nodes)
         self._processes = None if in_boxes else Processes(target, process)
         super().__init__(nodes, ttl=ttl, process=process, **details)
-        self._limit = limit
+        self._limit_of = limit_of
 
     def _plan(self) -> list[Action]:
         return [
@@ -45,25 +52,6 @@ class Limited(ScriptedFault):
             action_for(host, node, self._processes, self._limit_of(host), f"{self.token}n{number}")
             for number, (host, node) in enumerate(zip(self._hosts(), self.nodes, strict=True))
         ]
-
-    def _limit_of(self, host: Host) -> Limit:
-        assert self._limit is not None
-        return self._limit
-
-
-class SlowDisk(Limited):
-    """Processes, or whole nodes of the sandbox, with a slow disk."""
-
-    def __init__(self, target: object, path: str, rate: int, process: str | None, ttl: float) -> None:
-        super().__init__(target, "slow_disk", None, process, ttl, path=path, rate=rate)
-        self._path = path
-        self._rate = rate
-
-    def _limit_of(self, host: Host) -> Limit:
-        device = host.ask(f"path={shlex.quote(self._path)}\n{_DEVICE}", "looking for the disk").strip()
-        both = ("read", "write")
-        classic = tuple((f"blkio.throttle.{way}_bps_device", f"{device} {self._rate}") for way in both)
-        return Limit("blkio", "io", classic, (("io.max", f"{device} rbps={self._rate} wbps={self._rate}"),))
 
 
 def limit_cpu(target: object, cores: float, *, process: str | None = None, ttl: float = TTL_SEC) -> Limited:
@@ -84,7 +72,7 @@ def limit_cpu(target: object, cores: float, *, process: str | None = None, ttl: 
         raise ValueError(f"{cores} processors are too little: the kernel takes 0.01 and more")
     classic = (("cpu.cfs_period_us", str(_PERIOD_US)), ("cpu.cfs_quota_us", str(quota)))
     limit = Limit("cpu", "cpu", classic, (("cpu.max", f"{quota} {_PERIOD_US}"),))
-    return Limited(target, "limit_cpu", limit, process, ttl, cores=cores)
+    return Limited(target, "limit_cpu", lambda host: limit, process, ttl, cores=cores)
 
 
 def limit_memory(target: object, size: int | str, *, process: str | None = None, ttl: float = TTL_SEC) -> Limited:
@@ -101,12 +89,12 @@ def limit_memory(target: object, size: int | str, *, process: str | None = None,
     """
     wanted = str(size_in_bytes(size))
     limit = Limit("memory", "memory", (("memory.limit_in_bytes", wanted),), (("memory.max", wanted),))
-    return Limited(target, "limit_memory", limit, process, ttl, size=int(wanted))
+    return Limited(target, "limit_memory", lambda host: limit, process, ttl, size=int(wanted))
 
 
 def slow_disk(
     target: object, path: str, rate: int | str, *, process: str | None = None, ttl: float = TTL_SEC
-) -> SlowDisk:
+) -> Limited:
     """Slow down a disk for processes; with control groups of version 1 only reads and direct writes.
 
     Args:
@@ -117,4 +105,11 @@ def slow_disk(
         process: regular expression for ``pgrep -f``; not used in the sandbox.
         ttl: seconds after which it is undone unless the test renews it.
     """
-    return SlowDisk(target, path, size_in_bytes(rate), process, ttl)
+    speed = size_in_bytes(rate)
+
+    def limit_of(host: Host) -> Limit:
+        device = host.ask(f"path={shlex.quote(path)}\n{_DEVICE}", "looking for the disk").strip()
+        classic = tuple((f"blkio.throttle.{way}_bps_device", f"{device} {speed}") for way in ("read", "write"))
+        return Limit("blkio", "io", classic, (("io.max", f"{device} rbps={speed} wbps={speed}"),))
+
+    return Limited(target, "slow_disk", limit_of, process, ttl, path=path, rate=speed)

@@ -75,7 +75,9 @@ def mistake_in(metadata: Mapping[str, object]) -> str | None:
     size, spec = metadata.get(CLUSTER_SIZE_KEYWORD), metadata.get(CLUSTER_SPEC_KEYWORD)
     if size is None and spec is None:
         for key, value in metadata.items():
-            if key not in _KNOWN and (_is_count(value) or _is_spec(value) or _is_digits(value)):
+            if key not in _KNOWN and (
+                _is_count(value) or _is_spec(value) or (isinstance(value, str) and value.strip().isdecimal())
+            ):
                 meant = CLUSTER_SPEC_KEYWORD if _is_spec(value) else CLUSTER_SIZE_KEYWORD
                 return (
                     f"@cluster has the unknown keyword {key} and neither {CLUSTER_SIZE_KEYWORD} nor "
@@ -124,10 +126,6 @@ def _is_count(value: object) -> bool:
     if isinstance(value, bool) or not hasattr(type(value), "__index__"):
         return False
     return int(value.__index__()) >= 0  # type: ignore[attr-defined]
-
-
-def _is_digits(value: object) -> bool:
-    return isinstance(value, str) and value.strip().isdecimal()
 
 
 def _is_spec(value: object) -> bool:

@@ -121,7 +121,8 @@ def _of_group(host: Host, group: str, limit: Limit) -> Action:
     undo = [f"group={shlex.quote(group)}"]
     for name, value in (*limit.classic_files, *limit.modern_files):
         # A list of devices has no line for an unlimited one, so the unlimited value is spelled out
-        none = shlex.quote(_without_limit(name, value))
+        device = value.split()[0]
+        none = shlex.quote(f"{device} rbps=max wbps=max" if name == "io.max" else f"{device} 0")
         undo.append(
             f'if [ -e "$d/{name}.was" ] && [ -e "$group/{name}" ]; then\n'
             f"    name={name}\n{_HAND_ON}"
@@ -129,13 +130,6 @@ def _of_group(host: Host, group: str, limit: Limit) -> Action:
             f'        echo "${{was:-{none}}}" >"$group/$name"\n    fi\nfi'
         )
     return Action(host, "\n".join(inject), "\n".join(undo), f"[ -d {shlex.quote(group)} ]")
-
-
-def _without_limit(name: str, value: str) -> str:
-    device = value.split()[0]
-    if name == "io.max":
-        return f"{device} rbps=max wbps=max"
-    return f"{device} 0"
 
 
 def _of_processes(host: Host, pids: list[int], limit: Limit, token: str) -> Action:

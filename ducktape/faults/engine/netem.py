@@ -50,7 +50,14 @@ class Slowness(ScriptedFault):
         if self._delay or self._rate:
             host.need_tool("tc", "iproute2")
         if self._delay and host.run(_HAS_NETEM).exit_status == 0:
-            return self._shaper(host, f"netem {' '.join(self._netem_words())}")
+            words = [
+                f"delay {round(self._delay * 1e6)}us",
+                f"{round(self._jitter * 1e6)}us" if self._jitter else "",
+                f"loss {self._loss * 100:.4f}%" if self._loss else "",
+                f"rate {self._rate}bit" if self._rate else "",
+                "limit 20000",
+            ]
+            return self._shaper(host, f"netem {' '.join(filter(None, words))}")
         parts = []
         if self._rate:
             burst = max(3000, self._rate // 8 // 100)  # bytes per tick of the kernel's clock
@@ -60,16 +67,6 @@ class Slowness(ScriptedFault):
         if self._delay:
             parts.append(delaying.action_for(host, delay=self._delay, jitter=self._jitter, token=self.token))
         return combined(parts)
-
-    def _netem_words(self) -> list[str]:
-        words = [f"delay {round(self._delay * 1e6)}us"]
-        if self._jitter:
-            words.append(f"{round(self._jitter * 1e6)}us")
-        if self._loss:
-            words.append(f"loss {self._loss * 100:.4f}%")
-        if self._rate:
-            words.append(f"rate {self._rate}bit")
-        return [*words, "limit 20000"]
 
     def _shaper(self, host: Host, what: str) -> Action:
         device = self._device or host.facts.device

@@ -120,8 +120,7 @@ done
 
 def action_for(host: Host, *, delay: float, jitter: float, token: str) -> Action:
     """Return the action that delays received packets, by seconds."""
-    lacking = [name for name in ("iptables",) if name not in host.facts.works]
-    lacking += [name for name in ("python3",) if name not in host.facts.tools]
+    lacking = sorted({"iptables"} - host.facts.works) + sorted({"python3"} - host.facts.tools)
     if lacking:
         raise FaultUnavailable(
             f"{host.name}: the kernel has no netem to delay packets with, and there is no {' and no '.join(lacking)} "
@@ -146,9 +145,10 @@ def action_for(host: Host, *, delay: float, jitter: float, token: str) -> Action
         # A table whose other rules rarely accept or drop packets
         call = f"{tool} -w 5 -t mangle"
         inject.append(refusing(f"{call} -N {chain}", f"{tool} refuses a chain"))
-        control = _control_exemption(host, tool)
-        if control:
-            inject.append(refusing(f"{call} -A {chain} {control}", f"{tool} refuses a rule"))
+        control = host.facts.control
+        if control is not None and (":" in control[0]) == (tool == "ip6tables"):
+            exemption = f"-s {control[0]} -p tcp --dport {control[1]} -j RETURN"
+            inject.append(refusing(f"{call} -A {chain} {exemption}", f"{tool} refuses a rule"))
         target = f"-A {chain} ! -i lo -j NFQUEUE --queue-num {queue} --queue-bypass"
         inject.append(refusing(f"{call} {target}", "the kernel has no netem, and no queue for packets either"))
         inject.append(refusing(f"{call} -I INPUT 1 -j {chain}", f"{tool} refuses a rule"))
@@ -156,10 +156,3 @@ def action_for(host: Host, *, delay: float, jitter: float, token: str) -> Action
     # Without this file the program releases its packets and ends
     undo += [_REMOVE_TABLES, 'rm -f "$d/ready"']
     return Action(host, "\n".join(inject), "\n".join(undo), '[ -e "$d/ready" ]', lives_in_kernel=True)
-
-
-def _control_exemption(host: Host, tool: str) -> str:
-    control = host.facts.control
-    if control is None or (":" in control[0]) != (tool == "ip6tables"):
-        return ""
-    return f"-s {control[0]} -p tcp --dport {control[1]} -j RETURN"

@@ -14,20 +14,17 @@ from ducktape.cluster.cluster_spec import ClusterSpec
 class Registry(Protocol):
     """The services of a test."""
 
-    def append(self, service: Any) -> None:
-        """Register a service."""
+    def append(self, service: Any) -> None: ...
 
 
 class Context(Protocol):
     """The context of a test."""
 
     @property
-    def logger(self) -> logging.Logger:
-        """The log of the test."""
+    def logger(self) -> logging.Logger: ...
 
     @property
-    def services(self) -> Registry:
-        """The services of the test."""
+    def services(self) -> Registry: ...
 
 
 class ServiceWithNodes(Protocol):
@@ -36,12 +33,10 @@ class ServiceWithNodes(Protocol):
     nodes: list[Any]
 
     @property
-    def service_id(self) -> str:
-        """Its name."""
+    def service_id(self) -> str: ...
 
     @property
-    def logger(self) -> logging.Logger:
-        """The log of its test."""
+    def logger(self) -> logging.Logger: ...
 
 
 class RegisteredService(ServiceWithNodes, Protocol):
@@ -58,16 +53,12 @@ class FrameworkService(RegisteredService, Protocol):
     _revived: bool
 
     @property
-    def cluster(self) -> Any:
-        """Where its nodes come from."""
+    def cluster(self) -> Any: ...
 
     @property
-    def stop_node(self) -> Callable[..., object]:
-        """Stops it on one node."""
+    def stop_node(self) -> Callable[..., object]: ...
 
     @property
-    def clean_node(self) -> Callable[..., object]:
-        """Removes everything that it left on one node."""
+    def clean_node(self) -> Callable[..., object]: ...
 
-    def who_am_i(self, node: ClusterNode | None = None) -> str:
-        """Return a text that names it, or one of its nodes."""
+    def who_am_i(self, node: ClusterNode | None = None) -> str: ...
