@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 import time
@@ -16,7 +15,7 @@ from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.errors import TimeoutError
 from ducktape.faults.engine.log import log_of
 from ducktape.faults.errors import FaultError
-from ducktape.utils.support.guard import tolerated
+from ducktape.utils.support.guard import OnError, tolerated
 from ducktape.utils.support.text import reason_of
 from ducktape.utils.support.times import Stopwatch
 
@@ -105,8 +104,7 @@ class Fault(ABC):
             self.injected, self.effective, self.healed, self.healed_by = self._clock.start_time, None, None, None
             self.error = None
             self._record.note(self)
-            with contextlib.ExitStack() as stack:
-                stack.push(self._note_failure)
+            with OnError(self._note_failure):
                 self._inject()
             self._log(logging.INFO, "injected")
         return self
@@ -153,10 +151,9 @@ class Fault(ABC):
         self._wait(self._is_healed, timeout_sec, "has not been healed")
 
     def __enter__(self: F) -> F:
-        with contextlib.ExitStack() as undo:
-            undo.callback(self.inject().heal)
+        self.inject()
+        with OnError(lambda error: self.heal()):
             self.wait_effective()
-            undo.pop_all()
         return self
 
     def __exit__(
@@ -199,11 +196,9 @@ class Fault(ABC):
                 raise TimeoutError(f"{self} {complaint} within {timeout_sec} seconds")
             time.sleep(_SECONDS_BETWEEN_LOOKS)
 
-    def _note_failure(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        """Record a failed injection, as the exit of a block."""
-        if error is not None:
-            self.error = reason_of(error)
-            self._note_healed("test")
+    def _note_failure(self, error: BaseException) -> None:
+        self.error = reason_of(error)
+        self._note_healed("test")
 
     def _note_healed(self, by: str) -> None:
         self.healed, self.healed_by = self._clock.now(), by

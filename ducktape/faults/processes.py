@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
@@ -16,6 +15,7 @@ from ducktape.faults.engine.validation import PowerSwitch, in_sandbox, nodes_of,
 from ducktape.faults.errors import FaultUnavailable
 from ducktape.faults.fault import Fault
 from ducktape.utils.process import tree as processes
+from ducktape.utils.support.guard import OnError
 
 _GREATEST_SIGNAL = 64
 _DEADLY = {1, 2, 3, 6, 9, 11, 15}
@@ -206,12 +206,10 @@ class PowerOff(Fault):
 
     def _inject(self) -> None:
         self._off = []
-        with contextlib.ExitStack() as undo:
-            undo.callback(self._heal)
+        with OnError(lambda error: self._heal()):
             for node in self._switches:
                 self._off.append(node)
                 node.power_off(lose_unsynced=self._lose_unsynced)
-            undo.pop_all()
 
     def _heal(self) -> None:
         while self._off:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import traceback
 from functools import partial
@@ -12,6 +11,7 @@ from typing import Any
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.errors import TimeoutError
 from ducktape.services.service import Service
+from ducktape.utils.support.guard import OnError
 from ducktape.utils.support.hooks import called
 
 
@@ -64,8 +64,7 @@ class BackgroundThreadService(Service):
 
     def _protected_worker(self, idx: int, node: object) -> None:
         """Run the worker of one node in its thread and record its failure."""
-        with contextlib.ExitStack() as stack:
-            stack.push(partial(_record_failure, self))
+        with OnError(partial(_record_failure, self)):
             called(self._worker, idx, node)
 
     def _worker(self, idx: int, node: Any) -> None:
@@ -173,9 +172,7 @@ class BackgroundThreadService(Service):
 # Functions rather than methods, so that their names do not clash with those of subclasses
 
 
-def _record_failure(service: BackgroundThreadService, kind: object, error: BaseException | None, trace: object) -> None:
-    if error is None:
-        return
+def _record_failure(service: BackgroundThreadService, error: BaseException) -> None:
     text = "".join(traceback.format_exception(error))
     service.logger.info("Worker thread of %s failed: %s", service.service_id, text)
     with service.lock:

@@ -3,16 +3,14 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ducktape.cluster.transport import LineSplitter
+from ducktape.utils.support.guard import OnError
 from ducktape.utils.support.hooks import called
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from ducktape.cluster.transport import CommandStream
 
 T = TypeVar("T")
@@ -122,8 +120,7 @@ class OutputFile:
 
     def lines(self) -> Iterator[object]:
         """Yield the remaining lines; after a timeout, a new call continues."""
-        with contextlib.ExitStack() as stack:
-            stack.push(self._close_after_error)
+        with OnError(self._close_after_error):
             while not self._over:
                 if self._callback is None:
                     yield from self._ready
@@ -158,22 +155,17 @@ class OutputFile:
         self._splitter = LineSplitter()
         self.channel.close()
 
-    def _close_after_error(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def _close_after_error(self, error: BaseException) -> None:
         # A timeout may be followed by a new call, and a generator dropped by the garbage collector must not close a
         # channel, which could block forever
-        if error is not None and not isinstance(error, (GeneratorExit, TimeoutError)):
+        if not isinstance(error, (GeneratorExit, TimeoutError)):
             self.close()
 
     def _ask(self, question: Callable[[], T]) -> T:
-        with contextlib.ExitStack() as stack:
-            stack.push(self._examine_error)
+        with OnError(self._examine_error):
             return question()
 
-    def _examine_error(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def _examine_error(self, error: BaseException) -> None:
         # Only the iterator knows whether a timeout is an error: for has_next() it is a result
         if isinstance(error, Exception) and not isinstance(error, TimeoutError):
             self._examine(error)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import secrets
@@ -17,7 +16,7 @@ from ducktape.faults.engine.host import Host
 from ducktape.faults.engine.validation import need_number
 from ducktape.faults.errors import FaultUnavailable
 from ducktape.faults.fault import Fault
-from ducktape.utils.support.guard import tolerated
+from ducktape.utils.support.guard import OnError, tolerated
 from ducktape.utils.support.parallel import run_parallel
 from ducktape.utils.support.text import reason_of
 
@@ -67,8 +66,7 @@ class ScriptedFault(Fault):
     def _inject(self) -> None:
         self._switches = [DeadManSwitch(action, token, self.ttl) for token, action in self._actions_by_token().items()]
         self._stopped = threading.Event()
-        with contextlib.ExitStack() as stack:
-            stack.push(self._undo_after)
+        with OnError(self._undo_after):
             in_parallel(self._switches, DeadManSwitch.inject)
         # The pid: a forked process has a copy of the object but not the thread
         threading.Thread(
@@ -93,15 +91,12 @@ class ScriptedFault(Fault):
     def _is_healed(self) -> bool:
         return not self.active and all(in_parallel(self._switches, lambda switch: switch.is_gone))
 
-    def _undo_after(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        """Undo a partial injection, as the exit of a block."""
-
-        def report(second: BaseException) -> None:
-            self._log(logging.WARNING, f"after {error!r} it could not be undone: {reason_of(second)}")
-
-        if error is not None:
-            with tolerated(report):
-                in_parallel(self._switches, DeadManSwitch.undo)
+    def _undo_after(self, error: BaseException) -> None:
+        """Undo a partial injection."""
+        with tolerated() as undoing:
+            in_parallel(self._switches, DeadManSwitch.undo)
+        if undoing.error is not None:
+            self._log(logging.WARNING, f"after {error!r} it could not be undone: {reason_of(undoing.error)}")
 
     def power_returned(self, node: ClusterNode) -> None:
         """Inject it again on a node that lost its rules when its power was cut; blocks until that is done."""

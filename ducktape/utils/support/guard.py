@@ -51,6 +51,20 @@ def tolerated(report: Callable[[BaseException], object] = lambda error: None) ->
     return Tolerance(report)
 
 
+class OnError:
+    """A block that passes what it raises, interrupts included, to a function before the error leaves it."""
+
+    def __init__(self, act: Callable[[BaseException], object]) -> None:
+        self._act = act
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            self._act(error)
+
+
 def error_of(call: Callable[[], object]) -> BaseException | None:
     """Call, and return what it raises, interrupts included; the caller decides when to raise them again."""
     try:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from ducktape.utils.support.guard import error_of, tolerated, value_or
+from ducktape.utils.support.guard import OnError, error_of, tolerated, value_or
 
 
 def raising(error: BaseException) -> int:
@@ -45,3 +45,13 @@ def test_the_error_of_a_call_is_returned_even_if_it_is_an_interrupt() -> None:
     interrupt = KeyboardInterrupt()
     assert error_of(lambda: raising(interrupt)) is interrupt
     assert error_of(lambda: None) is None
+
+
+def test_an_error_is_seen_before_it_leaves_its_block() -> None:
+    seen: list[BaseException] = []
+    interrupt = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt), OnError(seen.append):
+        raising(interrupt)
+    with OnError(seen.append):
+        pass
+    assert seen == [interrupt]
