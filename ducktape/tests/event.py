@@ -41,17 +41,11 @@ class Outcome:
 
 @dataclasses.dataclass(frozen=True)
 class Attempt(Outcome):
-    """What happened in one attempt at a test; its data and its faults stand in the outcome of the test alone.
+    """What happened in one attempt at a test; its data and its faults stand in the outcome of the test alone."""
 
-    Attributes:
-        number: from 1, over all processes of the test.
-        nodes: names of the nodes that it was given.
-        directory: its own logs, relative to the directory of the test; empty for that directory itself.
-    """
-
-    number: int = 1
-    nodes: list[str] = dataclasses.field(default_factory=list)
-    directory: str = ""
+    number: int = 1  # over all processes of the test
+    nodes: list[str] = dataclasses.field(default_factory=list)  # names
+    directory: str = ""  # of its own logs, relative to that of the test
 
     def to_json(self) -> dict[str, object]:
         """Return what reports show; the services of all attempts stand in the result."""
@@ -129,18 +123,11 @@ class Finished:
 
 @dataclasses.dataclass(frozen=True)
 class CleanedUp:
-    """The last message of a process that cleaned up after a dead test.
+    """The last message of a process that cleaned up after a dead test."""
 
-    Attributes:
-        missing_logs: logs that were not collected, one line each.
-        problems: everything else that went wrong, one line each.
-        dirty: names of nodes that may not be clean, and why, in one line.
-        services: JSON form of the services.
-    """
-
-    missing_logs: list[str] = dataclasses.field(default_factory=list)
-    problems: list[str] = dataclasses.field(default_factory=list)
-    dirty: dict[str, str] = dataclasses.field(default_factory=dict)
+    missing_logs: list[str] = dataclasses.field(default_factory=list)  # one line each
+    problems: list[str] = dataclasses.field(default_factory=list)  # everything else that went wrong, one line each
+    dirty: dict[str, str] = dataclasses.field(default_factory=dict)  # nodes that may not be clean, and why
     services: list[dict[str, object]] = dataclasses.field(default_factory=list)
 
 
@@ -162,14 +149,7 @@ def encode(message: Message) -> bytes:
 
 
 def decode(line: bytes) -> Message:
-    """Return the message in a line.
-
-    Args:
-        line: what :func:`encode` made, with or without the newline.
-
-    Raises:
-        ValueError: the line is something else.
-    """
+    """Return the message in a line; raises ``ValueError`` for any other line."""
     try:
         fields = json.loads(line)
         kind = fields.pop("kind")
@@ -184,37 +164,29 @@ def decode(line: bytes) -> Message:
 
 _Checked = TypeVar("_Checked", Plain, Outcome, Attempt)
 
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "int": int,
-    "str": str,
-    "float": (int, float),
-    "dict[str, object]": dict,
-    "dict[str, int] | None": (dict, type(None)),
-    "str | None": (str, type(None)),
-    "Any": object,
-}
-
-
-_ITEMS: dict[str, tuple[type, type]] = {
-    "list[dict[str, object]]": (list, dict),
-    "list[str]": (list, str),
-    "dict[str, str]": (dict, str),
+# By the declared type of a field: its classes, and the class of its items
+_TYPES: dict[str, tuple[tuple[type, ...], type]] = {
+    "int": ((int,), object),
+    "str": ((str,), object),
+    "float": ((int, float), object),
+    "dict[str, object]": ((dict,), object),
+    "dict[str, str]": ((dict,), str),
+    "dict[str, int] | None": ((dict, type(None)), object),
+    "list[dict[str, object]]": ((list,), dict),
+    "list[str]": ((list,), str),
+    "str | None": ((str, type(None)), object),
+    "Any": ((object,), object),
 }
 
 
 def _checked(value: _Checked) -> _Checked:
-    """Return a value whose fields are what they are declared to be; the driver reckons with them."""
+    """Return a value whose fields have their declared types, which the driver relies on."""
     for field in dataclasses.fields(value):
-        if not _is(getattr(value, field.name), str(field.type)):
+        content = getattr(value, field.name)
+        kinds, kind_of_items = _TYPES[str(field.type)]
+        items = content.values() if isinstance(content, dict) else content if isinstance(content, list) else ()
+        if not isinstance(content, kinds) or not all(isinstance(item, kind_of_items) for item in items):
             raise TypeError(f"{field.name} is not {field.type}")
     if isinstance(value, Outcome):
         status_named(value.status)
     return value
-
-
-def _is(value: object, declared: str) -> bool:
-    if declared in _ITEMS:
-        container, kind = _ITEMS[declared]
-        items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-        return isinstance(value, container) and all(isinstance(item, kind) for item in items)
-    return isinstance(value, _TYPES[declared])

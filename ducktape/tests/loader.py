@@ -324,10 +324,9 @@ class _Search:
 
 
 def read_durations(report: str) -> dict[str, float]:
-    """Return how long the tests of an earlier session took, in seconds by test id; blocks while it is fetched.
+    """Return how long the tests of an earlier session took, in seconds by test id.
 
-    Args:
-        report: URL or path of its ``report.json``, or path of its directory or journal.
+    ``report`` is the URL or path of its ``report.json``, or the path of its directory or journal.
 
     Raises:
         LoaderException: the report cannot be fetched or understood.

@@ -45,6 +45,25 @@ class LoggerMaker(ABC):
         """Give the logger its level and handlers."""
 
 
+class FileLoggerMaker(LoggerMaker):
+    """Makes a logger that writes two files and the console, where it shows all lines with ``debug``."""
+
+    stem = ""  # of the names of the files
+    line_format = ""
+    console_level = logging.INFO
+
+    def __init__(self, logger_name: str, log_dir: str, debug: bool) -> None:
+        super().__init__(logger_name)
+        self.log_dir = log_dir
+        self.debug = debug
+
+    def configure_logger(self) -> None:
+        """Make the directory and add the three handlers unless they are there."""
+        if not self.configured:
+            level = logging.DEBUG if self.debug else self.console_level
+            add_handlers(logging.getLogger(self.logger_name), self.log_dir, self.stem, self.line_format, level)
+
+
 class _LossReporter(logging.Handler):
     """Reports once that lines are being lost, and why, instead of a traceback for each of them."""
 

@@ -62,7 +62,7 @@ class SingleResultFileReporter(SingleResultReporter):
 
     def report(self) -> None:
         """Write the file."""
-        _write(self.result.results_dir, "report.txt", self.report_string())
+        write_atomically(os.path.join(self.result.results_dir, "report.txt"), self.report_string())
 
 
 class SummaryReporter:
@@ -81,7 +81,7 @@ class SummaryReporter:
         raise NotImplementedError(f"{type(self).__name__} does not say where to report: write its method report()")
 
     def _write(self, name: str, content: str | Iterable[str]) -> None:
-        _write(self.results.session_context.results_dir, name, content)
+        write_atomically(os.path.join(self.results.session_context.results_dir, name), content)
 
 
 class SimpleSummaryReporter(SummaryReporter):
@@ -276,10 +276,6 @@ def _reported(makers: Iterable[_Maker], results: TestResults) -> list[tuple[str,
             maker = make.func if isinstance(make, functools.partial) else make
             failures.append((maker.__name__, error))
     return failures
-
-
-def _write(directory: str, name: str, content: str | Iterable[str]) -> None:
-    write_atomically(os.path.join(directory, name), content)
 
 
 def _print(content: str, *, end: str = "\n") -> None:

@@ -180,13 +180,7 @@ class TestScheduler:
     # --- what happened
 
     def started(self, test_context: TestContext, now: float, nodes: Iterable[ClusterNode] = ()) -> None:
-        """Take note that a test runs.
-
-        Args:
-            test_context: the test.
-            now: seconds on a clock that never goes back.
-            nodes: its nodes; by default what it asked for.
-        """
+        """Note that a test runs, on the given nodes or else on what it asked for; ``now`` is monotonic."""
         self._now = now
         counts = NodeContainer(nodes).grouped_by_os_and_type()
         spec = None if counts else test_context.expected_cluster_spec
@@ -194,21 +188,12 @@ class TestScheduler:
         self._running.start(test_context, now + self._seconds(test_context), counts)
 
     def finished(self, test_context: TestContext, now: float) -> None:
-        """Take note that a test has given its nodes back.
-
-        Args:
-            test_context: the test; one that does not run is ignored.
-            now: seconds on the clock of :meth:`started`.
-        """
+        """Note that a test has given its nodes back; one that does not run is ignored."""
         self._now = now
         self._running.finish(test_context)
 
     def remove(self, test_context: TestContext) -> None:
-        """Take a test out of the queue.
-
-        Args:
-            test_context: a waiting test.
-        """
+        """Take a waiting test out of the queue."""
         place, line = self._waiting.remove(test_context)
         awaited = self._awaited
         if awaited is None or place <= awaited.entry.place or self._now < awaited.patient_until:
@@ -236,11 +221,7 @@ class TestScheduler:
     # --- in words
 
     def why(self, test_context: TestContext) -> str:
-        """Return why a test starts now.
-
-        Args:
-            test_context: what :meth:`peek` last returned.
-        """
+        """Return why a test, which :meth:`peek` has just returned, starts now."""
         if self._choice is None or self._choice.entry.context is not test_context:
             return "its nodes are free"
         return self._choice.reason

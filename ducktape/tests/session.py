@@ -9,7 +9,7 @@ import os
 from typing import Any
 
 from ducktape.command_line.defaults import SESSION_ID, ConsoleDefaults
-from ducktape.tests.loggermaker import LoggerMaker, add_handlers
+from ducktape.tests.loggermaker import FileLoggerMaker
 from ducktape.utils.support.files import locked_directory, write_atomically
 from ducktape.utils.support.masking import masked_options
 
@@ -80,25 +80,19 @@ class SessionContext:
         return masked_options({name: value for name, value in vars(self).items() if name not in UNREPORTED_OPTIONS})
 
 
-class SessionLoggerMaker(LoggerMaker):
+class SessionLoggerMaker(FileLoggerMaker):
     """Makes the logger of a session: ``session_log.info``, ``session_log.debug`` and the console.
 
     Args:
         session_context: gives the name, the directory and the verbosity.
     """
 
-    def __init__(self, session_context: SessionContext) -> None:
-        super().__init__(f"{session_context.session_id}.session_logger")
-        self.log_dir = session_context.results_dir
-        self.debug = session_context.debug
+    stem = "session_log"
+    line_format = ConsoleDefaults.SESSION_LOG_FORMATTER
 
-    def configure_logger(self) -> None:
-        """Add the three handlers unless they are there."""
-        if self.configured:
-            return
-        console_level = logging.DEBUG if self.debug else logging.INFO
-        session_logger = logging.getLogger(self.logger_name)
-        add_handlers(session_logger, self.log_dir, "session_log", ConsoleDefaults.SESSION_LOG_FORMATTER, console_level)
+    def __init__(self, session_context: SessionContext) -> None:
+        name = f"{session_context.session_id}.session_logger"
+        super().__init__(name, session_context.results_dir, session_context.debug)
 
 
 def generate_session_id(session_id_file: str) -> str:
@@ -115,21 +109,19 @@ def generate_session_id(session_id_file: str) -> str:
     """
     with locked_directory(os.path.dirname(os.path.abspath(session_id_file))):
         today = datetime.date.today().isoformat()
-        session_id = f"{today}--{_last_number(session_id_file, today) + 1:03d}"
+        last_number = 0
+        if os.path.isfile(session_id_file):
+            with open(session_id_file, encoding="utf-8", errors="replace") as file:
+                previous = file.read().strip()
+            match = SESSION_ID.fullmatch(previous)
+            if match is None:
+                text = "%s does not hold a session id but %r: counting from 1 again"
+                logger.warning(text, session_id_file, previous[:80])
+            elif match[1] == today:
+                last_number = int(match[2])
+        session_id = f"{today}--{last_number + 1:03d}"
         write_atomically(session_id_file, session_id)
     return session_id
-
-
-def _last_number(session_id_file: str, today: str) -> int:
-    if not os.path.isfile(session_id_file):
-        return 0
-    with open(session_id_file, encoding="utf-8", errors="replace") as file:
-        previous = file.read().strip()
-    match = SESSION_ID.fullmatch(previous)
-    if match is None:
-        logger.warning("%s does not hold a session id but %r: counting from 1 again", session_id_file, previous[:80])
-        return 0
-    return int(match[2]) if match[1] == today else 0
 
 
 def generate_results_dir(results_root: str, session_id: str) -> str:

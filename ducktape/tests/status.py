@@ -37,14 +37,7 @@ IGNORE = TestStatus("ignore")
 
 
 def status_named(name: str) -> TestStatus:
-    """Return one of the four statuses.
-
-    Args:
-        name: in any case.
-
-    Raises:
-        ValueError: there is no such status.
-    """
+    """Return one of the four statuses by its name in any case; raises ``ValueError`` if there is none of that name."""
     for status in (PASS, FLAKY, FAIL, IGNORE):
         if status == name:
             return status

@@ -18,7 +18,7 @@ from ducktape.faults.engine.log import FaultLog
 from ducktape.json_serializable import jsonable, jsonable_arguments
 from ducktape.mark.consts import CLUSTER_NODE_TYPE_KEYWORD, CLUSTER_SIZE_KEYWORD, CLUSTER_SPEC_KEYWORD
 from ducktape.services.service_registry import ServiceRegistry
-from ducktape.tests.loggermaker import LoggerMaker, add_handlers, close_logger
+from ducktape.tests.loggermaker import FileLoggerMaker, close_logger
 from ducktape.utils.persistence import PDict
 from ducktape.utils.support.guard import tolerated, value_or
 from ducktape.utils.support.stable_text import Numbers, stable_argument, stable_text
@@ -69,7 +69,7 @@ def shown(value: object) -> str:
     return text
 
 
-class TestLoggerMaker(LoggerMaker):
+class TestLoggerMaker(FileLoggerMaker):
     """Makes the logger of a test: ``test_log.info``, ``test_log.debug`` and the console.
 
     Args:
@@ -80,18 +80,9 @@ class TestLoggerMaker(LoggerMaker):
 
     __test__ = False
 
-    def __init__(self, logger_name: str, log_dir: str, debug: bool) -> None:
-        super().__init__(logger_name)
-        self.log_dir = log_dir
-        self.debug = debug
-
-    def configure_logger(self) -> None:
-        """Make the directory and add the three handlers unless they are there."""
-        if self.configured:
-            return
-        console_level = logging.DEBUG if self.debug else logging.WARNING
-        test_logger = logging.getLogger(self.logger_name)
-        add_handlers(test_logger, self.log_dir, "test_log", ConsoleDefaults.TEST_LOG_FORMATTER, console_level)
+    stem = "test_log"
+    line_format = ConsoleDefaults.TEST_LOG_FORMATTER
+    console_level = logging.WARNING
 
 
 def test_logger(logger_name: str, log_dir: str, debug: bool) -> logging.Logger:

@@ -49,10 +49,9 @@ def too_large(context: TestContext, cluster: Cluster) -> Cause:
     return Cause(text, "unschedulable")
 
 
-def failed(cause: Cause, start_time: float, stop_time: float, *, nodes_used: int = 0, evidence: str = "") -> Outcome:
+def failed(cause: Cause, start_time: float, stop_time: float) -> Outcome:
     """Return the outcome of a test that could not say anything itself."""
-    summary = paragraphs(cause.text, evidence)
-    return Outcome(str(FAIL), summary, None, start_time, stop_time, nodes_used, [], cause.reason)
+    return Outcome(str(FAIL), cause.text, None, start_time, stop_time, 0, [], cause.reason)
 
 
 def paragraphs(*texts: str) -> str:

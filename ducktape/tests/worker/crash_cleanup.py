@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ends the services of a test whose process is dead.
+"""Ends the services of a test whose process is dead, so that the next test gets clean nodes.
 
-The process of a test may die, or have to be killed. What its services started on their nodes goes on, and what they
-wrote stays. Another process makes the services again from what was noted of them, and brings them to their end, so that
-the next test gets clean nodes. A node on which that fails is dirty.
+Another process makes the services again from their records. A node on which they could not be ended is dirty.
 """
 
 from __future__ import annotations

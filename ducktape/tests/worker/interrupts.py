@@ -16,13 +16,10 @@ class InterruptGate:
     A signal that arrives while the framework itself is busy (a half-written message, a step between two others) is
     remembered instead, and stops whatever would have started afterwards. A process that user code forked ends where it
     would leave user code: it must not report, tear down or free anything a second time.
-
-    Attributes:
-        requested: whether an interrupt has arrived.
     """
 
     def __init__(self) -> None:
-        self.requested = False
+        self.requested = False  # whether an interrupt has arrived
         self._open = False
         self._held = 0
         self._due = False
@@ -30,11 +27,7 @@ class InterruptGate:
         self._pid = os.getpid()
 
     def interrupt(self) -> None:
-        """Note an interrupt; called by signal handlers.
-
-        Raises:
-            KeyboardInterrupt: user code is running.
-        """
+        """Note an interrupt, and raise it if user code is running; called by signal handlers."""
         self.requested = True
         if self._held:
             self._due = True
@@ -43,11 +36,7 @@ class InterruptGate:
 
     @contextlib.contextmanager
     def held_back(self) -> Iterator[None]:
-        """Do something for the framework that user code has come upon, such as writing a line, without interruption.
-
-        Raises:
-            KeyboardInterrupt: at the end, if an interrupt arrived meanwhile and user code is running.
-        """
+        """Do something for the framework within user code; an interrupt that arrives meanwhile is raised at the end."""
         if threading.get_ident() != self._thread:
             yield  # interrupts come to the main thread alone
             return

@@ -29,12 +29,6 @@ def test_a_test_that_could_not_speak_fails_with_the_cause() -> None:
     assert failed(Cause("It died", "crash"), 10, 12) == Outcome("fail", "It died", None, 10, 12, 0, [], "crash")
 
 
-def test_evidence_follows_the_cause_in_a_paragraph_of_its_own() -> None:
-    outcome = failed(Cause("It died", "crash"), 10, 12, nodes_used=4, evidence="stacks\nof threads")
-    assert outcome == Outcome("fail", "It died\n\nstacks\nof threads", None, 10, 12, 4, [], "crash")
-
-
 def test_paragraphs_without_text_are_left_out() -> None:
     assert paragraphs("Test aborted", "", "stacks\n", "") == "Test aborted\n\nstacks\n"
     assert paragraphs("", "") == ""
-    assert failed(Cause("It died", "crash"), 10, 12, evidence="").summary == "It died"
