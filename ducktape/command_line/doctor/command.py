@@ -9,8 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from ducktape.command_line.options.options import Options, add_option
-from ducktape.command_line.options.values import seconds
+from ducktape.command_line.options.options import Options, add_option, seconds
 from ducktape.command_line.session.common import is_sandbox, make_cluster, read_options
 from ducktape.json_serializable import strict_dumps
 from ducktape.utils.support.strictness import begin

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
+import math
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NoReturn, TypeAlias
@@ -13,15 +15,7 @@ from typing import Any, Literal, NoReturn, TypeAlias
 from ducktape.cluster.ssh.host_key_mode import MODES
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.command_line.options.errors import UsageError
-from ducktape.command_line.options.values import (
-    duration,
-    expression,
-    integer,
-    max_parallel,
-    not_negative,
-    positive,
-    seed,
-)
+from ducktape.utils.support.times import seconds_of
 
 # Options by name, in the form in which a command line has them
 Given: TypeAlias = dict[str, Any]
@@ -42,6 +36,66 @@ _GROUPS = {
     "results_root": "results",
     "debug": "debugging",
 }
+
+
+def duration(text: str) -> float:
+    """Return the seconds of a time such as ``90s`` or ``20m``."""
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def seconds(text: str) -> float:
+    """Return a finite number of seconds above 0."""
+    with contextlib.suppress(ValueError):
+        if 0 < (number := float(text)) < math.inf:
+            return number
+    raise argparse.ArgumentTypeError(f"must be a number of seconds greater than 0, not {text}")
+
+
+def integer(text: str) -> int:
+    """Return a whole number."""
+    try:
+        return int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"invalid int value: {text!r}") from error
+
+
+def not_negative(text: str) -> int:
+    """Return a whole number from 0."""
+    if (number := integer(text)) < 0:
+        raise argparse.ArgumentTypeError(f"{text} is negative")
+    return number
+
+
+def positive(text: str) -> int:
+    """Return a whole number from 1."""
+    if (number := integer(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number
+
+
+def max_parallel(text: str) -> int | Literal["auto"]:
+    """Return a whole number from 1, or ``auto``."""
+    return "auto" if text == "auto" else positive(text)
+
+
+def seed(text: str) -> int | Literal["random"]:
+    """Return a whole number, or ``random``."""
+    return "random" if text == "random" else integer(text)
+
+
+def expression(text: str) -> str:
+    """Return the text of an expression of ``-k`` or ``--tags`` if it can be parsed."""
+    # Most runs have none
+    from ducktape.tests.loading.expressions import Expression, ExpressionError
+
+    try:
+        Expression.parse(text)
+    except ExpressionError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def _option(
