@@ -88,7 +88,8 @@ def _run(argv: list[str], resources: contextlib.ExitStack) -> bool:
     if options.lists_only:
         show_collection(tests, import_failures, options)
         sys.exit(0)
-    choice = select_tests(tests, session_context, None if resumed is None else resumed.recorded, options, logger)
+    recorded = None if resumed is None else resumed.recorded
+    choice = select_tests(tests, session_context, recorded, options, logger)
     if resumed is None and options.last_failed and not choice.tests:
         return not choice.lost
     del tests  # each is freed when it is over: thousands of them need more memory than their results
@@ -97,7 +98,7 @@ def _run(argv: list[str], resources: contextlib.ExitStack) -> bool:
     cluster = cluster_for(choice.tests, session_context, logger, options)
     with StopRequests() as stop_requests:
         journal = new_journal(session_context, resources) if resumed is None else resumed.journal
-        run = Run(options, cluster, session_context, logger, journal, stop_requests, resumed)
+        run = Run(options, cluster, session_context, logger, journal, stop_requests, recorded)
         succeeded = run.run(choice, import_failures)
     update_latest_symlink(options.results_root, session_context.results_dir)
     return succeeded and not choice.lost

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ducktape.cluster.health.hints import Problem, note_of, problems_of
@@ -36,8 +35,7 @@ def render(findings: list[Findings], remarks: list[str], *, columns: int) -> str
     notes += remarks
     if notes:
         parts.append("\n".join(_wrapped(note, columns) for note in notes))
-    if problems := _by_kind(findings):
-        parts.append("\n".join(_problem_lines(problems, columns)))
+    parts += _problems(findings, columns)
     parts.append(_summary(findings))
     return "\n\n".join(parts)
 
@@ -113,23 +111,20 @@ def size(number: int) -> str:
     return f"{value:.1f}{unit}" if value < 9.95 and unit != "B" else f"{value:.0f}{unit}"
 
 
-def _by_kind(findings: list[Findings]) -> dict[tuple[str, str], list[tuple[str, Problem]]]:
-    """Group equal problems of different nodes, so that their remedy is shown once."""
+def _problems(findings: list[Findings], columns: int) -> list[str]:
+    """Return a paragraph if there are problems, with equal ones of different nodes together above their remedy."""
     groups: dict[tuple[str, str], list[tuple[str, Problem]]] = {}
     for each in findings:
         for problem in problems_of(each):
             groups.setdefault((problem.kind, problem.remedy), []).append((each.name, problem))
-    return dict(sorted(groups.items(), key=lambda item: not item[1][0][1].fatal))
-
-
-def _problem_lines(groups: dict[tuple[str, str], list[tuple[str, Problem]]], columns: int) -> Iterator[str]:
-    for (_, remedy), members in groups.items():
+    lines = []
+    for (_, remedy), members in sorted(groups.items(), key=lambda item: not item[1][0][1].fatal):
         texts: dict[str, list[str]] = {}
         for name, problem in members:
             texts.setdefault(problem.text, []).append(name)
-        for text, names in texts.items():
-            yield _wrapped(f"{_names(names)}: {text}", columns)
-        yield _wrapped(f"-> {remedy}", columns, indent="   ")
+        lines += [_wrapped(f"{_names(names)}: {text}", columns) for text, names in texts.items()]
+        lines.append(_wrapped(f"-> {remedy}", columns, indent="   "))
+    return ["\n".join(lines)] if lines else []
 
 
 def _wrapped(text: str, columns: int, *, indent: str = "") -> str:
@@ -179,9 +174,7 @@ def render_sandbox(visit: Visit, *, columns: int) -> str:
         lines += [_wrapped(f"-> {remedy}", columns, indent="   ")] * bool(remedy)
     parts = ["\n".join(lines)]
     if servers := [trial.findings for trial in visit.trials if trial.findings is not None]:
-        parts.append(table(servers, columns=columns))
-        if problems := _by_kind(servers):
-            parts.append("\n".join(_problem_lines(problems, columns)))
+        parts += [table(servers, columns=columns), *_problems(servers, columns)]
     parts += _leftovers("Removed, since their runs are dead:", visit.removed, columns)
     parts += _leftovers("Left by dead runs, and not removable by this user:", visit.left, columns)
     parts.append("The sandbox works." if visit.usable else "The sandbox cannot be used.")

@@ -61,11 +61,7 @@ class Word(NamedTuple):
 
 
 def read_words(path: str) -> list[Word]:
-    """Return the arguments in a configuration file.
-
-    Raises:
-        OSError: it cannot be read, or is not UTF-8 text.
-    """
+    """Return the arguments in a configuration file; ``OSError`` also if it is not UTF-8 text."""
     try:
         lines = read_text(path).splitlines()
     except UnicodeDecodeError as error:
@@ -74,11 +70,7 @@ def read_words(path: str) -> list[Word]:
 
 
 def suspicious_words(words: list[Word], paths: list[str], options: list[str]) -> Iterator[tuple[Word, str]]:
-    """Yield the words of a file that count as paths of tests but do not look like paths, each with an explanation.
-
-    Raises:
-        UsageError: a word is the name of an option without its dashes.
-    """
+    """Yield the words that count as paths of tests but do not look so, and why; raises ``UsageError`` for an option."""
     unchecked = list(paths)
     for word in words:
         if word.text not in unchecked:

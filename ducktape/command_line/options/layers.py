@@ -74,11 +74,7 @@ def user_config_file(given: Given) -> str:
 
 
 def given_options(args: list[str]) -> Given:
-    """Return the options that a command line contains, whatever their values.
-
-    Raises:
-        UsageError: one of them is wrong.
-    """
+    """Return the options that a command line contains, whatever their values; ``UsageError`` if one is wrong."""
     parser = build_parser({}, RaisingParser)
     names = option_names(parser)
     # Only where one is used: other opposites, such as --no-debug, would spoil abbreviations
@@ -98,11 +94,7 @@ def given_options(args: list[str]) -> Given:
 
 
 def _read_config_file(path: str) -> tuple[Given, list[_Suspicion]]:
-    """Return the options in a configuration file, and its suspicious words.
-
-    Raises:
-        UsageError: an option is wrong; the message names the file and the line.
-    """
+    """Return the options in a configuration file, and its suspicious words."""
     words = read_words(path)
     try:
         options = given_options([word.text for word in words])

@@ -284,21 +284,12 @@ class RaisingParser(argparse.ArgumentParser):
     """A parser that raises an error instead of ending the program."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise an error with the usage.
-
-        Raises:
-            UsageError: always.
-        """
+        """Raise a ``UsageError`` with the usage."""
         raise UsageError(message, usage=self.format_usage(), program=self.prog)
 
 
 def build_parser(defaults: Mapping[str, object], make: type[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """Return a parser of all options of a run.
-
-    Args:
-        defaults: by option; an option that is not among them is missing in the parsed values unless it was given.
-        make: class of the parser.
-    """
+    """Return a parser of a class; options without a default are missing in the parsed values unless they were given."""
     parser = make(prog="ducktape", usage=_USAGE, description="Discover and run your tests", epilog=_EPILOG)
     group: argparse._ActionsContainer = parser
     for field in dataclasses.fields(Options):

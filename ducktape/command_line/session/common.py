@@ -33,11 +33,7 @@ def require_current_directory() -> None:
 
 
 def read_options(argv: list[str]) -> Options | None:
-    """Return the options of a run; ``None`` if the help or the version was asked for, which is printed.
-
-    Raises:
-        CommandError: an option is wrong, or a configuration file cannot be read.
-    """
+    """Return the options of a run; ``None`` if the help or the version was asked for, which is printed."""
     strictness.hold()  # until there is a log
     try:
         return load_options(argv)

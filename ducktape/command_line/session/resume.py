@@ -29,6 +29,7 @@ _SELECTING_ONCE = {"repeat", "subsets", "subset", "sample", "keyword", "tags", "
 # The journal knows these, so the same values may be given again
 _SELECTING_BY_NAME = {"test_path", "exclude", "parameters"}
 _SELECTING = _SELECTING_ONCE | _SELECTING_BY_NAME
+_NEEDED = ("globals", "parameters")  # to run tests, with the secrets in them
 _NAMES = {"keyword": "-k", "test_path": "the paths of tests"}
 
 
@@ -65,8 +66,13 @@ def resume(results_root: str, wanted: str, given: Given) -> Resumed:
         with contextlib.ExitStack() as on_error:
             on_error.callback(journal.close)
             recorded = RecordedSession.read(directory)
-            if recorded.missing() or recorded.failed_imports:
-                _check_secrets(recorded, given)
+            left_out = [f"--{name}" for name in recorded.secrets_left_out if name in _NEEDED and name not in given]
+            if left_out and (recorded.missing() or recorded.failed_imports):
+                names = " and ".join(left_out)
+                raise RecordError(
+                    f"Session {recorded.session_id} had secrets in {names}, which its journal does not keep: "
+                    f"give {names} again"
+                )
             continued = options_of(recorded, given)
             enter_directory(recorded)
             on_error.pop_all()
@@ -78,11 +84,7 @@ def resume(results_root: str, wanted: str, given: Given) -> Resumed:
 
 
 def _without_same_choice(given: Given, recorded: RecordedSession) -> Given:
-    """Leave out the options that select the tests that the session began with.
-
-    Raises:
-        OtherTestsError: an option would select others.
-    """
+    """Leave out the options that select the tests that the session began with."""
     known = {name: value for name, value in recorded.configuration.items() if name in _SELECTING_BY_NAME}
     before, now = _comparable(known, recorded.directory), _comparable(given, os.getcwd())
     others = sorted(name for name in _SELECTING & set(given) if name not in before or before[name] != now[name])
@@ -91,16 +93,6 @@ def _without_same_choice(given: Given, recorded: RecordedSession) -> Given:
         raise OtherTestsError(f"--resume continues with the tests of session {recorded.session_id}: leave out {names}")
     selecting = _SELECTING - {name for name in recorded.secrets_left_out if name == "parameters"}
     return {name: value for name, value in given.items() if name not in selecting}
-
-
-def _check_secrets(recorded: RecordedSession, given: Given) -> None:
-    """Raise an error unless the secrets that the journal does not keep are given again."""
-    left_out = [name for name in recorded.secrets_left_out if name in ("globals", "parameters") and name not in given]
-    if left_out:
-        names = " and ".join(f"--{name}" for name in left_out)
-        raise RecordError(
-            f"Session {recorded.session_id} had secrets in {names}, which its journal does not keep: give {names} again"
-        )
 
 
 def _comparable(options: Given, directory: str) -> dict[str, object]:
@@ -129,11 +121,7 @@ def _plain_json(text: str | None) -> str:
 
 
 def find_session(results_root: str, wanted: str) -> str:
-    """Return the directory of a session, given ``latest``, a session id, or the path of its directory.
-
-    Raises:
-        RecordError: there is no such session, or it has no journal.
-    """
+    """Return the directory of a session, given ``latest``, a session id, or the path of its directory."""
     try:
         if wanted != "latest":
             return _find_named(results_root, wanted)
@@ -241,12 +229,7 @@ def tests_to_run(loaded: Collection[TestContext], recorded: RecordedSession) -> 
 
 
 def last_failed(results_root: str) -> tuple[str, frozenset[str]]:
-    """Return the id of the newest session that has results, and the ids of its failed tests.
-
-    Raises:
-        NoEarlierSessionError: there is no such session.
-        RecordError: it cannot be read.
-    """
+    """Return the id of the newest session that has results, and the ids of its failed tests."""
     try:
         found = past_sessions.last_failed(results_root)
     except OSError as error:

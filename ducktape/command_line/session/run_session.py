@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import logging
 import os
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ducktape.command_line.session.resume import Resumed
     from ducktape.tests.driver.signals import StopRequests
     from ducktape.tests.loading.discovery import ImportFailure
+    from ducktape.tests.recording.state import RecordedSession
     from ducktape.tests.result import TestResults
     from ducktape.tests.session import SessionContext
     from ducktape.tests.test_context import TestContext
@@ -93,26 +95,17 @@ def _write_end(journal: Journal, results: TestResults, *, succeeded: bool) -> No
     )
 
 
+@dataclasses.dataclass
 class Run:
-    """Runs the selected tests of a session."""
+    """Runs the selected tests of a session; ``recorded`` is its state if it is resumed."""
 
-    def __init__(
-        self,
-        options: Options,
-        cluster: Cluster,
-        session_context: SessionContext,
-        logger: logging.Logger,
-        journal: Journal,
-        stop_requests: StopRequests,
-        resumed: Resumed | None,
-    ) -> None:
-        self._options = options
-        self._cluster = cluster
-        self._session_context = session_context
-        self._logger = logger
-        self._journal = journal
-        self._recorded = None if resumed is None else resumed.recorded
-        self._stop_requests = stop_requests
+    options: Options
+    cluster: Cluster
+    session_context: SessionContext
+    logger: logging.Logger
+    journal: Journal
+    stop_requests: StopRequests
+    recorded: RecordedSession | None
 
     def run(self, choice: Choice, import_failures: list[ImportFailure]) -> bool:
         """Run the tests, write the reports, and return whether everything went well; blocks.
@@ -121,62 +114,62 @@ class Run:
         """
         from ducktape.tests.result import TestResult
 
-        earlier = 0 if self._recorded is None else len(self._recorded.kept)
+        earlier = 0 if self.recorded is None else len(self.recorded.kept)
         expected = earlier + len(choice.tests) + len(import_failures) + len(choice.gone)
         self._begin_journal(choice, expected)
-        self._reports = SessionReports(self._logger, self._journal, expected)
+        self._reports = SessionReports(self.logger, self.journal, expected)
         runner = self._runner(choice, next_round=None if import_failures else self._rounds(choice))
         choice.tests.clear()
         results = runner.run_all_tests()
         for missed in choice.gone:
             results.not_run.append(missed)
-            self._journal.write("not_run", **missed.to_json())
+            self.journal.write("not_run", **missed.to_json())
         for index, failure in enumerate(import_failures, start=runner.test_counter + 1):
             runner.recorder.add(
                 TestResult.from_import_failure(
-                    failure.module, failure.file, failure.summary, index, self._session_context
+                    failure.module, failure.file, failure.summary, index, self.session_context
                 )
             )
         return self._end(results)
 
     def _runner(self, choice: Choice, next_round: Callable[[], TestScheduler | None] | None) -> TestRunner:
-        if self._options.deflake < 1:
-            self._logger.warning(
+        if self.options.deflake < 1:
+            self.logger.warning(
                 "specified number of deflake runs specified to be less than 1, running without deflake."
             )
-        explain = functools.partial(self._logger.info, "Schedule: %s") if self._options.explain_schedule else None
+        explain = functools.partial(self.logger.info, "Schedule: %s") if self.options.explain_schedule else None
         scheduler = self._scheduler(choice)
         if explain is not None:
             for line in scheduler.explain():
                 explain(line)
         return TestRunner(
-            self._cluster,
-            self._session_context,
-            self._logger,
+            self.cluster,
+            self.session_context,
+            self.logger,
             [],
-            max(1, self._options.deflake),
+            max(1, self.options.deflake),
             report=self._reports.write_partial,
-            stop_requests=self._stop_requests,
+            stop_requests=self.stop_requests,
             scheduler=scheduler,
-            journal=self._journal,
+            journal=self.journal,
             next_round=next_round,
             explain=explain,
-            resumed=self._recorded,
+            resumed=self.recorded,
         )
 
     def _scheduler(self, choice: Choice) -> TestScheduler:
         return TestScheduler(
             choice.tests,
-            self._cluster,
+            self.cluster,
             durations=choice.durations,
             first=choice.first,
             shuffled=None if choice.seed is None else random.Random(choice.seed),
-            slots=self._session_context.max_parallel,
+            slots=self.session_context.max_parallel,
         )
 
     def _rounds(self, choice: Choice) -> Callable[[], TestScheduler | None] | None:
         """Return a function that starts another round of the same tests, for ``--until-failure``."""
-        limit = self._options.until_failure
+        limit = self.options.until_failure
         if limit is None:
             return None
         again = Choice(list(choice.tests), choice.first, choice.seed, durations=choice.durations)
@@ -187,7 +180,7 @@ class Run:
             if limit and rounds >= limit:
                 return None
             rounds += 1
-            self._logger.info("All tests passed: round %d", rounds)
+            self.logger.info("All tests passed: round %d", rounds)
             self._journal_queued(again.tests)
             self._reports.expected += len(again.tests)
             return self._scheduler(again)
@@ -195,23 +188,23 @@ class Run:
         return next_round
 
     def _begin_journal(self, choice: Choice, expected: int) -> None:
-        journal, context = self._journal, self._session_context
+        journal, context = self.journal, self.session_context
         journal.write(
-            "session" if self._recorded is None else "resumed",
+            "session" if self.recorded is None else "resumed",
             version=JOURNAL_VERSION,
             session_id=context.session_id,
             versions={"ducktape": __version__, "python": sys.version.split()[0], "platform": platform.platform()},
             argv=masked_command_line(sys.argv[1:]),
-            first_of_search_path=sys.path[0] if self._recorded is None else self._recorded.first_of_search_path,
-            directory=os.getcwd() if self._recorded is None else self._recorded.directory,
-            configuration=masked_options(vars(self._options)),
-            secrets_left_out=options_with_secrets(vars(self._options)),
+            first_of_search_path=sys.path[0] if self.recorded is None else self.recorded.first_of_search_path,
+            directory=os.getcwd() if self.recorded is None else self.recorded.directory,
+            configuration=masked_options(vars(self.options)),
+            secrets_left_out=options_with_secrets(vars(self.options)),
             session_context=context.to_json(),
-            cluster_num_nodes=len(self._cluster),
+            cluster_num_nodes=len(self.cluster),
             expected=expected,
         )
-        self._queued = 0 if self._recorded is None else self._recorded.next_position
-        known = set() if self._recorded is None else {test.test_id for test in self._recorded.queued}
+        self._queued = 0 if self.recorded is None else self.recorded.next_position
+        known = set() if self.recorded is None else {test.test_id for test in self.recorded.queued}
         self._journal_queued([test for test in choice.tests if test.test_id not in known])
         journal.flush()
 
@@ -219,20 +212,20 @@ class Run:
         for test in tests:
             fields = NotRun.of(test, "").to_json()
             del fields["why"]
-            self._journal.write("queued", position=self._queued, nodes=test.expected_num_nodes, **fields)
+            self.journal.write("queued", position=self._queued, nodes=test.expected_num_nodes, **fields)
             self._queued += 1
             if self._queued % _EVENTS_PER_FLUSH == 0:
-                self._journal.flush()
+                self.journal.flush()
 
     def _end(self, results: TestResults) -> bool:
         """Write the reports and the end of the journal; returns whether everything went well."""
         imports = sum(1 for result in results if result.reason == "import")
         run, expected = len(results) - imports, self._reports.expected - imports
         succeeded = results.get_aggregate_success() and run >= expected
-        if self._options.until_failure is not None and self._stop_requests.interrupts:
+        if self.options.until_failure is not None and self.stop_requests.interrupts:
             succeeded = False  # also if it was interrupted between two tests
-        _write_end(self._journal, results, succeeded=succeeded)
+        _write_end(self.journal, results, succeeded=succeeded)
         complete = self._reports.write(results)
         if run < expected:
-            self._logger.warning("All tests were NOT run. Expected %d tests, only %d were run.", expected, run)
+            self.logger.warning("All tests were NOT run. Expected %d tests, only %d were run.", expected, run)
         return succeeded and complete

@@ -39,11 +39,7 @@ class Choice:
 def load_tests(
     session_context: SessionContext, logger: logging.Logger, options: Options
 ) -> tuple[list[TestContext], list[ImportFailure]]:
-    """Return the tests that the options name, and the files that could not be imported.
-
-    Raises:
-        CommandError: there are no tests, or a path or a suite is wrong.
-    """
+    """Return the tests that the options name, and the files that could not be imported."""
     from ducktape.tests.loader import LoaderException, NoTestsError, TestLoader
     from ducktape.tests.loading.expressions import Expression
 
@@ -107,11 +103,7 @@ def select_tests(
     options: Options,
     logger: logging.Logger,
 ) -> Choice:
-    """Return which of the tests are run.
-
-    Raises:
-        CommandError: an earlier session is needed and there is none, or it cannot be read.
-    """
+    """Return which of the tests are run."""
     if recorded is not None:
         from ducktape.command_line.session.resume import tests_to_run
 

@@ -28,11 +28,7 @@ _MAX_ATTEMPTS = 1000
 
 
 def start_session(options: Options, resumed: Resumed | None, resources: contextlib.ExitStack) -> SessionContext:
-    """Return the context of a session, after creating its directory unless it is resumed.
-
-    Raises:
-        CommandError: the directory cannot be created.
-    """
+    """Return the context of a session, after creating its directory unless it is resumed."""
     if resumed is not None:
         # Where the journal is now, whatever the options were when the session began
         session_id, results_dir = resumed.recorded.session_id, resumed.recorded.results_dir

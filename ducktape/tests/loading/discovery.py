@@ -293,22 +293,18 @@ def find_methods(
     for position, value in enumerate(list(vars(module).values())):
         # isinstance() takes list[int] for a class on Python 3.10
         is_test_class = issubclass(type(value), type) and value is not Test and issubclass(value, Test)
-        if is_test_class and not type.__subclasses__(value):
+        if is_test_class and cls_name in ("", value.__name__) and not type.__subclasses__(value):
             classes.setdefault(value, position)
-    return [
-        MarkedMethod(position, cls, function)
-        for cls, position in classes.items()
-        if cls_name in ("", cls.__name__)
-        for function in _functions(cls)
-        if method_name in ("", function.__name__) and re.match(function_pattern, function.__name__)
-    ]
-
-
-def _functions(cls: type) -> list[FunctionType]:
-    """Return the plain functions of a class and its parents, each once."""
-    functions: dict[int, FunctionType] = {}
-    for name in sorted(dir(cls)):
-        value = next((vars(parent)[name] for parent in cls.__mro__ if name in vars(parent)), None)
-        if isinstance(value, FunctionType):
-            functions.setdefault(id(value), value)
-    return list(functions.values())
+    found: list[MarkedMethod] = []
+    for cls, position in classes.items():
+        functions: dict[int, FunctionType] = {}  # each once, whatever names it has
+        for name in sorted(dir(cls)):
+            value = next((vars(parent)[name] for parent in cls.__mro__ if name in vars(parent)), None)
+            if isinstance(value, FunctionType):
+                functions.setdefault(id(value), value)
+        found += [
+            MarkedMethod(position, cls, function)
+            for function in functions.values()
+            if method_name in ("", function.__name__) and re.match(function_pattern, function.__name__)
+        ]
+    return found

@@ -44,6 +44,22 @@ class _Expanded(NamedTuple):
     by_arguments: dict[tuple[bool, Hashable], list[TestContext]]
     mistakes: list[str]
 
+    def with_arguments(self, wanted: dict[str, object] | list[object]) -> list[TestContext]:
+        """Return the contexts with some arguments."""
+        index = self.by_arguments
+        if not index:
+            for context in self.contexts:
+                for exact in (True, False):
+                    key = argument_key(context.json_arguments, exact=exact)
+                    index.setdefault((exact, key), []).append(context)
+        numbers = self.contexts[0].argument_numbers if self.contexts else {}
+        found: list[TestContext] = []
+        for each in wanted if isinstance(wanted, list) else [wanted]:
+            arguments = jsonable_arguments(each, numbers)
+            keys = ((exact, argument_key(arguments, exact=exact)) for exact in (True, False))
+            found += next((index[key] for key in keys if key in index), [])
+        return unique(found)
+
 
 class Expansion:
     """Makes the contexts of methods, those of one method once however often it is asked for.
@@ -70,18 +86,14 @@ class Expansion:
         expanded = [self._expand(source, method) for method in methods]
         if symbol.injected_args is None:
             return [context for each in expanded for context in each.contexts]
-        return [context for each in expanded for context in _with_arguments(each, symbol.injected_args)]
+        return [context for each in expanded for context in each.with_arguments(symbol.injected_args)]
 
     def siblings(self, contexts: Iterable[TestContext]) -> list[TestContext]:
         """Return all tests of the methods that some tests come from, in an order that does not depend on the asking."""
         return [context for expanded in self._methods_of(contexts) for context in expanded.contexts]
 
     def check(self, contexts: Iterable[TestContext]) -> None:
-        """Make sure that the marks of some tests can be meant as they are written.
-
-        Raises:
-            LoaderException: they cannot; the message names every such test.
-        """
+        """Raise a ``LoaderException`` about the tests whose marks cannot be meant as they are written, if any."""
         found = list(dict.fromkeys(mistake for expanded in self._methods_of(contexts) for mistake in expanded.mistakes))
         if found:
             raise LoaderException(found[0] if len(found) == 1 else "\n  ".join(["", *found]))
@@ -147,19 +159,3 @@ class Expansion:
         except CompatibilityWarning as warning:
             return [str(warning)]
         return []
-
-
-def _with_arguments(expanded: _Expanded, wanted: dict[str, object] | list[object]) -> list[TestContext]:
-    index = expanded.by_arguments
-    if not index:
-        for context in expanded.contexts:
-            for exact in (True, False):
-                key = argument_key(context.json_arguments, exact=exact)
-                index.setdefault((exact, key), []).append(context)
-    numbers = expanded.contexts[0].argument_numbers if expanded.contexts else {}
-    found: list[TestContext] = []
-    for each in wanted if isinstance(wanted, list) else [wanted]:
-        arguments = jsonable_arguments(each, numbers)
-        keys = ((exact, argument_key(arguments, exact=exact)) for exact in (True, False))
-        found += next((index[key] for key in keys if key in index), [])
-    return unique(found)

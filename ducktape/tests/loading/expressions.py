@@ -36,11 +36,7 @@ class Expression(ABC):
 
     @staticmethod
     def parse(text: str) -> Expression:
-        """Read an expression, in which words of other characters than letters, digits and ``_.-:/=`` stand in quotes.
-
-        Raises:
-            ExpressionError: the text is no expression.
-        """
+        """Read an expression, in which words of more than letters, digits and ``_.-:/=`` stand in quotes."""
         return _Parser(text).parsed()
 
     def matches(self, test_id: str) -> bool:

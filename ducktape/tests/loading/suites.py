@@ -39,11 +39,7 @@ def is_suite_file(symbol: str) -> bool:
 
 
 def read_suites(paths: Iterable[str]) -> list[Suite]:
-    """Read suite files, each once, and return their suites, those of a file before those of its imports.
-
-    Raises:
-        LoaderException: a file is missing, is not YAML or does not have the form of a suite file.
-    """
+    """Read suite files, each once, and return their suites, those of a file before those of its imports."""
     waiting = deque(os.path.abspath(path) for path in paths)
     seen: set[str] = set()
     suites: list[Suite] = []

@@ -54,11 +54,7 @@ class TestSymbol:
 
 
 def parse_symbol(text: str, base_dir: str | None = None) -> TestSymbol:
-    """Split a symbol into its parts, after anchoring a relative path in a directory if one is given.
-
-    Raises:
-        LoaderException: the text after the ``@`` is neither a JSON object nor an array.
-    """
+    """Split a symbol into its parts, after anchoring a relative path in a directory if one is given."""
     if base_dir is not None:
         text = os.path.join(base_dir, text)
     path, _, members = text.partition("::")

@@ -40,9 +40,6 @@ _SHORT = frozenset({int, float, bool, type(None)})  # one byte at least
 _ESCAPED = 6  # bytes that a character outside of ASCII takes in JSON
 
 
-# --- texts
-
-
 def bounded_text(text: str, limit: int = LONGEST_SUMMARY, *, whole: str = "") -> str:
     """Return a text, or its beginning and end around a line that says how much is left out."""
     return excerpt(text, limit if text.isascii() else limit // _ESCAPED, whole)
@@ -51,9 +48,6 @@ def bounded_text(text: str, limit: int = LONGEST_SUMMARY, *, whole: str = "") ->
 def longest_summary(runs: int) -> int:
     """Return how many characters of the summary of each attempt are kept."""
     return min(LONGEST_SUMMARY, max(LONGEST_SUMMARY // 100, _ROOM_FOR_SUMMARIES // max(1, runs)))
-
-
-# --- data
 
 
 def data_problem(data: object, limit: int) -> tuple[str, str] | None:
@@ -130,9 +124,6 @@ def _beginning(data: object) -> str:
     except UserCodeError as error:
         text += f" ({type(error).__name__})"
     return text
-
-
-# --- what a process reports
 
 
 def bounded_attempt(attempt: Attempt, runs: int) -> Attempt:

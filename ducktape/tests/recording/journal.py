@@ -135,11 +135,7 @@ class Journal:
         self._close()
 
     def copy_to(self, directory: str) -> str:
-        """Write the whole journal, with the events in memory, to another directory and return the path of the copy.
-
-        Raises:
-            OSError: it cannot be written there, or the first part cannot be read.
-        """
+        """Write the whole journal, with the events in memory, to another directory and return the path of the copy."""
         path = os.path.join(directory, JOURNAL_NAME)
         write_atomically(path, self._content())
         return path
@@ -203,11 +199,7 @@ def is_written(path: str) -> bool:
 
 
 def read_events(path: str) -> Iterator[tuple[Event | None, bool]]:
-    """Yield every line of a journal, which may still be written: its event, if valid, and whether it is complete.
-
-    Raises:
-        OSError: the journal cannot be read.
-    """
+    """Yield every line of a journal, which may still be written: its event, if valid, and whether it is complete."""
     with os.fdopen(open_to_read(path), "rb") as file:
         for line in file:
             event: Event | None = None

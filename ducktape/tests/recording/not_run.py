@@ -44,11 +44,7 @@ class NotRun:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> NotRun:
-        """Return the entry that :meth:`to_json` was asked of.
-
-        Raises:
-            ValueError: there is no ``test_id``.
-        """
+        """Return the entry that :meth:`to_json` was asked of."""
         if not isinstance(content.get("test_id"), str):
             raise ValueError("an entry of a test that did not run has no test_id")
         return cls(

@@ -27,9 +27,6 @@ def sessions(results_root: str) -> Iterator[str]:
     """Yield the directories of all sessions, newest first; nothing if the results root does not exist.
 
     The link ``latest`` is ignored: a driver that is killed does not set it.
-
-    Raises:
-        OSError: the results root cannot be read.
     """
     try:
         names = os.listdir(results_root)
@@ -45,21 +42,12 @@ def sessions(results_root: str) -> Iterator[str]:
 
 
 def newest_with_journal(results_root: str) -> str | None:
-    """Return the directory of the newest session that has a journal, if any.
-
-    Raises:
-        OSError: the results root cannot be read.
-    """
+    """Return the directory of the newest session that has a journal, if any."""
     return next(filter(has_journal, sessions(results_root)), None)
 
 
 def last_failed(results_root: str) -> tuple[str, frozenset[str]] | None:
-    """Return the id of the newest session that has results, and the ids of its failed tests; ``None`` without one.
-
-    Raises:
-        RecordError: its journal cannot be understood.
-        OSError: the directory or a report cannot be read.
-    """
+    """Return the id of the newest session that has results, and the ids of its failed tests; ``None`` without one."""
     for directory in sessions(results_root):
         if has_journal(directory):
             recorded = RecordedSession.read(directory)
@@ -75,12 +63,7 @@ def last_failed(results_root: str) -> tuple[str, frozenset[str]] | None:
 
 
 def reported_results(directory: str) -> tuple[list[Any], int]:
-    """Return the results in the ``report.json`` of a session, and the size of that file in bytes.
-
-    Raises:
-        OSError: there is no report, or it cannot be read.
-        ValueError: it is damaged.
-    """
+    """Return the results in the ``report.json`` of a session, and its bytes; ``ValueError`` if it is damaged."""
     with os.fdopen(open_to_read(os.path.join(directory, "report.json")), "rb") as file:
         content = file.read()
     try:

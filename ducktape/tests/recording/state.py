@@ -89,11 +89,7 @@ class RecordedSession:
 
     @classmethod
     def read(cls, results_dir: str) -> RecordedSession:
-        """Read the journal of a session, which may still be going on.
-
-        Raises:
-            RecordError: there is no journal, or it cannot be understood or is of a newer format.
-        """
+        """Read the journal of a session, which may still be going on."""
         path = os.path.join(results_dir, JOURNAL_NAME)
         # Checked first: a driver that ends in between has then written its end
         going_on = is_written(path)

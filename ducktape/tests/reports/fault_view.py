@@ -5,6 +5,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ducktape.tests.result import TestResult
 
 _LONGEST_TEXT = 300
 _ENDINGS = {
@@ -14,14 +18,14 @@ _ENDINGS = {
 }
 
 
-def fault_view(fault: Mapping[str, object], attempt: tuple[float, str]) -> dict[str, str]:
-    """Return the texts of one row, without whatever is missing or makes no sense.
-
-    All times are relative to the start of the attempt, in Unix seconds; its number is empty if there was only one.
-    """
-    start_time, number = attempt
-    of_attempt = f" (attempt {number})" if number else ""
+def fault_view(fault: Mapping[str, object], result: TestResult) -> dict[str, str]:
+    """Return the texts of one row, with times relative to the attempt; what is missing or makes no sense is empty."""
     injected, effective, healed = (time_in(fault, name) for name in ("injected", "effective", "healed"))
+    start_time, of_attempt = float(result.start_time), ""
+    for attempt in result.attempts:
+        start = time_in(attempt, "start_time")
+        if start is not None and injected is not None and start <= injected:
+            start_time, of_attempt = start, f" (attempt {attempt.get('number')})"
     details = fault.get("details")
     items = details.items() if isinstance(details, Mapping) else ()
     error = fault.get("error")

@@ -195,20 +195,9 @@ def _view(result: TestResult, *, limit: int, most_faults: int, logs_root: str) -
     if result.teardown_errors:
         view["teardown_errors"] = [shown(error) for error in result.teardown_errors]
     if result.faults:
-        view["faults"] = [fault_view(fault, _start_of_attempt(result, fault)) for fault in result.faults[:most_faults]]
+        view["faults"] = [fault_view(fault, result) for fault in result.faults[:most_faults]]
         view["faults_left_out"] = max(len(result.faults) - most_faults, 0)
     return view
-
-
-def _start_of_attempt(result: TestResult, fault: Mapping[str, object]) -> tuple[float, str]:
-    """Return the start of the attempt in which a fault was injected, and its number if there were several."""
-    injected = time_in(fault, "injected")
-    began = (float(result.start_time), "")
-    for attempt in result.attempts:
-        start = time_in(attempt, "start_time")
-        if start is not None and injected is not None and start <= injected:
-            began = (start, str(attempt.get("number")))
-    return began
 
 
 def _view_of_attempt(result: TestResult, attempt: Mapping[str, object], logs_root: str) -> dict[str, str]:
