@@ -82,16 +82,7 @@ def jsonable_arguments(arguments: object, numbers: Numbers) -> Any:
 
 
 def unserializable_part(value: object, name: str = "data") -> str | None:
-    """Return why a value cannot be encoded as JSON.
-
-    Args:
-        value: the value.
-        name: its name in the text.
-
-    Returns:
-        ``None`` if ``json.dumps(value, cls=DucktapeJSONEncoder)`` works, otherwise a line such as
-        ``data['x'][2] is a set, which JSON cannot express``.
-    """
+    """Return why a value cannot be encoded as JSON, as in ``data['x'][2] is a set, which JSON cannot express``."""
     with tolerated() as encoding:
         json.dumps(value, cls=DucktapeJSONEncoder)
     if encoding.error is None:

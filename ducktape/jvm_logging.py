@@ -44,12 +44,7 @@ def with_environment(assignment: str, command: str) -> str:
 
 
 class EnvironmentTransport(TransportWrapper):
-    """Runs commands of users with a changed environment, but not those of the framework.
-
-    Args:
-        inner: the wrapped transport.
-        assignment: ``NAME=value`` in the syntax of the shell.
-    """
+    """Runs commands of users, but not those of the framework, with ``NAME=value`` in their environment."""
 
     def __init__(self, inner: Transport, assignment: str) -> None:
         super().__init__(inner)

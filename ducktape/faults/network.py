@@ -88,11 +88,7 @@ class Isolation(Loss):
 
 
 def peers_of(host: Host, others: Sequence[Host]) -> tuple[str, ...]:
-    """Return the addresses of other machines from which one is to be cut off.
-
-    Raises:
-        FaultUnavailable: one of the others shares its network, or has no address.
-    """
+    """Return the addresses of other machines from which one is to be cut off, or raise :class:`FaultUnavailable`."""
     found: dict[str, None] = {}
     for other in others:
         same = (other.facts.boot_id, other.facts.network) == (host.facts.boot_id, host.facts.network)

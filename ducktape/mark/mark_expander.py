@@ -31,14 +31,7 @@ class MarkedFunctionExpander:
         self.context_list: list[TestContext] = [] if parametrized(function) else [self.seed_context]
 
     def expand(self, test_parameters: Mapping[str, object] | None = None) -> list[TestContext]:
-        """Return the tests, the last decorator applied first, those of the class and its parents at the end.
-
-        Args:
-            test_parameters: arguments of the only test to create; parametrizations of the method are ignored then.
-
-        Raises:
-            AssertionError: a mark has nothing to apply to.
-        """
+        """Return the tests; ``test_parameters`` are the arguments of the only one, instead of all parametrizations."""
         own: list[Mark] = getattr(self.seed_context.function, "marks", [])
         # Policies of a parametrization are set by the marks above it, else by those of the method below all
         # parametrizations, else by the class

@@ -107,27 +107,15 @@ class ServiceRegistry:
         return total
 
     def stop_all(self) -> None:
-        """Stop all services, the newest first; errors are logged.
-
-        Raises:
-            KeyboardInterrupt: after all services were tried.
-        """
+        """Stop all services, the newest first; errors are logged, and an interrupt is raised after all were tried."""
         self._end_each(list(self)[::-1], "stopping", lambda service: called(service.stop))
 
     def clean_all(self) -> None:
-        """Clean all services in the order of registration; errors are logged.
-
-        Raises:
-            KeyboardInterrupt: after all services were tried.
-        """
+        """Clean all services in the order of registration, as :meth:`stop_all` does."""
         self._end_each(list(self), "cleaning", lambda service: called(service.clean))
 
     def free_all(self) -> None:
-        """Free and unregister all services in the order of registration; errors are logged.
-
-        Raises:
-            KeyboardInterrupt: after all services were tried; they stay registered then.
-        """
+        """Free and unregister all services, as :meth:`clean_all` does; they stay registered after an interrupt."""
         self._end_each(list(self), "freeing", lambda service: called(service.free))
         for service in self:
             self.note_freed(service)

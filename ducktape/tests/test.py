@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ducktape.services.service import Service
-from ducktape.services.support.log_places import service_directory
+from ducktape.services.support.log_paths import service_directory
 from ducktape.services.support.logs import Order, collect_logs, compress_command, compress_logs
 from ducktape.template import TemplateRenderer
 from ducktape.tests.status import FAIL, TestStatus

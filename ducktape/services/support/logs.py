@@ -15,8 +15,14 @@ from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.transport import framework_commands
 from ducktape.jvm_logging import logs_of
 from ducktape.services.support.log_compression import compress_command, compress_logs, compressed_path, failures_noted
-from ducktape.services.support.log_paths import can_be_compressed, has_wildcards, matches, path_of_log
-from ducktape.services.support.log_places import LogPaths, NodeDirectories
+from ducktape.services.support.log_paths import (
+    LogPaths,
+    NodeDirectories,
+    can_be_compressed,
+    has_wildcards,
+    matches,
+    path_of_log,
+)
 from ducktape.services.support.protocols import ServiceWithNodes
 from ducktape.utils.support.guard import tolerated
 from ducktape.utils.support.hooks import called

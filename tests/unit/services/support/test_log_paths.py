@@ -12,7 +12,7 @@ import pytest
 
 from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.services.support.log_compression import compress_logs
-from ducktape.services.support.log_places import service_directory
+from ducktape.services.support.log_paths import service_directory
 from ducktape.services.support.logs import Order, collect_logs
 from tests.unit.services.fakes import FakeAccount, FakeContext, RecordingService
 from tests.unit.services.support.test_logs import collect, collected
