@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
@@ -44,37 +45,33 @@ class BoundedAgent(paramiko.Agent):
             self._connect(self._connection())  # type: ignore[attr-defined]  # the stubs leave it out
 
     def _connection(self) -> socket.socket:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            sock.settimeout(self._seconds_left())
-            while not self._is_connected(sock):
-                time.sleep(_BUSY_SEC)
-        except BaseException as error:
-            sock.close()
-            if isinstance(error, (OSError, ValueError)):
+        with contextlib.ExitStack() as undo:
+            sock = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            try:
+                sock.settimeout(self._seconds_left())
+                while True:
+                    try:
+                        sock.connect(self._place)
+                        break
+                    except BlockingIOError as error:  # the backlog is full
+                        if self._deadline.is_over:
+                            raise TimeoutError from error
+                        time.sleep(_BUSY_SEC)
+            except (OSError, ValueError) as error:
                 raise self._trouble(error) from error
-            raise
+            undo.pop_all()
         return sock
 
-    def _is_connected(self, sock: socket.socket) -> bool:
-        try:
-            sock.connect(self._place)
-        except BlockingIOError as error:  # the backlog is full
-            if self._deadline.is_over:
-                raise TimeoutError from error
-            return False
-        return True
-
-    def _send_message(self, msg: Any) -> Any:
+    def _send_message(self, msg: paramiko.Message) -> tuple[int, paramiko.Message]:
         self._deadline = Deadline(self._patience())
         try:
-            return super()._send_message(msg)  # type: ignore[misc]  # the stubs leave it out
+            return super()._send_message(msg)  # type: ignore[misc,no-any-return]  # the stubs leave it out
         except AgentError:
             raise
-        except Exception as error:  # its answer may be anything
+        except (EOFError, OSError, TypeError, ValueError, paramiko.SSHException) as error:  # its answer may be anything
             raise self._trouble(error) from error
 
-    def _read_all(self, wanted: int) -> Any:
+    def _read_all(self, wanted: int) -> bytes:
         conn: Any = self._conn  # type: ignore[attr-defined]  # the stubs leave it out
         data = b""
         while len(data) < wanted:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections import deque
+from collections import Counter, deque
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -179,7 +179,9 @@ class Authentication:
         return paramiko.AuthenticationException(text)
 
     def _story(self) -> str:
-        tried = f"tried: {', '.join(_counted(self._tried))}" if self._tried else "there was nothing to try"
+        counts = Counter(self._tried)
+        names = ", ".join(name if count == 1 else f"{count} times {name}" for name, count in counts.items())
+        tried = f"tried: {names}" if names else "there was nothing to try"
         if self._types is not None:
             tried += f"; the server takes: {', '.join(self._types)}"
         unusable = "".join(f"; {error}" for error in self._unusable)
@@ -189,8 +191,3 @@ class Authentication:
         if not self._tried and not self._identity_files and not self._password:
             return "Give the node an identityfile or a password, or start an SSH agent"
         return "Compare user, identityfile and password with authorized_keys and AllowUsers on the machine"
-
-
-def _counted(names: list[str]) -> list[str]:
-    """Return the names in their order, with equal ones grouped."""
-    return [name if names.count(name) == 1 else f"{names.count(name)} times {name}" for name in dict.fromkeys(names)]

@@ -175,9 +175,9 @@ class Connections:
             seconds = ANSWER_SEC if deadline.seconds is None else deadline.seconds
             raise TimeoutError(f"{name}: no channel within {seconds} seconds: {error}") from error
         finally:
+            self._opening.release()
             if is_abandoned:
                 self.retire(client)
-            self._opening.release()
 
     def have_commands(self, client: paramiko.SSHClient | None) -> bool:
         """Return whether commands run on an own client."""

@@ -9,15 +9,18 @@ import functools
 import logging
 import socket
 import sys
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from ducktape.utils.support.hooks import called
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from types import TracebackType
 
-F = TypeVar("F", bound="Callable[..., Any]")
+R = TypeVar("R")
+P = ParamSpec("P")
 
 _CHECKED = "_ducktape_ssh_checks_ran"
 _WHILE_CONNECTING = "_ducktape_while_connecting"
@@ -62,30 +65,38 @@ def came_from_ssh(error: BaseException | None) -> bool:
     return False
 
 
-@contextlib.contextmanager
-def connecting(name: str, login: str = "") -> Iterator[None]:
-    """Mark all errors of this block as SSH failures, and add the name of the machine and the login to their texts."""
-    try:
-        yield
-    except Exception as error:
+class _Noted:
+    """Passes an exception of a block to ``note`` before it propagates; adds nothing to its traceback."""
+
+    def __init__(self, note: Callable[[Exception], None]) -> None:
+        self._note = note
+
+    def __enter__(self) -> None:
+        """Do nothing."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception):
+            self._note(error)
+
+
+def connecting(name: str, login: str = "") -> AbstractContextManager[None]:
+    """Mark all errors of a block as SSH failures, and add the name of the machine and the login to their texts."""
+
+    def describe(error: Exception) -> None:
         _mark(error, _WHILE_CONNECTING)
-        _name(error, name, f", {login}" if login else "", advice_for(error) if login else "")
-        raise
+        advice = f". {advice_for(error)}" if login and advice_for(error) else ""
+        where = f" ({login})" if login else ""
+        if isinstance(error, OSError) and error.strerror:
+            place = f"{name}, {login}" if login else name
+            error.strerror = f"{error.strerror} (logging in to {place}){advice}"
+        elif isinstance(getattr(error, "explanation", None), str):
+            error.explanation = f"{name}: {error.explanation}{where}"  # type: ignore[attr-defined]  # of refused logins
+        elif not error.args or error.args == (str(error),):  # only errors with nothing but a text
+            error.args = (f"{name}: {str(error) or meaning_of(error)}{where}{advice}",)
 
-
-def _name(error: Exception, name: str, login: str, advice: str) -> None:
-    advice = f". {advice}" if advice else ""
-    if isinstance(error, OSError) and error.strerror:
-        error.strerror = f"{error.strerror} (logging in to {name}{login}){advice}"
-        return
-    where = f" ({login.removeprefix(', ')})" if login else ""
-    if isinstance(getattr(error, "explanation", None), str):
-        error.explanation = f"{name}: {error.explanation}{where}"  # type: ignore[attr-defined]  # of refused logins
-        return
-    text = str(error) or meaning_of(error)
-    # Only errors with nothing but a text
-    if not error.args or (len(error.args) == 1 and isinstance(error.args[0], str) and str(error) == error.args[0]):
-        error.args = (f"{name}: {text}{where}{advice}",)
+    return _Noted(describe)
 
 
 def give_words(error: Exception) -> None:
@@ -94,24 +105,24 @@ def give_words(error: Exception) -> None:
         error.args = (meaning_of(error),)
 
 
-def check_ssh(method: F) -> F:
+def check_ssh(method: Callable[P, R]) -> Callable[P, R]:
     """Decorate a method of an account: SSH failures run the account's ``ssh_exception_checks`` once.
 
     Then the original error is raised, unless a check raises its own.
     """
 
     @functools.wraps(method)
-    def checked(self: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return method(self, *args, **kwargs)
-        except Exception as error:
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        def check(error: Exception) -> None:
             if is_ssh_failure(error):
                 _mark(error, _IN_A_VERB)
                 give_words(error)
-            run_ssh_checks(self, error)
-            raise
+            run_ssh_checks(args[0], error)
 
-    return cast("F", checked)
+        with _Noted(check):
+            return method(*args, **kwargs)
+
+    return checked
 
 
 def run_ssh_checks(account: Any, error: Exception) -> None:
@@ -126,11 +137,9 @@ def run_ssh_checks(account: Any, error: Exception) -> None:
     account._log(logging.DEBUG, "\n".join(repr(check) for check in checks))
     token = _checking.set(True)
     try:
-        for check in checks:
-            called(check, error, account)
-    except Exception as own:
-        _mark(own, _CHECKED)
-        raise
+        with _Noted(lambda own: _mark(own, _CHECKED)):
+            for check in checks:
+                called(check, error, account)
     finally:
         _checking.reset(token)
 

@@ -10,7 +10,6 @@ import dataclasses
 import json
 import os
 from collections.abc import MutableMapping
-from typing import Any
 
 from ducktape.command_line.defaults import ConsoleDefaults
 
@@ -26,7 +25,7 @@ _NO_FILE = ("none", os.devnull)
 _OF_USER_AND_MACHINE = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")
 
 
-def mode_named(name: Any) -> str:
+def mode_named(name: object) -> str:
     """Return the mode with a name, which may be one of OpenSSH.
 
     Raises:
@@ -48,7 +47,7 @@ class HostKeyMode:
     files: tuple[str, ...] = ()
 
     @staticmethod
-    def of(settings: Any) -> HostKeyMode:
+    def of(settings: object) -> HostKeyMode:
         """Return the mode for a node, whose own settings win over the options of the run."""
         run = json.loads(os.environ.get(_VARIABLE) or "{}")
         own = getattr(settings, "stricthostkeychecking", None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Any
 
 import paramiko
 
@@ -29,7 +28,7 @@ class HostKeyPolicy:
         """Return the kinds of known keys of a server, to request one of them."""
         return tuple(key.kind for _, key in self._known(host_entry(hostname, port)) if not key.marker)
 
-    def missing_host_key(self, client: Any, hostname: str, key: paramiko.PKey) -> None:
+    def missing_host_key(self, client: object, hostname: str, key: paramiko.PKey) -> None:
         """Check a server's key, given its name in ``known_hosts``.
 
         Raises:
@@ -37,7 +36,12 @@ class HostKeyPolicy:
         """
         entry = hostname.lower()
         known = self._known(entry)
-        self._refuse_revoked(entry, key, known)
+        for path, each in known:
+            if each.marker == REVOKED and each.blob == key.asbytes():
+                raise HostKeyError(
+                    f"the key of {entry} is revoked by {path}, line {each.line}: {_shown(key)}. "
+                    "Give the machine another host key"
+                )
         plain = [(path, each) for path, each in known if not each.marker]
         if any(each.blob == key.asbytes() for _, each in plain):
             return
@@ -50,19 +54,15 @@ class HostKeyPolicy:
                     f"supported. Add the key itself: {_shown(key)}"
                 )
         if self._mode.name != ACCEPT_NEW:
-            raise HostKeyError(self._unknown(entry, key))
+            raise HostKeyError(
+                f"the host key of {entry} is not known: it shows {_shown(key)}, but {' and '.join(self._mode.files)} "
+                f"{'has' if len(self._mode.files) == 1 else 'have'} no key for it. No password was sent. If this is "
+                f"the machine's key, add the line: {line_of(entry, key.get_name(), key.asbytes()).strip()}"
+            )
         self._remember(entry, key)
 
     def _known(self, entry: str) -> list[tuple[str, KnownKey]]:
         return [(path, key) for path in self._mode.files for key in keys_of(_text_of(path), entry)]
-
-    def _refuse_revoked(self, entry: str, key: paramiko.PKey, known: list[tuple[str, KnownKey]]) -> None:
-        for path, each in known:
-            if each.marker == REVOKED and each.blob == key.asbytes():
-                raise HostKeyError(
-                    f"the key of {entry} is revoked by {path}, line {each.line}: {_shown(key)}. "
-                    "Give the machine another host key"
-                )
 
     def _remember(self, entry: str, key: paramiko.PKey) -> None:
         import filelock  # only the first connection to a new server needs it
@@ -94,13 +94,6 @@ class HostKeyPolicy:
             f"ssh-keygen -R '{entry}' -f {known[0][0]}"
         )
 
-    def _unknown(self, entry: str, key: paramiko.PKey) -> str:
-        return (
-            f"the host key of {entry} is not known: it shows {_shown(key)}, but {' and '.join(self._mode.files)} "
-            f"{'has' if len(self._mode.files) == 1 else 'have'} no key for it. No password was sent. If this is the "
-            f"machine's key, add the line: {line_of(entry, key.get_name(), key.asbytes()).strip()}"
-        )
-
 
 def _shown(key: paramiko.PKey) -> str:
     return f"{key.get_name()} {fingerprint(key.asbytes())}"
@@ -119,7 +112,7 @@ def _text_of(path: str) -> str:
         raise HostKeyError(f"the known host keys in {path} cannot be read: {error.strerror}") from error
 
 
-def policy_for(settings: Any) -> HostKeyPolicy | IgnoreMissingHostKeyPolicy:
+def policy_for(settings: object) -> HostKeyPolicy | IgnoreMissingHostKeyPolicy:
     """Return the policy for the keys of a node and its jump host."""
     mode = HostKeyMode.of(settings)
     return HostKeyPolicy(mode) if mode.files else IgnoreMissingHostKeyPolicy()

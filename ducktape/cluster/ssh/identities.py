@@ -10,12 +10,15 @@ import dataclasses
 import io
 import os
 import stat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import paramiko
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+    from cryptography.hazmat.primitives.serialization.ssh import SSHPrivateKeyTypes
 
 _CERTIFICATE = "-cert.pub"
 _PUBLIC_KEY = (
@@ -104,21 +107,18 @@ def _read(path: str) -> bytes:
         with open(path, "rb") as file:
             data = file.read(_LARGEST + 1)
     except OSError as error:
-        error.strerror = f"{error.strerror}: {_advice_on_file(error, path)}"
+        advice = "identityfile must name a private key on the machine that runs ducktape"
+        if path.startswith("~"):
+            advice = "'~' is not expanded in identityfile: write the whole path"
+        elif isinstance(error, PermissionError):
+            advice = "the user who runs ducktape must be able to read the private key"
+        error.strerror = f"{error.strerror}: {advice}"
         raise
     except ValueError as error:
         raise paramiko.SSHException(f"the identity file {path!r} cannot be opened: {error}") from error
     if len(data) > _LARGEST:
         raise paramiko.SSHException(f"{path} is no private key: it is larger than {_LARGEST} bytes")
     return data
-
-
-def _advice_on_file(error: OSError, path: str) -> str:
-    if path.startswith("~"):
-        return "'~' is not expanded in identityfile: write the whole path"
-    if isinstance(error, PermissionError):
-        return "the user who runs ducktape must be able to read the private key"
-    return "identityfile must name a private key on the machine that runs ducktape"
 
 
 def _refuse_what_is_no_private_key(data: bytes, path: str) -> None:
@@ -153,19 +153,15 @@ def _decoded(data: bytes, path: str, passphrase: str | None) -> paramiko.PKey:
                 ) from error
         return _as_paramiko_has_it(_deciphered(data, secret_bytes(passphrase)), path)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise paramiko.SSHException(_why_not(error, path, passphrase)) from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        doubt = ", or the password of the node is not its passphrase" if passphrase else ""
+        raise paramiko.SSHException(
+            f"{path} cannot be read as a private key ({reason}): it is damaged or of a kind that is not supported"
+            f"{doubt}. Look whether this works: ssh-keygen -y -f {path}; convert a copy by: ssh-keygen -p -f {path}"
+        ) from error
 
 
-def _why_not(error: Exception, path: str, passphrase: str | None) -> str:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    doubt = ", or the password of the node is not its passphrase" if passphrase else ""
-    return (
-        f"{path} cannot be read as a private key ({reason}): it is damaged or of a kind that is not supported{doubt}. "
-        f"Look whether this works: ssh-keygen -y -f {path}; convert a copy by: ssh-keygen -p -f {path}"
-    )
-
-
-def _deciphered(data: bytes, passphrase: bytes | None) -> Any:
+def _deciphered(data: bytes, passphrase: bytes | None) -> PrivateKeyTypes | SSHPrivateKeyTypes:
     from cryptography.hazmat.primitives import serialization
 
     if _OPENSSH not in data:
@@ -179,17 +175,18 @@ def _deciphered(data: bytes, passphrase: bytes | None) -> Any:
         raise
 
 
-def _as_paramiko_has_it(key: Any, path: str) -> paramiko.PKey:
+def _as_paramiko_has_it(key: PrivateKeyTypes | SSHPrivateKeyTypes, path: str) -> paramiko.PKey:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-    kinds: tuple[tuple[type[Any], type[paramiko.PKey]], ...] = (
-        (rsa.RSAPrivateKey, paramiko.RSAKey),
-        (ec.EllipticCurvePrivateKey, paramiko.ECDSAKey),
-        (ed25519.Ed25519PrivateKey, paramiko.Ed25519Key),
-    )
-    wanted = next((theirs for ours, theirs in kinds if isinstance(key, ours)), None)
-    if wanted is None:
+    wanted: type[paramiko.PKey]
+    if isinstance(key, rsa.RSAPrivateKey):
+        wanted = paramiko.RSAKey
+    elif isinstance(key, ec.EllipticCurvePrivateKey):
+        wanted = paramiko.ECDSAKey
+    elif isinstance(key, ed25519.Ed25519PrivateKey):
+        wanted = paramiko.Ed25519Key
+    else:
         kind = type(key).__name__.strip("_").removesuffix("PrivateKey")
         raise paramiko.SSHException(
             f"{path} holds a key of the kind {kind}, which SSH servers do not take any more or the SSH library does "
