@@ -49,14 +49,9 @@ class HttpMixin:
         sent_headers = dict(headers or {})
         logger = getattr(self, "logger", None)
         if logger is not None:
-            logger.debug(
-                "Sending http request. Url: %s, Data: %s, Headers: %s", url, data, _without_secrets(sent_headers)
-            )
+            shown = {name: "***" if name.lower() in _SECRET_HEADERS else value for name, value in sent_headers.items()}
+            logger.debug("Sending http request. Url: %s, Data: %s, Headers: %s", url, data, shown)
         body = data.encode("utf-8") if isinstance(data, str) else data
         request = Request(url, data=body or None, headers=sent_headers, method=method)
         response: HTTPResponse = urlopen(request, timeout=timeout)
         return response
-
-
-def _without_secrets(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: "***" if name.lower() in _SECRET_HEADERS else value for name, value in headers.items()}

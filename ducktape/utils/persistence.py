@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 
-def not_implemented_method(*args: Any, **kwargs: Any) -> NoReturn:
+def not_implemented_method(*args: object, **kwargs: object) -> NoReturn:
     """Refuse to change a dict."""
     raise NotImplementedError("Cannot set values in a PDict")
 
@@ -37,11 +37,11 @@ class PDict(dict[Any, Any]):
         """Return a second dict with the same items."""
         return type(self)(self)
 
-    def using(self, **kwargs: Any) -> PDict:
+    def using(self, **kwargs: object) -> PDict:
         """Return a copy with some values added or replaced."""
         return type(self)({**self, **kwargs})
 
-    def without(self, *keys: Any) -> PDict:
+    def without(self, *keys: object) -> PDict:
         """Return a copy without some keys; ``KeyError`` when one is absent."""
         remaining = self._as_transient()
         for key in keys:

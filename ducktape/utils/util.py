@@ -10,16 +10,17 @@ from typing import Any
 
 from ducktape import __version__
 from ducktape.errors import TimeoutError
+from ducktape.utils.support.guard import value_or
 from ducktape.utils.support.hooks import HookError, answer_of
 
 __all__ = ["TimeoutError", "ducktape_version", "load_function", "package_is_installed", "wait_until"]
 
 
 def wait_until(
-    condition: Callable[[], Any],
+    condition: Callable[[], object],
     timeout_sec: float,
     backoff_sec: float = 0.1,
-    err_msg: Any = "",
+    err_msg: object = "",
     retry_on_exc: bool = False,
 ) -> None:
     """Block until a condition holds.
@@ -55,11 +56,8 @@ def wait_until(
 
 def package_is_installed(package_name: str) -> bool:
     """Return whether a package can be imported, by importing it."""
-    try:
-        importlib.import_module(package_name)
-    except Exception:  # a package that fails to import is as good as missing
-        return False
-    return True
+    # A package that fails to import is as good as missing
+    return value_or(None, importlib.import_module, package_name) is not None
 
 
 def ducktape_version() -> str:

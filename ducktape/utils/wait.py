@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ducktape.utils.support.addresses import in_url
@@ -23,10 +23,12 @@ from ducktape.utils.waiting.log import LogProbe
 from ducktape.utils.waiting.probes import (
     Answer,
     CommandProbe,
+    Host,
     HttpProbe,
     PortFromNodeProbe,
     PortProbe,
     Statuses,
+    Target,
     Text,
     address_of,
     name_of,
@@ -52,7 +54,7 @@ __all__ = [
 ]
 
 
-def port(node: Any, port: int, *, from_node: Any = None, attempt: float | str = "3s") -> Condition:
+def port(node: Target, port: int, *, from_node: Host | None = None, attempt: float | str = "3s") -> Condition:
     """A port accepts connections.
 
     Args:
@@ -74,7 +76,7 @@ def port(node: Any, port: int, *, from_node: Any = None, attempt: float | str = 
     return Single(f"{name} from {name_of(from_node)}", PortFromNodeProbe(node, number, seconds, from_node))
 
 
-def log(node: Any, path: str, pattern: str | re.Pattern[str], *, since: int | str = "start") -> Condition:
+def log(node: Host, path: str, pattern: str | re.Pattern[str], *, since: int | str = "start") -> Condition:
     """A log has a matching line; once it had one, the condition holds permanently.
 
     Every byte is read once. A truncated or replaced log is read from its start; a missing one has no lines.
@@ -99,7 +101,7 @@ def log(node: Any, path: str, pattern: str | re.Pattern[str], *, since: int | st
 
 
 def http(
-    target: Any,
+    target: Target,
     port: int | None = None,
     path: str = "/",
     *,
@@ -127,21 +129,19 @@ def http(
     Raises:
         ValueError: the address or the timeout is invalid.
     """
-    url = target if isinstance(target, str) else _url_of(target, port, path, "http" if ssl_context is None else "https")
-    if isinstance(target, str) and (port is not None or path != "/"):
+    if not isinstance(target, str):
+        host = in_url(address_of(target))
+        place = host if port is None else f"{host}:{int(port)}"
+        url = f"{'http' if ssl_context is None else 'https'}://{place}{path if path.startswith('/') else '/' + path}"
+    elif port is not None or path != "/":
         raise ValueError(f"{_without_login(target)} is a whole address: port and path belong in there")
+    else:
+        url = target
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
         raise ValueError(f"{_without_login(url)} is not an address of the form http://host:port/path")
     probe = HttpProbe(url, method, dict(headers or {}), status, body, seconds_of(attempt), ssl_context)
     return Single(f"{method} {_without_login(url)}", probe)
-
-
-def _url_of(node: Any, port: int | None, path: str, scheme: str) -> str:
-    address = address_of(node)
-    host = in_url(address)
-    place = host if port is None else f"{host}:{int(port)}"
-    return f"{scheme}://{place}{path if path.startswith('/') else '/' + path}"
 
 
 def _without_login(url: str) -> str:
@@ -150,7 +150,7 @@ def _without_login(url: str) -> str:
 
 
 def command(
-    node: Any, cmd: str, *, status: Statuses = 0, output: Text = None, attempt: float | str | None = None
+    node: Host, cmd: str, *, status: Statuses = 0, output: Text = None, attempt: float | str | None = None
 ) -> Condition:
     """A command ends as expected; it is run repeatedly.
 
@@ -170,7 +170,7 @@ def command(
     return Single(f"command {shortened(cmd)!r} on {name_of(node)}", CommandProbe(node, cmd, status, output, seconds))
 
 
-def condition(function: Callable[[], Any], name: str = "") -> Condition:
+def condition(function: Callable[[], object], name: str = "") -> Condition:
     """A function returns a true value.
 
     Args:

@@ -6,7 +6,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _ENDS = ("_exit", "execv", "execve")  # the other forms of exec call one of these
 
@@ -16,8 +19,8 @@ def survived_exits() -> Iterator[None]:
     """Within a block, ``os._exit`` and ``os.exec*`` raise ``SystemExit`` in this process, but not in forked ones."""
     own = os.getpid()
 
-    def refused(name: str, end: Callable[..., Any]) -> Callable[..., Any]:
-        def refuse(*args: Any, **kwargs: Any) -> Any:
+    def refused(name: str, end: Callable[P, R]) -> Callable[P, R]:
+        def refuse(*args: P.args, **kwargs: P.kwargs) -> R:
             if os.getpid() != own:
                 return end(*args, **kwargs)
             raise SystemExit(f"os.{name} was called, which would have ended the whole run")

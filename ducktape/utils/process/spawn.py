@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import multiprocessing.process
 import signal
@@ -17,7 +18,7 @@ HELD_BACK = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def start_child(
     method: str,
     target: Callable[..., None],
-    args: Callable[[Connection, Connection], tuple[Any, ...]],
+    args: Callable[[Connection, Connection], tuple[object, ...]],
     *,
     name: str | None = None,
     daemon: bool = False,
@@ -34,16 +35,16 @@ def start_child(
     process: multiprocessing.process.BaseProcess = cast(Any, context).Process(
         target=target, args=args(reader, writer), name=name, daemon=daemon
     )
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
-    try:
-        process.start()
-    except BaseException:
-        reader.close()
-        raise
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
-        # Processes that start later must not inherit this end, or the reader would never see the end of the pipe
-        writer.close()
+    with contextlib.ExitStack() as undo:
+        undo.enter_context(reader)
+        previous = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+            # Processes that start later must not inherit this end, or the reader would never see the end of the pipe
+            writer.close()
+        undo.pop_all()
     return process, reader
 
 

@@ -110,7 +110,9 @@ def end_processes(pids: Callable[[], Iterable[int]], *, grace_sec: float) -> lis
         if not victims:
             break
         polite = attempt == 0 and grace_sec > 0
-        _signal_all(victims, signal.SIGTERM if polite else signal.SIGKILL)
+        for victim in victims:
+            with contextlib.suppress(psutil.Error):
+                victim.send_signal(signal.SIGTERM if polite else signal.SIGKILL)
         psutil.wait_procs(victims, timeout=grace_sec if polite else 2)
     return [description for description in ended.values() if description]
 
@@ -125,14 +127,6 @@ def _with_descendants(pids: Iterable[int]) -> list[psutil.Process]:
             for each in [process, *process.children(recursive=True)]:
                 found[each.pid] = each
     return list(found.values())
-
-
-def _signal_all(processes: Iterable[psutil.Process], sig: signal.Signals) -> None:
-    import psutil
-
-    for process in processes:
-        with contextlib.suppress(psutil.Error):
-            process.send_signal(sig)
 
 
 def _describe(process: psutil.Process) -> str:

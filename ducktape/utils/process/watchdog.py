@@ -109,14 +109,13 @@ def _guard(reader: int, writer: int) -> None:
             reader = fcntl.fcntl(reader, fcntl.F_DUPFD_CLOEXEC, 3)
         detach_standard_streams()
         close_descriptors(reader)
-        children = _listen(reader)
-        _end(children)
+        _end(_children_at_the_end(reader))
         code = 0
     finally:
         os._exit(code)
 
 
-def _listen(reader: int) -> dict[int, str]:
+def _children_at_the_end(reader: int) -> dict[int, str]:
     """Track the children until the driver dies; returns the remaining ones and their marks."""
     children: dict[int, str] = {}
     buffer = b""
@@ -132,6 +131,7 @@ def _listen(reader: int) -> dict[int, str]:
 
 
 def _end(children: dict[int, str]) -> None:
+    """Kill the children and their families that do not end by themselves in time."""
     start = time.monotonic()
     while children:
         elapsed = time.monotonic() - start
@@ -142,14 +142,8 @@ def _end(children: dict[int, str]) -> None:
             if name and elapsed < limit:
                 continue
             del children[pid]
-            _end_family(pid, mark)
+            family = Family(mark, pid).members(int(name) for name in os.listdir("/proc") if name.isdecimal())
+            for member in {pid, *family} - {os.getpid()}:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(member, signal.SIGKILL)
         time.sleep(_SECONDS_BETWEEN_LOOKS)
-
-
-def _end_family(pid: int, mark: str) -> None:
-    """Kill a child and its family."""
-    family = Family(mark, pid)
-    for member in {pid, *family.members(int(name) for name in os.listdir("/proc") if name.isdecimal())}:
-        if member != os.getpid():
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(member, signal.SIGKILL)

@@ -8,7 +8,10 @@ import io
 import os
 import select
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 
 class _Lenient(io.FileIO):
@@ -16,7 +19,7 @@ class _Lenient(io.FileIO):
 
     trouble: OSError | None = None
 
-    def write(self, data: Any, /) -> int:
+    def write(self, data: ReadableBuffer, /) -> int:
         """Write everything, and return its length."""
         left = memoryview(data).cast("B")
         length = len(left)
@@ -41,12 +44,20 @@ def make_streams_usable() -> None:
     escape sequences. Streams that were replaced are not changed.
     """
     for descriptor in range(3):
-        _open_if_closed(descriptor)
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null == descriptor:  # it was the lowest free number
+                os.set_inheritable(null, True)
+            else:
+                os.dup2(null, descriptor)
+                os.close(null)
     if sys.stdin is None:
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # for as long as the process lives
     for name, descriptor in (("stdout", 1), ("stderr", 2)):
         stream = getattr(sys, name)
-        if stream is None or (stream is getattr(sys, f"__{name}__") and not _is_lenient(stream)):
+        if stream is None or (stream is getattr(sys, f"__{name}__") and not isinstance(_raw(stream), _Lenient)):
             setattr(sys, name, _lenient(stream, descriptor))
 
 
@@ -59,19 +70,7 @@ def lost_output() -> OSError | None:
     return None if isinstance(trouble, BrokenPipeError) else trouble
 
 
-def _open_if_closed(descriptor: int) -> None:
-    try:
-        os.fstat(descriptor)
-    except OSError:
-        null = os.open(os.devnull, os.O_RDWR)
-        if null == descriptor:  # it was the lowest free number
-            os.set_inheritable(null, True)
-            return
-        os.dup2(null, descriptor)
-        os.close(null)
-
-
-def _lenient(stream: Any, descriptor: int) -> io.TextIOWrapper:
+def _lenient(stream: TextIO | None, descriptor: int) -> io.TextIOWrapper:
     unbuffered = bool(getattr(stream, "write_through", False))
     if stream is not None:
         with contextlib.suppress(OSError):
@@ -87,10 +86,6 @@ def _lenient(stream: Any, descriptor: int) -> io.TextIOWrapper:
     )
 
 
-def _is_lenient(stream: Any) -> bool:
-    return isinstance(_raw(stream), _Lenient)
-
-
-def _raw(stream: Any) -> Any:
+def _raw(stream: object) -> object:
     buffer = getattr(stream, "buffer", None)
     return getattr(buffer, "raw", buffer)

@@ -81,14 +81,21 @@ def write_atomically(path: str | os.PathLike[str], data: str | bytes | Iterable[
     # A short name, since the target's name may already have the maximum length
     temporary = os.path.join(os.path.dirname(target), f".{os.getpid()}-{time.monotonic_ns():x}.tmp")
     try:
-        with os.fdopen(_create(temporary, like=target), "wb") as file:
+        mode = stat.S_IMODE(os.stat(target).st_mode)
+    except FileNotFoundError:
+        mode = None
+    try:
+        # Private until it has the mode of the old file, since it may contain passwords
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            if mode is not None:
+                os.chmod(temporary, mode)
             for piece in pieces:
                 file.write(piece.encode("utf-8", "backslashreplace") if isinstance(piece, str) else piece)
         os.replace(temporary, target)
-    except BaseException:
+    finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
-        raise
 
 
 def read_start(path: str | os.PathLike[str], most: int) -> str:
@@ -97,28 +104,8 @@ def read_start(path: str | os.PathLike[str], most: int) -> str:
     Raises:
         OSError: there is no such file, or it is a pipe, a device or a directory.
     """
-    # Opening a pipe without a writer would block
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+    with os.fdopen(open_to_read(path), "rb") as file:
         return file.read(most).decode("utf-8", "replace")
-
-
-def _create(path: str, *, like: str) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    try:
-        mode = stat.S_IMODE(os.stat(like).st_mode)
-    except FileNotFoundError:
-        return os.open(path, flags, 0o666)
-    # Private until it has the mode of the old file, since it may contain passwords
-    descriptor = os.open(path, flags, 0o600)
-    try:
-        os.chmod(path, mode)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
 
 
 def open_to_read(path: str | os.PathLike[str]) -> int:

@@ -12,12 +12,16 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import partial
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from ducktape.errors import DucktapeError
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+if TYPE_CHECKING:
+    _Generator = GeneratorType[object, None, object]
+    _Body = _Generator | CoroutineType[object, None, object] | AsyncGeneratorType[object, None]
 
 
 class HookError(DucktapeError):
@@ -57,7 +61,7 @@ def answer_of(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     return result
 
 
-def not_async(function: Callable[..., Any], result: T) -> T:
+def not_async(function: Callable[..., object], result: T) -> T:
     """Return the result of a hook or callback.
 
     Raises:
@@ -76,7 +80,7 @@ def not_async(function: Callable[..., Any], result: T) -> T:
 _WHY = "ducktape calls it as a plain function, so its body never ran. Make it a plain function (asyncio.run() helps)"
 
 
-def name_of(function: Any) -> str:
+def name_of(function: object) -> str:
     """Return module and name of a callable."""
     while isinstance(function, partial):
         function = function.func
@@ -85,7 +89,7 @@ def name_of(function: Any) -> str:
     return f"{getattr(function, '__module__', None) or '?'}.{function.__qualname__}"
 
 
-def _body_in(result: Any) -> Any:
+def _body_in(result: object) -> object:
     """Return the generator inside a context manager of contextlib; any other value unchanged."""
     if isinstance(result, (AbstractContextManager, AbstractAsyncContextManager)):
         body = getattr(result, "gen", None)
@@ -94,7 +98,7 @@ def _body_in(result: Any) -> Any:
     return result
 
 
-def _generator_error(function: Any, result: GeneratorType[Any, Any, Any]) -> HookError:
+def _generator_error(function: object, result: _Generator) -> HookError:
     result.close()
     return HookError(
         f"{_name_with_origin(function, result)} contains 'yield': ducktape calls it as a plain function, which makes a "
@@ -102,13 +106,13 @@ def _generator_error(function: Any, result: GeneratorType[Any, Any, Any]) -> Hoo
     )
 
 
-def _name_with_origin(function: Any, result: Any) -> str:
+def _name_with_origin(function: object, result: _Body) -> str:
     """Name a function and, if it only returns the object of another one, that one."""
     name, origin = name_of(function), result.__qualname__
     return name if name.endswith(origin) else f"{origin}, called by {name},"
 
 
-def _is_body_of(function: Any, generator: GeneratorType[Any, Any, Any]) -> bool:
+def _is_body_of(function: object, generator: _Generator) -> bool:
     """Return whether a generator is the body of a hook, also behind decorators or in a base class."""
     name = generator.gi_code.co_name
     if name == name_of(function).rpartition(".")[2]:

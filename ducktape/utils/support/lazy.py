@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 
 class Lazy:
     """Placeholder for the value of an attribute."""
@@ -13,7 +11,7 @@ class Lazy:
         self._owner = owner
         self._name = name
 
-    def value(self) -> Any:
+    def value(self) -> object:
         """Read the attribute; may raise anything."""
         return getattr(self._owner, self._name)
 
@@ -21,17 +19,17 @@ class Lazy:
         return f"Lazy({type(self._owner).__name__}.{self._name})"
 
 
-def resolved(value: Any) -> Any:
+def resolved(value: object) -> object:
     """Return the value of a lazy attribute, and any other value unchanged."""
     return value.value() if isinstance(value, Lazy) else value
 
 
-class LazyDict(dict[str, Any]):
+class LazyDict(dict[str, object]):
     """A dict that reads lazy values on access by key; copies made with ``dict()`` or ``**`` stay lazy."""
 
-    def __getitem__(self, key: str) -> Any:
+    def __getitem__(self, key: str) -> object:
         return resolved(super().__getitem__(key))
 
-    def get(self, key: str, default: Any = None) -> Any:
+    def get(self, key: str, default: object = None) -> object:
         """Return the value of a key, or the default."""
         return resolved(super().get(key, default))

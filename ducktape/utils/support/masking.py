@@ -92,32 +92,30 @@ def _spellings_of(secret: str) -> tuple[str, ...]:
     return secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], shlex.quote(secret).strip("'"), quote(secret, safe="")
 
 
-def masked(value: Any) -> Any:
+def masked(value: object) -> Any:
     """Return a copy of a value with all secrets in its dicts, lists and tuples masked."""
     return _masked(value, False, 0)
 
 
-def _masked(value: Any, is_named_secret: bool, depth: int) -> Any:
+def _masked(value: object, is_named_secret: bool, depth: int) -> object:
     if isinstance(value, str):
         return MASK if is_named_secret and value else masked_text(value)
     if depth > _DEEPEST:
         return value
     if isinstance(value, Mapping):
-        items = ((key, _masked_item(key, item, depth)) for key, item in value.items())
-        return {key: _masked(item, is_named_secret, depth + 1) for key, item in items}
+        shown: dict[object, object] = {}
+        for key, item in value.items():
+            if is_secret(key, item):
+                shown[key] = MASK
+                continue
+            # All items of a list of passwords are secrets
+            is_plural = is_secret_name if isinstance(item, (list, tuple)) else _is_name_of_secrets
+            holds_secrets = is_named_secret or (isinstance(key, str) and is_plural(key))
+            shown[key] = _masked(item, holds_secrets, depth + 1)
+        return shown
     if isinstance(value, (list, tuple)):
         return [_masked(item, is_named_secret, depth + 1) for item in value]
     return value
-
-
-def _masked_item(key: Any, item: Any, depth: int) -> Any:
-    if is_secret(key, item):
-        return MASK
-    # All items of a list of passwords are secrets
-    holds_secrets = isinstance(key, str) and (
-        is_secret_name(key) if isinstance(item, (list, tuple)) else _is_name_of_secrets(key)
-    )
-    return _masked(item, holds_secrets, depth + 1)
 
 
 def _is_name_of_secrets(name: str) -> bool:
@@ -125,17 +123,17 @@ def _is_name_of_secrets(name: str) -> bool:
     return _SECRETS_BY_NAME.search(_in_snake_case(name)) is not None
 
 
-def masked_options(options: Mapping[str, Any]) -> dict[str, Any]:
+def masked_options(options: Mapping[str, object]) -> dict[str, object]:
     """Mask the secrets in the values of options, which may be JSON, paths or symbols."""
     return {name: _masked_option(value) for name, value in options.items()}
 
 
-def options_with_secrets(options: Mapping[str, Any]) -> list[str]:
+def options_with_secrets(options: Mapping[str, object]) -> list[str]:
     """Return the names of the options in which secrets are masked."""
     return sorted(name for name, value in masked_options(options).items() if value != options[name])
 
 
-def _masked_option(value: Any) -> Any:
+def _masked_option(value: object) -> object:
     if isinstance(value, str):
         return masked_word(value)
     if isinstance(value, list) and all(isinstance(each, str) for each in value):

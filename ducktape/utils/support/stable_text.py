@@ -7,14 +7,14 @@ by their class; equal texts are numbered. No text contains an address or a secre
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import itertools
 import re
 import types
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence, Set
+from typing import TypeVar
 
+from ducktape.utils.support.guard import tolerated, value_or
 from ducktape.utils.support.masking import MASK, is_secret_argument, is_secret_name, masked_text
 
 _SCALARS = (str, int, float, bool, bytes, complex, type(None))
@@ -27,6 +27,7 @@ _AT_RISK = re.compile(r"0x[0-9a-f]{4}|[0-9a-f]{8}|\{", re.IGNORECASE)
 _ADDRESS = re.compile(r"\bat 0x[0-9a-f]+", re.IGNORECASE)
 _PATH_OF_MODULE = re.compile(r" from '.*'(?=>$)")
 
+T = TypeVar("T")
 Numbers = Mapping[Hashable, int]
 _NO_NUMBERS: Numbers = {}
 
@@ -43,7 +44,7 @@ def stable_argument(name: object, value: object, numbers: Numbers = _NO_NUMBERS)
     return stable_text(value, numbers)
 
 
-def numbers_of(arguments: Iterable[Mapping[str, Any] | None]) -> dict[Hashable, int]:
+def numbers_of(arguments: Iterable[Mapping[str, object] | None]) -> dict[Hashable, int]:
     """Return the numbers, from 2, of objects with equal texts in all parametrizations of a test, in a stable order."""
     seen: dict[str, dict[Hashable, int]] = {}
 
@@ -56,7 +57,7 @@ def numbers_of(arguments: Iterable[Mapping[str, Any] | None]) -> dict[Hashable, 
     return {key: number for known in seen.values() for key, number in known.items() if number > 1}
 
 
-def numbers_in_order(arguments: Mapping[str, Any] | None, numbers: Numbers) -> list[int]:
+def numbers_in_order(arguments: Mapping[str, object] | None, numbers: Numbers) -> list[int]:
     """Return the numbers of one set of arguments as a list, for another process."""
     found: list[int] = []
 
@@ -69,7 +70,7 @@ def numbers_in_order(arguments: Mapping[str, Any] | None, numbers: Numbers) -> l
     return found
 
 
-def numbers_from_order(arguments: Mapping[str, Any] | None, order: Sequence[int]) -> dict[Hashable, int]:
+def numbers_from_order(arguments: Mapping[str, object] | None, order: Sequence[int]) -> dict[Hashable, int]:
     """Return the numbers that :func:`numbers_in_order` has listed in another process."""
     left = iter(order)
     numbers: dict[Hashable, int] = {}
@@ -83,17 +84,17 @@ def numbers_from_order(arguments: Mapping[str, Any] | None, order: Sequence[int]
     return {key: number for key, number in numbers.items() if number > 1}
 
 
-def in_stable_order(values: Iterable[Any]) -> list[Any]:
+def in_stable_order(values: Iterable[T]) -> list[T]:
     """Return values in an order that is the same in every process, as far as possible."""
-    return sorted(values, key=_order)
+
+    def order(value: T) -> tuple[str, str, int]:
+        code = getattr(value, "__code__", None)
+        return _plain_text(value), type(value).__name__, getattr(code, "co_firstlineno", 0)
+
+    return sorted(values, key=order)
 
 
-def _order(value: object) -> tuple[str, str, int]:
-    code = getattr(value, "__code__", None)
-    return _plain_text(value), type(value).__name__, getattr(code, "co_firstlineno", 0)
-
-
-def _spell_arguments(arguments: Mapping[str, Any] | None, name: Callable[[Hashable, str], str]) -> None:
+def _spell_arguments(arguments: Mapping[str, object] | None, name: Callable[[Hashable, str], str]) -> None:
     if not isinstance(arguments, Mapping):
         return
     for key, value in arguments.items():
@@ -122,41 +123,38 @@ class _Speller:
 
     def spell(self, value: object, *, top: bool) -> str:
         """Return the text as ``str`` (top) or ``repr`` does."""
-        kind = type(value)
-        if kind in _SCALARS:
-            return _scalar(value, top=top)
+        if isinstance(value, int) and type(value) is int and value.bit_length() > _LARGEST_NUMBER_BITS:
+            return hex(value)
+        if type(value) in _SCALARS:
+            plain = masked_text(value) if isinstance(value, str) else value
+            return str(plain) if top else repr(plain)
         if id(value) in self._ancestors:
             return "{...}" if isinstance(value, dict) else "[...]"
         if len(self._ancestors) >= _DEEPEST:
             return self._name(id(value), _class_name(value))
         if (id(value), top) not in self._spelled:  # otherwise each level of nested objects would double the work
-            self._spelled[id(value), top] = (value, self._spell_once(value, top=top))
+            self._ancestors.append(id(value))
+            text = value_or(None, self._text_of, value, top)
+            self._ancestors.pop()
+            self._spelled[id(value), top] = (value, self._name(id(value), _class_name(value)) if text is None else text)
         return self._spelled[id(value), top][1]
 
-    def _spell_once(self, value: object, *, top: bool) -> str:
+    def _text_of(self, value: object, top: bool) -> str:
         kind = type(value)
-        self._ancestors.append(id(value))
-        try:
-            if kind is dict:
-                return self._dict(value)  # type: ignore[arg-type]
-            if kind in _COLLECTIONS or _is_plain_set(kind):
-                return self._collection(value)  # type: ignore[arg-type]
-            return self._object(value, top=top)
-        except (Exception, SystemExit):  # code of users
-            return self._name(id(value), _class_name(value))
-        finally:
-            self._ancestors.pop()
-
-    def _dict(self, value: dict[Any, Any]) -> str:
-        items = (f"{self.spell(key, top=False)}: {self._item(key, item)}" for key, item in value.items())
-        return f"{{{', '.join(items)}}}"
+        if isinstance(value, dict) and kind is dict:
+            items = [f"{self.spell(key, top=False)}: {self._item(key, item)}" for key, item in value.items()]
+            return f"{{{', '.join(items)}}}"
+        is_plain_set = kind.__repr__ in (set.__repr__, frozenset.__repr__) and kind.__str__ is object.__str__
+        if isinstance(value, Collection) and (kind in _COLLECTIONS or is_plain_set):
+            return self._collection(value)
+        return self._object(value, top=top)
 
     def _item(self, key: object, item: object) -> str:
         if is_secret_argument(key, item):
             return repr(self._name(_secret_key(item), MASK))
         return self.spell(item, top=False)
 
-    def _collection(self, value: Collection[Any]) -> str:
+    def _collection(self, value: Collection[object]) -> str:
         kind = type(value)
         ordered = in_stable_order(value) if isinstance(value, (set, frozenset)) else value
         items = ", ".join([self.spell(item, top=False) for item in ordered])
@@ -177,7 +175,8 @@ class _Speller:
         in_order = _with_sorted_sets(value)
         if in_order is not value:
             text = spell(in_order)
-        parts = self._parts(value) if _AT_RISK.search(text) or _has_secrets(value) else []
+        has_secrets = any(map(is_secret_name, _attributes(value)))
+        parts = self._parts(value) if has_secrets or _AT_RISK.search(text) else []
         for part, replacement in self._replacements(parts):
             text = text.replace(part, replacement)
         if not _has_address(text, [value, in_order, *parts]) and spell(in_order) == spell(in_order):
@@ -187,7 +186,7 @@ class _Speller:
     def _parts(self, value: object) -> list[object]:
         """Return the parts of an object, limited in number, since mocks have an infinite one."""
         parts: list[object] = []
-        with contextlib.suppress(Exception, SystemExit):  # code of users
+        with tolerated():
             parts.extend(itertools.islice(_parts(value), max(self._parts_left, 0)))
         self._parts_left -= len(parts)
         return parts
@@ -202,10 +201,7 @@ class _Speller:
             elif type(part) not in _SCALARS:
                 for spell, top in ((repr, False), (str, True)):
                     stable = self.spell(part, top=top)
-                    try:
-                        pairs[spell(part)] = stable
-                    except (Exception, SystemExit):  # code of users
-                        continue
+                    pairs[value_or("", spell, part)] = stable
         return sorted(((old, new) for old, new in pairs.items() if old and old != new), key=lambda pair: -len(pair[0]))
 
 
@@ -214,18 +210,18 @@ class _Secret:
         self.value = value
 
 
-class _SortedSet(frozenset[Any]):
+class _SortedSet(frozenset[object]):
     """A set in the order of the texts of its members."""
 
-    original: set[Any] | frozenset[Any]
+    original: Set[object]
 
     @classmethod
-    def of(cls, original: set[Any] | frozenset[Any]) -> _SortedSet:
+    def of(cls, original: Set[object]) -> _SortedSet:
         in_order = cls(original)
         in_order.original = original
         return in_order
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[object]:
         return iter(in_stable_order(self.original))
 
     def __repr__(self) -> str:
@@ -234,29 +230,12 @@ class _SortedSet(frozenset[Any]):
 
 def _spelled(value: object, *, top: bool) -> tuple[Callable[[object], str], str]:
     """Return the text of a value and what made it: the other one, where the code of a user raises."""
-    if top:
-        try:
-            return str, str(value)
-        except (Exception, SystemExit):  # code of users; the other text may work
-            return repr, repr(value)
-    return repr, repr(value)
-
-
-def _scalar(value: object, *, top: bool) -> str:
-    if isinstance(value, int) and value.bit_length() > _LARGEST_NUMBER_BITS:
-        return hex(value)
-    if isinstance(value, str):
-        return masked_text(value) if top else repr(masked_text(value))
-    return str(value) if top else repr(value)
+    text = value_or(None, str, value) if top else None
+    return (repr, repr(value)) if text is None else (str, text)
 
 
 def _plain_text(value: object) -> str:
     return _Speller(lambda key, text: text).spell(value, top=False)
-
-
-def _is_plain_set(kind: Any) -> bool:
-    """Return whether objects of a class are sets that Python spells."""
-    return kind.__repr__ in (set.__repr__, frozenset.__repr__) and kind.__str__ is object.__str__
 
 
 def _own_name(value: object) -> str | None:
@@ -272,7 +251,7 @@ def _class_name(value: object) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _attributes(value: object) -> dict[str, Any]:
+def _attributes(value: object) -> dict[str, object]:
     if isinstance(value, type):
         return {}
     found = dict(getattr(value, "__dict__", None) or {})
@@ -284,16 +263,12 @@ def _attributes(value: object) -> dict[str, Any]:
     return found
 
 
-def _has_secrets(value: object) -> bool:
-    return any(is_secret_name(name) for name in _attributes(value))
-
-
 def _with_sorted_sets(value: object) -> object:
     """Return a copy of an object with sorted sets as attributes; the object itself if it has no sets."""
     sets = {
         name: _SortedSet.of(each)
         for name, each in _attributes(value).items()
-        if type(each) in (set, frozenset) and len(each) > 1
+        if isinstance(each, (set, frozenset)) and type(each) in (set, frozenset) and len(each) > 1
     }
     if not sets:
         return value
@@ -334,12 +309,9 @@ def _direct_parts(owner: object) -> Iterator[object]:
             field = names[position] if position < len(names) else None
             yield _Secret(item) if is_secret_argument(field, item) else item
     for name in ("func", "args", "keywords", "default_factory", "__self__", "__func__", "__wrapped__"):
-        if not hasattr(type(owner), name):
-            continue  # mocks and proxies would create one
-        try:
-            yield getattr(owner, name)
-        except (Exception, SystemExit):  # missing, or code of users
-            continue
+        # Mocks and proxies would create one
+        if hasattr(type(owner), name) and (part := value_or(None, getattr, owner, name)) is not None:
+            yield part
 
 
 def _has_address(text: str, parts: Iterable[object]) -> bool:
@@ -349,19 +321,12 @@ def _has_address(text: str, parts: Iterable[object]) -> bool:
     for part in parts:
         if type(part) in (int, float, bool, complex, type(None)):
             continue
-        numbers = {id(part), id(part) >> 4, *_hashes(part)}
+        numbers = {id(part), id(part) >> 4}
+        if not isinstance(part, (int, float, complex)):
+            numbers.add(value_or(0, hash, part))
         if any(str(number) in lowered or f"{number:x}" in lowered for number in numbers if abs(number) >= 1 << 24):
             return True
     for part in parts:
         if isinstance(part, str) and _ADDRESS.search(part):  # it is part of a string of users
             text = text.replace(repr(part), "").replace(part, "")
     return _ADDRESS.search(text) is not None
-
-
-def _hashes(part: object) -> list[int]:
-    if isinstance(part, (int, float, complex)):
-        return []
-    try:
-        return [hash(part)]
-    except (Exception, SystemExit):  # it has none
-        return []

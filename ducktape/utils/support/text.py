@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from ducktape.errors import DucktapeError
+from ducktape.utils.support.guard import value_or
 
 _LONGEST = 300
 
@@ -20,10 +21,7 @@ def one_line(text: str, longest: int = _LONGEST) -> str:
 
 def class_and_text(error: BaseException) -> str:
     """Return class and text of an exception, which may be several lines; never raises, never empty."""
-    try:
-        text = str(error).strip()
-    except Exception:  # code of users
-        text = ""
+    text = value_or("", str, error).strip()
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

@@ -12,9 +12,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Generic, Protocol, TypeVar
 
 from ducktape.errors import TimeoutError
+from ducktape.utils.support.parallel import Attempt
 from ducktape.utils.support.times import Deadline
 from ducktape.utils.waiting.probes import Answer, shortened
 
@@ -34,13 +35,17 @@ class Part(Protocol):
         """Check once."""
 
 
-class Whole(Protocol):
+S = TypeVar("S", bound=Part)
+S_co = TypeVar("S_co", bound=Part, covariant=True)
+
+
+class Whole(Protocol[S_co]):
     """A condition."""
 
-    def singles(self) -> Iterator[Any]:
+    def singles(self) -> Iterator[S_co]:
         """Return its single conditions."""
 
-    def value(self, value_of: Callable[[Any], bool | None]) -> bool | None:
+    def value(self, value_of: Callable[[S_co], bool | None]) -> bool | None:
         """Return whether it holds, given the values of its parts; ``None`` if unknown."""
 
 
@@ -66,7 +71,8 @@ class Standing:
         said = [self.answer.text] if self.answer else []
         if self.silent_sec >= _PATIENCE_SEC or not self.answer:
             said.append(f"no answer since {self.silent_sec:.1f} s")
-        lines = [f"{sign:4}{self.name}: {'; then '.join(said)} (asked {_times(self.asked)})"]
+        times = "once" if self.asked == 1 else f"{self.asked} times"
+        lines = [f"{sign:4}{self.name}: {'; then '.join(said)} (asked {times})"]
         lines += [f"    | {shortened(line)}" for line in (self.answer.tail if self.answer else ())]
         return "\n".join(lines)
 
@@ -121,10 +127,10 @@ class _Watch:
         return self.answer.holds
 
 
-class Wait:
+class Wait(Generic[S]):
     """One wait."""
 
-    def __init__(self, condition: Whole, timeout_sec: float, poll_sec: float) -> None:
+    def __init__(self, condition: Whole[S], timeout_sec: float, poll_sec: float) -> None:
         self._condition = condition
         self._timeout_sec = timeout_sec
         self._poll_sec = poll_sec
@@ -151,24 +157,27 @@ class Wait:
                 standings = self._watch()
         finally:
             self._over.set()
-        if standings is not None:
-            raise self._not_ready(err_msg, standings) from self._first_error()
+        if standings is None:
+            return
+        begin = f"{err_msg}: not ready" if err_msg else "Not ready"
+        lines = [f"{begin} after {self._timeout_sec:g} s: {self._condition}", *map(str, standings)]
+        answers = [watch.answer for watch in self._watches.values()]
+        cause = next((each.error for each in answers if each is not None and each.error is not None), None)
+        raise NotReadyError("\n".join(lines), self._timeout_sec, standings) from cause
 
     def _ask(self, watch: _Watch) -> None:
         """Check one condition repeatedly, in its own thread."""
         while not self._over.is_set():
             with self._news:
                 watch.begin()
-            try:
-                answer = watch.single.answer(self._end_of_questions)
-            except BaseException as error:  # belongs to the waiting thread
-                with self._news:
-                    self._raised = error
-                    self._news.notify()
-                return
+            attempt: Attempt[Deadline, Answer] = Attempt(self._end_of_questions)
+            attempt.run(watch.single.answer)
             with self._news:
-                watch.end(answer)
                 self._news.notify()
+                if attempt.result is None:
+                    self._raised = attempt.error  # raised by the waiting thread
+                    return
+                watch.end(attempt.result)
             self._over.wait(self._poll_sec)
 
     def _watch(self) -> tuple[Standing, ...] | None:
@@ -181,16 +190,3 @@ class Wait:
             if self._deadline.is_over:
                 return tuple(watch.standing() for watch in self._watches.values())
             self._news.wait(self._deadline.left())
-
-    def _not_ready(self, err_msg: str, standings: tuple[Standing, ...]) -> NotReadyError:
-        begin = f"{err_msg}: not ready" if err_msg else "Not ready"
-        lines = [f"{begin} after {self._timeout_sec:g} s: {self._condition}", *map(str, standings)]
-        return NotReadyError("\n".join(lines), self._timeout_sec, standings)
-
-    def _first_error(self) -> Exception | None:
-        answers = [watch.answer for watch in self._watches.values()]
-        return next((each.error for each in answers if each is not None and each.error is not None), None)
-
-
-def _times(number: int) -> str:
-    return "once" if number == 1 else f"{number} times"

@@ -9,11 +9,10 @@ import re
 import shlex
 import threading
 from collections import deque
-from typing import Any
 
 from ducktape.errors import DucktapeError
 from ducktape.utils.support.times import Deadline
-from ducktape.utils.waiting.probes import Answer, account_of, run, shortened
+from ducktape.utils.waiting.probes import Answer, Host, account_of, run, shortened
 
 _MARK = "ducktape-log"
 _AT_ONCE = 512 * 1024
@@ -52,7 +51,7 @@ class LogProbe:
         since: offset to start from; ``None`` is the current end.
     """
 
-    def __init__(self, node: Any, path: str, pattern: re.Pattern[str], since: int | None) -> None:
+    def __init__(self, node: Host, path: str, pattern: re.Pattern[str], since: int | None) -> None:
         self._account = account_of(node)
         self._path = path
         self._pattern = pattern

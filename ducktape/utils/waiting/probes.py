@@ -7,11 +7,12 @@ import math
 import re
 import shlex
 import socket
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Union
 from urllib.parse import SplitResult, urlsplit
 
+from ducktape.errors import DucktapeError
 from ducktape.utils.support.hooks import answer_of
 from ducktape.utils.support.text import shorten
 from ducktape.utils.support.times import Deadline
@@ -20,8 +21,43 @@ if TYPE_CHECKING:
     import ssl
     from http.client import HTTPConnection, HTTPResponse
 
+
+class Addressed(Protocol):
+    """An account of a machine with addresses, for the driver and for other machines."""
+
+    @property
+    def hostname(self) -> str | None: ...
+
+    @property
+    def ssh_hostname(self) -> str | None: ...
+
+    @property
+    def externally_routable_ip(self) -> str | None: ...
+
+
+class Account(Protocol):
+    """An account that runs commands."""
+
+    @property
+    def hostname(self) -> str | None: ...
+
+    def ssh_capture(self, cmd: str, *, combine_stderr: bool, timeout_sec: float | None) -> Iterable[str]: ...
+
+
+A_co = TypeVar("A_co", covariant=True)
+
+
+class Node(Protocol[A_co]):
+    """A node with an account."""
+
+    @property
+    def account(self) -> A_co: ...
+
+
+Target = Union[Node[Addressed], Addressed, str]
+Host = Union[Node[Account], Account]
 Statuses = Union[int, Container[int], None]
-Text = Union[str, "re.Pattern[str]", Callable[[str], Any], None]
+Text = Union[str, "re.Pattern[str]", Callable[[str], object], None]
 
 _MOST_OUTPUT = 1024 * 1024
 _PIECE = 64 * 1024
@@ -44,23 +80,27 @@ class Answer:
     error: Exception | None = None
 
 
-def account_of(node: Any) -> Any:
-    """Return the account of a node, or an account itself."""
+def _account(node: Any) -> Any:
     return getattr(node, "account", node)
 
 
-def address_of(host: Any) -> str:
+def account_of(node: Host) -> Account:
+    """Return the account of a node, or an account itself."""
+    account: Account = _account(node)
+    return account
+
+
+def address_of(target: Target) -> str:
     """Return the address of a node for other machines, or an address itself."""
-    if isinstance(host, str):
-        return host
-    account = account_of(host)
-    # Accounts of other cluster classes may have no address
+    if isinstance(target, str):
+        return target
+    account: Addressed = _account(target)
     return str(account.externally_routable_ip or account.ssh_hostname)
 
 
-def name_of(host: Any) -> str:
+def name_of(host: Target | Host) -> str:
     """Return the name of a node for messages."""
-    return host if isinstance(host, str) else str(account_of(host).hostname)
+    return host if isinstance(host, str) else str(_account(host).hostname)
 
 
 def shortened(text: str) -> str:
@@ -104,7 +144,7 @@ def fits_text(text: str, wanted: Text) -> bool:
 class PortProbe:
     """Connects from this process."""
 
-    host: Any
+    host: Target
     port: int
     attempt: float
 
@@ -145,10 +185,10 @@ exit 1
 class PortFromNodeProbe:
     """Connects from another node, by bash or nc."""
 
-    host: Any
+    host: Target
     port: int
     attempt: float
-    origin: Any
+    origin: Host
 
     def __call__(self, deadline: Deadline) -> Answer:
         address = address_of(self.host)
@@ -166,7 +206,7 @@ class PortFromNodeProbe:
 class CommandProbe:
     """Runs a command."""
 
-    node: Any
+    node: Host
     command: str
     status: Statuses
     output: Text
@@ -179,7 +219,7 @@ class CommandProbe:
 
 
 def run(
-    account: Any, command: str, deadline: Deadline, attempt: float | None, *, with_errors: bool = True
+    account: Account, command: str, deadline: Deadline, attempt: float | None, *, with_errors: bool = True
 ) -> tuple[int, str]:
     """Run a command and return its status and the first 1 MiB of its output.
 
@@ -198,7 +238,7 @@ def run(
             room -= len(kept[-1])
             if limit.is_over:
                 raise TimeoutError("it does not end")
-    except Exception as error:
+    except DucktapeError as error:
         status = getattr(error, "exit_status", None)  # RemoteCommandError, which this module must not import
         if not isinstance(status, int):
             raise
