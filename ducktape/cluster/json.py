@@ -206,13 +206,6 @@ class JsonCluster(Cluster):
     def put_aside(self, node: ClusterNode, reason: str) -> bool:
         """Quarantine a node that a test has left dirty: this run does not lend it out again, and keeps its lease.
 
-        Args:
-            node: one that is in use.
-            reason: what is wrong with it, in one line.
-
-        Returns:
-            ``True``: the node is not in use any more.
-
         Raises:
             NodeNotPresentError: it is not in use.
         """
@@ -242,21 +235,13 @@ class JsonCluster(Cluster):
         return self._quarantine.stories
 
     def retry_unhealthy(self) -> bool:
-        """Try nodes in quarantine again, if it is time; never waits for a login.
-
-        Returns:
-            Whether one of them is free again now.
-        """
+        """Try nodes in quarantine again, if it is time; never waits for a login."""
         recovered = self._quarantine.recovered(self.retry_unhealthy_sec)
         self._available_accounts.add_nodes(recovered)
         return bool(recovered)
 
     def name_session(self, session_id: str) -> bool:
-        """Tell other runs that wait for leases which session holds them.
-
-        Returns:
-            Whether this cluster has leases at all.
-        """
+        """Tell other runs that wait for leases which session holds them; returns whether this cluster has leases."""
         if self._leased is not None:
             self._leased.leases.session = session_id
         return self._leased is not None

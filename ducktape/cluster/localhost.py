@@ -101,17 +101,10 @@ class LocalhostCluster(Cluster):
             node.account.close()
 
     def put_aside(self, node: ClusterNode, reason: str) -> bool:
-        """Quarantine a node that a test has left dirty, so that it is not lent out again.
+        """Quarantine a node that a test has left dirty; at most one in ten, since all are one machine.
 
         Services on this machine are told apart by the name and position of their node, so the next user of this one
-        would meet what is left. But all nodes are one machine: at most one in ten is quarantined.
-
-        Args:
-            node: one that is in use.
-            reason: what is wrong with it, in one line.
-
-        Returns:
-            Whether it is in quarantine; if not, it is still in use.
+        would meet what is left.
 
         Raises:
             NodeNotPresentError: it is not in use.

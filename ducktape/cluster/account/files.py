@@ -168,17 +168,10 @@ class FileVerbs:
         *,
         compress: bool = False,
     ) -> None:
-        """Copy several files and trees from the machine into one directory of the driver, in one stream if possible.
+        """Copy several files and trees from the machine into an existing directory, in one stream if possible.
 
-        Args:
-            paths: as for ``copy_from``.
-            dest: an existing directory.
-            report: called as ``report(path, error)`` as soon as a path is copied or has failed, with ``None`` on
-                success; again if an error is found later.
-            compress: whether the machine compresses the stream.
-
-        Raises:
-            Exception: the connection failed; paths that were not reported are not copied.
+        ``report(path, error)`` is called as soon as a path is copied, with ``None``, or has failed, and again if an
+        error is found later. A failed connection is raised; paths that were not reported are not copied then.
         """
         left = []
         for path in dict.fromkeys(paths):

@@ -65,7 +65,7 @@ class ProcessVerbs:
         return False
 
     def signal(self, pid: int | str, sig: int | str, allow_fail: bool = False) -> None:
-        """Send a signal.
+        """Send a signal, given as number, constant or name.
 
         Args:
             pid: of the process.

@@ -79,13 +79,8 @@ def ssh_settings(node: object) -> dict[str, Any]:
         raise ValueError(f"ssh_config is {_kind(settings)}, not an object")
     for key in ("externally_routable_ip", "node_type"):
         _check(node, key, key, _is_text, "a text")
-    for key in _TEXTS:
-        _check(settings, key, f"ssh_config.{key}", _is_text, "a text")
-    for key in _PATHS:
-        _check(settings, key, f"ssh_config.{key}", _is_text_or_texts, "a text or a list of texts")
-    _check(settings, "port", "ssh_config.port", _is_port, "a number from 1 to 65535")
-    _check(settings, "connecttimeout", "ssh_config.connecttimeout", _is_seconds, "a number of seconds")
-    _check(settings, "maxsessions", "ssh_config.maxsessions", _is_count, "a number from 1 on")
+    for key, (fits, wanted) in _SETTINGS.items():
+        _check(settings, key, f"ssh_config.{key}", fits, wanted)
     expanded = {}
     for key in _PATHS:
         if paths := settings.get(key):
@@ -160,29 +155,26 @@ def _is_text_or_texts(value: object) -> bool:
     return isinstance(value, str) or (isinstance(value, list) and all(isinstance(path, str) and path for path in value))
 
 
-def _is_port(value: object) -> bool:
-    # Nothing, and zero, have always meant the usual port.
-    number = _number(value or 0, int)
-    return number is not None and 0 <= number < 65536
+def _is_number(kind: type[int] | type[float], least: float, most: float = math.inf) -> Callable[[object], bool]:
+    def fits(value: object) -> bool:
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+            return False
+        try:
+            return least <= kind(value) < most
+        except (ValueError, OverflowError):
+            return False
+
+    return fits
 
 
-def _is_seconds(value: object) -> bool:
-    number = _number(value, float)
-    return number is not None and math.isfinite(number) and number >= 0
-
-
-def _is_count(value: object) -> bool:
-    number = _number(value, int)
-    return number is not None and number >= 1
-
-
-def _number(value: object, kind: type[int] | type[float]) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    try:
-        return kind(value)
-    except (ValueError, OverflowError):
-        return None
+_SETTINGS: dict[str, tuple[Callable[[object], bool], str]] = {
+    **dict.fromkeys(_TEXTS, (_is_text, "a text")),
+    **dict.fromkeys(_PATHS, (_is_text_or_texts, "a text or a list of texts")),
+    # Nothing, and zero, have always meant the usual port
+    "port": (lambda port: not port or _is_number(int, 0, 65536)(port), "a number from 1 to 65535"),
+    "connecttimeout": (_is_number(float, 0), "a number of seconds"),
+    "maxsessions": (_is_number(int, 1), "a number from 1 on"),
+}
 
 
 def _kind(value: object) -> str:
