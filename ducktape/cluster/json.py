@@ -246,11 +246,11 @@ class JsonCluster(Cluster):
             self._leased.leases.session = session_id
         return self._leased is not None
 
-    def _externally_routable_ip(self, account: RemoteAccount) -> str | None:
+    def _externally_routable_ip(self, account: Any) -> str | None:
         """The address of a machine whose description has none; for subclasses to answer."""
         return None
 
-    def _make_remote_account(self, ssh_config: RemoteAccountSSHConfig, *args: Any, **kwargs: Any) -> RemoteAccount:
+    def _make_remote_account(self, ssh_config: RemoteAccountSSHConfig, *args: Any, **kwargs: Any) -> Any:
         """Create the account of a machine; for subclasses to replace."""
         make: Callable[..., RemoteAccount] = self._make_remote_account_func
         own = type(self).make_remote_account

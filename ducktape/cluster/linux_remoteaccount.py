@@ -42,7 +42,7 @@ class LinuxRemoteAccount(RemoteAccount):
         """Return the names of the network devices that other machines can reach."""
         return [device for device in self.get_network_devices() if device.startswith(("en", "eth"))]
 
-    def fetch_externally_routable_ip(self, is_aws: object = None) -> str:
+    def fetch_externally_routable_ip(self, is_aws: bool | None = None) -> str:
         """Look up the address of the first externally reachable device that has one.
 
         Args:

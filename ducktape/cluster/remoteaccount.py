@@ -74,7 +74,7 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
         externally_routable_ip: str | None = None,
         node_type: str | None = None,
         logger: logging.Logger | None = None,
-        ssh_exception_checks: list[Callable[..., object]] | None = None,
+        ssh_exception_checks: list[Callable[..., Any]] | None = None,
     ) -> None:
         # Releases without node types had the logger as third argument
         if isinstance(node_type, (logging.Logger, logging.LoggerAdapter)):
@@ -86,7 +86,7 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
         self.user: str | None = ssh_config.user
         self.ssh_hostname: str = ssh_config.hostname
         self._logger = logger
-        self._custom_ssh_exception_checks: list[Callable[..., object]] = list(ssh_exception_checks or ())
+        self._custom_ssh_exception_checks: list[Callable[..., Any]] = list(ssh_exception_checks or ())
         self._assigned_transport: Transport | None = None
         self._own_transport = self._make_own_transport()
 
@@ -166,10 +166,10 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
         return self._logger if self._logger is not None else logging.getLogger(__name__)
 
     @logger.setter
-    def logger(self, logger: logging.Logger | None) -> None:
+    def logger(self, logger: Any) -> None:
         self._logger = logger
 
-    def _log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+    def _log(self, level: int, msg: Any, *args: object, **kwargs: Any) -> None:
         prefix = f"{self}: "
         self.logger.log(level, (prefix.replace("%", "%%") if args else prefix) + str(msg), *args, **kwargs)
 

@@ -28,7 +28,7 @@ class WindowsRemoteAccount(RemoteAccount):
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_winrm_client": None}
 
-    def fetch_externally_routable_ip(self, is_aws: object = None) -> str:
+    def fetch_externally_routable_ip(self, is_aws: bool | None = None) -> str:
         """Return the address that SSH uses."""
         return self.ssh_config.hostname
 

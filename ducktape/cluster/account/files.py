@@ -90,30 +90,18 @@ class FileVerbs:
 
     @check_ssh
     def open(self, path: str, mode: str = "r") -> Any:
-        """Open a file; ``read`` returns bytes in every mode, ``write`` accepts text or bytes.
-
-        Raises:
-            FileNotFoundError: it is not there.
-        """
+        """Open a file; ``read`` returns bytes in every mode, ``write`` accepts text or bytes."""
         return self.transport.files.open(path, mode)
 
     @check_ssh
     def create_file(self, path: str, contents: str | bytes) -> None:
-        """Write a file, replacing what it contained.
-
-        Raises:
-            FileNotFoundError: its directory is not there.
-        """
+        """Write a file in an existing directory, replacing what it contained."""
         with self.open(path, "w") as file:
             file.write(contents)
 
     @check_ssh
     def mkdir(self, path: str, mode: int = _DEFAULT_PERMISSIONS) -> None:
-        """Create one directory; the machine's umask applies.
-
-        Raises:
-            OSError: it exists, or its parent does not.
-        """
+        """Create one directory, which must not exist; the machine's umask applies."""
         self.transport.files.mkdir(path, mode)
 
     def mkdirs(self, path: str, mode: int = _DEFAULT_PERMISSIONS) -> None:

@@ -17,6 +17,11 @@ _Path = tuple[str | int, ...]
 
 _TOP = frozenset({"nodes", "lease_dir"})
 _NODE = frozenset({"ssh_config", "externally_routable_ip", "node_type"})
+_LOGIN = frozenset(
+    each.name
+    for each in inspect.signature(RemoteAccountSSHConfig).parameters.values()
+    if each.kind is not each.VAR_KEYWORD
+)
 # Old files carry these beside ssh_config, where they have no effect
 _OLD = frozenset({"hostname", "host", "user", "ssh_hostname", "ssh_user", "ssh_args", "ssh_port", "ssh_key", "name"})
 # What `vagrant ssh-config` and SSH configurations say beside what is used
@@ -46,12 +51,6 @@ _RESEMBLANCE = 0.8
 _MEANT = {"username": "user", "address": "hostname", "privatekey": "identityfile", "keyfile": "identityfile"}
 
 
-def login_keys() -> frozenset[str]:
-    """Return the keys of ``ssh_config`` that have a meaning."""
-    parameters = inspect.signature(RemoteAccountSSHConfig).parameters.values()
-    return frozenset(each.name for each in parameters if each.kind is not each.VAR_KEYWORD)
-
-
 def check_top(description: Mapping[str, object], file: str | None) -> None:
     """Check the keys beside ``nodes``: ``ValueError`` for a misspelt one, ``CompatibilityWarning`` for unknown ones."""
     _check(description, _TOP, (), (), file)
@@ -70,7 +69,7 @@ def check_node(position: int, node: Mapping[str, Any], file: str | None) -> None
     _check(node, _NODE, _OLD, place, file)
     login = node["ssh_config"]
     place = (*place, "ssh_config")
-    _check(login, login_keys(), _OF_SSH, place, file)
+    _check(login, _LOGIN, _OF_SSH, place, file)
     host = login.get("host")
     if not login.get("hostname") and host not in _LOCAL:
         name = f"node {host}" if host else "a node"
