@@ -20,9 +20,8 @@ from ducktape.tests.driver.allocator import NodeAllocator, names_of
 from ducktape.tests.driver.deadlines import limits_of
 from ducktape.tests.driver.dispatcher import Dispatcher
 from ducktape.tests.driver.failure_cause import Cause, describe_exception, failed, too_large
-from ducktape.tests.driver.interim_reports import InterimReports
 from ducktape.tests.driver.job import HAS_NODES, Job, State, TestKey, key_of
-from ducktape.tests.driver.recorder import ClientStatus, Recorder
+from ducktape.tests.driver.recorder import ClientStatus, InterimReports, Recorder
 from ducktape.tests.driver.requests import test_request
 from ducktape.tests.driver.signals import StopRequests
 from ducktape.tests.driver.supervisor import Supervisor

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from collections.abc import Callable, Iterable, Sequence
 
 from ducktape.cluster.pool.quarantine import unhealthy_nodes
@@ -16,6 +17,9 @@ from ducktape.tests.result import TestResult, TestResults
 from ducktape.tests.test_context import TestContext
 from ducktape.utils.support.files import NO_ROOM
 from ducktape.utils.support.guard import tolerated
+
+_REPORTS_SHARE_OF_TIME = 0.05
+_SECONDS_BEFORE_THE_FIRST_REPORT = 1.0
 
 
 @dataclasses.dataclass(slots=True)
@@ -160,3 +164,23 @@ def write_missing_files(results: Iterable[TestResult]) -> bool:
     except OSError:
         return False
     return True
+
+
+class InterimReports:
+    """Writes reports of an unfinished run so rarely that they take a small share of its time."""
+
+    def __init__(self, report: Callable[[TestResults], object] | None) -> None:
+        self._report = report
+        self._written = 0
+        # A run of a second needs no reports before its end
+        self._not_before = time.monotonic() + _SECONDS_BEFORE_THE_FIRST_REPORT
+
+    def write(self, results: TestResults) -> None:
+        """Write the reports if there is something new and it is not too early."""
+        start = time.monotonic()
+        if self._report is None or len(results) == self._written or start < self._not_before:
+            return
+        self._report(results)
+        self._written = len(results)
+        end = time.monotonic()
+        self._not_before = end + (end - start) / _REPORTS_SHARE_OF_TIME

@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import pytest
 
-from ducktape.tests.driver import interim_reports as partial_reports
-from ducktape.tests.driver.interim_reports import InterimReports
+from ducktape.tests.driver import recorder
+from ducktape.tests.driver.recorder import InterimReports
 from ducktape.tests.result import TestResults
 from tests.unit.tests.reports.samples import result, session
 
@@ -35,7 +35,7 @@ class Writer:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(partial_reports, "time", clock)
+    monkeypatch.setattr(recorder, "time", clock)
     return clock
 
 
