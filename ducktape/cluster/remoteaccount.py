@@ -188,10 +188,10 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
         return self.transport.is_local
 
     def _connection(self) -> SshTransport:
-        heart = unwrap(self.transport)
-        if not isinstance(heart, SshTransport):
-            raise RemoteAccountError(self, f"has no SSH connection, because it works through a {type(heart).__name__}")
-        return heart
+        inner = unwrap(self.transport)
+        if not isinstance(inner, SshTransport):
+            raise RemoteAccountError(self, f"has no SSH connection, because it works through a {type(inner).__name__}")
+        return inner
 
     @property
     @check_ssh

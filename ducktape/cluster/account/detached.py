@@ -92,7 +92,7 @@ def _has_ended(command: CommandStream) -> bool:
 
 
 class StreamHandle:
-    """The caller's handle of a running command; when dropped, the command goes to the transport's leftovers."""
+    """The caller's handle of a running command, a ``CommandStream``; when dropped, it goes to the leftovers."""
 
     _open = False
 
@@ -107,27 +107,21 @@ class StreamHandle:
             self._leftovers.drop(self._command, was_read=self._was_read)
 
     def read(self) -> bytes:
-        """The next piece of stdout; see :meth:`CommandStream.read`."""
         self._was_read = True
         return self._command.read()
 
     def gettimeout(self) -> float | None:
-        """Return the time limit of one call in seconds."""
         return self._command.gettimeout()
 
     def settimeout(self, timeout: float | None) -> None:
-        """Set the time limit of one call in seconds."""
         self._command.settimeout(timeout)
 
     def exit_status(self) -> int:
-        """Return the status; see :meth:`CommandStream.exit_status`."""
         return self._command.exit_status()
 
     def stderr(self) -> bytes:
-        """The error output, shortened in the middle if long."""
         return self._command.stderr()
 
     def close(self) -> None:
-        """Release the command's output."""
         self._open = False
         self._command.close()

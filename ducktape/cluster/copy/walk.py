@@ -82,18 +82,15 @@ class DriverTree:
     """The driver's own file system."""
 
     def kind(self, path: str) -> str | None:
-        """Return the kind of the target of a path."""
         try:
             return _kind_of(os.stat(path).st_mode)
         except OSError:
             return None
 
     def children(self, path: str) -> list[tuple[str, str | None]]:
-        """Return names and kinds in a directory."""
         return [(name, self._child(path, name)) for name in os.listdir(path)]
 
     def make_directory(self, path: str) -> None:
-        """Create one directory."""
         os.mkdir(path)
 
     def _child(self, path: str, name: str) -> str | None:
@@ -119,7 +116,6 @@ class FilesTree:
         return FilesTree(self._files, node=self._node, left_out=os.path.realpath(directory))
 
     def kind(self, path: str) -> str | None:
-        """Return the kind of the target of a path."""
         try:
             return _kind_of(self._files.stat(path).st_mode)
         except OSError as error:
@@ -138,15 +134,12 @@ class FilesTree:
         return list(_examined(attributes, self._node, lambda name: self._child(path, attributes[name])))
 
     def make_directory(self, path: str) -> None:
-        """Create one directory."""
         self._files.mkdir(path, _DIRECTORY_MODE)
 
     def get(self, path: str, local_path: str) -> None:
-        """Copy a file's content to the driver."""
         self._files.get(path, local_path)
 
     def put(self, local_path: str, path: str) -> None:
-        """Copy the content of a local file."""
         self._files.put(local_path, path)
 
     def _child(self, path: str, entry: FileAttributes) -> str | None:
@@ -178,7 +171,6 @@ class VerbsTree:
         self._resolve = resolve
 
     def kind(self, path: str) -> str | None:
-        """Return the kind of the target of a path."""
         if self._account.isfile(path):
             return FILE
         return DIRECTORY if self._account.isdir(path) else None
@@ -209,17 +201,14 @@ class VerbsTree:
         return ""
 
     def make_directory(self, path: str) -> None:
-        """Create one directory."""
         self._account.mkdir(path)
 
     def get(self, path: str, local_path: str) -> None:
-        """Copy a file's content to the driver."""
         with self._account.open(path, "rb") as source, ReceivedFile(local_path) as target:
             while piece := source.read(_PIECE):
                 target.write(piece.encode() if isinstance(piece, str) else piece)
 
     def put(self, local_path: str, path: str) -> None:
-        """Copy the content of a local file."""
         with open(local_path, "rb") as source, self._account.open(path, "wb") as target:
             while piece := source.read(_PIECE):
                 target.write(piece)

@@ -86,15 +86,12 @@ class PipedCommand:
             self._feed()
 
     def gettimeout(self) -> float | None:
-        """Return the time limit of one call in seconds."""
         return self._timeout
 
     def settimeout(self, timeout: float | None) -> None:
-        """Set the time limit of one call in seconds."""
         self._timeout = timeout
 
     def read(self) -> bytes:
-        """The next piece of stdout; see :meth:`CommandStream.read`."""
         deadline = self._deadline()
         while self._reading:
             events = self._poll.poll(_milliseconds(deadline))
@@ -120,7 +117,6 @@ class PipedCommand:
         return b""
 
     def exit_status(self) -> int:
-        """The status of the process; see :meth:`CommandStream.exit_status`."""
         process = self._process
         if process is None:
             raise ValueError(f"the command's stream is closed: {self._command}")
@@ -142,7 +138,6 @@ class PipedCommand:
         return -1 if status < 0 else status
 
     def stderr(self) -> bytes:
-        """What came on stderr in the middle when long."""
         return self._errors.value()
 
     def close(self) -> None:

@@ -41,15 +41,12 @@ class LocalFiles:
         self._home = home
 
     def lstat(self, path: str) -> LocalAttributes:
-        """Attributes of the path itself."""
         return _attributes(os.path.basename(path), os.lstat(self._at(path)))
 
     def stat(self, path: str) -> LocalAttributes:
-        """Attributes of the target of the path."""
         return _attributes(os.path.basename(path), os.stat(self._at(path)))
 
     def listdir_attr(self, path: str) -> list[LocalAttributes]:
-        """Entries of a directory."""
         found = []
         with os.scandir(self._at(path)) as entries:
             for entry in entries:
@@ -60,39 +57,30 @@ class LocalFiles:
         return found
 
     def listdir(self, path: str = ".") -> list[str]:
-        """Names in a directory."""
         return os.listdir(self._at(path))
 
     def normalize(self, path: str) -> str:
-        """The absolute path without links."""
         return os.path.realpath(self._at(path))
 
     def remove(self, path: str) -> None:
-        """Remove a file."""
         os.remove(self._at(path))
 
     def rmdir(self, path: str) -> None:
-        """Remove an empty directory."""
         os.rmdir(self._at(path))
 
     def rename(self, oldpath: str, newpath: str) -> None:
-        """Rename a file or a directory."""
         os.rename(self._at(oldpath), self._at(newpath))
 
     def chmod(self, path: str, mode: int) -> None:
-        """Change permissions."""
         os.chmod(self._at(path), mode)
 
     def open(self, path: str, mode: str = "r") -> LocalFile:
-        """A file object that reads bytes and writes text or bytes."""
         return LocalFile(self._at(path), mode)
 
     def mkdir(self, path: str, mode: int = 0o777) -> None:
-        """Create one directory; the umask applies."""
         os.mkdir(self._at(path), mode)
 
     def get(self, path: str, local_path: str) -> None:
-        """Copy a file's content."""
         with builtins.open(self._at(path), "rb", buffering=0) as source:
             with contextlib.suppress(OSError):
                 if os.path.samestat(os.fstat(source.fileno()), os.stat(local_path)):
@@ -100,7 +88,6 @@ class LocalFiles:
             receive_file(source, local_path)
 
     def put(self, local_path: str, path: str) -> None:
-        """Copy a file's content."""
         with contextlib.suppress(shutil.SameFileError):
             shutil.copyfile(local_path, self._at(path))
 
@@ -117,16 +104,13 @@ class LocalFile:
         self._file: IO[bytes] = builtins.open(path, f"{plain}b")  # noqa: SIM115  # closed by close()
 
     def read(self, size: int | None = -1) -> bytes:
-        """At most ``size`` bytes, everything when negative or ``None``."""
         return self._file.read(-1 if size is None else size)
 
     def readline(self, size: int | None = -1) -> str | bytes:
-        """The next line: text, or bytes for a binary mode; empty at the end."""
         line = self._file.readline(-1 if size is None else size)
         return line.decode() if self._text else line
 
     def readlines(self, sizehint: int | None = None) -> list[str | bytes]:
-        """The remaining lines, at most about ``sizehint`` bytes of them."""
         lines = self._file.readlines(-1 if sizehint is None else sizehint)
         return [line.decode() for line in lines] if self._text else list(lines)
 
@@ -136,16 +120,13 @@ class LocalFile:
         self._file.flush()
 
     def writelines(self, lines: Iterable[str | bytes]) -> None:
-        """Write each item."""
         for line in lines:
             self.write(line)
 
     def stat(self) -> LocalAttributes:
-        """Attributes of the open file."""
         return _attributes("", os.fstat(self._file.fileno()))
 
     def close(self) -> None:
-        """Close the file."""
         self._file.close()
 
     def __iter__(self) -> Iterator[str | bytes]:

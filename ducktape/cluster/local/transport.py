@@ -31,7 +31,6 @@ class LocalTransport(Transport):
     def stream(
         self, command: str, *, stdin: Stdin = None, merge_stderr: bool = False, timeout: float | None = None
     ) -> CommandStream:
-        """Start a process; see :meth:`Transport.stream`."""
         self._leftovers.tidy()
         self._reap()
         started = LocalCommand(
@@ -41,7 +40,6 @@ class LocalTransport(Transport):
 
     @property
     def files(self) -> LocalFiles:
-        """The local file system."""
         return LocalFiles(home_directory())
 
     def close(self) -> None:
