@@ -83,7 +83,7 @@ def given_options(args: list[str]) -> Given:
             opposite = f"--no-{name.removeprefix('--')}"
             if action.const is True and opposite in args:
                 parser.add_argument(opposite, dest=action.dest, action="store_false", default=argparse.SUPPRESS)
-    values, unknown = parser.parse_known_args(_with_values(_unabbreviated(args, names), names))
+    values, unknown = parser.parse_known_args(_completed(args, names))
     if unknown:
         meant = similar_option(unknown[0], names) if unknown[0].startswith("--") else None
         parser.error(f"unrecognized arguments: {' '.join(unknown)}" + (f" (did you mean {meant}?)" if meant else ""))
@@ -126,25 +126,19 @@ def _line_of_mistake(words: list[Word]) -> int:
     return bad
 
 
-def _with_values(args: list[str], names: list[str]) -> list[str]:
-    """Complete options whose value was omitted, so that they do not consume a path of tests."""
+def _completed(args: list[str], names: list[str]) -> list[str]:
+    """Spell out abbreviations that newer options would make ambiguous, and values that were omitted before a path."""
     completed = []
-    for token, following in zip(args, [*args[1:], ""], strict=False):
+    for word, following in zip(args, [*args[1:], ""], strict=False):
+        token = word
+        option, equals, value = word.partition("=")
+        if len(option) > 2 and option.startswith("--") and option not in names:
+            classic = [name for name in _CLASSIC_OPTIONS.split() if name.startswith(option)]
+            token = classic[0] + equals + value if len(classic) == 1 else word
         meant = [name for name in names if len(token) > 2 and name.startswith(token)]
-        default, value = _OPTIONAL_VALUES.get(meant[0] if len(meant) == 1 else token, ("", None))
+        default, pattern = _OPTIONAL_VALUES.get(meant[0] if len(meant) == 1 else token, ("", None))
         is_session = default == "latest" and os.path.exists(os.path.join(following, "journal.jsonl"))
-        completed.append(token if value is None or value.fullmatch(following) or is_session else f"{token}={default}")
+        if pattern is not None and not pattern.fullmatch(following) and not is_session:
+            token = f"{token}={default}"
+        completed.append(token)
     return completed
-
-
-def _unabbreviated(args: list[str], names: list[str]) -> list[str]:
-    """Spell out the abbreviations that newer options would make ambiguous."""
-
-    def spell_out(token: str) -> str:
-        option, equals, value = token.partition("=")
-        meant = [name for name in _CLASSIC_OPTIONS.split() if name.startswith(option)]
-        if len(option) < 3 or not option.startswith("--") or option in names or len(meant) != 1:
-            return token
-        return meant[0] + equals + value
-
-    return [spell_out(token) for token in args]
