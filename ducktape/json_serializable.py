@@ -78,7 +78,7 @@ def jsonable(value: object) -> Any:
 
 def jsonable_arguments(arguments: object, numbers: Numbers) -> Any:
     """Return the arguments of a test for symbols and reports: the same in every process, without secrets."""
-    return _Arguments(numbers).convert(arguments)
+    return _Converter(numbers).convert(arguments)
 
 
 def unserializable_part(value: object, name: str = "data") -> str | None:
@@ -104,28 +104,32 @@ def _offers_to_json(value: object) -> TypeGuard[_Convertible]:
 
 
 class _Converter:
-    """Converts values for JSON."""
+    """Converts values for JSON; with ``numbers``, those of the arguments of a test, whose secrets are masked."""
+
+    def __init__(self, numbers: Numbers | None = None) -> None:
+        self._numbers = numbers
 
     def convert(self, value: object, ancestors: tuple[int, ...] = ()) -> object:
+        # Most values by far; the guard would double their time
+        if value is None or type(value) in (bool, float) or (type(value) is str and self._numbers is None):
+            return value
         with tolerated():  # iterators, properties and to_json() of users
-            if value is None or isinstance(value, bool):
-                return value
             # To plain strings and numbers, without running code of subclasses
             if isinstance(value, str):
-                return self.string(str.__str__(value))
+                return str.__str__(value) if self._numbers is None else masked_text(str.__str__(value))
             if isinstance(value, int):
-                return int.__int__(value) if value.bit_length() <= _LARGEST_NUMBER_BITS else self.string(hex(value))
+                return int.__int__(value) if value.bit_length() <= _LARGEST_NUMBER_BITS else hex(value)
             if isinstance(value, float):
                 return float.__float__(value)
             if id(value) in ancestors:
                 return f"<{type(value).__name__} that contains itself>"
             if len(ancestors) < _MAX_DEPTH:
                 return self._convert_object(value, (*ancestors, id(value)))
-        return self.text(value)
+        return self._text(value)
 
     def _convert_object(self, value: object, path: tuple[int, ...]) -> object:
         if isinstance(value, dict):
-            return _with_distinct_keys((self._key(key), self.item(key, item, path)) for key, item in value.items())
+            return _with_distinct_keys((self._key(key), self._item(key, item, path)) for key, item in value.items())
         if isinstance(value, (list, tuple)):
             return [self.convert(item, path) for item in value]
         if _offers_to_json(value):
@@ -139,35 +143,16 @@ class _Converter:
                 return sorted(texts)
             return sorted(finite) if len(finite) == len(items) else items
         number = _foreign_number(value)
-        return self.text(value) if number is None else number
+        return self._text(value) if number is None else number
 
-    def text(self, value: object) -> str:
-        return stable_text(value)
-
-    def string(self, value: str) -> str:
-        return value
-
-    def item(self, key: object, value: object, path: tuple[int, ...]) -> object:
-        return self.convert(value, path)
+    def _text(self, value: object) -> str:
+        return stable_text(value, self._numbers or {})
 
     def _key(self, key: object) -> str:
-        return _plain_key(key) or self.text(key)
+        return _plain_key(key) or self._text(key)
 
-
-class _Arguments(_Converter):
-    """Converts arguments of tests for JSON."""
-
-    def __init__(self, numbers: Numbers) -> None:
-        self._numbers = numbers
-
-    def text(self, value: object) -> str:
-        return stable_text(value, self._numbers)
-
-    def string(self, value: str) -> str:
-        return masked_text(value)
-
-    def item(self, key: object, value: object, path: tuple[int, ...]) -> object:
-        if is_secret_argument(key, value):
+    def _item(self, key: object, value: object, path: tuple[int, ...]) -> object:
+        if self._numbers is not None and is_secret_argument(key, value):
             return stable_argument(key, value, self._numbers)
         return self.convert(value, path)
 

@@ -68,8 +68,7 @@ class Restartable(Protocol):
     """A service, as far as restarting it needs."""
 
     @property
-    def start_node(self) -> Callable[..., object]:
-        """Starts the service on one node."""
+    def start_node(self) -> Callable[..., object]: ...
 
 
 class Processes:

@@ -25,10 +25,7 @@ class BackgroundThreadService(Service):
         worker_errors: tracebacks by name of the thread.
         lock: re-entrant lock for both.
 
-    Args:
-        context: as for :class:`Service`.
-        num_nodes: as for :class:`Service`.
-        cluster_spec: as for :class:`Service`.
+    The arguments are those of :class:`Service`.
     """
 
     def __init__(

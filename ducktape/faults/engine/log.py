@@ -22,14 +22,9 @@ EVENTS_FILE = "events.json"
 class Recordable(Protocol):
     """What the log needs of a fault; see :class:`ducktape.faults.fault.Fault`."""
 
-    def heal(self) -> None:
-        """Undo it."""
-
-    def to_json(self) -> dict[str, object]:
-        """Return the record for reports."""
-
-    def power_returned(self, node: ClusterNode) -> None:
-        """Restore the fault on a node whose power is back."""
+    def heal(self) -> None: ...
+    def to_json(self) -> dict[str, object]: ...
+    def power_returned(self, node: ClusterNode) -> None: ...
 
 
 class FaultLog:
