@@ -3,13 +3,24 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
+import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from ducktape.mark._mark import Ignore, IgnoreAll, Mark, MarkedTest
+from ducktape.mark.consts import CLUSTER_NODE_TYPE_KEYWORD, CLUSTER_SIZE_KEYWORD, CLUSTER_SPEC_KEYWORD
 from ducktape.mark.policies import ExpectedFailure
-from ducktape.mark.resource import mistake_in, oddities_in, unknown_keywords
 
+_KNOWN = (CLUSTER_SIZE_KEYWORD, CLUSTER_SPEC_KEYWORD, CLUSTER_NODE_TYPE_KEYWORD)
+# Common misspellings, without underscores and in lower case
+_SIZES = ("nodes", "node", "nnodes", "nodesnum", "nodecount", "nodescount", "numofnodes", "nrofnodes", "numberofnodes")
+_MEANT = {
+    **dict.fromkeys((*_SIZES, "clustersize", "numclusternodes"), CLUSTER_SIZE_KEYWORD),
+    "clusterspecification": CLUSTER_SPEC_KEYWORD,
+    "clustertype": CLUSTER_NODE_TYPE_KEYWORD,
+}
+_RESEMBLANCE = 0.8
 _NAMES = "names no parametrization of this test"
 
 
@@ -37,13 +48,74 @@ def oddities(
 
 def kept_keywords(contexts: Iterable[MarkedTest]) -> list[str]:
     """Return the unknown keywords of ``@cluster``, which are kept as metadata."""
-    return list(dict.fromkeys(key for use in _cluster_uses(list(contexts)) for key in unknown_keywords(use)))
+    return list(dict.fromkeys(key for use in _cluster_uses(list(contexts)) for key in use if key not in _KNOWN))
 
 
 def marks_of_class(cls: type) -> list[str]:
     """Return the decorators for methods that were applied to a class, without effect."""
     written = [mark for parent in cls.__mro__ for mark in vars(parent).get("marks", ())]
     return [f"@{_decorator_name(mark)}" for mark in written if isinstance(mark, Mark)]
+
+
+def mistake_in(metadata: Mapping[str, object]) -> str | None:
+    """Return the error in the keywords of ``@cluster``, if there is one."""
+    for key in metadata:
+        if key not in _KNOWN and (meant := _resembling(key)) is not None:
+            return f"@cluster has the unknown keyword {key}: did you mean {meant}?"
+    size, spec = metadata.get(CLUSTER_SIZE_KEYWORD), metadata.get(CLUSTER_SPEC_KEYWORD)
+    if size is None and spec is None:
+        for key, value in metadata.items():
+            if key not in _KNOWN and (
+                _is_count(value) or _is_spec(value) or (isinstance(value, str) and value.strip().isdecimal())
+            ):
+                meant = CLUSTER_SPEC_KEYWORD if _is_spec(value) else CLUSTER_SIZE_KEYWORD
+                return (
+                    f"@cluster has the unknown keyword {key} and neither {CLUSTER_SIZE_KEYWORD} nor "
+                    f"{CLUSTER_SPEC_KEYWORD}, so it would take the whole cluster: did you mean {meant}?"
+                )
+    return None
+
+
+def wrong_value_in(metadata: Mapping[str, object]) -> str | None:
+    """Return the error in the values of ``@cluster``, if there is one."""
+    size = metadata.get(CLUSTER_SIZE_KEYWORD)
+    if size is not None and not _is_count(size):
+        return f"@cluster({CLUSTER_SIZE_KEYWORD}={reprlib.repr(size)}): expected a whole number from 0 on"
+    spec = metadata.get(CLUSTER_SPEC_KEYWORD)
+    if spec is not None and not _is_spec(spec):
+        return f"@cluster({CLUSTER_SPEC_KEYWORD}={reprlib.repr(spec)}): expected a ClusterSpec"
+    return None
+
+
+def oddities_in(metadata: Mapping[str, object]) -> Iterator[str]:
+    """Yield warnings about keywords of ``@cluster`` without effect."""
+    size, spec, node_type = (metadata.get(key) for key in _KNOWN)
+    if size is not None and spec is not None:
+        yield f"@cluster has both {CLUSTER_SPEC_KEYWORD} and {CLUSTER_SIZE_KEYWORD}: the latter has no effect"
+    elif node_type is not None and (size is None or spec is not None):
+        yield f"@cluster has {CLUSTER_NODE_TYPE_KEYWORD} without {CLUSTER_SIZE_KEYWORD}: it has no effect"
+
+
+def _resembling(key: str) -> str | None:
+    """Return the probably intended keyword."""
+    plain = key.replace("_", "").casefold()
+    if plain in _MEANT:
+        return _MEANT[plain]
+    known = {each.replace("_", ""): each for each in _KNOWN}
+    close = difflib.get_close_matches(plain, known, n=1, cutoff=_RESEMBLANCE)
+    return known[close[0]] if close else None
+
+
+def _is_count(value: object) -> bool:
+    # Includes integers of numerical libraries
+    if isinstance(value, bool) or not hasattr(type(value), "__index__"):
+        return False
+    return int(value.__index__()) >= 0  # type: ignore[attr-defined]
+
+
+def _is_spec(value: object) -> bool:
+    # Duck typing, since not every test module needs to import ClusterSpec
+    return not isinstance(value, type) and callable(getattr(value, "size", None)) and hasattr(value, "nodes")
 
 
 def _cluster_uses(contexts: list[MarkedTest]) -> list[Mapping[str, object]]:

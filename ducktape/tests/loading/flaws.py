@@ -11,7 +11,7 @@ from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.node_container import NodeContainer
 from ducktape.json_serializable import jsonable
 from ducktape.mark.consts import CLUSTER_SIZE_KEYWORD, CLUSTER_SPEC_KEYWORD
-from ducktape.mark.resource import wrong_value_in
+from ducktape.mark.support.checking import wrong_value_in
 from ducktape.tests.test_context import TestContext, shown
 from ducktape.utils.support.guard import UserCodeError, value_or
 

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from ducktape.cluster.cluster_spec import ClusterSpec
-from ducktape.mark.resource import cluster, mistake_in, oddities_in, unknown_keywords, wrong_value_in
+from ducktape.mark.resource import cluster
+from ducktape.mark.support.checking import kept_keywords, mistake_in, oddities_in, wrong_value_in
 from ducktape.tests.loader import LoaderException, TestLoader
+from ducktape.tests.test_context import TestContext
 
 
 @pytest.mark.parametrize(
@@ -74,7 +76,8 @@ def test_what_has_no_effect_is_told() -> None:
     assert list(oddities_in({"cluster_spec": spec, "num_nodes": 2})) == [
         "@cluster has both cluster_spec and num_nodes: the latter has no effect"
     ]
-    assert unknown_keywords({"num_nodes": 1, "owner": "me"}) == ["owner"]
+    context = TestContext(cluster_use_metadata={"num_nodes": 1, "owner": "me"})
+    assert kept_keywords([context]) == ["owner"]
 
 
 def load(folder: Path, text: str, **options: Any) -> list[str]:
