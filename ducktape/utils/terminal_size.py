@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
 
 _FALLBACK_COLUMNS = 80
 _FALLBACK_ROWS = 25
@@ -16,35 +16,21 @@ def get_terminal_size() -> tuple[int, int]:
     Queries standard input, output and error, then the controlling terminal, then the environment variables ``COLUMNS``
     and ``LINES``; 80 by 25 by default. Both numbers are greater than zero.
     """
-    for columns, rows in _measured():
-        if columns > 0:
-            return columns, rows if rows > 0 else _FALLBACK_ROWS
+    for descriptor in (0, 1, 2, None):
+        with contextlib.suppress(OSError, ValueError):
+            columns, rows = _measured(descriptor)
+            if columns > 0:
+                return columns, rows if rows > 0 else _FALLBACK_ROWS
     return _from_environment("COLUMNS", _FALLBACK_COLUMNS), _from_environment("LINES", _FALLBACK_ROWS)
 
 
-def _measured() -> Iterator[tuple[int, int]]:
-    for descriptor in (0, 1, 2):
-        yield _measure(descriptor)
-    yield _measure_controlling_terminal()
-
-
-def _measure(descriptor: int) -> tuple[int, int]:
+def _measured(descriptor: int | None) -> tuple[int, int]:
+    """Return the size of a terminal, by default of the controlling one; raises ``OSError`` without one."""
+    if descriptor is not None:
+        return os.get_terminal_size(descriptor)
+    descriptor = os.open(os.ctermid(), os.O_RDONLY | os.O_NOCTTY)
     try:
-        size = os.get_terminal_size(descriptor)
-    except (OSError, ValueError):
-        return 0, 0
-    return size.columns, size.lines
-
-
-def _measure_controlling_terminal() -> tuple[int, int]:
-    if not hasattr(os, "ctermid"):
-        return 0, 0
-    try:
-        descriptor = os.open(os.ctermid(), os.O_RDONLY | os.O_NOCTTY)
-    except OSError:
-        return 0, 0
-    try:
-        return _measure(descriptor)
+        return os.get_terminal_size(descriptor)
     finally:
         os.close(descriptor)
 

@@ -62,11 +62,7 @@ class Supervisor:
         return f"{self._root}/keys/identity"
 
     def request(self, verb: str, *, seconds: float = _SECONDS, **arguments: object) -> Any:
-        """Send a request and return its result; blocks until it is done.
-
-        Raises:
-            SandboxError: it failed, or the supervisor is dead or does not answer.
-        """
+        """Send a request and return its result; blocks until it is done, or raises ``SandboxError``."""
         request = json.dumps({"verb": verb, **arguments}).encode()
         if self.timed_out:
             seconds = min(seconds, _SECONDS_STOPPED)
@@ -153,11 +149,7 @@ def _stop(owner: int, process: UntracedProcess, supervisor: Supervisor) -> None:
 
 
 def start_supervisor(settings: Settings) -> OwnSupervisor:
-    """Start a supervisor; blocks until it can make nodes.
-
-    Raises:
-        SandboxError: this machine does not support a sandbox.
-    """
+    """Start a supervisor; blocks until it can make nodes, or raises ``SandboxError``."""
     root = os.path.dirname(os.path.dirname(os.path.abspath(ducktape.__file__)))
     text = json.dumps({**settings, "driver": os.getpid()})
     # Not the variables that mark the processes of a test

@@ -72,12 +72,7 @@ class SandboxConfig:
 
 
 def read_config(path: str | None) -> SandboxConfig:
-    """Read a configuration.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it cannot be understood; the message says where and why.
-    """
+    """Read the configuration in a JSON file; ``None`` is the usual one."""
     if path is None:
         return SandboxConfig()
     try:

@@ -36,11 +36,7 @@ class Disk:
         mount("tmpfs", self.path, "tmpfs", MS_NOSUID, f"mode=0755,size={'50%' if self.size is None else self.size}")
 
     def snapshot(self) -> None:
-        """Keep a copy of the synced data, once no process writes any more.
-
-        Raises:
-            OSError: this kind of disk cannot tell it from un-synced data.
-        """
+        """Keep a copy of the synced data, once no process writes; raises ``OSError`` if the disk does not know it."""
         raise OSError(
             errno.EOPNOTSUPP,
             'files that are not synced can be lost only by nodes with "crash_disk": true in the cluster file',

@@ -218,7 +218,13 @@ class Host:
             os.mkdir(f"{target}/{name}")
         for name in _DEVICES:
             with contextlib.suppress(FileNotFoundError):
-                _copy_device(f"/dev/{name}", f"{target}/{name}")
+                status = os.stat(f"/dev/{name}")
+                try:
+                    os.mknod(f"{target}/{name}", status.st_mode, status.st_rdev)
+                    os.chmod(f"{target}/{name}", stat.S_IMODE(status.st_mode))
+                except PermissionError:
+                    _make_mount_point(f"{target}/{name}", directory=False)
+                    mount(f"/dev/{name}", f"{target}/{name}", flags=MS_BIND)
         for name, place in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
             os.symlink(f"/proc/self/fd{place}", f"{target}/{name}")
         os.symlink("pts/ptmx", f"{target}/ptmx")
@@ -248,11 +254,7 @@ def _make_mount_point(path: str, *, directory: bool) -> None:
 
 
 def _make_target(path: str, shown: str, *, directory: bool) -> None:
-    """Make the mount point of an extra mount.
-
-    Raises:
-        RuntimeError: it cannot be made, in terms of the cluster file.
-    """
+    """Make the mount point of an extra mount; raises ``RuntimeError`` in terms of the cluster file."""
     kind = "directory" if directory else "file"
     if os.path.lexists(path) and os.path.isdir(path) != directory:
         raise RuntimeError(f"the mount at {shown} is a {kind}, and what is there is not")
@@ -278,16 +280,6 @@ def _copy_ownership(source: str, target: str) -> None:
     with contextlib.suppress(OSError):  # users unknown in this namespace
         os.chown(target, status.st_uid, status.st_gid)
     os.chmod(target, stat.S_IMODE(status.st_mode))
-
-
-def _copy_device(source: str, target: str) -> None:
-    status = os.stat(source)
-    try:
-        os.mknod(target, status.st_mode, status.st_rdev)
-        os.chmod(target, stat.S_IMODE(status.st_mode))
-    except PermissionError:
-        _make_mount_point(target, directory=False)
-        mount(source, target, flags=MS_BIND)
 
 
 def _rebind(path: str, flags: int) -> None:

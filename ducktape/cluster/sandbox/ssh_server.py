@@ -16,11 +16,7 @@ _LOG = "/run/sshd.log"
 
 
 def provide_server(program: Sequence[str], files: Mapping[str, str]) -> None:
-    """Start a server unless one runs, with files under ``/etc``; returns when it listens.
-
-    Raises:
-        OSError: it does not start.
-    """
+    """Start a server unless one runs, with files under ``/etc``; returns when it listens."""
     if _is_listened_to(_PORT):
         return
     for name, text in files.items():
@@ -32,11 +28,7 @@ def provide_server(program: Sequence[str], files: Mapping[str, str]) -> None:
 
 
 def run_server(program: Sequence[str]) -> None:
-    """Start a server in the background; returns when it listens.
-
-    Raises:
-        OSError: it does not start.
-    """
+    """Start a server in the background; returns when it listens."""
     os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
     pid = os.fork()
     if not pid:

@@ -23,11 +23,7 @@ def _find(name: str, package: str, path: str) -> str:
 
 
 class Keys:
-    """Keys of one sandbox, in a new directory that only this user can read.
-
-    Raises:
-        OSError: they cannot be made, or this user may not run an SSH server.
-    """
+    """Keys of one sandbox, in a new directory that only this user can read."""
 
     def __init__(self, directory: str, path: str) -> None:
         if not may_change_groups():

@@ -12,11 +12,7 @@ _ROUTE_UP = 1
 
 
 def reserve(wanted: str | None) -> tuple[socket.socket, str]:
-    """Reserve a network of 256 addresses, such as ``10.1.2``, or any free one, while the returned socket is open.
-
-    Raises:
-        OSError: the network is not free.
-    """
+    """Reserve a network of 256 addresses, such as ``10.1.2``, or any free one, while the returned socket is open."""
     taken = list(routes())
     if wanted is not None:
         collision = next((route for route in taken if _overlap(wanted, *route)), None)

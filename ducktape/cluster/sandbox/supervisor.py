@@ -29,29 +29,24 @@ def _serve(nodes: Nodes, control: socket.socket, driver: int, ended: list[int]) 
         if ended or driver in ready:
             return
         nodes.reap()
-        if control.fileno() in ready and not _answer(nodes, control):
-            return
-
-
-def _answer(nodes: Nodes, control: socket.socket) -> bool:
-    """Serve one request; returns whether there may be others."""
-    data, client, descriptors = ipc.receive(control)
-    for each in descriptors:
-        os.close(each)
-    if client is None:
-        return True
-    with client:
-        request = json.loads(data)
-        if request["verb"] == "stop":
-            nodes.close()
-            ipc.answer(client, {})
-            return False
-        try:
-            answer = {"result": nodes.serve(request)}
-        except Exception as error:  # no request ends the nodes of other tests
-            answer = {"error": _reason(error)}
-        ipc.answer(client, answer)
-    return True
+        if control.fileno() not in ready:
+            continue
+        data, client, descriptors = ipc.receive(control)
+        for each in descriptors:
+            os.close(each)
+        if client is None:
+            continue
+        with client:
+            request = json.loads(data)
+            if request["verb"] == "stop":
+                nodes.close()
+                ipc.answer(client, {})
+                return
+            try:
+                answer = {"result": nodes.serve(request)}
+            except Exception as error:  # no request ends the nodes of other tests
+                answer = {"error": _reason(error)}
+            ipc.answer(client, answer)
 
 
 def _reason(error: Exception) -> str:

@@ -158,11 +158,7 @@ def gain_rights() -> str | None:
 
 
 def enter_user_namespace() -> None:
-    """Get the rights to make nodes; see :func:`gain_rights`.
-
-    Raises:
-        SandboxError: what is missing, in one line.
-    """
+    """Get the rights to make nodes, see :func:`gain_rights`; raises ``SandboxError``."""
     problem = None if has_rights() else gain_rights()
     if problem is not None:
         raise SandboxError(problem)

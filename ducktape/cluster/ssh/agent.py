@@ -26,11 +26,7 @@ class AgentError(paramiko.SSHException):
 
 
 class BoundedAgent(paramiko.Agent):
-    """An agent with a time limit for each answer, which ``patience`` returns.
-
-    Raises:
-        AgentError: it cannot be reached, does not answer, or its answer is invalid.
-    """
+    """An agent with a time limit for each answer, which ``patience`` returns; every failure is an ``AgentError``."""
 
     def __init__(self, patience: Callable[[], float]) -> None:
         self._patience = patience

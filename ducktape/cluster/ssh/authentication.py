@@ -70,13 +70,7 @@ class Authentication:
         return any(way.is_named for way in self._ways or ())
 
     def authenticate(self, transport: paramiko.Transport) -> list[str]:
-        """Authenticate on a connection; called by the library.
-
-        Raises:
-            ServerHungUp: the server closed the connection after some attempts.
-            paramiko.SSHException: nothing succeeded; says what was tried.
-            OSError: the only identity file cannot be read.
-        """
+        """Authenticate on a connection; called by the library. Errors say what was tried."""
         if self._ways is None:
             self._ways = self._found_ways()
         welcome: set[str] | None = None

@@ -52,11 +52,7 @@ def bound_answers(channel: paramiko.Channel, deadline: Deadline, message: str) -
 
 
 def start_command(channel: paramiko.Channel, command: str, deadline: Deadline, *, name: str, limit: float) -> None:
-    """Request the server to run a command; ``limit`` is the total time limit, for the message.
-
-    Raises:
-        TimeoutError: (builtin) it does not answer in time; whether the command runs is unknown.
-    """
+    """Request the server to run a command; raises the builtin ``TimeoutError``, whose text has the total ``limit``."""
     bound_answers(channel, deadline, f"{name}: not started after {limit:g} seconds: {shorten(command)}")
     # Paths may not be UTF-8
     channel.exec_command(command.encode("utf-8", "surrogateescape"))
@@ -153,11 +149,7 @@ class SshCommand:
             self._wait(deadline, "no output for")
 
     def exit_status(self) -> int:
-        """The status of the command; see :meth:`CommandStream.exit_status`.
-
-        Raises:
-            paramiko.SSHException: when the connection ended before the status came
-        """
+        """The status of the command; see :meth:`CommandStream.exit_status`."""
         if self._status is not None:
             return self._status
         channel = self._channel

@@ -70,11 +70,7 @@ class PromptTransport(paramiko.Transport):
         self._login_sec = seconds
 
     def start_client(self, event: threading.Event | None = None, timeout: float | None = None) -> None:
-        """Do the key exchange.
-
-        Raises:
-            TimeoutError: (builtin) the server did not answer in time, which the library would ignore.
-        """
+        """Do the key exchange; raises the builtin ``TimeoutError`` where the library would ignore silence."""
         super().start_client(event, self._login_deadline.left(timeout))
         if event is None and not self.initial_kex_done:
             raise TimeoutError("the SSH server accepts connections, but does not answer")
@@ -98,12 +94,7 @@ class Client(paramiko.SSHClient):
 
 
 def log_in(settings: SshSettings, policy: Policy, deadline: Deadline, *, keepalive_sec: int) -> Client:
-    """Connect and authenticate.
-
-    Raises:
-        TimeoutError: (builtin) it took longer than the deadline, or than the settings allow.
-        Exception: errors of the library for bad addresses, keys, passwords.
-    """
+    """Connect and authenticate; raises the builtin ``TimeoutError`` at the deadline, and errors of the library."""
     with contextlib.ExitStack() as undo:
         jump = _jump_client(settings, policy, deadline)
         if jump is not None:
@@ -209,11 +200,7 @@ def _channel_through(jump: Client, settings: SshSettings, deadline: Deadline) ->
 
 
 def parse_jump(text: str) -> tuple[str | None, str, int]:
-    """Return user, host and port of ``[user@]host[:port]``; IPv6 addresses are in brackets.
-
-    Raises:
-        ValueError: the host is missing, or the port is not a number.
-    """
+    """Return user, host and port of ``[user@]host[:port]``; IPv6 addresses are in brackets."""
     user, _, place = text.strip().rpartition("@")
     host, separator, port = place.rpartition(":")
     if not separator or place.endswith("]"):

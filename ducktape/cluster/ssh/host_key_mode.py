@@ -26,11 +26,7 @@ _OF_USER_AND_MACHINE = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")
 
 
 def mode_named(name: object) -> str:
-    """Return the mode with a name, which may be one of OpenSSH.
-
-    Raises:
-        ValueError: there is no such mode.
-    """
+    """Return the mode with a name, which may be one of OpenSSH; raises ``ValueError`` for others."""
     if isinstance(name, bool):
         name = str(name)
     mode = _SYNONYMS.get(str(name).lower(), str(name).lower())

@@ -29,11 +29,7 @@ class HostKeyPolicy:
         return tuple(key.kind for _, key in self._known(host_entry(hostname, port)) if not key.marker)
 
     def missing_host_key(self, client: object, hostname: str, key: paramiko.PKey) -> None:
-        """Check a server's key, given its name in ``known_hosts``.
-
-        Raises:
-            HostKeyError: the key is not accepted.
-        """
+        """Check a server's key, given its name in ``known_hosts``; raises ``HostKeyError``."""
         entry = hostname.lower()
         known = self._known(entry)
         for path, each in known:

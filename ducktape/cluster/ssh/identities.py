@@ -61,13 +61,7 @@ def load_identities(
 
 
 def load_identity(path: str, passphrase: str | None) -> Identity:
-    """Load a private key and its certificate, from the path of either.
-
-    Raises:
-        OSError: the file cannot be read.
-        paramiko.PasswordRequiredException: the key is encrypted and the passphrase is missing.
-        paramiko.SSHException: the file contains no usable key; says why, and what to do.
-    """
+    """Load a private key and its certificate, from the path of either; errors say what to do."""
     key_path = path.removesuffix(_CERTIFICATE)
     data = _read(key_path)
     _refuse_what_is_no_private_key(data, key_path)

@@ -48,7 +48,11 @@ def keys_of(text: str, entry: str) -> list[KnownKey]:
 
 def _concerns(names: str, entry: str) -> bool:
     if names.startswith(_HASHED):
-        return _is_hash_of(names, entry)
+        salt, _, digest = names.removeprefix(_HASHED).partition("|")
+        key, wanted = _decoded(salt), _decoded(digest)
+        if key is None or wanted is None:
+            return False
+        return hmac.compare_digest(hmac.new(key, entry.encode(), hashlib.sha1).digest(), wanted)
     patterns = [name.lower() for name in names.split(",")]
     if any(name.startswith("!") and _matches(entry, name[1:]) for name in patterns):
         return False
@@ -58,14 +62,6 @@ def _concerns(names: str, entry: str) -> bool:
 def _matches(entry: str, pattern: str) -> bool:
     # Only * and ? are wildcards; brackets are literal
     return fnmatchcase(entry, pattern.replace("[", "[[]"))
-
-
-def _is_hash_of(name: str, entry: str) -> bool:
-    salt, _, digest = name.removeprefix(_HASHED).partition("|")
-    key, wanted = _decoded(salt), _decoded(digest)
-    if key is None or wanted is None:
-        return False
-    return hmac.compare_digest(hmac.new(key, entry.encode(), hashlib.sha1).digest(), wanted)
 
 
 def _decoded(text: str) -> bytes | None:

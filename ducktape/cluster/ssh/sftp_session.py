@@ -172,7 +172,12 @@ class SharedSFTPClient(paramiko.SFTPClient):
         written, ahead = 0, _FEW
         with self.open(path, "wb") as file:
             while block := source.read(ahead * _PIECE):
-                self._write_ahead(file, written, block)
+                pieces = {written + start: block[start : start + _PIECE] for start in range(0, len(block), _PIECE)}
+                requests = [(CMD_WRITE, file.handle, int64(offset), piece) for offset, piece in pieces.items()]
+                for kind, message in self._ask_ahead(requests):
+                    if kind != CMD_STATUS:
+                        raise paramiko.SSHException(f"unexpected answer over SFTP: {kind}")
+                    self._convert_status(message)  # type: ignore[attr-defined]
                 written += len(block)
                 ahead = min(_MANY, ahead * 4)
         return written
@@ -193,16 +198,6 @@ class SharedSFTPClient(paramiko.SFTPClient):
                 # Servers may return less than requested
                 return pieces, not pieces[-1]
         return pieces, False
-
-    def _write_ahead(self, file: paramiko.SFTPFile, offset: int, block: bytes) -> None:
-        requests = [
-            (CMD_WRITE, file.handle, int64(offset + start), block[start : start + _PIECE])
-            for start in range(0, len(block), _PIECE)
-        ]
-        for kind, message in self._ask_ahead(requests):
-            if kind != CMD_STATUS:
-                raise paramiko.SSHException(f"unexpected answer over SFTP: {kind}")
-            self._convert_status(message)  # type: ignore[attr-defined]
 
     def _ask_ahead(self, requests: Sequence[tuple[object, ...]]) -> list[tuple[int, paramiko.Message]]:
         """Pipeline requests; returns the responses in their order."""

@@ -189,7 +189,16 @@ class SshTransport(Transport):
         return start_session(channel, deadline, name=self.name, user=self.settings.user)
 
     def _open_channel(self, deadline: Deadline) -> paramiko.Channel:
-        self._take_slot(deadline)
+        limit = Deadline(deadline.left(CHANNEL_TIMEOUT_SEC))
+        with self._slots:
+            while self._busy() >= self.max_channels:
+                if self._leftovers.give_up_oldest():
+                    continue
+                if limit.is_over:
+                    raise TimeoutError(f"all {self.max_channels} channels to {self.name} stayed in use")
+                # Ends of commands and dropped outputs do not notify this condition
+                self._slots.wait(0.02)
+            self._opening += 1
         channel = None
         try:
             channel = self._patiently(deadline, lambda: self._new_channel(deadline))
@@ -262,18 +271,6 @@ class SshTransport(Transport):
             return self.connections.open_session(self.connections.live(deadline), deadline)
         except EOFError as error:
             raise self._lost(error) from error
-
-    def _take_slot(self, deadline: Deadline) -> None:
-        limit = Deadline(deadline.left(CHANNEL_TIMEOUT_SEC))
-        with self._slots:
-            while self._busy() >= self.max_channels:
-                if self._leftovers.give_up_oldest():
-                    continue
-                if limit.is_over:
-                    raise TimeoutError(f"all {self.max_channels} channels to {self.name} stayed in use")
-                # Ends of commands and dropped outputs do not notify this condition
-                self._slots.wait(0.02)
-            self._opening += 1
 
     def _busy(self) -> int:
         with self._slots:

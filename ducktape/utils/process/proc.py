@@ -7,7 +7,6 @@ The sandbox's processes load this without site-packages and are copied for every
 from __future__ import annotations
 
 import ctypes
-import functools
 import os
 import re
 import sys
@@ -17,6 +16,8 @@ from typing import NamedTuple
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Stat(NamedTuple):
@@ -42,11 +43,7 @@ class Stat(NamedTuple):
 
 
 def read_stat(pid: int | str) -> Stat | None:
-    """Return the state of a process, ``None`` if there is none.
-
-    Raises:
-        OSError: it cannot be read, for another reason.
-    """
+    """Return the state of a process, ``None`` if there is none."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
             name, _, rest = file.read().partition("(")[2].rpartition(")")
@@ -81,12 +78,7 @@ def mounts() -> Iterator[Mount]:
 
 def _set(option: int, value: int | bytes) -> None:
     if sys.platform.startswith("linux"):
-        _libc().prctl(option, value, 0, 0, 0)
-
-
-@functools.cache
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
+        _libc.prctl(option, value, 0, 0, 0)
 
 
 def adopt_orphans() -> None:

@@ -23,13 +23,7 @@ def start_child(
     name: str | None = None,
     daemon: bool = False,
 ) -> tuple[multiprocessing.process.BaseProcess, Connection]:
-    """Start a process and return the reading end of its pipe; ``args`` gets both ends.
-
-    The process has to call :func:`release_signals` once it has installed its handlers.
-
-    Raises:
-        Exception: pickling the arguments failed.
-    """
+    """Start a process, which has to call :func:`release_signals`; returns the reading end, ``args`` gets both."""
     context = multiprocessing.get_context(method)
     reader, writer = context.Pipe(duplex=False)
     process: multiprocessing.process.BaseProcess = cast(Any, context).Process(

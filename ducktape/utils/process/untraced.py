@@ -57,11 +57,7 @@ class UntracedProcess:
         return self._status
 
     def wait(self, timeout: float | None = None) -> int:
-        """Block until it has ended; returns its exit status.
-
-        Raises:
-            subprocess.TimeoutExpired: it takes longer.
-        """
+        """Block until it has ended, or raise ``subprocess.TimeoutExpired``; returns its exit status."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while (status := self.poll()) is None:
             if deadline is not None and time.monotonic() >= deadline:
@@ -77,11 +73,7 @@ class UntracedProcess:
 
 
 def start_untraced(arguments: Sequence[str], environment: Mapping[str, str]) -> UntracedProcess:
-    """Start a program with pipes, in a session of its own and with exactly this environment.
-
-    Raises:
-        OSError: it cannot be started.
-    """
+    """Start a program with pipes, in a session of its own and with exactly this environment."""
     import posix
 
     with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:

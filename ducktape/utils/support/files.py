@@ -99,21 +99,13 @@ def write_atomically(path: str | os.PathLike[str], data: str | bytes | Iterable[
 
 
 def read_start(path: str | os.PathLike[str], most: int) -> str:
-    """Return at most ``most`` bytes of an untrusted file; never blocks.
-
-    Raises:
-        OSError: there is no such file, or it is a pipe, a device or a directory.
-    """
+    """Return at most ``most`` bytes of an untrusted regular file; never blocks."""
     with os.fdopen(open_to_read(path), "rb") as file:
         return file.read(most).decode("utf-8", "replace")
 
 
 def open_to_read(path: str | os.PathLike[str]) -> int:
-    """Open a regular file and return its descriptor; never blocks.
-
-    Raises:
-        OSError: it cannot be opened, or it is a directory, a named pipe, a socket or a device.
-    """
+    """Open a regular file and return its descriptor; never blocks, and raises ``OSError`` for other kinds."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
@@ -125,20 +117,12 @@ def open_to_read(path: str | os.PathLike[str]) -> int:
 
 
 def without_waiting(path: str, flags: int) -> int:
-    """The ``opener`` for :func:`open` that fails for a named pipe without a reader, instead of blocking.
-
-    Raises:
-        OSError: it cannot be opened.
-    """
+    """The ``opener`` for :func:`open` that fails for a named pipe without a reader, instead of blocking."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
 
 
 def lock(descriptor: int, wait_sec: float) -> None:
-    """Lock a file or directory on this machine as long as a descriptor is open.
-
-    Raises:
-        BlockingIOError: another process holds the lock after ``wait_sec``; not raised where locks are not supported.
-    """
+    """Lock a file or directory while a descriptor is open; raises ``BlockingIOError`` after ``wait_sec``."""
     deadline = time.monotonic() + wait_sec
     while True:
         try:

@@ -29,11 +29,7 @@ class HookError(DucktapeError):
 
 
 def called(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call a hook for its effect; it may return any generator but its own body.
-
-    Raises:
-        HookError: its body did not run.
-    """
+    """Call a hook for its effect; raises ``HookError`` if its own body did not run."""
     result = not_async(function, function(*args, **kwargs))
     body = _body_in(result)
     if isinstance(body, GeneratorType) and _is_body_of(function, body):
@@ -42,11 +38,7 @@ def called(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def answer_of(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call a hook or callback for its result.
-
-    Raises:
-        HookError: the result is a generator or an awaitable, which always counts as true.
-    """
+    """Call a hook or callback for its result; raises ``HookError`` for objects that always count as true."""
     result = not_async(function, function(*args, **kwargs))
     body = _body_in(result)
     if isinstance(body, GeneratorType):
@@ -62,11 +54,7 @@ def answer_of(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def not_async(function: Callable[..., object], result: T) -> T:
-    """Return the result of a hook or callback.
-
-    Raises:
-        HookError: it is a coroutine that was not started, or an async generator.
-    """
+    """Return the result of a hook; raises ``HookError`` for a coroutine that was not started, or an async generator."""
     body = _body_in(result)
     if isinstance(body, AsyncGeneratorType) or (
         isinstance(body, CoroutineType) and inspect.getcoroutinestate(body) == inspect.CORO_CREATED

@@ -80,16 +80,15 @@ def masked_text(text: str) -> str:
 
 def mask(text: str, *secrets: str | None) -> str:
     """Return a text without these secrets in any spelling, private keys, and passwords of URLs."""
-    spellings = {spelling for secret in secrets if secret for spelling in _spellings_of(secret)}
+    spellings: set[str] = set()
+    for secret in filter(None, secrets):
+        # As in texts, in literals of Python and JSON, in shell commands and in URLs
+        spellings |= {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], shlex.quote(secret).strip("'")}
+        spellings.add(quote(secret, safe=""))
     # Longest first: an escaped spelling may contain the plain one
     for spelling in sorted(spellings, key=len, reverse=True):
         text = text.replace(spelling, MASK)
     return masked_text(text)
-
-
-def _spellings_of(secret: str) -> tuple[str, ...]:
-    """Return a secret as it stands in texts, in literals of Python and JSON, in shell commands and in URLs."""
-    return secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], shlex.quote(secret).strip("'"), quote(secret, safe="")
 
 
 def masked(value: object) -> Any:
@@ -125,21 +124,21 @@ def _is_name_of_secrets(name: str) -> bool:
 
 def masked_options(options: Mapping[str, object]) -> dict[str, object]:
     """Mask the secrets in the values of options, which may be JSON, paths or symbols."""
-    return {name: _masked_option(value) for name, value in options.items()}
+    shown: dict[str, object] = {}
+    for name, value in options.items():
+        if isinstance(value, str):
+            shown[name] = masked_word(value)
+        elif isinstance(value, list) and all(isinstance(each, str) for each in value):
+            shown[name] = masked_command_line(value)
+        else:
+            hidden = masked(value)
+            shown[name] = value if hidden == value else hidden
+    return shown
 
 
 def options_with_secrets(options: Mapping[str, object]) -> list[str]:
     """Return the names of the options in which secrets are masked."""
     return sorted(name for name, value in masked_options(options).items() if value != options[name])
-
-
-def _masked_option(value: object) -> object:
-    if isinstance(value, str):
-        return masked_word(value)
-    if isinstance(value, list) and all(isinstance(each, str) for each in value):
-        return masked_command_line(value)
-    hidden = masked(value)
-    return value if hidden == value else hidden
 
 
 def masked_command_line(words: Sequence[str]) -> list[str]:

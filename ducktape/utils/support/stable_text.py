@@ -167,7 +167,9 @@ class _Speller:
         return f"[{items}]" if kind is list else f"({items})"
 
     def _object(self, value: object, *, top: bool) -> str:
-        spell, text = _spelled(value, top=top)
+        # Where one of the texts cannot be made, the other may
+        spelled = value_or(None, str, value) if top else None
+        spell, text = (repr, repr(value)) if spelled is None else (str, spelled)
         if isinstance(value, str):
             return masked_text(text)
         if isinstance(value, types.ModuleType):
@@ -226,12 +228,6 @@ class _SortedSet(frozenset[object]):
 
     def __repr__(self) -> str:
         return _plain_text(self.original)
-
-
-def _spelled(value: object, *, top: bool) -> tuple[Callable[[object], str], str]:
-    """Return the text of a value and what made it: the other one, where the code of a user raises."""
-    text = value_or(None, str, value) if top else None
-    return (repr, repr(value)) if text is None else (str, text)
 
 
 def _plain_text(value: object) -> str:

@@ -47,11 +47,7 @@ def begin(*, strict: bool, show: Callable[[str], None] | None) -> None:
 
 
 def tolerate(problem: str, file: str, line: int = 0, *, once_for: str = "") -> None:
-    """Tolerate a probable mistake, with one warning per location and text, or per ``once_for``.
-
-    Raises:
-        CompatibilityWarning: this process is strict.
-    """
+    """Warn of a probable mistake, once per location and text or per ``once_for``; an error in a strict process."""
     warning = f"{file}:{line}: {problem}" if line else f"{file}: {problem}"
     if _register.strict:
         raise CompatibilityWarning(_one_line(warning))

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from importlib.util import find_spec
 from types import FrameType
 from typing import Any
@@ -38,7 +39,7 @@ class _Noticed(Undefined):
         self._tolerate()
         return super().__str__()
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[object]:
         self._tolerate()
         return super().__iter__()
 
@@ -60,20 +61,20 @@ def _place_in_template() -> tuple[str, int]:
             if template.filename not in (None, "<template>"):
                 return str(template.filename), line
             found = found or ("<template>", line)
-        elif found is not None and not _is_machinery(frame):
+        elif (
+            found is not None
+            and frame.f_globals.get("__name__") not in _MACHINERY
+            and "jinja2" not in frame.f_code.co_filename.split(os.sep)
+        ):
             return frame.f_code.co_filename, frame.f_lineno
         frame = frame.f_back
     return found or ("<template>", 0)
 
 
-def _is_machinery(frame: FrameType) -> bool:
-    return frame.f_globals.get("__name__") in _MACHINERY or "jinja2" in frame.f_code.co_filename.split(os.sep)
-
-
 class _ReadsLazily:
     """Mixed into the engine's context, to read lazy variables."""
 
-    def resolve_or_missing(self, key: str) -> Any:
+    def resolve_or_missing(self, key: str) -> object:
         return resolved(super().resolve_or_missing(key))  # type: ignore[misc]
 
 
@@ -87,7 +88,7 @@ def compile_text(text: str) -> Template:
     return _default_environment().from_string(text)
 
 
-def render(template: Any, variables: dict[str, Any]) -> str:
+def render(template: Any, variables: Mapping[str, object]) -> str:
     """Render a compiled template, or any object with a method ``render``; lazy variables are read on use."""
     if isinstance(template, Template):
         environment = template.environment
@@ -99,17 +100,21 @@ def render(template: Any, variables: dict[str, Any]) -> str:
 
 
 def loader_for(classes: Sequence[type], package_search_path: Callable[[str], tuple[str, str]]) -> BaseLoader:
-    """Return a loader that searches the directories and packages of a class and then of its bases.
-
-    ``package_search_path`` returns the package and the directory in it for a module's name.
-
-    Raises:
-        OSError: no class has a file or package.
-    """
+    """Return a loader for the templates of a class and its bases, given the package and directory of a module."""
     loaders: list[BaseLoader] = []
     for cls in classes:
-        # A missing directory is only reported for the class itself
-        loaders.extend(_loaders_of(cls, *package_search_path(cls.__module__), even_if_absent=cls is classes[0]))
+        try:
+            directory = os.path.join(os.path.dirname(os.path.abspath(inspect.getfile(cls))), "templates")
+            # A missing directory is only reported for the class itself
+            if cls is classes[0] or os.path.isdir(directory):
+                loaders.append(FileSystemLoader(directory))
+        except (TypeError, OSError):  # defined interactively, or built in
+            pass
+        package, path = package_search_path(cls.__module__)
+        # No such package, or one without this directory
+        with contextlib.suppress(ImportError, ValueError):
+            if find_spec(package) is not None:
+                loaders.append(PackageLoader(package, path))
     if not loaders:
         wanted = f"{classes[0].__module__}.{classes[0].__qualname__}"
         raise OSError(
@@ -128,7 +133,12 @@ class _Search(ChoiceLoader):
         except TemplateNotFound as error:
             if error.name != name:
                 raise
-            places = dict.fromkeys(place for loader in self.loaders for place in _places(loader))
+            places: dict[str, None] = {}
+            for loader in self.loaders:
+                if isinstance(loader, FileSystemLoader):
+                    places.update(dict.fromkeys(map(str, loader.searchpath)))
+                elif isinstance(loader, PackageLoader):
+                    places[f"{loader.package_path} of package {loader.package_name}"] = None
             raise TemplateNotFound(name, f"'{name}' not found in: {', '.join(places)}") from None
 
 
@@ -138,26 +148,5 @@ def _default_environment() -> Environment:
 
 
 @functools.cache
-def _reading_lazily(context_class: Any) -> type[Context]:
+def _reading_lazily(context_class: type[Context]) -> type[Context]:
     return type(f"Deferring{context_class.__name__}", (_ReadsLazily, context_class), {})
-
-
-def _loaders_of(cls: type, package: str, path: str, *, even_if_absent: bool) -> Iterator[BaseLoader]:
-    try:
-        directory = os.path.join(os.path.dirname(os.path.abspath(inspect.getfile(cls))), "templates")
-    except (TypeError, OSError):  # defined interactively, or built in
-        directory = ""
-    if directory and (even_if_absent or os.path.isdir(directory)):
-        yield FileSystemLoader(directory)
-    try:
-        if find_spec(package) is not None:
-            yield PackageLoader(package, path)
-    except (ImportError, ValueError):  # no such package, or one without this directory
-        return
-
-
-def _places(loader: BaseLoader) -> Iterator[str]:
-    if isinstance(loader, FileSystemLoader):
-        yield from map(str, loader.searchpath)
-    if isinstance(loader, PackageLoader):
-        yield f"{loader.package_path} of package {loader.package_name}"

@@ -55,27 +55,20 @@ _HOW = 'write seconds (90) or a number with a unit ("500ms", "90s", "20m", "2h",
 
 
 def seconds_of(value: float | int | str) -> float:
-    """Return a span of time in seconds, given as a number or as text, with or without the units h, m, s and ms.
-
-    Raises:
-        ValueError: it is no span of time, not finite or not more than zero; the message is one line.
-    """
-    seconds = _of_text(value) if isinstance(value, str) else _of_number(value)
+    """Return a span of time in seconds, given as a number or as text such as ``"1h30m"``; raises ``ValueError``."""
+    seconds: float | None = None
+    if isinstance(value, str):
+        seconds = _of_text(value)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):  # True would be taken for one second
+        try:
+            seconds = float(value)
+        except OverflowError:
+            seconds = math.inf
     if seconds is None:
         raise ValueError(f"{reprlib.repr(value)} is not a span of time: {_HOW}")
     if not math.isfinite(seconds) or seconds <= 0:
         raise ValueError(f"{reprlib.repr(value)} is not a span of time: it must be finite and more than zero")
     return seconds
-
-
-def _of_number(value: object) -> float | None:
-    # True would be taken for one second
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
 
 
 def _of_text(value: str) -> float | None:

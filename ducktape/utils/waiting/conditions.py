@@ -58,12 +58,7 @@ class Single(Condition):
         self._ask = ask
 
     def answer(self, deadline: Deadline) -> Answer:
-        """Check once.
-
-        Raises:
-            Skip: the function skips the test.
-            HookError: the body of the function did not run.
-        """
+        """Check once; only ``Skip`` and ``HookError`` propagate."""
         try:
             return self._ask(deadline)
         except (Skip, HookError):

@@ -142,11 +142,7 @@ class Wait(Generic[S]):
         self._raised: BaseException | None = None
 
     def run(self, err_msg: str) -> None:
-        """Block until the condition holds.
-
-        Raises:
-            NotReadyError: it did not hold in time.
-        """
+        """Block until the condition holds, or raise ``NotReadyError``."""
         try:
             for watch in self._watches.values():
                 # A copy for each thread, since a context can only be entered once at a time

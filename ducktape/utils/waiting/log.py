@@ -42,14 +42,7 @@ tail -c +$((begin + 1)) "$file" | head -c {_AT_ONCE} | base64
 
 
 class LogProbe:
-    """Reads new data of a log on each call, and remembers a matching line.
-
-    Args:
-        node: a node or an account.
-        path: expanded by the shell; of several files the first.
-        pattern: for a line.
-        since: offset to start from; ``None`` is the current end.
-    """
+    """Reads new data of a log, from an offset or (``None``) the current end, and remembers a matching line."""
 
     def __init__(self, node: Host, path: str, pattern: re.Pattern[str], since: int | None) -> None:
         self._account = account_of(node)
@@ -72,13 +65,11 @@ class LogProbe:
                 state = self._read(deadline)
                 if state is not None or self._found is not None:
                     break
-            return self._answer(state or "quiet")
-
-    def _answer(self, state: str) -> Answer:
-        tail = (*self._lines, self._unfinished) if self._unfinished else tuple(self._lines)
-        if self._found is not None:
-            return Answer(True, f"has the line {shortened(self._found)!r}", tail[-_TAIL_LINES:])
-        return Answer(None if state == "unreadable" else False, _STATES[state], tail[-_TAIL_LINES:])
+            tail = (*self._lines, self._unfinished) if self._unfinished else tuple(self._lines)
+            if self._found is not None:
+                return Answer(True, f"has the line {shortened(self._found)!r}", tail[-_TAIL_LINES:])
+            holds = None if state == "unreadable" else False
+            return Answer(holds, _STATES[state or "quiet"], tail[-_TAIL_LINES:])
 
     def _read(self, deadline: Deadline, *, begin: str | None = None) -> str | None:
         """Read the next bytes; returns the state of the file, ``None`` if there is more to read."""

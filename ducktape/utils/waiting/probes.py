@@ -65,17 +65,10 @@ _PIECE = 64 * 1024
 
 @dataclass(frozen=True)
 class Answer:
-    """The result of one check.
+    """The result of one check, with the last lines of a log, or the exception of a failed check."""
 
-    Attributes:
-        holds: whether the condition holds; ``None`` if unknown.
-        text: the observation, for people.
-        tail: the last lines of a log.
-        error: the exception of a failed check.
-    """
-
-    holds: bool | None
-    text: str
+    holds: bool | None  # None if unknown
+    text: str  # the observation, for people
     tail: tuple[str, ...] = ()
     error: Exception | None = None
 
@@ -110,11 +103,7 @@ def shortened(text: str) -> str:
 
 
 def seconds_left(deadline: Deadline, attempt: float | None) -> float | None:
-    """Return the seconds that one step of a check may take.
-
-    Raises:
-        TimeoutError: (builtin) no time is left.
-    """
+    """Return the seconds that one step of a check may take; raises the builtin ``TimeoutError`` if none is left."""
     left = deadline.left(attempt)
     if left == 0:
         raise TimeoutError("no time left")
@@ -221,12 +210,7 @@ class CommandProbe:
 def run(
     account: Account, command: str, deadline: Deadline, attempt: float | None, *, with_errors: bool = True
 ) -> tuple[int, str]:
-    """Run a command and return its status and the first 1 MiB of its output.
-
-    Raises:
-        TimeoutError: (builtin) it has not ended in time; it keeps running.
-        Exception: it could not be run.
-    """
+    """Run a command and return its status and the first 1 MiB of its output; at the timeout, it keeps running."""
     limit = Deadline(seconds_left(deadline, attempt))
     # Unlike ssh_output, this does not log the whole output each time
     lines = account.ssh_capture(command, combine_stderr=with_errors, timeout_sec=limit.left())
