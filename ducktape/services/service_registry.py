@@ -36,7 +36,6 @@ class ServiceRegistry:
     def __init__(self, enable_jvm_logs: bool = False) -> None:
         # By identity, since services may define equality and be unhashable
         self._services: dict[int, Any] = {}
-        self._nodes: dict[int, list[str]] = {}
         self._ever_registered: list[Any] = []
         self._noted: dict[int, str] = {}
         self._cut_short: set[int] = set()
@@ -60,7 +59,6 @@ class ServiceRegistry:
             self.jvm_logger.enable_for_service(service)
         self._services[id(service)] = service
         self._ever_registered.append(service)
-        self._nodes[id(service)] = [str(node.account) for node in service.nodes]
         self.note_service(service)
 
     @property
@@ -120,7 +118,6 @@ class ServiceRegistry:
         for service in self:
             self.note_freed(service)
         self._services.clear()
-        self._nodes.clear()
 
     def errors(self) -> str:
         """Return the attributes ``error`` of all services as one text."""

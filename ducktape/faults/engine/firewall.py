@@ -84,14 +84,13 @@ def _nft_rule(host: Host, rule: Rule) -> list[str]:
         families = (("ip", fours), ("ip6", sixes))
         return [f"{family} {side} {{ {', '.join(some)} }} {port}{end}" for family, some in families if some]
     # Negated conditions rather than accepting rules, which would exempt packets from the other rules too
-    lines = [f'{_HOOKS[rule.hook][2]}name != "lo" {port}']
-    if host.facts.control is not None:
-        address, ssh_port = host.facts.control
-        family = "ip" if ipaddress.ip_address(address).version == 4 else "ip6"
-        peer, own = ("saddr", "dport") if rule.hook == IN else ("daddr", "sport")
-        exempt = f"{family} {peer} {address} tcp {own} {ssh_port} accept"
-        return [exempt, lines[0] + end]
-    return [lines[0] + end]
+    drop = f'{_HOOKS[rule.hook][2]}name != "lo" {port}{end}'
+    if host.facts.control is None:
+        return [drop]
+    address, ssh_port = host.facts.control
+    family = "ip6" if ":" in address else "ip"
+    peer, own = ("saddr", "dport") if rule.hook == IN else ("daddr", "sport")
+    return [f"{family} {peer} {address} tcp {own} {ssh_port} accept", drop]
 
 
 def iptables_action(host: Host, rules: list[Rule], token: str) -> Action:
