@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ducktape.cluster.account.errors import RemoteAccountError, RemoteCommandError
 from ducktape.cluster.account.files import FileVerbs
@@ -20,14 +20,11 @@ from ducktape.cluster.account.processes import ProcessVerbs
 from ducktape.cluster.ssh.config import RemoteAccountSSHConfig
 from ducktape.cluster.ssh.errors import check_ssh, run_ssh_checks
 from ducktape.cluster.ssh.transport import KEEPALIVE_SEC, IgnoreMissingHostKeyPolicy, SshTransport
-from ducktape.cluster.transport import Transport, framework_commands, unwrap
+from ducktape.cluster.transport import Stdin, Transport, framework_commands, unwrap
 from ducktape.utils.http_utils import HttpMixin
 from ducktape.utils.support.addresses import in_url, resolved
 from ducktape.utils.support.guard import tolerated
 from ducktape.utils.util import wait_until
-
-if TYPE_CHECKING:
-    from ducktape.cluster.transport import Stdin
 
 __all__ = [
     "SSH_KEEPALIVE_INTERVAL_SEC",

@@ -12,12 +12,10 @@ import io
 import math
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Protocol, Union
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+from typing import IO, Any, Protocol, Union
 
 Stdin = Union[str, bytes, IO[bytes], IO[str], None]
 

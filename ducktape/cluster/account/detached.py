@@ -9,12 +9,10 @@ end.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from ducktape.cluster.transport import CommandStream
 from ducktape.utils.support.guard import tolerated
-
-if TYPE_CHECKING:
-    from ducktape.cluster.transport import CommandStream
 
 T = TypeVar("T")
 

@@ -7,6 +7,7 @@ import contextlib
 import stat
 import tempfile
 import warnings
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,13 +16,8 @@ from ducktape.cluster.copy import walk as copying
 from ducktape.cluster.copy.extract import Root
 from ducktape.cluster.copy.tar_copy import CannotStream, TarNode
 from ducktape.cluster.ssh.errors import check_ssh, is_ssh_failure
-from ducktape.cluster.transport import framework_commands
+from ducktape.cluster.transport import Transport, framework_commands
 from ducktape.utils.support.guard import tolerated
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from ducktape.cluster.transport import Transport
 
 _REPLACEABLE = ("open", "isdir", "isfile", "exists", "mkdir", "create_file")
 _COMMANDS = ("ssh", "ssh_output", "ssh_capture", "sftp_client")

@@ -4,14 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from ducktape.cluster.transport import LineSplitter
+from ducktape.cluster.transport import CommandStream, LineSplitter
 from ducktape.utils.support.guard import OnError
 from ducktape.utils.support.hooks import called
-
-if TYPE_CHECKING:
-    from ducktape.cluster.transport import CommandStream
 
 T = TypeVar("T")
 

@@ -7,7 +7,6 @@ import contextlib
 import itertools
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from ducktape.cluster.copy import tar_commands as tar_script
 from ducktape.cluster.copy import walk as copying
@@ -25,10 +24,7 @@ from ducktape.cluster.copy.tar_stream import (
     padded,
 )
 from ducktape.cluster.ssh.errors import is_ssh_failure
-from ducktape.cluster.transport import framework_commands, longest_silence
-
-if TYPE_CHECKING:
-    from ducktape.cluster.transport import CommandStream, Stdin, Transport
+from ducktape.cluster.transport import CommandStream, Stdin, Transport, framework_commands, longest_silence
 
 # Timeout for the second channel of a copy between nodes, since all channels may be held by waiting copies
 _SECOND_CHANNEL_SEC = 20.0

@@ -9,17 +9,14 @@ import posixpath
 import shlex
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from ducktape.cluster.copy.names import UnsafeNameError, file_name, shown
 from ducktape.cluster.copy.received_file import ReceivedFile
 from ducktape.cluster.local.files import LocalFiles
 from ducktape.cluster.ssh.errors import is_ssh_failure
-from ducktape.cluster.transport import framework_commands
+from ducktape.cluster.transport import FileAttributes, Files, framework_commands
 from ducktape.utils.support.guard import tolerated
-
-if TYPE_CHECKING:
-    from ducktape.cluster.transport import FileAttributes, Files
 
 FILE = "file"
 DIRECTORY = "directory"

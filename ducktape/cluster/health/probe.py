@@ -6,20 +6,15 @@ from __future__ import annotations
 import dataclasses
 import re
 import time
-from typing import TYPE_CHECKING, Any, TypedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 from ducktape.cluster.consts import WINDOWS
 from ducktape.cluster.ssh.host_key_mode import HostKeyMode
-from ducktape.cluster.transport import framework_commands
+from ducktape.cluster.transport import Completed, framework_commands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TypeAlias
-
     from ducktape.cluster.remoteaccount import RemoteAccount
-    from ducktape.cluster.transport import Completed
-
-    Tell: TypeAlias = Callable[["News"], None]
 
 
 class News(TypedDict, total=False):
@@ -31,6 +26,9 @@ class News(TypedDict, total=False):
     error: str
     answered: bool
     done: bool
+
+
+Tell: TypeAlias = Callable[[News], None]
 
 
 _SAMPLES = 3

@@ -19,19 +19,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from ducktape.cluster.health.hints import explain, remedy_for
-from ducktape.cluster.health.probe import Findings, News, examine, introduce, log_in, printable_line
+from ducktape.cluster.health.probe import Findings, News, Tell, examine, introduce, log_in, printable_line
 from ducktape.utils.process.proc import end_with_parent
 from ducktape.utils.process.spawn import HELD_BACK, release_signals, start_child
 from ducktape.utils.process.tree import child_pids
 from ducktape.utils.support.guard import tolerated
 from ducktape.utils.support.masking import mask
 from ducktape.utils.support.parallel import run_parallel
-
-if TYPE_CHECKING:
-    from ducktape.cluster.health.probe import Tell
 
 LOGIN_SEC = 5.0
 # A login costs processor time on this machine: hundreds of nodes cannot all be probed within the usual limit

@@ -10,13 +10,11 @@ import select
 import subprocess
 import time
 from collections import deque
-from typing import IO, TYPE_CHECKING, Protocol
+from collections.abc import Iterator
+from typing import IO, Protocol
 
 from ducktape.cluster.transport import BoundedBytes, Stdin, longest_silence, stdin_chunks
 from ducktape.utils.support.text import shorten
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _PIECE = 1024 * 1024
 _HAS_DATA = select.POLLIN | select.POLLHUP | select.POLLERR

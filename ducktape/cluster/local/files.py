@@ -7,14 +7,12 @@ import builtins
 import contextlib
 import os
 import shutil
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from types import TracebackType
+from typing import IO
 
 from ducktape.cluster.copy.received_file import receive_file
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from types import TracebackType
 
 
 @dataclass
