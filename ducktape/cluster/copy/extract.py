@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 
 from ducktape.cluster.copy.names import UnsafeNameError, path_inside, shown
 from ducktape.cluster.copy.received_file import ReceivedFile
-from ducktape.cluster.copy.tar_commands import named
-from ducktape.cluster.copy.tar_errors import Complaint, complaints
+from ducktape.cluster.copy.tar_commands import Complaint, complaints, named
 from ducktape.cluster.copy.tar_stream import Member, MemberReader
 from ducktape.cluster.copy.walk import in_one
 

@@ -12,7 +12,7 @@ from ducktape.cluster.copy import tar_commands as tar_script
 from ducktape.cluster.copy import walk as copying
 from ducktape.cluster.copy.extract import Receiver, Report, Root
 from ducktape.cluster.copy.names import UnsafeNameError, path_inside
-from ducktape.cluster.copy.tar_errors import complaints, error_of
+from ducktape.cluster.copy.tar_commands import complaints, error_of
 from ducktape.cluster.copy.tar_stream import (
     END,
     MemberReader,

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from ducktape.cluster.copy.tar_errors import Complaint, complaints, error_of
+from ducktape.cluster.copy.tar_commands import Complaint, complaints, error_of
 
 
 @pytest.mark.parametrize(
