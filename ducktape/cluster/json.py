@@ -172,7 +172,13 @@ class JsonCluster(Cluster):
             return accounts
         # When one fails, others may as well: all free nodes are probed together rather than one after another.
         others = list(self._available_accounts)
-        self._give_back(accounts, {id(accounts[index]): reason for index, reason in failures.items()})
+        for index, account in enumerate(accounts):
+            if self._leased is not None:
+                self._leased.release(account)
+            if index in failures:
+                self._quarantine.add(account, failures[index])
+            else:
+                self._available_accounts.add_node(account)
         failures = failed_logins(others) if others else {}
         self._available_accounts.remove_nodes([others[index] for index in failures])
         for index, reason in failures.items():
@@ -182,16 +188,6 @@ class JsonCluster(Cluster):
             unhealthy = ", ".join(str(node) for node in self.unhealthy_nodes if node.back_at is None)
             raise InsufficientHealthyNodesError(list(self._bad_accounts), f"{reason}Unhealthy: {unhealthy}.")
         return self._take(cluster_spec)
-
-    def _give_back(self, accounts: list[RemoteAccount], reasons: dict[int, str]) -> None:
-        """Put accounts back where they may be taken again, or into quarantine for a reason."""
-        for account in accounts:
-            if self._leased is not None:
-                self._leased.release(account)
-            if id(account) in reasons:
-                self._quarantine.add(account, reasons[id(account)])
-            else:
-                self._available_accounts.add_node(account)
 
     def free_single(self, node: ClusterNode) -> None:
         """Put a node's account behind the free ones, close its connection, and give back its lease."""

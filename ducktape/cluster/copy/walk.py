@@ -9,7 +9,7 @@ import posixpath
 import shlex
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 from ducktape.cluster.copy.names import UnsafeNameError, file_name, shown
 from ducktape.cluster.copy.received_file import ReceivedFile
@@ -18,6 +18,7 @@ from ducktape.cluster.ssh.errors import is_ssh_failure
 from ducktape.cluster.transport import FileAttributes, Files, framework_commands
 from ducktape.utils.support.guard import tolerated
 
+# Kinds of the target of a path; ``None`` stands for everything else, and for nothing
 FILE = "file"
 DIRECTORY = "directory"
 
@@ -44,29 +45,6 @@ class CopyError(OSError):
         return f"{len(self.errors)} files could not be copied: {'; '.join(first)}{more}"
 
 
-class Tree(Protocol):
-    """A source or target of copies. Kinds are ``FILE``, ``DIRECTORY``, or ``None`` for everything else."""
-
-    def kind(self, path: str) -> str | None:
-        """Return the kind of the target of a path; ``None`` also if it does not exist."""
-
-    def children(self, path: str) -> Iterable[Child]:
-        """Return names and kinds in a directory; an error instead of a kind is the reason not to copy it."""
-
-    def make_directory(self, path: str) -> None:
-        """Create one directory."""
-
-
-class RemoteTree(Tree, Protocol):
-    """A source or target on a machine."""
-
-    def get(self, path: str, local_path: str) -> None:
-        """Copy a file's content to the driver."""
-
-    def put(self, local_path: str, path: str) -> None:
-        """Copy the content of a local file."""
-
-
 def _kind_of(mode: int | None) -> str | None:
     if mode is None:
         return None
@@ -79,12 +57,14 @@ class DriverTree:
     """The driver's own file system."""
 
     def kind(self, path: str) -> str | None:
+        """Return the kind of the target of a path."""
         try:
             return _kind_of(os.stat(path).st_mode)
         except OSError:
             return None
 
     def children(self, path: str) -> list[tuple[str, str | None]]:
+        """Return names and kinds in a directory."""
         return [(name, self._child(path, name)) for name in os.listdir(path)]
 
     def make_directory(self, path: str) -> None:
@@ -209,6 +189,10 @@ class VerbsTree:
         with open(local_path, "rb") as source, self._account.open(path, "wb") as target:
             while piece := source.read(_PIECE):
                 target.write(piece)
+
+
+RemoteTree = FilesTree | VerbsTree
+Tree = DriverTree | RemoteTree
 
 
 def _examined(names: Iterable[str], node: str, kind: Callable[[str], str | None]) -> Iterator[Child]:
