@@ -257,8 +257,8 @@ class TestRunner:
             self._number(job)
         self.scheduler.started(job.context, time.monotonic(), nodes)
         if self.session_context.max_parallel > 1 and self._supervisor.busy == 1 and entire_cluster:
-            text = f"Test {key.test_id} is using entire cluster. It's possible this test has no associated cluster"
-            self._log(logging.WARNING, f"{text} metadata.")
+            hint = "It's possible this test has no associated cluster metadata."
+            self._log(logging.WARNING, f"Test {key.test_id} is using entire cluster. {hint}")
         self._log(logging.INFO, f"Triggering test {key.test_index} of {self.total_tests}...")
 
     def _number(self, job: Job) -> None:
