@@ -15,11 +15,7 @@ from ducktape.utils.support.files import NO_ROOM, without_waiting
 
 
 class LoggerMaker(ABC):
-    """Makes one named logger and configures it at its first use.
-
-    Args:
-        logger_name: the name under which the logger is known to the standard library.
-    """
+    """Makes one logger of the standard library and configures it at its first use."""
 
     def __init__(self, logger_name: str) -> None:
         self.logger_name = logger_name

@@ -71,13 +71,7 @@ class _SignOfLife(logging.Handler):
 
 
 class RunnerClient:
-    """Runs one test in this process.
-
-    Args:
-        context: the test, with its cluster.
-        settings: its number and how it is to be run.
-        send: takes a message to the driver; must not raise.
-    """
+    """Runs one test in this process; ``send`` takes a message to the driver, and must not raise."""
 
     def __init__(self, context: TestContext, settings: RunSettings, send: Callable[[Message], None]) -> None:
         self.test_context = context
@@ -108,12 +102,7 @@ class RunnerClient:
         return self._results_dir
 
     def log(self, log_level: int, msg: str) -> None:
-        """Write a line to the log of the test and to that of the session.
-
-        Args:
-            log_level: as in the standard library's ``logging``.
-            msg: the line.
-        """
+        """Write a line to the log of the test and to that of the session."""
         line = f"RunnerClient: {self._test_name}: {msg}"
         # Handlers of user code may raise, and a line less is better than a teardown less.
         with tolerated():
@@ -229,15 +218,7 @@ class RunnerClient:
         self.send(ServiceGone(change) if isinstance(change, str) else ServiceNoted(change))
 
     def process_run_summaries(self, run_summaries: list[list[str]], test_status: TestStatus) -> list[str]:
-        """Combine what the failed runs of a test said.
-
-        Args:
-            run_summaries: the lines of every failed run, in order.
-            test_status: of the test as a whole.
-
-        Returns:
-            The lines of one text; runs that said the same share a paragraph.
-        """
+        """Combine the lines of the failed runs of a test; runs that said the same share a paragraph."""
         return summaries_of_runs(run_summaries, test_status, self.settings.plan.deflake)
 
     def _check_cluster_utilization(self, found: Outcome) -> Outcome:
@@ -274,13 +255,7 @@ class RunnerClient:
 
 
 def run_client(context: TestContext, settings: RunSettings, send: Callable[[Message], None]) -> None:
-    """Run a test in this process, which exists for that alone; blocks.
-
-    Args:
-        context: the test, with its cluster.
-        settings: its number and how it is to be run.
-        send: takes a message to the driver; must not raise.
-    """
+    """Run a test in this process, which exists for that alone; blocks. ``send`` must not raise."""
     client = RunnerClient(context, settings, send)
     with _in_charge(client, STACKS_FILE):
         client.run()

@@ -86,13 +86,7 @@ class TestLoggerMaker(FileLoggerMaker):
 
 
 def test_logger(logger_name: str, log_dir: str, debug: bool) -> logging.Logger:
-    """Return the configured logger of a test.
-
-    Args:
-        logger_name: name of the logger.
-        log_dir: directory of its files.
-        debug: show DEBUG lines on the console.
-    """
+    """Return the configured logger of a test; see :class:`TestLoggerMaker`."""
     return TestLoggerMaker(logger_name, log_dir, debug).logger
 
 

@@ -88,7 +88,7 @@ class Worker:
         self._pidfd: int | None = None  # readable when the process ends, where the system has such a thing
         with contextlib.suppress(AttributeError, OSError):
             self._pidfd = os.pidfd_open(self.pid)
-        self._exit_code: int | None = None
+        self.exit_code: int | None = None  # of a dead process, negative for a signal
         self._stacks_path = os.path.join(
             TestContext.results_dir(request.context, settings.test_index),
             CLEAN_UP_STACKS_FILE if isinstance(request, CleanUpRequest) else STACKS_FILE,
@@ -112,18 +112,13 @@ class Worker:
 
     def is_dead(self) -> bool:
         """Return whether the process has ended; collects its exit code, and ends what is left of its group."""
-        if self._exit_code is None and not self._keep_leftovers and _is_unreaped(self.pid):
+        if self.exit_code is None and not self._keep_leftovers and _is_unreaped(self.pid):
             # Until somebody collects the exit code the number of the group cannot belong to anything else.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
-        if self._exit_code is None:
-            self._exit_code = self.process.exitcode
-        return self._exit_code is not None
-
-    @property
-    def exit_code(self) -> int | None:
-        """Exit code of a dead child, negative for a signal; ``None`` while it lives."""
-        return self._exit_code
+        if self.exit_code is None:
+            self.exit_code = self.process.exitcode
+        return self.exit_code is not None
 
     def messages(self, *, everything: bool) -> Iterator[Message]:
         """Yield what the child has sent since, of a living one no more than fits into a turn; never blocks.
