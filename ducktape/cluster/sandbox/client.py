@@ -103,13 +103,10 @@ class Supervisor:
 class OwnSupervisor(Supervisor):
     """A supervisor that this process has started, which offers some limits, and has a problem with others."""
 
-    def __init__(
-        self, process: UntracedProcess, *, base: str, gateway: str, controllers: Sequence[str], problem: str
-    ) -> None:
+    def __init__(self, process: UntracedProcess, *, base: str, controllers: Sequence[str], problem: str) -> None:
         super().__init__(process.pid, base)
         # The finalizer must not refer to this object
         self._plain = Supervisor(self.pid, base)
-        self.gateway = gateway
         self.controllers = controllers
         self.problem = problem
         self._process = process

@@ -73,17 +73,7 @@ class SandboxAccount(LinuxRemoteAccount):
 
 
 class SandboxNode(ClusterNode):
-    """A node of a sandbox.
-
-    Args:
-        account: its account.
-        supervisor: the sandbox's supervisor.
-        index: position in the cluster.
-        cgroup: directories of its control groups, by controller; empty where this machine has none.
-
-    Attributes:
-        cgroup: as given.
-    """
+    """A node of a sandbox; ``cgroup`` has the directories of its control groups by controller, if there are any."""
 
     account: SandboxAccount
 
@@ -112,7 +102,7 @@ class SandboxNode(ClusterNode):
         self._supervisor.request("power on", name=self.account.hostname)
         # A connection to the former server would notice its death only with its next packet
         self.account._own_transport.close()
-        faults: Any = getattr(self.account, "fault_log", None)
+        faults = getattr(self.account, "fault_log", None)
         if faults is not None:
             faults.power_returned(self)
 

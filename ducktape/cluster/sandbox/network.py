@@ -10,7 +10,7 @@ import contextlib
 import os
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 BRIDGE = "switch"
 HOST_LINK = "dtbox"  # followed by the process id of the supervisor
@@ -23,6 +23,7 @@ _ADDRESS, _IFNAME, _MASTER, _LINKINFO, _NET_NS_PID, _GROUP, _NET_NS_FD = 1, 3, 1
 _INFO_KIND, _INFO_DATA, _VETH_PEER, _MCAST_SNOOPING = 1, 2, 1, 23
 _ERROR = 2
 _UP = 1
+_ROUTE_UP = 1
 
 
 def _attribute(kind: int, data: bytes) -> bytes:
@@ -194,3 +195,56 @@ def open_node_link(address: str) -> None:
         # Without a default route, multicast and broadcast need routes of their own
         for network, prefix in (("224.0.0.0", 4), ("255.255.255.255", 32)):
             netlink.add_route(link, network, prefix)
+
+
+def reserve(wanted: str | None) -> tuple[socket.socket, str]:
+    """Reserve a network of 256 addresses, such as ``10.1.2``, or any free one, while the returned socket is open."""
+    taken = list(routes())
+    if wanted is not None:
+        collision = next((route for route in taken if _overlap(wanted, *route)), None)
+        if collision:
+            place = socket.inet_ntoa(struct.pack("!I", collision[0]))
+            raise OSError(f"the network {wanted}.0/24 is not free: this machine has a route to {place}")
+        return _hold(wanted), wanted
+    # Concurrent runs start at different candidates
+    start = os.getpid()
+    for step in range(64 * 256):
+        number = (start * 7 + step * 41) % (64 * 256)
+        candidate = f"10.{128 + number // 256}.{number % 256}"
+        if any(_overlap(candidate, *route) for route in taken):
+            continue
+        try:
+            return _hold(candidate), candidate
+        except OSError:
+            continue
+    raise OSError('no private network is free on this machine: name one, as in "network": "10.1.2.0/24"')
+
+
+def _hold(network: str) -> socket.socket:
+    holder = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+    try:
+        holder.bind(f"\0ducktape-sandbox-{network}")
+    except OSError as error:
+        holder.close()
+        raise OSError(error.errno, f"the network {network}.0/24 is used by another sandbox") from None
+    return holder
+
+
+def routes() -> Iterator[tuple[int, int]]:
+    """Yield destination and mask of the routes of this machine except the default route."""
+    try:
+        with open("/proc/net/route", encoding="ascii") as file:
+            lines = file.read().splitlines()[1:]
+    except OSError:
+        return
+    for line in lines:
+        words = line.split()
+        destination, mask = (socket.ntohl(int(words[column], 16)) for column in (1, 7))
+        if mask and int(words[3], 16) & _ROUTE_UP:
+            yield destination, mask
+
+
+def _overlap(network: str, destination: int, mask: int) -> bool:
+    first: int = struct.unpack("!I", socket.inet_aton(f"{network}.0"))[0]
+    common = mask & 0xFFFF_FF00
+    return first & common == destination & common

@@ -12,10 +12,9 @@ from ducktape.cluster.sandbox import cgroupfs, cgroups, ipc
 from ducktape.cluster.sandbox.cgroups import Groups
 from ducktape.cluster.sandbox.disk import Disk
 from ducktape.cluster.sandbox.ipc import NodeFacts, NodeWish, Request, Server, Settings
-from ducktape.cluster.sandbox.network import HOST_LINK, Switch
+from ducktape.cluster.sandbox.network import HOST_LINK, Switch, reserve
 from ducktape.cluster.sandbox.node_init import END_ALL, NETWORK_THERE, NETWORK_WANTED, READY, run_node
 from ducktape.cluster.sandbox.rootfs import Host
-from ducktape.cluster.sandbox.subnet import reserve
 from ducktape.cluster.sandbox.syscalls import CLONE_NEWNET, fork_as_first, unshare
 
 _SECONDS_TO_BE_MADE = 30.0
@@ -48,12 +47,12 @@ class Nodes:
         self.host = Host(settings["mounts"])
         unshare(CLONE_NEWNET)
         self._switch.open()
-        self.gateway = self._address(1)
-        self._switch.link_host(f"{HOST_LINK}{os.getpid()}", self.gateway)
+        gateway = self._address(1)
+        self._switch.link_host(f"{HOST_LINK}{os.getpid()}", gateway)
         names = "".join(
             f"{self._address(number + 1)}\tnode{number}\n" for number in range(1, settings["max_nodes"] + 1)
         )
-        self._hosts = f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n{self.gateway}\tdriver\n{names}"
+        self._hosts = f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n{gateway}\tdriver\n{names}"
         # Last, because the kernel would not free these if another step failed
         cgroups.remove_leftovers()
         self.groups = Groups(str(os.getpid()))

@@ -94,7 +94,7 @@ def main() -> None:
             _report({"error": _reason(error)})
             return
         controllers, problem = sorted(nodes.groups.controllers), nodes.groups.problem
-        _report({"base": nodes.host.base, "gateway": nodes.gateway, "controllers": controllers, "problem": problem})
+        _report({"base": nodes.host.base, "controllers": controllers, "problem": problem})
         gc.collect()
         gc.freeze()
         _serve(nodes, control, driver, ended)

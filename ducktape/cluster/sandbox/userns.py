@@ -31,21 +31,13 @@ from ducktape.utils.process.untraced import fork_untraced
 _NAMESPACES = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC
 _CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_NET_ADMIN": 12}
 _NEEDS_LINUX = "the sandbox needs Linux"
-# File, the value that disables user namespaces, and its description
+_SETTINGS = "/proc/sys"
+# Settings of the kernel with the values that disable and enable user namespaces
 _SWITCHES = (
-    ("/proc/sys/user/max_user_namespaces", "0", "user.max_user_namespaces is 0"),
-    ("/proc/sys/kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone is 0"),
-    (
-        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-        "1",
-        "kernel.apparmor_restrict_unprivileged_userns is 1",
-    ),
+    ("user.max_user_namespaces", "0", "10000"),
+    ("kernel.unprivileged_userns_clone", "0", "1"),
+    ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
 )
-_SWITCHING_ON = {
-    "user.max_user_namespaces is 0": "user.max_user_namespaces=10000",
-    "kernel.unprivileged_userns_clone is 0": "kernel.unprivileged_userns_clone=1",
-    "kernel.apparmor_restrict_unprivileged_userns is 1": "kernel.apparmor_restrict_unprivileged_userns=0",
-}
 
 
 def has_rights() -> bool:
@@ -125,9 +117,9 @@ def remedy_for(problem: str) -> str:
     if problem == _NEEDS_LINUX:
         return "Use --cluster localhost, or nodes elsewhere."
     elsewhere = "Or run it as root, or use --cluster localhost."
-    for told, setting in _SWITCHING_ON.items():
-        if problem == _switched_off(told):
-            return f"Root of this machine allows them: sysctl {setting}. {elsewhere}"
+    for name, off, on in _SWITCHES:
+        if problem == _switched_off(name, off):
+            return f"Root of this machine allows them: sysctl {name}={on}. {elsewhere}"
     return (
         "Who runs this in a container has to give it that right, as Docker and Podman do with --privileged. "
         f"{elsewhere}"
@@ -173,15 +165,16 @@ def _sentence(problem: str) -> str:
 
 
 def _reason() -> str:
-    for path, off, told in _SWITCHES:
+    for name, off, _ in _SWITCHES:
+        path = f"{_SETTINGS}/{name.replace('.', '/')}"
         with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
             if file.read().strip() == off:
-                return _switched_off(told)
+                return _switched_off(name, off)
     return ""
 
 
-def _switched_off(told: str) -> str:
-    return f"user namespaces are switched off ({told})"
+def _switched_off(name: str, value: str) -> str:
+    return f"user namespaces are switched off ({name} is {value})"
 
 
 def _become_root(user: int, group: int) -> None:

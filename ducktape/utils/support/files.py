@@ -27,11 +27,7 @@ _MOST_OF_A_STREAM = 16 << 20
 def read_text(path: str | os.PathLike[str]) -> str:
     """Return the text of a file in UTF-8, without a byte order mark.
 
-    Pipes, such as ``<(command)`` of a shell, and ``/dev/null`` are read, too, with limits.
-
-    Raises:
-        OSError: it cannot be read, or a pipe or device is silent for some seconds or does not end.
-        UnicodeDecodeError: it is in another encoding.
+    Pipes, such as ``<(command)`` of a shell, and ``/dev/null`` are read, too, with limits of time and size.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     mode = os.fstat(descriptor).st_mode
@@ -72,9 +68,6 @@ def write_atomically(path: str | os.PathLike[str], data: str | bytes | Iterable[
     Readers see the old content or the new one. An existing file keeps its permissions, a symbolic link stays a link
     and its target is replaced. After a failure the old file is as it was. Line ends stay unchanged; what UTF-8 cannot
     express (lone surrogates) becomes an escape sequence.
-
-    Raises:
-        OSError: the directory is missing or not writable, or the disk is full.
     """
     pieces: Iterable[str | bytes] = [data] if isinstance(data, (str, bytes)) else data
     target = os.path.realpath(path)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ducktape.cluster.pool.cluster_file import mistake_in_cluster_file
-from ducktape.cluster.sandbox import cgroups, file_server, ipc, subnet, userns
+from ducktape.cluster.sandbox import cgroups, file_server, ipc, network, userns
 from ducktape.cluster.sandbox.client import SandboxError
 from ducktape.cluster.sandbox.files import _flags
 from ducktape.cluster.sandbox.network import hardware_address
@@ -44,27 +44,27 @@ def _route(text: str) -> tuple[int, int]:
     ],
 )
 def test_a_network_collides_with_routes_into_it_and_over_it(route: str, collides: bool) -> None:
-    assert subnet._overlap("10.1.2", *_route(route)) is collides
+    assert network._overlap("10.1.2", *_route(route)) is collides
 
 
 def test_a_network_is_reserved_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subnet, "routes", lambda: iter([_route("10.0.0.0/9")]))
-    holder, network = subnet.reserve(None)
+    monkeypatch.setattr(network, "routes", lambda: iter([_route("10.0.0.0/9")]))
+    holder, first = network.reserve(None)
     with holder:
-        assert 128 <= int(network.split(".")[1]) < 192
+        assert 128 <= int(first.split(".")[1]) < 192
         with pytest.raises(OSError, match="is used by another sandbox"):
-            subnet.reserve(network)
-        other, second = subnet.reserve(None)
+            network.reserve(first)
+        other, second = network.reserve(None)
         other.close()
-        assert second != network
-    again, _ = subnet.reserve(network)
+        assert second != first
+    again, _ = network.reserve(first)
     again.close()
 
 
 def test_a_network_with_a_route_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subnet, "routes", lambda: iter([_route("10.1.0.0/16")]))
+    monkeypatch.setattr(network, "routes", lambda: iter([_route("10.1.0.0/16")]))
     with pytest.raises(OSError, match=r"10\.1\.2\.0/24 is not free: this machine has a route to 10\.1\.0\.0"):
-        subnet.reserve("10.1.2")
+        network.reserve("10.1.2")
 
 
 def test_letters_are_answered_and_carry_open_files(tmp_path: Path) -> None:
@@ -251,10 +251,11 @@ def test_further_users_are_those_of_the_name_or_the_number(tmp_path: Path) -> No
 
 
 def test_switched_off_namespaces_are_told_from_refused_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "switch").write_text("0\n")
-    monkeypatch.setattr(userns, "_SWITCHES", ((str(tmp_path / "switch"), "0", "it is 0"),))
-    assert userns._reason() == "user namespaces are switched off (it is 0)"
-    (tmp_path / "switch").write_text("1\n")
+    (tmp_path / "user").mkdir()
+    (tmp_path / "user" / "max_user_namespaces").write_text("0\n")
+    monkeypatch.setattr(userns, "_SETTINGS", str(tmp_path))
+    assert userns._reason() == "user namespaces are switched off (user.max_user_namespaces is 0)"
+    (tmp_path / "user" / "max_user_namespaces").write_text("1\n")
     assert userns._reason() == ""
 
 
