@@ -136,24 +136,21 @@ class _CommandServer:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
                 file.write("0")
-            if descriptors:
-                self._exec_command(data, descriptors)
-            else:
+            if not descriptors:
                 serve(client, data)
+                return
+            head, _, command = data.partition(b"\0")
+            shell, home, own = json.loads(head)
+            os.setsid()
+            os.chdir(home)
+            for number, descriptor in enumerate(descriptors):
+                os.dup2(descriptor, number)
+                os.close(descriptor)  # a background process must not keep the pipes open
+            if not os.access(shell, os.X_OK):
+                shell = "/bin/sh"
+            os.execve(shell, [os.path.basename(shell), b"-c", command], {**self._environment, **own})
         finally:
             os._exit(127)
-
-    def _exec_command(self, data: bytes, descriptors: list[int]) -> NoReturn:
-        head, _, command = data.partition(b"\0")
-        shell, home, own = json.loads(head)
-        os.setsid()
-        os.chdir(home)
-        for number, descriptor in enumerate(descriptors):
-            os.dup2(descriptor, number)
-            os.close(descriptor)  # a background process must not keep the pipes open
-        if not os.access(shell, os.X_OK):
-            shell = "/bin/sh"
-        os.execve(shell, [os.path.basename(shell), b"-c", command], {**self._environment, **own})
 
     def _reap(self) -> None:
         while True:

@@ -56,7 +56,15 @@ class Family:
     def members(self, pids: Iterable[int]) -> list[int]:
         """Return the processes that belong to the test."""
         mark = f"{_MARK_VARIABLE}={self.mark}".encode()
-        return [pid for pid in pids if _session_of(pid) == self.leader or mark in _environment_of(pid)]
+        found = []
+        for pid in pids:
+            if _session_of(pid) == self.leader:
+                found.append(pid)
+                continue
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
+                if mark in file.read().split(b"\0"):
+                    found.append(pid)
+        return found
 
 
 def of_this_test(pids: Iterable[int]) -> list[int]:
@@ -69,14 +77,6 @@ def of_this_test(pids: Iterable[int]) -> list[int]:
     others = [pid for pid in pids if pid not in spared]
     mark = os.environ.get(_MARK_VARIABLE)
     return others if mark is None else Family(mark, os.getsid(0)).members(others)
-
-
-def _environment_of(pid: int) -> list[bytes]:
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return file.read().split(b"\0")
-    except OSError:
-        return []
 
 
 def _session_of(pid: int) -> int | None:

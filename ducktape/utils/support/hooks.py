@@ -32,8 +32,13 @@ def called(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call a hook for its effect; raises ``HookError`` if its own body did not run."""
     result = not_async(function, function(*args, **kwargs))
     body = _body_in(result)
-    if isinstance(body, GeneratorType) and _is_body_of(function, body):
-        raise _generator_error(function, body)
+    if isinstance(body, GeneratorType):
+        # Behind a decorator without functools.wraps, the attribute still has the name of the body
+        name = body.gi_code.co_name
+        if name == name_of(function).rpartition(".")[2] or (
+            getattr(getattr(function, "__self__", None), name, None) == function
+        ):
+            raise _generator_error(function, body)
     return result
 
 
@@ -98,12 +103,3 @@ def _name_with_origin(function: object, result: _Body) -> str:
     """Name a function and, if it only returns the object of another one, that one."""
     name, origin = name_of(function), result.__qualname__
     return name if name.endswith(origin) else f"{origin}, called by {name},"
-
-
-def _is_body_of(function: object, generator: _Generator) -> bool:
-    """Return whether a generator is the body of a hook, also behind decorators or in a base class."""
-    name = generator.gi_code.co_name
-    if name == name_of(function).rpartition(".")[2]:
-        return True
-    # A decorator without functools.wraps changes the name, but the attribute is still found by that of the body
-    return bool(getattr(getattr(function, "__self__", None), name, None) == function)

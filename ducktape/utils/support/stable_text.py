@@ -142,17 +142,17 @@ class _Speller:
     def _text_of(self, value: object, top: bool) -> str:
         kind = type(value)
         if isinstance(value, dict) and kind is dict:
-            items = [f"{self.spell(key, top=False)}: {self._item(key, item)}" for key, item in value.items()]
+            items = []
+            for key, item in value.items():
+                text = self.spell(key, top=False)
+                is_secret = is_secret_argument(key, item)
+                shown = repr(self._name(_secret_key(item), MASK)) if is_secret else self.spell(item, top=False)
+                items.append(f"{text}: {shown}")
             return f"{{{', '.join(items)}}}"
         is_plain_set = kind.__repr__ in (set.__repr__, frozenset.__repr__) and kind.__str__ is object.__str__
         if isinstance(value, Collection) and (kind in _COLLECTIONS or is_plain_set):
             return self._collection(value)
         return self._object(value, top=top)
-
-    def _item(self, key: object, item: object) -> str:
-        if is_secret_argument(key, item):
-            return repr(self._name(_secret_key(item), MASK))
-        return self.spell(item, top=False)
 
     def _collection(self, value: Collection[object]) -> str:
         kind = type(value)

@@ -71,6 +71,9 @@ def _place_in_template() -> tuple[str, int]:
     return found or ("<template>", 0)
 
 
+_TEXTS = Environment(undefined=_Noticed)
+
+
 class _ReadsLazily:
     """Mixed into the engine's context, to read lazy variables."""
 
@@ -85,7 +88,7 @@ def environment_for_files(loader: BaseLoader) -> Environment:
 
 def compile_text(text: str) -> Template:
     """Compile a text with the default environment."""
-    return _default_environment().from_string(text)
+    return _TEXTS.from_string(text)
 
 
 def render(template: Any, variables: Mapping[str, object]) -> str:
@@ -140,11 +143,6 @@ class _Search(ChoiceLoader):
                 elif isinstance(loader, PackageLoader):
                     places[f"{loader.package_path} of package {loader.package_name}"] = None
             raise TemplateNotFound(name, f"'{name}' not found in: {', '.join(places)}") from None
-
-
-@functools.cache
-def _default_environment() -> Environment:
-    return Environment(undefined=_Noticed)
 
 
 @functools.cache
