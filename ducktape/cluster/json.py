@@ -167,7 +167,7 @@ class JsonCluster(Cluster):
     def _take_checked(self, cluster_spec: ClusterSpec) -> list[RemoteAccount]:
         """Take accounts that can be logged in to; the login of each is tried once at most."""
         accounts = self._take(cluster_spec)
-        failures = failed_logins(accounts) if accounts else {}
+        failures = failed_logins(accounts)
         if not failures:
             return accounts
         # When one fails, others may as well: all free nodes are probed together rather than one after another.
@@ -179,7 +179,7 @@ class JsonCluster(Cluster):
                 self._quarantine.add(account, failures[index])
             else:
                 self._available_accounts.add_node(account)
-        failures = failed_logins(others) if others else {}
+        failures = failed_logins(others)
         self._available_accounts.remove_nodes([others[index] for index in failures])
         for index, reason in failures.items():
             self._quarantine.add(others[index], reason)

@@ -172,9 +172,10 @@ class NodeContainer(Generic[N]):
         if cluster_spec is None:
             return "Invalid or missing cluster spec"
         required, available = cluster_spec.nodes.grouped_by_os_and_type(), self.grouped_by_os_and_type()
+        present_by_os = _by_os(available)
         complaints = []
         for operating_system, wanted in _by_os(required).items():
-            present = _by_os(available).get(operating_system, 0)
+            present = present_by_os.get(operating_system, 0)
             if present < wanted:
                 complaints.append(_complaint(operating_system, wanted, present))
                 continue
