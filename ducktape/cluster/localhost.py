@@ -41,7 +41,7 @@ class LocalhostNode(ClusterNode):
     @property
     def name(self) -> str:
         """The host name of the account; asking for it makes none, since the driver only talks about its nodes."""
-        return _host_name(self._index) if "account" not in self.__dict__ else self.account.hostname
+        return f"localhost{self._index}" if "account" not in self.__dict__ else self.account.hostname
 
     @property
     def operating_system(self) -> str | None:
@@ -49,12 +49,8 @@ class LocalhostNode(ClusterNode):
         return LINUX
 
 
-def _host_name(index: int) -> str:
-    return f"localhost{index}"
-
-
 def _make_account(checks: list[Callable[..., object]] | None, index: int) -> LinuxRemoteAccount:
-    config = RemoteAccountSSHConfig(host=_host_name(index), hostname="localhost", port=22)
+    config = RemoteAccountSSHConfig(host=f"localhost{index}", hostname="localhost", port=22)
     account = LinuxRemoteAccount(config, externally_routable_ip="localhost", ssh_exception_checks=checks)
     account.transport = LocalTransport()
     return account

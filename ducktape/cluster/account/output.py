@@ -119,11 +119,8 @@ class OutputFile:
         """Yield the remaining lines; after a timeout, a new call continues."""
         with OnError(self._close_after_error):
             while not self._over:
-                if self._callback is None:
-                    yield from self._ready
-                else:
-                    for line in self._ready:
-                        yield called(self._callback, line)
+                callback = self._callback
+                yield from self._ready if callback is None else (called(callback, line) for line in self._ready)
                 piece = self._ask(self.channel.read)
                 if piece:
                     self._ready = self._splitter.feed(piece)
