@@ -146,12 +146,6 @@ def printable_line(text: str, *, longest: int = 300) -> str:
     return line if len(line) <= longest else f"{line[: longest - 3]}..."
 
 
-def first_line_of(done: Completed) -> str:
-    """Return the first printable line of a command's error output, or of its output if that is empty."""
-    said = done.stderr.strip() or done.stdout.strip()
-    return printable_line(said.partition(b"\n")[0][:_LONGEST_LINE].decode(errors="replace"))
-
-
 # --- the questions
 
 
@@ -186,7 +180,7 @@ def log_in(account: object, tell: Tell, *, timeout: float) -> None:
     # Not through the account's verbs: checks that users have run upon SSH failures are for failures of tests
     done = transport.run("true", timeout=timeout)
     if done.exit_status != 0 and getattr(account, "operating_system", None) != WINDOWS:
-        raise ValueError(_cannot_run(done))
+        raise ValueError(cannot_run(done))
 
 
 def examine(account: RemoteAccount, tell: Tell, *, timeout: float) -> None:
@@ -197,8 +191,11 @@ def examine(account: RemoteAccount, tell: Tell, *, timeout: float) -> None:
         account.close()
 
 
-def _cannot_run(done: Completed) -> str:
-    return f"no command can be run: 'true' ended with status {done.exit_status}: {first_line_of(done)}"
+def cannot_run(done: Completed) -> str:
+    """Return the complaint about a failed ``true``, with the first line of its error output, or else of its output."""
+    line = (done.stderr.strip() or done.stdout.strip()).partition(b"\n")[0][:_LONGEST_LINE]
+    said = printable_line(line.decode(errors="replace"))
+    return f"no command can be run: 'true' ended with status {done.exit_status}: {said}"
 
 
 class _Examination:
@@ -223,7 +220,7 @@ class _Examination:
                 done = self._account.transport.run("true", timeout=self._remaining())
                 samples.append(_ms_since(begin))
                 if done.exit_status != 0:
-                    raise ValueError(_cannot_run(done))
+                    raise ValueError(cannot_run(done))
             exchanges = _ROUND_TRIPS_OF_A_COMMAND * (self._round_trip_ms or 0.0)
             self._tell({"found": {"shell_ms": max(0.0, min(samples) - exchanges)}})
             self._ask()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from ducktape.cluster.cluster_spec import ClusterSpec
-from ducktape.cluster.health.probe import first_line_of, printable_line
+from ducktape.cluster.health.probe import cannot_run, printable_line
 from ducktape.cluster.sandbox import cgroups
 from ducktape.cluster.sandbox.cleanup import remove_sandbox_leftovers, sandbox_leftovers
 from ducktape.cluster.sandbox.preflight import Part, groups_part, overlay_part, rights_part
@@ -138,7 +138,7 @@ def _run_nothing(account: RemoteAccount, timeout: float) -> float:
     begin = time.monotonic()
     done = account.transport.run("true", timeout=timeout)
     if done.exit_status != 0:
-        raise ValueError(f"no command can be run: 'true' ended with status {done.exit_status}: {first_line_of(done)}")
+        raise ValueError(cannot_run(done))
     return _ms_since(begin)
 
 
