@@ -131,12 +131,7 @@ class SandboxCluster(Cluster):
             raise SandboxError(problem)
 
     def do_alloc(self, cluster_spec: ClusterSpec) -> list[ClusterNode]:
-        """Make nodes, within some tens of milliseconds.
-
-        Raises:
-            InsufficientResourcesError: the configuration allows no more.
-            SandboxError: this machine cannot make them.
-        """
+        """Make nodes, within some tens of milliseconds; raises ``SandboxError`` if this machine cannot."""
         taken, _ = NodeContainer(self._free_specs()).remove_spec(cluster_spec)
         if not taken:
             return []
@@ -156,14 +151,14 @@ class SandboxCluster(Cluster):
             for index, kind in wanted.items()
         ]
         made: list[NodeFacts] = supervisor.request("create", nodes=wishes)
-        nodes = []
+        nodes: list[ClusterNode] = []
         for (index, kind), facts in zip(wanted.items(), made, strict=True):
             account = self._account(supervisor, facts, kind)
             self._in_use[index] = SandboxNode(
                 account, Supervisor(supervisor.pid, supervisor.base), index, facts["cgroup"]
             )
             nodes.append(self._in_use[index])
-        return list(nodes)
+        return nodes
 
     def _account(self, supervisor: OwnSupervisor, facts: NodeFacts, kind: NodeType) -> SandboxAccount:
         config = RemoteAccountSSHConfig(
@@ -197,15 +192,12 @@ class SandboxCluster(Cluster):
         return supervisor
 
     def free(self, nodes: Iterable[ClusterNode] | ClusterNode) -> None:
-        """Destroy nodes.
-
-        Raises:
-            NodeNotPresentError: one is not in use; no node was destroyed.
-        """
-        leaving = list(nodes) if isinstance(nodes, Iterable) else [nodes]
-        for node in leaving:
+        """Destroy nodes; raises ``NodeNotPresentError``, and destroys none, if one is not in use."""
+        leaving: list[SandboxNode] = []
+        for node in nodes if isinstance(nodes, Iterable) else [nodes]:
             if not isinstance(node, SandboxNode) or self._in_use.get(node._index) is not node:
                 raise NodeNotPresentError(f"{node} is not in use")
+            leaving.append(node)
         for node in leaving:
             node.account.close()
         try:
@@ -213,7 +205,6 @@ class SandboxCluster(Cluster):
                 self._supervisor.request("destroy", names=[node.account.hostname for node in leaving])
         finally:
             for node in leaving:
-                assert isinstance(node, SandboxNode)
                 self._in_use.pop(node._index, None)
 
     def free_single(self, node: ClusterNode) -> None:

@@ -157,10 +157,8 @@ def set_hostname(name: str) -> None:
 
 
 def set_command_line(text: str) -> None:
-    """Change the visible command line of this process, and clear its visible environment.
-
-    The kernel shows the memory where both lie, so that is overwritten.
-    """
+    """Change the visible command line of this process, and clear its visible environment."""
+    # The kernel shows the memory where both lie, so that is overwritten
     stat = read_stat("self")
     if stat is None:
         return

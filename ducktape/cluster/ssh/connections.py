@@ -160,6 +160,7 @@ class Connections:
         if not self._opening.acquire(timeout=CHANNEL_TIMEOUT_SEC if limit is None else limit):
             raise TimeoutError(f"{name}: no channel within {deadline.seconds} seconds")
         answer = Deadline(deadline.left(ANSWER_SEC))
+        # A session that the server grants after our timeout can never be closed, and counts until the connection is
         is_abandoned = True
         try:
             channel = transport.open_session(timeout=max(answer.left() or 0, 0.001))
@@ -188,11 +189,7 @@ class Connections:
             return [channel.get_transport() for channel in self.channels if not channel.closed]
 
     def retire(self, client: paramiko.SSHClient | None) -> None:
-        """Stop using a connection, but keep the commands on it.
-
-        A session that the server grants after our timeout can never be closed, and would count until the connection is
-        closed.
-        """
+        """Stop using a connection, but keep the commands on it."""
         if self._source is not None:
             return
         with self.lock:

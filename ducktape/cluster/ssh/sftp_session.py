@@ -126,10 +126,7 @@ class SharedSFTPClient(paramiko.SFTPClient):
     file = open
 
     def listdir_attr(self, path: bytes | str = ".") -> list[paramiko.SFTPAttributes]:
-        """Entries of a directory, see the library.
-
-        Names that are not UTF-8 use surrogate escapes; the library would fail.
-        """
+        """Entries of a directory; names that are not UTF-8, where the library fails, use surrogate escapes."""
         kind, message = self._request(CMD_OPENDIR, self._adjust_cwd(path))
         if kind != CMD_HANDLE:
             raise paramiko.SFTPError("the server opened no directory")
@@ -271,10 +268,7 @@ def _entries(message: paramiko.Message) -> Iterator[paramiko.SFTPAttributes]:
 
 
 def start_session(channel: paramiko.Channel, deadline: Deadline, *, name: str, user: str | None) -> SharedSFTPClient:
-    """Start an SFTP session on a channel, which is closed if there is no SFTP server.
-
-    The seconds of the deadline are also the maximum silence of the session afterwards.
-    """
+    """Start an SFTP session, whose maximum silence is that of the deadline; without a server, closes the channel."""
     silence = f"{name}: no SFTP session within {deadline.seconds} seconds: see 'Subsystem sftp' in sshd_config there"
     with contextlib.ExitStack() as undo:
         undo.callback(channel.close)

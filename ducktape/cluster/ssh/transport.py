@@ -210,10 +210,8 @@ class SshTransport(Transport):
                     self.connections.channels.append(channel)
 
     def _patiently(self, deadline: Deadline, opened: Callable[[], R]) -> R:
-        """Open a channel, and retry while the server has no session left.
-
-        Its sessions last a little longer than our channels, and as long as commands whose channels were closed.
-        """
+        """Open a channel, and retry while the server has no session left."""
+        # Its sessions last a little longer than our channels, and as long as commands whose channels were closed
         import paramiko
 
         begin = full_since = time.monotonic()

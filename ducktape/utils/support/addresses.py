@@ -7,14 +7,12 @@ import socket
 
 
 def resolved(hostname: str) -> str:
-    """Resolve a host name on this machine; returns the name itself if that fails.
-
-    IPv4 addresses are preferred, since most systems under test listen there.
-    """
+    """Resolve a host name on this machine, or return the name itself."""
     try:
         found = socket.getaddrinfo(hostname, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return hostname
+    # IPv4 first, since most systems under test listen there
     addresses = [str(entry[4][0]) for entry in sorted(found, key=lambda entry: entry[0] != socket.AF_INET)]
     return addresses[0] if addresses else hostname
 
