@@ -70,7 +70,11 @@ def read_words(path: str) -> list[Word]:
 
 
 def suspicious_words(words: list[Word], paths: list[str], options: list[str]) -> Iterator[tuple[Word, str]]:
-    """Yield the words that count as paths of tests but do not look so, and why; raises ``UsageError`` for an option."""
+    """Yield the words that count as paths of tests but do not look like paths, and why.
+
+    Raises:
+        UsageError: a word is the name of an option without its dashes.
+    """
     unchecked = list(paths)
     for word in words:
         if word.text not in unchecked:

@@ -72,8 +72,8 @@ class Journal:
     """Writes the events of a session, and keeps those in memory that it cannot write; closed in forked children.
 
     Raises:
-        SessionBusyError: another program has the journal, or there is one and it is not to be resumed. If it cannot be
-            created for any other reason, each :meth:`flush` tries again.
+        SessionBusyError: another program has the journal, or there is one and it is not to be resumed. After any other
+            error events are kept in memory, and each :meth:`flush` tries again.
     """
 
     def __init__(self, results_dir: str, *, resume: bool = False, wait_sec: float = 5.0) -> None:

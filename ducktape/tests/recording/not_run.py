@@ -44,7 +44,7 @@ class NotRun:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> NotRun:
-        """Return the entry that :meth:`to_json` was asked of."""
+        """Return the entry that :meth:`to_json` was asked of; ``ValueError`` if it has no ``test_id``."""
         if not isinstance(content.get("test_id"), str):
             raise ValueError("an entry of a test that did not run has no test_id")
         return cls(

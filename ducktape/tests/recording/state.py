@@ -89,7 +89,7 @@ class RecordedSession:
 
     @classmethod
     def read(cls, results_dir: str) -> RecordedSession:
-        """Read the journal of a session, which may still be going on."""
+        """Read the journal of a session, which may still be going on; ``RecordError`` if that is impossible."""
         path = os.path.join(results_dir, JOURNAL_NAME)
         # Checked first: a driver that ends in between has then written its end
         going_on = is_written(path)
