@@ -27,7 +27,7 @@ from ducktape.utils.support.hooks import answer_of, called
 from ducktape.utils.support.times import Stopwatch
 
 R = TypeVar("R")
-_LIFECYCLE = ("init_time", "start_time", "start_duration_seconds", "stop_time", "stop_duration_seconds", "clean_time")
+LIFECYCLE = ("init_time", "start_time", "start_duration_seconds", "stop_time", "stop_duration_seconds", "clean_time")
 
 
 class MissingHookError(DucktapeError, NotImplementedError):
@@ -172,7 +172,7 @@ class Service(TemplateRenderer):
         return {
             "cls_name": type(self).__name__,
             "module_name": type(self).__module__,
-            "lifecycle": {name: getattr(self, f"_{name}") for name in _LIFECYCLE},
+            "lifecycle": {name: getattr(self, f"_{name}") for name in LIFECYCLE},
             "service_id": self.service_id,
             "nodes": self._nodes_formerly_allocated,
         }

@@ -23,7 +23,7 @@ from ducktape.cluster.cluster_spec import ClusterSpec, NodeSpec
 from ducktape.json_serializable import jsonable
 from ducktape.jvm_logging import logs_of
 from ducktape.services.background_thread import BackgroundThreadService
-from ducktape.services.service import Service, ServiceIdFactory
+from ducktape.services.service import LIFECYCLE, Service, ServiceIdFactory
 from ducktape.services.support.protocols import Context, RegisteredService
 from ducktape.services.support.snapshot import PlainAttributes, values_of
 from ducktape.utils.support.guard import value_or
@@ -35,23 +35,9 @@ N = TypeVar("N", bound=ClusterNode)
 
 _ROOM_FOR_ATTRIBUTES = 16 * 1024  # characters, for all attributes of one service and of its nodes
 # Attributes of the framework, which are restored separately
-_NOT_OF_THE_USER = frozenset(
-    {
-        "JVM_LOG_DIR",
-        "_clean_time",
-        "_init_time",
-        "_initialized",
-        "_nodes_formerly_allocated",
-        "_registered_order",
-        "_start_duration_seconds",
-        "_start_time",
-        "_stop_duration_seconds",
-        "_stop_time",
-        "logs",
-        "nodes",
-        "skip_nodes_allocation",
-    }
-)
+_NOT_OF_THE_USER = frozenset({"JVM_LOG_DIR", "logs", "nodes", "skip_nodes_allocation"}) | {
+    f"_{name}" for name in (*LIFECYCLE, "initialized", "nodes_formerly_allocated", "registered_order")
+}
 _OF_THE_FRAMEWORK_ON_A_NODE = frozenset({"account", "slot_id", "_index", "node_type"})
 
 
