@@ -57,7 +57,6 @@ class Leftovers:
         return True
 
     def close(self) -> None:
-        """Close all of them."""
         while self.give_up_oldest():
             pass
 

@@ -25,8 +25,6 @@ _OWN_WORDS = ("ps ax", "awk {print $1}", "grep")
 
 @dataclass(frozen=True)
 class Search:
-    """A search for processes."""
-
     grep: str | None  # arguments of ``grep -i`` for a shell; ``None`` if grep cannot be used
     texts: tuple[str, ...] = ()  # in the command line, in lower case; empty if grep finds all of them
 

@@ -56,7 +56,6 @@ class Root:
             self.refused = name
 
     def _places(self, name: str) -> tuple[str, str]:
-        """Return where a name in the tree is on the node and on the driver."""
         if not name:
             return self.path, self.target
         return posixpath.join(self.path, name), os.path.join(self.target, name)

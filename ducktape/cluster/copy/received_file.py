@@ -40,7 +40,6 @@ class ReceivedFile:
         self._written = 0
 
     def write(self, piece: bytes | memoryview) -> None:
-        """Write the next bytes."""
         size = len(piece)
         # Most pieces are known not to be zero by their ends
         may_be_hole = self._is_regular and size >= _SHORTEST_HOLE and not piece[0] and not piece[-1]
@@ -87,7 +86,6 @@ class ReceivedFile:
                 self.finish()
 
     def _watch(self, size: int) -> None:
-        """Check the free space from time to time."""
         self._written += size
         if self._written < self._watched_at or not self._is_regular:
             return

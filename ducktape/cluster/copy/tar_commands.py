@@ -129,7 +129,6 @@ def pack_files_command(mark: bytes, path: str) -> str:
 
 
 def send_file_command(mark: bytes, path: str) -> str:
-    """Return the command that sends the content of a file."""
     return _command(_SEND_FILE, mark.decode(), named(path))
 
 
@@ -139,7 +138,6 @@ def prepare_command(mark: bytes, target: str, inside: str, *, able: bool | None)
 
 
 def unpack_command(directory: str) -> str:
-    """Return the command that extracts an archive into a directory."""
     return _command(_UNPACK, named(directory))
 
 
@@ -157,7 +155,6 @@ class Complaint:
     shrunk_by: int = 0  # bytes that were replaced by zeros because the file shrank meanwhile
 
     def error(self, path: str) -> OSError:
-        """Return the exception that Python raises for it."""
         return error_of(self.reason, path)
 
 
@@ -183,7 +180,6 @@ def complaints(messages: bytes) -> list[Complaint]:
 
 
 def _plain(name: str) -> str:
-    """Unescape a name."""
 
     def letter(match: re.Match[bytes]) -> bytes:
         code = match[1]

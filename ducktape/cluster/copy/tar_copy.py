@@ -221,7 +221,6 @@ class _Walk:
                 yield f"./{name}", os.path.join(self._src, name)
 
     def fail(self, path: str, error: OSError) -> None:
-        """Record an unreadable path."""
         self.errors.append((path, error))
 
     def _entries(self, directory: str) -> Iterator[tuple[str, str | None]]:

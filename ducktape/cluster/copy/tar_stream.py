@@ -52,14 +52,12 @@ class PieceReader:
             yield taken
 
     def exactly(self, size: int) -> bytes:
-        """Return the next bytes at once."""
         if size <= len(self._piece):
             taken, self._piece = self._piece[:size], self._piece[size:]
             return bytes(taken)
         return b"".join(self.pieces(size))
 
     def skip(self, size: int) -> None:
-        """Skip the next bytes."""
         for _ in self.pieces(size):
             pass
 
@@ -83,7 +81,6 @@ class PieceReader:
         return piece or self._read()
 
     def whole_rest(self, most: int) -> bytes:
-        """Return the rest, up to a limit."""
         pieces: list[bytes] = []
         size = 0
         while piece := self.rest():
@@ -94,7 +91,6 @@ class PieceReader:
         return b"".join(pieces)
 
     def unzipped(self) -> PieceReader:
-        """Return a reader for the decompressed rest."""
         machine = zlib.decompressobj(31)
 
         def read() -> bytes:
@@ -238,7 +234,6 @@ class MemberReader:
         self._reader.skip(padded(member.size) - member.size)
 
     def skip(self, member: Member) -> None:
-        """Skip the content of a file."""
         self._reader.skip(padded(member.size))
 
 
@@ -253,7 +248,6 @@ def _header(block: bytes) -> tarfile.TarInfo:
 
 
 def padded(size: int) -> int:
-    """Return the padded size of content in an archive."""
     return -(-size // BLOCK) * BLOCK
 
 

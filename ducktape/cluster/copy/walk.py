@@ -298,7 +298,6 @@ def in_one(errors: list[tuple[str, OSError]]) -> OSError | None:
 
 
 def raise_errors(errors: list[tuple[str, OSError]]) -> None:
-    """Raise the errors, if there are any."""
     error = in_one(errors)
     if error is not None:
         raise error

@@ -90,7 +90,6 @@ def note_of(findings: Findings) -> str:
 
 
 def explain(error: BaseException, account: object, doing: str) -> str:
-    """Return why a node cannot be used."""
     config = getattr(account, "ssh_config", None)
     host, port = getattr(config, "hostname", "?"), getattr(config, "port", "?")
     # Not imported here: an exception of a library that nobody imported cannot exist.

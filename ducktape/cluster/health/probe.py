@@ -70,7 +70,6 @@ class Findings:
 
     @property
     def usable(self) -> bool:
-        """Whether tests can use the node."""
         return self.failure is None
 
 

@@ -42,8 +42,6 @@ _MAX_REASON = 600
 
 
 class Probe(Protocol):
-    """What is asked of one node."""
-
     def __call__(self, account: Any, tell: Tell, *, timeout: float) -> None:
         """Ask, within a number of seconds, and tell what was found; any exception means that the node is unusable."""
 

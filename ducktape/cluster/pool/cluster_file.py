@@ -90,7 +90,6 @@ def ssh_settings(node: object) -> dict[str, Any]:
 
 
 def place_of(position: int, node: object) -> str:
-    """Return the place of a node in the file."""
     settings = node.get("ssh_config") if isinstance(node, Mapping) else None
     host = settings.get("host") if isinstance(settings, Mapping) else None
     return f"nodes[{position}] ({host})" if isinstance(host, str) else f"nodes[{position}]"

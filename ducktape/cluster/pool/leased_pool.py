@@ -111,12 +111,10 @@ class _Candidate:
         self._is_ours = False
 
     def available(self) -> bool:
-        """Acquire the lease; return whether that worked."""
         self._is_ours = self._leases.acquire(self.name)
         return self._is_ours
 
     def give_up(self) -> None:
-        """Release the lease if it was acquired."""
         if self._is_ours:
             self._leases.release(self.name)
 
