@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ducktape.services.service import Service
+from ducktape.services.support.log_compression import compress_command, compress_logs
 from ducktape.services.support.log_paths import service_directory
-from ducktape.services.support.logs import Order, collect_logs, compress_command, compress_logs
+from ducktape.services.support.logs import Order, collect_logs
 from ducktape.template import TemplateRenderer
 from ducktape.tests.status import FAIL, TestStatus
 from ducktape.tests.test_context import TestContext, TestLoggerMaker, _escape_pathname, test_logger

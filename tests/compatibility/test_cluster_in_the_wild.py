@@ -340,7 +340,8 @@ def test_the_older_copying_names_go_through_the_override(overridden: OverriddenA
 def test_collecting_and_compressing_logs_goes_through_the_override(
     overridden: OverriddenAccount, tmp_path: Path
 ) -> None:
-    from ducktape.services.support.logs import Order, collect_logs, compress_logs
+    from ducktape.services.support.log_compression import compress_logs
+    from ducktape.services.support.logs import Order, collect_logs
 
     class Node:
         account = overridden

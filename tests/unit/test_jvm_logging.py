@@ -16,7 +16,8 @@ from ducktape.cluster.remoteaccount import RemoteAccount, RemoteAccountSSHConfig
 from ducktape.cluster.transport import Transport, TransportWrapper, framework_commands
 from ducktape.jvm_logging import VERBS, EnvironmentTransport, JVMLogger, logs_of, with_environment
 from ducktape.services.service_registry import ServiceRegistry
-from ducktape.services.support.logs import Order, collect_logs, compress_logs
+from ducktape.services.support.log_compression import compress_logs
+from ducktape.services.support.logs import Order, collect_logs
 from tests.unit.services.fakes import FakeAccount, FakeContext, RecordingService
 
 needs_java = pytest.mark.needs("java")

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.transport import framework_commands
 from ducktape.jvm_logging import logs_of
-from ducktape.services.support.log_compression import compress_command, compress_logs, compressed_path, failures_noted
+from ducktape.services.support.log_compression import compressed_path, failures_noted
 from ducktape.services.support.log_paths import (
     LogPaths,
     NodeDirectories,
@@ -28,14 +28,6 @@ from ducktape.utils.support.guard import tolerated
 from ducktape.utils.support.hooks import called
 from ducktape.utils.support.parallel import run_parallel
 from ducktape.utils.support.text import class_and_text, reason_of
-
-__all__ = [
-    "MissingLog",
-    "Order",
-    "collect_logs",
-    "compress_command",
-    "compress_logs",
-]
 
 Wanted: TypeAlias = Callable[[str], bool]
 Compress: TypeAlias = Callable[[ClusterNode, ServiceWithNodes, list[str]], list[str]]
@@ -222,10 +214,12 @@ class _Job:
         expanded: dict[str, str] = {}
         for path, name in list(self._remaining.items()):
             with tolerated(partial(self._report_unprepared, name)):
-                found, problem = matches(self.node, path) if has_wildcards(path) else ([path], None)
+                if not has_wildcards(path):
+                    expanded[path] = name
+                    continue
+                found, problem = matches(self.node, path)
                 expanded.update(dict.fromkeys(found, name))
-                if has_wildcards(path):
-                    self._found.update(found)
+                self._found.update(found)
                 if problem is not None:
                     raise problem
         self._remaining = {} if self._is_abandoned else expanded

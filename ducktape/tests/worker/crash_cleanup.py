@@ -20,8 +20,9 @@ from ducktape.faults.engine.recovery import heal_remaining
 from ducktape.json_serializable import jsonable
 from ducktape.services.service import Service
 from ducktape.services.support.ending import end_each
+from ducktape.services.support.log_compression import compress_logs
 from ducktape.services.support.log_paths import service_directory
-from ducktape.services.support.logs import Order, collect_logs, compress_logs
+from ducktape.services.support.logs import Order, collect_logs
 from ducktape.services.support.record import described, named_nodes, problem_with, revive
 from ducktape.tests.driver.deadlines import COLLECT, STOP
 from ducktape.tests.event import CleanedUp

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ducktape.services.support.logs import compress_command
+from ducktape.services.support.log_compression import compress_command
 from ducktape.tests import test as test_module
 from ducktape.tests.session import SessionContext
 from ducktape.tests.status import FAIL, PASS

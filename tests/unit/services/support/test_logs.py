@@ -13,7 +13,8 @@ import pytest
 
 from ducktape.cluster.localhost import LocalhostCluster
 from ducktape.cluster.transport import is_framework_command
-from ducktape.services.support.logs import Order, collect_logs, compress_command, compress_logs
+from ducktape.services.support.log_compression import compress_command, compress_logs
+from ducktape.services.support.logs import Order, collect_logs
 from tests.unit.services.fakes import FakeAccount, FakeContext, RecordingService
 
 
