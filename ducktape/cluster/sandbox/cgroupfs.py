@@ -23,7 +23,6 @@ def read(path: str) -> str:
 
 
 def write(path: str, text: str) -> None:
-    """Write into a file of a group."""
     with open(path, "w", encoding="ascii") as file:
         file.write(text)
 

@@ -143,12 +143,10 @@ class Groups:
             write(f"{path}/memory.memsw.limit_in_bytes", str(memory))
 
     def remove(self, paths: dict[str, str]) -> None:
-        """Remove the groups of a node."""
         for path in set(paths.values()):
             remove_tree(path)
 
     def close(self) -> None:
-        """Remove all groups."""
         for top in list(self._held):
             self._release(top)
 
@@ -170,7 +168,6 @@ def _can_be_entered(path: str) -> bool:
 
 
 def enter(paths: Mapping[str, str]) -> None:
-    """Move this process into groups."""
     for path in set(paths.values()):
         write(f"{path}/cgroup.procs", "0")
 

@@ -113,7 +113,6 @@ class OwnSupervisor(Supervisor):
         self._end = weakref.finalize(self, _stop, os.getpid(), process, self._plain)
 
     def request(self, verb: str, *, seconds: float = _SECONDS, **arguments: object) -> Any:
-        """See :meth:`Supervisor.request`."""
         return self._plain.request(verb, seconds=seconds, **arguments)
 
     def is_silent(self) -> bool:
@@ -121,7 +120,6 @@ class OwnSupervisor(Supervisor):
         return self._plain.timed_out
 
     def is_dead(self) -> bool:
-        """Whether its process has ended."""
         return self._process.poll() is not None
 
     def stop(self) -> None:

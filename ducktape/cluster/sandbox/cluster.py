@@ -77,9 +77,9 @@ class SandboxNode(ClusterNode):
 
     account: SandboxAccount
 
-    def __init__(self, account: SandboxAccount, supervisor: Supervisor, index: int, cgroup: dict[str, str]) -> None:
+    def __init__(self, account: SandboxAccount, index: int, cgroup: dict[str, str]) -> None:
         super().__init__(account, cgroup=cgroup)
-        self._supervisor = supervisor
+        self._supervisor = account._supervisor
         self._index = index
         self.cgroup = cgroup
 
@@ -154,9 +154,7 @@ class SandboxCluster(Cluster):
         nodes: list[ClusterNode] = []
         for (index, kind), facts in zip(wanted.items(), made, strict=True):
             account = self._account(supervisor, facts, kind)
-            self._in_use[index] = SandboxNode(
-                account, Supervisor(supervisor.pid, supervisor.base), index, facts["cgroup"]
-            )
+            self._in_use[index] = SandboxNode(account, index, facts["cgroup"])
             nodes.append(self._in_use[index])
         return nodes
 
@@ -208,7 +206,6 @@ class SandboxCluster(Cluster):
                 self._in_use.pop(node._index, None)
 
     def free_single(self, node: ClusterNode) -> None:
-        """Destroy a node."""
         self.free(node)
 
     def close(self) -> None:
@@ -219,11 +216,9 @@ class SandboxCluster(Cluster):
             supervisor.stop()
 
     def available(self) -> ClusterSpec:
-        """Return the nodes that could be made now."""
         return ClusterSpec(self._free_specs())
 
     def used(self) -> ClusterSpec:
-        """Return the nodes in use."""
         return ClusterSpec([NodeSpec(LINUX, node.node_type) for node in self._in_use.values()])
 
     def _free_specs(self) -> list[NodeSpec]:

@@ -50,7 +50,6 @@ class SandboxConfig:
     sshd: bool = False  # commands run over SSH
 
     def type_named(self, name: str | None) -> NodeType:
-        """Return the kind of node with a label."""
         return next(kind for kind in self.types if kind.name == name)
 
     def limits(self) -> set[str]:
@@ -86,7 +85,6 @@ class _Mistake(Exception):
 
 
 def understand(content: object) -> SandboxConfig:
-    """Return the configuration in the content of a file."""
     description = _object(
         content, "the top level", {*_LIMITS, "max_nodes", "types", "network", "environment", "mounts", "sshd"}
     )

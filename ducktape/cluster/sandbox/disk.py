@@ -32,7 +32,6 @@ class Disk:
         self.attach()
 
     def attach(self) -> None:
-        """Mount it."""
         mount("tmpfs", self.path, "tmpfs", MS_NOSUID, f"mode=0755,size={'50%' if self.size is None else self.size}")
 
     def snapshot(self) -> None:
@@ -86,17 +85,14 @@ class CrashDisk(Disk):
         return f"{self.image}.later"
 
     def snapshot(self) -> None:
-        """Keep a copy of the synced data, once no process writes any more."""
         _copy_sparse(self.image, self._snapshot_path)
 
     def restore(self) -> None:
-        """Restore that copy, once nothing uses the disk any more."""
         unmount(self.path)
         os.replace(self._snapshot_path, self.image)
         self.attach()
 
     def remove(self) -> None:
-        """Remove the disk; one that is gone already is fine."""
         super().remove()
         with contextlib.suppress(OSError):
             os.unlink(self.image)
@@ -126,7 +122,6 @@ def _loop_device(image: str) -> tuple[int, int]:
 
 
 def _copy_sparse(source: str, target: str) -> None:
-    """Copy a sparse file."""
     with open(source, "rb", buffering=0) as reader, open(target, "wb", buffering=0) as writer:
         size = os.fstat(reader.fileno()).st_size
         writer.truncate(size)

@@ -66,7 +66,6 @@ _WORK: dict[str, Callable[..., object]] = {
 
 
 def serve(connection: socket.socket, data: bytes) -> None:
-    """Serve one request and send the answer."""
     verb, home, arguments = json.loads(data)
     try:
         os.chdir(home)

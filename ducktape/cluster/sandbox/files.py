@@ -49,39 +49,30 @@ class SandboxFiles:
         self._ask("server", server["program"], server["files"])
 
     def lstat(self, path: str) -> LocalAttributes:
-        """Attributes of the path itself."""
         return LocalAttributes(*self._ask("stat", path, False)[0])
 
     def stat(self, path: str) -> LocalAttributes:
-        """Attributes of the target of the path."""
         return LocalAttributes(*self._ask("stat", path, True)[0])
 
     def listdir_attr(self, path: str) -> list[LocalAttributes]:
-        """Entries of a directory."""
         return [LocalAttributes(*entry) for entry in self._ask("list", path)[0]]
 
     def listdir(self, path: str = ".") -> list[str]:
-        """Names in a directory."""
         return [entry.filename for entry in self.listdir_attr(path)]
 
     def normalize(self, path: str) -> str:
-        """The absolute path without links."""
         return str(self._ask("normalize", path)[0])
 
     def remove(self, path: str) -> None:
-        """Remove a file."""
         self._ask("remove", path)
 
     def rmdir(self, path: str) -> None:
-        """Remove an empty directory."""
         self._ask("rmdir", path)
 
     def rename(self, oldpath: str, newpath: str) -> None:
-        """Rename a file or a directory."""
         self._ask("rename", oldpath, newpath)
 
     def chmod(self, path: str, mode: int) -> None:
-        """Change permissions."""
         self._ask("chmod", path, mode)
 
     def open(self, path: str, mode: str = "r") -> LocalFile:
@@ -91,16 +82,13 @@ class SandboxFiles:
         return LocalFile(cast(str, descriptor), mode.replace("x", "w"))
 
     def mkdir(self, path: str, mode: int = 0o777) -> None:
-        """Create one directory; the umask applies."""
         self._ask("mkdir", path, mode)
 
     def get(self, path: str, local_path: str) -> None:
-        """Copy a file's content."""
         with os.fdopen(self._open(path, os.O_RDONLY), "rb", buffering=0) as source:
             receive_file(source, local_path)
 
     def put(self, local_path: str, path: str) -> None:
-        """Copy a file's content."""
         with (
             open(local_path, "rb") as source,
             os.fdopen(self._open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as target,

@@ -51,7 +51,6 @@ class Netlink:
         self._number = 0
 
     def close(self) -> None:
-        """Close the socket."""
         self._socket.close()
 
     def _request(self, kind: int, flags: int, body: bytes) -> bytes:
@@ -65,7 +64,6 @@ class Netlink:
         return answer
 
     def index_of(self, name: str) -> int:
-        """The index of a link."""
         answer = self._request(_GETLINK, 0, _link() + _text(_IFNAME, name))
         index: int = struct.unpack_from("=i", answer, 16 + 4)[0]
         # The acknowledgement is a separate message
@@ -90,7 +88,6 @@ class Netlink:
         self._request(_NEWLINK, _CREATE | _EXCL, body)
 
     def set_up(self, index: int) -> None:
-        """Bring a link up."""
         self._request(_NEWLINK, 0, _link(index=index, up=True))
 
     def add_address(self, index: int, address: str, prefix: int) -> None:

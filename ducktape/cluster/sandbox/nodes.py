@@ -165,7 +165,6 @@ class Nodes:
                 node.pid = 0
 
     def serve(self, request: Request) -> object:
-        """Serve one request of the driver."""
         verb = request["verb"]
         if verb == "create":
             return self.create(request["nodes"])
@@ -188,7 +187,6 @@ class Nodes:
         return node.to_json()
 
     def close(self) -> None:
-        """Destroy everything."""
         self.destroy(list(self._nodes))
         self._switch.close()
         self.groups.close()

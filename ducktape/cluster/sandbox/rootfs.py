@@ -129,7 +129,6 @@ class Host:
             _write(f"{disk}/etc/shadow", "root:*:19000:0:99999:7:::\n", mode=0o600)
 
     def remove_socket(self, name: str) -> None:
-        """Remove the socket for requests to a node."""
         with contextlib.suppress(OSError):
             os.unlink(f"{self.base}/sockets/{name}")
 

@@ -64,7 +64,6 @@ def _report(answer: Mapping[str, object]) -> None:
 
 
 def main() -> None:
-    """Entry point of the supervisor."""
     os.chdir("/")
     settings = json.load(sys.stdin)
     set_name(cgroups.SUPERVISOR)

@@ -152,7 +152,6 @@ def change_root(target: str) -> None:
 
 
 def set_hostname(name: str) -> None:
-    """Set the host name in this namespace."""
     _check(_libc.sethostname(name.encode(), len(name.encode())), "sethostname")
 
 

@@ -46,7 +46,6 @@ class SandboxTransport(Transport):
     def stream(
         self, command: str, *, stdin: Stdin = None, merge_stderr: bool = False, timeout: float | None = None
     ) -> CommandStream:
-        """Start a command in the node; see :meth:`Transport.stream`."""
         self._leftovers.tidy()
         started = SandboxCommand(
             self._supervisor.socket_of(self._name),
@@ -61,7 +60,6 @@ class SandboxTransport(Transport):
 
     @property
     def files(self) -> SandboxFiles:
-        """The node's file system."""
         return SandboxFiles(self._supervisor.socket_of(self._name), self._home)
 
     def close(self) -> None:

@@ -119,15 +119,12 @@ class SshCommand:
         self._channel = channel
 
     def gettimeout(self) -> float | None:
-        """Seconds that one call may block."""
         return self._timeout
 
     def settimeout(self, timeout: float | None) -> None:
-        """Set the seconds that one call may block."""
         self._timeout = timeout
 
     def read(self) -> bytes:
-        """The next piece of stdout; see :meth:`CommandStream.read`."""
         channel = self._channel
         if channel is None:
             return b""
@@ -149,7 +146,6 @@ class SshCommand:
             self._wait(deadline, "no output for")
 
     def exit_status(self) -> int:
-        """The status of the command; see :meth:`CommandStream.exit_status`."""
         if self._status is not None:
             return self._status
         channel = self._channel
@@ -172,7 +168,6 @@ class SshCommand:
         return status
 
     def stderr(self) -> bytes:
-        """What came on stderr in the middle when long."""
         return self._errors.value()
 
     def close(self) -> None:

@@ -252,6 +252,5 @@ def close_all(*parts: paramiko.Channel | paramiko.SFTPClient | paramiko.SSHClien
 
 
 def is_dead(sftp: paramiko.SFTPClient) -> bool:
-    """Return whether an SFTP session was closed."""
     channel = sftp.get_channel()
     return channel is None or channel.closed

@@ -30,23 +30,18 @@ class SftpFiles:
         self._name = name
 
     def lstat(self, path: str) -> FileAttributes:
-        """Attributes of the path itself."""
         return self._ask(lambda sftp: sftp.lstat(path))
 
     def stat(self, path: str) -> FileAttributes:
-        """Attributes of what the path leads to."""
         return self._ask(lambda sftp: sftp.stat(path))
 
     def listdir_attr(self, path: str) -> Sequence[FileAttributes]:
-        """Entries of a directory."""
         return self._ask(lambda sftp: sftp.listdir_attr(path))
 
     def normalize(self, path: str) -> str:
-        """The absolute path without links."""
         return self._ask(lambda sftp: sftp.normalize(path))
 
     def open(self, path: str, mode: str = "r") -> paramiko.SFTPFile:
-        """Paramiko's file object."""
         return self._ask(lambda sftp: sftp.open(path, mode))
 
     def mkdir(self, path: str, mode: int = 0o777) -> None:

@@ -118,7 +118,6 @@ class SharedSFTPClient(paramiko.SFTPClient):
         return 3
 
     def open(self, filename: bytes | str, mode: str = "r", bufsize: int = -1) -> paramiko.SFTPFile:
-        """A file of the server, see the library."""
         file = super().open(filename, mode, bufsize)
         file.__class__ = SharedSFTPFile
         return file

@@ -80,7 +80,6 @@ class SshTransport(Transport):
 
     @property
     def name(self) -> str:
-        """Name of the machine."""
         return name_of(self.settings)
 
     @property
@@ -111,7 +110,6 @@ class SshTransport(Transport):
 
     @property
     def files(self) -> SftpFiles:
-        """The machine's files over SFTP."""
         return SftpFiles(self._sftp_source or (lambda: self.sftp), name=self.name)
 
     def stream(

@@ -38,7 +38,6 @@ class Stat(NamedTuple):
 
     @property
     def parent(self) -> int:
-        """Process id of its parent."""
         return int(self.fields[1])
 
 

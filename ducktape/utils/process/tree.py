@@ -54,7 +54,6 @@ class Family:
         os.environ[_MARK_VARIABLE] = self.mark
 
     def members(self, pids: Iterable[int]) -> list[int]:
-        """Return the processes that belong to the test."""
         mark = f"{_MARK_VARIABLE}={self.mark}".encode()
         found = []
         for pid in pids:

@@ -35,8 +35,9 @@ class Watchdog:
     """Kills the remaining children of this process after its death; Linux only."""
 
     def __init__(self) -> None:
-        self._pid = 0
-        self._writer = -1
+        self.pid = 0  # 0 without one
+        # Forked children have to close it, so that only this process holds it; -1 without one
+        self.descriptor = -1
 
     def start(self) -> None:
         """Start it; errors are ignored."""
@@ -57,18 +58,8 @@ class Watchdog:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, previous)
             os.close(reader)
-        self._pid, self._writer = pid, writer
+        self.pid, self.descriptor = pid, writer
         os.set_blocking(writer, False)
-
-    @property
-    def descriptor(self) -> int:
-        """The descriptor that forked children have to close, so that only this process holds it; -1 without one."""
-        return self._writer
-
-    @property
-    def pid(self) -> int:
-        """Process id of the watchdog; 0 without one."""
-        return self._pid
 
     def watch(self, pid: int, mark: str) -> None:
         """Watch a child, which leads a session of its own, and its family with this mark."""
@@ -79,20 +70,20 @@ class Watchdog:
         self._send(f"-{pid}\n")
 
     def _send(self, line: str) -> None:
-        if self._writer >= 0:
+        if self.descriptor >= 0:
             with contextlib.suppress(OSError):
-                os.write(self._writer, line.encode())
+                os.write(self.descriptor, line.encode())
 
     def stop(self) -> None:
         """End the watchdog; returns when it is gone."""
-        if not self._pid:
+        if not self.pid:
             return
-        os.close(self._writer)
-        self._writer = -1
+        os.close(self.descriptor)
+        self.descriptor = -1
         with contextlib.suppress(ProcessLookupError, ChildProcessError):
-            os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
-        self._pid = 0
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        self.pid = 0
 
 
 def _guard(reader: int, writer: int) -> None:

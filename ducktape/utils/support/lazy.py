@@ -31,5 +31,4 @@ class LazyDict(dict[str, object]):
         return resolved(super().__getitem__(key))
 
     def get(self, key: str, default: object = None) -> object:
-        """Return the value of a key, or the default."""
         return resolved(super().get(key, default))

@@ -18,7 +18,6 @@ class Stopwatch:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the start."""
         return time.monotonic() - self._begin
 
     def now(self) -> float:
@@ -42,7 +41,6 @@ class Deadline:
 
     @property
     def is_over(self) -> bool:
-        """Whether it has passed."""
         return self._end is not None and time.monotonic() >= self._end
 
 

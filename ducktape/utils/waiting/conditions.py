@@ -67,11 +67,9 @@ class Single(Condition):
             return Answer(None, shortened(f"{type(error).__name__}: {error}"), error=error)
 
     def singles(self) -> Iterator[Single]:
-        """See :meth:`Condition.singles`."""
         yield self
 
     def value(self, value_of: Callable[[Single], bool | None]) -> bool | None:
-        """See :meth:`Condition.value`."""
         return value_of(self)
 
     def __str__(self) -> str:
@@ -90,12 +88,10 @@ class _Combined(Condition):
             self._parts += part._parts if isinstance(part, type(self)) else [part]
 
     def singles(self) -> Iterator[Single]:
-        """See :meth:`Condition.singles`."""
         for part in self._parts:
             yield from part.singles()
 
     def value(self, value_of: Callable[[Single], bool | None]) -> bool | None:
-        """See :meth:`Condition.value`."""
         values = [part.value(value_of) for part in self._parts]
         if self._decisive in values:
             return self._decisive
@@ -125,11 +121,9 @@ class Not(Condition):
         self._part = part
 
     def singles(self) -> Iterator[Single]:
-        """See :meth:`Condition.singles`."""
         return self._part.singles()
 
     def value(self, value_of: Callable[[Single], bool | None]) -> bool | None:
-        """See :meth:`Condition.value`."""
         value = self._part.value(value_of)
         return None if value is None else not value
 
