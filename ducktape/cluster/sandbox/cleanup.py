@@ -19,6 +19,7 @@ import time
 from ducktape.cluster.sandbox import cgroups
 from ducktape.cluster.sandbox.network import HOST_LINK, Netlink
 from ducktape.utils.process.proc import read_stat
+from ducktape.utils.support.times import Deadline
 
 _KEYS = "ducktape-sandbox-"
 _WAIT_SEC = 2.0
@@ -44,8 +45,8 @@ def remove_sandbox_leftovers() -> list[str]:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
     # Their links and groups count as used until they are reaped
-    deadline = time.monotonic() + _WAIT_SEC
-    while any(cgroups.is_supervisor(str(pid)) for pid in supervisors) and time.monotonic() < deadline:
+    deadline = Deadline(_WAIT_SEC)
+    while any(cgroups.is_supervisor(str(pid)) for pid in supervisors) and not deadline.is_over:
         time.sleep(0.01)
     for name in _links():
         # Already gone, or not allowed: the next listing shows it

@@ -10,7 +10,6 @@ import os
 import select
 import socket
 import subprocess
-import time
 from typing import IO
 
 from ducktape.cluster.account.detached import Leftovers, StreamHandle
@@ -19,6 +18,7 @@ from ducktape.cluster.sandbox.client import Supervisor
 from ducktape.cluster.sandbox.files import SandboxFiles
 from ducktape.cluster.sandbox.ipc import send_request
 from ducktape.cluster.transport import CommandStream, Stdin, Transport
+from ducktape.utils.support.times import Deadline
 
 _LARGEST_COMMAND = 128 * 1024 - 1
 _SECONDS_TO_ANSWER = 60.0
@@ -78,10 +78,9 @@ class _RemoteProcess:
         return self._status if self._status is not None else self._receive(0)
 
     def wait(self, timeout: float | None) -> int:
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = Deadline(timeout)
         while self._status is None:
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            if self._receive(left) is None and deadline is not None and time.monotonic() >= deadline:
+            if self._receive(deadline.left()) is None and deadline.is_over:
                 raise subprocess.TimeoutExpired("", timeout or 0)
         return self._status
 

@@ -128,14 +128,14 @@ class SshCommand:
         channel = self._channel
         if channel is None:
             return b""
-        deadline = self._deadline()
+        deadline = Deadline(self._timeout)
         while True:
             if self._news is not None:
                 self._news.forget()
             # Checked before the buffers, so that data before the end is seen
             ended = channel.closed or getattr(channel, "eof_received", False)
             if self._feed(channel):
-                deadline = self._deadline()  # a process that reads input is not silent
+                deadline = Deadline(self._timeout)  # a process that reads input is not silent
             while channel.recv_stderr_ready():
                 self._errors.feed(channel.recv_stderr(_PIECE))
             if channel.recv_ready():
@@ -151,10 +151,10 @@ class SshCommand:
         channel = self._channel
         if channel is None:
             raise ValueError(f"the command's stream is closed: {self._command}")
-        deadline = self._deadline()
+        deadline = Deadline(self._timeout)
         while not channel.exit_status_ready():
             if self._feed(channel):
-                deadline = self._deadline()
+                deadline = Deadline(self._timeout)
             remaining = self._remaining(deadline, "not ended after")
             event = getattr(channel, "status_event", None)
             if self._input is not None or event is None:
@@ -177,10 +177,7 @@ class SshCommand:
         if channel is not None:
             self._release(channel)
 
-    def _deadline(self) -> float | None:
-        return None if self._timeout is None else time.monotonic() + self._timeout
-
-    def _wait(self, deadline: float | None, what: str) -> None:
+    def _wait(self, deadline: Deadline, what: str) -> None:
         remaining = self._remaining(deadline, what)
         if self._input is not None or self._news is None:
             remaining = _ASK_AGAIN_SEC if remaining is None else min(remaining, _ASK_AGAIN_SEC)
@@ -189,13 +186,10 @@ class SshCommand:
         else:
             self._news.wait(remaining)
 
-    def _remaining(self, deadline: float | None, what: str) -> float | None:
-        if deadline is None:
-            return None
-        remaining = deadline - time.monotonic()
-        if remaining <= 0:
+    def _remaining(self, deadline: Deadline, what: str) -> float | None:
+        if deadline.is_over:
             raise TimeoutError(f"{self._name}: {what} {self._timeout} seconds: {shorten(self._command)}")
-        return remaining
+        return deadline.left()
 
     def _feed(self, channel: paramiko.Channel) -> bool:
         """Send as much input as possible without blocking; returns whether any was sent."""

@@ -18,6 +18,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
+from ducktape.utils.support.times import Deadline
+
 _SECONDS_BETWEEN_LOOKS = 0.005
 _FIRST_FREE_DESCRIPTOR = 3
 
@@ -58,9 +60,9 @@ class UntracedProcess:
 
     def wait(self, timeout: float | None = None) -> int:
         """Block until it has ended, or raise ``subprocess.TimeoutExpired``; returns its exit status."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = Deadline(timeout)
         while (status := self.poll()) is None:
-            if deadline is not None and time.monotonic() >= deadline:
+            if deadline.is_over:
                 raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
             time.sleep(_SECONDS_BETWEEN_LOOKS)
         return status

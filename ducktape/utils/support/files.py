@@ -13,6 +13,8 @@ import stat
 import time
 from collections.abc import Iterable, Iterator
 
+from ducktape.utils.support.times import Deadline
+
 # Errors of a full disk, quota or file
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -116,13 +118,13 @@ def without_waiting(path: str, flags: int) -> int:
 
 def lock(descriptor: int, wait_sec: float) -> None:
     """Lock a file or directory while a descriptor is open; raises ``BlockingIOError`` after ``wait_sec``."""
-    deadline = time.monotonic() + wait_sec
+    deadline = Deadline(wait_sec)
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
-            if time.monotonic() >= deadline:
+            if deadline.is_over:
                 raise
         except OSError as error:
             if error.errno in _NO_LOCKS:
