@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from ducktape.cluster.local.command import login_shell
+from ducktape.cluster.local.transport import login_shell
 from ducktape.cluster.sandbox import cgroups
 from ducktape.cluster.sandbox.cleanup import remove_sandbox_leftovers, sandbox_leftovers
 from ducktape.cluster.sandbox.userns import has_rights

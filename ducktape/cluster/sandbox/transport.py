@@ -13,7 +13,7 @@ import subprocess
 from typing import IO
 
 from ducktape.cluster.account.detached import Leftovers, StreamHandle
-from ducktape.cluster.local.command import PipedCommand, login_shell
+from ducktape.cluster.local.transport import PipedCommand, login_shell
 from ducktape.cluster.sandbox.client import Supervisor
 from ducktape.cluster.sandbox.files import SandboxFiles
 from ducktape.cluster.sandbox.ipc import send_request

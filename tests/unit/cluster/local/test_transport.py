@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ducktape.cluster.local.command import home_directory, login_shell
-from ducktape.cluster.local.transport import LocalTransport
+from ducktape.cluster.local.transport import LocalTransport, home_directory, login_shell
 
 
 def test_the_shell_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
