@@ -48,7 +48,7 @@ class TemplateRenderer:
         if isinstance(template, str):
             template = template_engine.compile_text(template)
         if not hasattr(template, "render"):
-            raise TypeError(f"Expected a text or an object with a method render, not {type(template).__name__}")
+            raise TypeError(f"Expected a string or an object with a method render, not {type(template).__name__}")
         variables = LazyDict(self._get_ctx())
         variables.update(kwargs)
         return template_engine.render(template, variables)

@@ -122,10 +122,10 @@ class FullDisk(ScriptedFault):
 
 
 def size_in_bytes(size: int | str) -> int:
-    """Parse a size: bytes, or a text such as ``"64k"`` or ``"100M"``."""
+    """Parse a size: bytes, or a string such as ``"64k"`` or ``"100M"``."""
     match = re.fullmatch(r"\s*([0-9]+)\s*([kmgt]?)(?:i?b)?\s*", str(size).lower())
     if match is None:
-        raise ValueError(f"{size!r} is not a size: give bytes, or a text such as '64k' or '100M'")
+        raise ValueError(f"{size!r} is not a size: give bytes, or a string such as '64k' or '100M'")
     return int(match[1]) * _SIZES[match[2]]
 
 
@@ -135,7 +135,7 @@ def fill_disk(node: object, path: str, free: int | str = 0, *, ttl: float = TTL_
     Args:
         node: a node, a service, or a list of nodes.
         path: a directory on the file system.
-        free: bytes to leave, or a text such as ``"1M"``.
+        free: bytes to leave, or a string such as ``"1M"``.
         ttl: seconds after which the nodes undo it by themselves unless the test renews it.
     """
     return FullDisk(nodes_of(node), path, size_in_bytes(free), ttl)

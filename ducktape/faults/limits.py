@@ -83,7 +83,7 @@ def limit_memory(target: object, size: int | str, *, process: str | None = None,
     Args:
         target: nodes of the sandbox, which are limited as a whole; elsewhere a service with a method ``pids(node)``, or
             nodes together with ``process``.
-        size: bytes, or a text such as ``"100M"``.
+        size: bytes, or a string such as ``"100M"``.
         process: regular expression for ``pgrep -f``; not used in the sandbox.
         ttl: seconds after which it is undone unless the test renews it.
     """
@@ -101,7 +101,7 @@ def slow_disk(
         target: nodes of the sandbox, which are limited as a whole; elsewhere a service with a method ``pids(node)``, or
             nodes together with ``process``.
         path: any path on the disk.
-        rate: bytes per second, or a text such as ``"1M"``, for reading and for writing.
+        rate: bytes per second, or a string such as ``"1M"``, for reading and for writing.
         process: regular expression for ``pgrep -f``; not used in the sandbox.
         ttl: seconds after which it is undone unless the test renews it.
     """

@@ -67,7 +67,7 @@ class TestResult:
         services: JSON-ready description of every service; by default those that the context still knows.
         reason: why the test failed, one word such as ``timeout``.
         attempts: JSON-ready description of every attempt, if there was more than one.
-        teardown_errors: what went wrong after the test itself, each in a text of its own.
+        teardown_errors: what went wrong after the test itself, each a string.
         runs: how many runs ``passed`` and ``failed``, if the test was run again and again to find that out.
         faults: what was done to its nodes, and when.
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One invocation of the program: its number, its directory, its options and its log."""
+"""One invocation of the program: its id, directory, options and log."""
 
 from __future__ import annotations
 
@@ -96,13 +96,13 @@ class SessionLoggerMaker(FileLoggerMaker):
 
 
 def generate_session_id(session_id_file: str) -> str:
-    """Count one session further and remember it.
+    """Generate the next session id and store it.
 
-    The number starts anew every day. A file that holds something else is started afresh with a warning. Two programs
-    that do this at the same moment get different numbers.
+    The number starts at 1 every day, and also, with a warning, if the file contains something else. Programs that do
+    this at the same time get different ids.
 
     Args:
-        session_id_file: keeps the last session id; made when it does not exist.
+        session_id_file: stores the last session id; created if missing.
 
     Returns:
         ``YYYY-MM-DD--NNN`` with the local date.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small helpers, most of all for waiting."""
+"""Small helpers, mainly for waiting."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def port(node: Target, port: int, *, from_node: Host | None = None, attempt: flo
         node: a node or an account (its externally routable address), or an address.
         port: its number.
         from_node: connect from this node or account instead of from the process of the test.
-        attempt: timeout of one connection, in seconds or as a text such as ``"3s"``.
+        attempt: timeout of one connection, in seconds or as a string such as ``"3s"``.
 
     Raises:
         ValueError: the port or the timeout is invalid.
@@ -124,7 +124,7 @@ def http(
         method: HTTP method.
         headers: HTTP headers.
         ssl_context: for HTTPS; with a node, selects HTTPS.
-        attempt: timeout of one request, in seconds or as a text such as ``"5s"``.
+        attempt: timeout of one request, in seconds or as a string such as ``"5s"``.
 
     Raises:
         ValueError: the address or the timeout is invalid.
@@ -134,7 +134,7 @@ def http(
         place = host if port is None else f"{host}:{int(port)}"
         url = f"{'http' if ssl_context is None else 'https'}://{place}{path if path.startswith('/') else '/' + path}"
     elif port is not None or path != "/":
-        raise ValueError(f"{_without_login(target)} is a whole address: port and path belong in there")
+        raise ValueError(f"{_without_login(target)} is a complete URL: port and path must be part of it")
     else:
         url = target
     parts = urlsplit(url)
@@ -160,7 +160,7 @@ def command(
         status: the wanted exit status, several, or ``None`` for any.
         output: regular expression of Python, searched in the output (errors included), or a function of it; at most
             1 MiB counts.
-        attempt: timeout of one run, in seconds or as a text such as ``"5s"``; the command then keeps running and is
+        attempt: timeout of one run, in seconds or as a string such as ``"5s"``; the command then keeps running and is
             started again. ``None`` is without timeout.
 
     Raises:

@@ -430,7 +430,7 @@ def test_a_stopped_supervisor_costs_its_own_test_only(
     with pytest.raises(SandboxError, match="gives no answer"):
         cluster.free(nodes)
     assert [node.account.ssh("true") for node in alloc(cluster, 1)] == [0]
-    assert f"The process that held the sandbox, {supervisor}, gave no answer and is ended" in caplog.text
+    assert f"The supervisor of the sandbox, {supervisor}, did not answer and is ended" in caplog.text
     until(lambda: not traces(supervisor), f"left: {traces(supervisor)}")
 
 

@@ -118,7 +118,7 @@ def test_anything_with_a_render_method_is_a_template() -> None:
 
 
 def test_something_else_is_no_template() -> None:
-    with pytest.raises(TypeError, match="Expected a text or an object with a method render, not int"):
+    with pytest.raises(TypeError, match="Expected a string or an object with a method render, not int"):
         Renderer().render_template(5)
 
 

@@ -221,7 +221,7 @@ def find_real(ssh_output: Callable[..., bytes], path: str) -> str:
         answer = ssh_output(f"cd -P {shlex.quote(path)} && printf 'real:%s' \"$(pwd -P)\"").decode()
     _, found, real = answer.partition("real:")
     if not found:
-        raise OSError(f"{path} leads nowhere")
+        raise OSError(f"{path} cannot be resolved")
     return real
 
 
@@ -234,7 +234,7 @@ def re_anchor_basename(path: str, directory: str) -> str:
     """Return the path with the same base name in another directory; raises ``OSError`` for an invalid name."""
     name = os.path.basename(path.removesuffix("/"))
     if name == ".." or "\0" in path:
-        raise OSError(errno.EINVAL, "has no name that a copy could have", shown(path))
+        raise OSError(errno.EINVAL, "has no name that a copy could use", shown(path))
     return os.path.join(directory, name)
 
 

@@ -78,7 +78,7 @@ def ssh_settings(node: object) -> dict[str, Any]:
     if not isinstance(settings, Mapping):
         raise ValueError(f"ssh_config is {_kind(settings)}, not an object")
     for key in ("externally_routable_ip", "node_type"):
-        _check(node, key, key, _is_text, "a text")
+        _check(node, key, key, _is_text, "a string")
     for key, (fits, wanted) in _SETTINGS.items():
         _check(settings, key, f"ssh_config.{key}", fits, wanted)
     expanded = {}
@@ -96,7 +96,7 @@ def place_of(position: int, node: object) -> str:
 
 
 def name_nodes(configs: Sequence[RemoteAccountSSHConfig]) -> None:
-    """Give a name to each login that has none: its address, and its port where several have that address.
+    """Name each login without a name after its address, and its port if several have that address.
 
     Raises ``ValueError`` if two have one name, or one that no directory can have.
     """
@@ -167,12 +167,12 @@ def _is_number(kind: type[int] | type[float], least: float, most: float = math.i
 
 
 _SETTINGS: dict[str, tuple[Callable[[object], bool], str]] = {
-    **dict.fromkeys(_TEXTS, (_is_text, "a text")),
-    **dict.fromkeys(_PATHS, (_is_text_or_texts, "a text or a list of texts")),
-    # Nothing, and zero, have always meant the usual port
+    **dict.fromkeys(_TEXTS, (_is_text, "a string")),
+    **dict.fromkeys(_PATHS, (_is_text_or_texts, "a string or a list of strings")),
+    # An empty value and 0 have always meant the default port
     "port": (lambda port: not port or _is_number(int, 0, 65536)(port), "a number from 1 to 65535"),
     "connecttimeout": (_is_number(float, 0), "a number of seconds"),
-    "maxsessions": (_is_number(int, 1), "a number from 1 on"),
+    "maxsessions": (_is_number(int, 1), "a number of at least 1"),
 }
 
 
@@ -183,7 +183,7 @@ def _kind(value: object) -> str:
         bool: "true or false",
         int: "a number",
         float: "a number",
-        str: "a text",
+        str: "a string",
         dict: "an object",
         list: "a list",
     }

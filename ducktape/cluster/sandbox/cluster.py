@@ -177,7 +177,7 @@ class SandboxCluster(Cluster):
         """Return the supervisor or a new one, if it ended, or did not answer and no test uses its nodes."""
         supervisor = self._supervisor
         if supervisor is not None and supervisor.is_silent() and not self._in_use:
-            _logger.warning("The process that held the sandbox, %s, gave no answer and is ended", supervisor.pid)
+            _logger.warning("The supervisor of the sandbox, %s, did not answer and is ended", supervisor.pid)
             supervisor.stop()
         if supervisor is None or supervisor.is_dead():
             self._supervisor = None

@@ -119,7 +119,7 @@ def _types(entries: list[object], usual: NodeType, max_nodes: int) -> tuple[Node
         each = _object(entry, place, {*_LIMITS, "name", "count"})
         name = each.get("name")
         if name is not None and (not isinstance(name, str) or not name):
-            raise _Mistake(f"{place}.name is {_shown(name)}, not a text")
+            raise _Mistake(f"{place}.name is {_shown(name)}, not a string")
         count = None if each.get("count") is None else _whole(each["count"], f"{place}.count", most=_MOST_NODES)
         types.append(replace(_limits(usual, each, f"{place}."), name=name, count=count))
     if not types:
@@ -149,7 +149,7 @@ def _list(value: object, place: str) -> list[object]:
 
 def _flag(value: object, place: str) -> bool:
     if not isinstance(value, bool):
-        raise _Mistake(f"{place} is {_shown(value)}, not true or false")
+        raise _Mistake(f"{place} is {_shown(value)}, not a boolean")
     return value
 
 
@@ -216,7 +216,7 @@ def _environment(value: object) -> dict[str, str]:
             if text is None:
                 continue
         if not isinstance(text, str) or "\0" in text or "=" in name or not name:
-            raise _Mistake(f"environment.{name} is {_shown(text)}, not a text")
+            raise _Mistake(f"environment.{name} is {_shown(text)}, not a string")
         found[name] = text
     return found
 

@@ -16,7 +16,7 @@ from ducktape.cluster.local.files import LocalAttributes, LocalFile
 from ducktape.cluster.sandbox.ipc import LARGEST, Server, send_request
 
 _SECONDS_TO_ANSWER = 60.0
-_SILENT = "the node gave no answer: it was switched off, or all its processes were killed"
+_SILENT = "the node did not answer: it was powered off, or all its processes were killed"
 
 
 class SandboxFiles:
@@ -112,9 +112,9 @@ def _flags(mode: str) -> int:
         "a": os.O_WRONLY | os.O_CREAT | os.O_APPEND,
         "x": os.O_WRONLY | os.O_CREAT | os.O_EXCL,
     }
-    kind = next((connection for connection in mode if connection in kinds), "")
+    kind = next((letter for letter in mode if letter in kinds), "")
     if not kind:
-        raise ValueError(f"a file is opened for r, w, a or x, not for {mode!r}")
+        raise ValueError(f"a file is opened with mode r, w, a or x, not {mode!r}")
     if "+" not in mode:
         return kinds[kind]
     return kinds[kind] & ~(os.O_WRONLY | os.O_RDONLY) | os.O_RDWR

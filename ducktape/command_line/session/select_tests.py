@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which tests there are, which of them are run, and in which order."""
+"""Loads the tests, and selects those to run and their order."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Choice:
     """The tests to run, in order."""
 
     tests: list[TestContext]
-    first: Collection[str] = ()  # ids of those that go before all others
-    seed: int | None = None  # of their random order
-    gone: list[NotRun] = dataclasses.field(default_factory=list)  # of a resumed session, and do not exist any more
-    lost: list[str] = dataclasses.field(default_factory=list)  # failed in the last session, and do not exist any more
+    first: Collection[str] = ()  # ids of the tests to run first
+    seed: int | None = None  # of a random order
+    gone: list[NotRun] = dataclasses.field(default_factory=list)  # tests of a resumed session that no longer exist
+    lost: list[str] = dataclasses.field(default_factory=list)  # failed tests that no longer exist
     durations: Mapping[str, float] = dataclasses.field(default_factory=dict)  # in seconds by test id
 
 
@@ -103,7 +103,7 @@ def select_tests(
     options: Options,
     logger: logging.Logger,
 ) -> Choice:
-    """Return which of the tests are run."""
+    """Return the tests to run."""
     if recorded is not None:
         from ducktape.command_line.session.resume import tests_to_run
 
@@ -153,9 +153,9 @@ def _chosen_by_options(tests: list[TestContext], options: Options) -> Choice:
 
 
 def _lost(tests: list[TestContext], failed_ids: Collection[str], options: Options) -> list[str]:
-    """Return which tests do not exist any more in the modules in which they failed.
+    """Return the failed tests that no longer exist in their modules.
 
-    Options that may select only some tests of a file do not lose the others.
+    With options that may select only some tests of a file, none counts as lost.
     """
     selective = (options.keyword, options.tags, options.exclude, options.sample, options.parameters)
     if any(selective) or options.subsets > 1 or any("::" in path for path in options.test_path):

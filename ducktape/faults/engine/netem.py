@@ -91,10 +91,10 @@ class Slowness(ScriptedFault):
 
 
 def bits_per_second(rate: float | str) -> int:
-    """Parse a rate: bits per second, or a text such as ``"512kbit"`` or ``"10mbit"``."""
+    """Parse a rate: bits per second, or a string such as ``"512kbit"`` or ``"10mbit"``."""
     match = re.fullmatch(r"\s*([0-9.]+)\s*([a-z]*)\s*", str(rate).lower())
     if match is None or match[2] not in _UNITS:
-        raise ValueError(f"{rate!r} is not a rate: give bits per second, or a text such as '512kbit' or '10mbit'")
+        raise ValueError(f"{rate!r} is not a rate: give bits per second, or a string such as '512kbit' or '10mbit'")
     bits = round(float(match[1]) * _UNITS[match[2]])
     if bits < 1000:
         raise ValueError(f"a rate of {bits} bits per second is too little to do anything with")
@@ -120,7 +120,7 @@ def slow(
         delay: seconds that each packet waits.
         jitter: seconds that the delay varies up and down.
         loss: probability of the loss of a packet, up to 1.
-        rate: bits per second, or a text such as ``"512kbit"``.
+        rate: bits per second, or a string such as ``"512kbit"``.
         device: name of the network device; by default that of the default route.
         ttl: seconds after which the nodes undo it by themselves unless the test renews it.
 

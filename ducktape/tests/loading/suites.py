@@ -113,7 +113,7 @@ def _strings(items: object, name: str, file: str) -> tuple[str, ...]:
     for item in items:
         if not isinstance(item, str):
             raise LoaderException(
-                f"Malformed test suite {name} in {file}: {item!r} is not a text; "
+                f"Malformed test suite {name} in {file}: {item!r} is not a string; "
                 "put the symbol into single quotes if YAML reads it as something else"
             )
     return tuple(items)

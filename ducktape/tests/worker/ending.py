@@ -35,7 +35,7 @@ class Ending:
         self.context = context
         self.log = log
         self.phase = ""  # the one that was entered last
-        self.errors: list[str] = []  # what went wrong, each in a text of its own
+        self.errors: list[str] = []  # what went wrong, each a string
         self.services: list[dict[str, object]] = []
         self._enter = enter
         self._user_code = user_code

@@ -141,7 +141,7 @@ def wait_for(
 
     Args:
         condition: the condition.
-        timeout: seconds, or a text such as ``"90s"`` or ``"2m"``.
+        timeout: seconds, or a string such as ``"90s"`` or ``"2m"``.
         poll: likewise, the pause between two checks.
         err_msg: start of the error's message.
 

@@ -163,8 +163,8 @@ def _two(second: Any) -> dict[str, Any]:
         ({"nodes": None}, "the key nodes is null, not a list"),
         (_two({}), "nodes[1]: has no ssh_config, only nothing"),
         (_two({"host": "w2", "ssh_config": None}), "nodes[1]: has no ssh_config, only host, ssh_config"),
-        (_two("w2"), "nodes[1]: is a text, not an object with the key ssh_config"),
-        (_two({"ssh_config": "w2"}), "nodes[1]: ssh_config is a text, not an object"),
+        (_two("w2"), "nodes[1]: is a string, not an object with the key ssh_config"),
+        (_two({"ssh_config": "w2"}), "nodes[1]: ssh_config is a string, not an object"),
         (
             _two({"ssh_config": {"host": "w2", "port": "x"}}),
             'nodes[1] (w2): ssh_config.port is "x", not a number from 1 to 65535',
@@ -173,14 +173,14 @@ def _two(second: Any) -> dict[str, Any]:
             _two({"ssh_config": {"host": "w2", "port": 70000}}),
             "nodes[1] (w2): ssh_config.port is 70000, not a number from 1 to 65535",
         ),
-        (_two({"ssh_config": {"host": 2}}), "nodes[1]: ssh_config.host is 2, not a text"),
+        (_two({"ssh_config": {"host": 2}}), "nodes[1]: ssh_config.host is 2, not a string"),
         (
             _two({"ssh_config": {"host": "w2", "connecttimeout": "soon"}}),
             'nodes[1] (w2): ssh_config.connecttimeout is "soon", not a number of seconds',
         ),
         (
             _two({"ssh_config": {"host": "w2", "maxsessions": 0}}),
-            "nodes[1] (w2): ssh_config.maxsessions is 0, not a number from 1 on",
+            "nodes[1] (w2): ssh_config.maxsessions is 0, not a number of at least 1",
         ),
         (
             _two({"ssh_config": {"host": "w2", "proxyjump": "root:s3cret@a b"}}),
@@ -188,7 +188,7 @@ def _two(second: Any) -> dict[str, Any]:
         ),
         (
             _two({"ssh_config": {"host": "w2", "password": 83}}),
-            "nodes[1] (w2): ssh_config.password is a number, not a text",
+            "nodes[1] (w2): ssh_config.password is a number, not a string",
         ),
         (
             _two({"ssh_config": {"host": "w2", "password": "s3cret", "password_env": "X"}}),
@@ -200,11 +200,11 @@ def _two(second: Any) -> dict[str, Any]:
         ),
         (
             _two({"ssh_config": {"host": "w2"}, "node_type": ["large"]}),
-            "nodes[1] (w2): node_type is a list, not a text",
+            "nodes[1] (w2): node_type is a list, not a string",
         ),
         (
             _two({"ssh_config": {"host": "w2"}, "externally_routable_ip": 1}),
-            "nodes[1] (w2): externally_routable_ip is 1, not a text",
+            "nodes[1] (w2): externally_routable_ip is 1, not a string",
         ),
         ({"nodes": [], "lease_dir": 1}, "the key lease_dir is a number, not the path of a folder"),
     ],

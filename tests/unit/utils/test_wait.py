@@ -258,7 +258,7 @@ def test_a_body_that_never_ends_costs_no_more_than_an_attempt() -> None:
 
 def test_a_login_in_an_address_is_not_told() -> None:
     assert str(http("http://me:N0tT0BeSeen@localhost/x")) == "GET http://localhost/x"
-    with pytest.raises(ValueError, match=r"^http://localhost/ is a whole address: port and path belong in there$"):
+    with pytest.raises(ValueError, match=r"^http://localhost/ is a complete URL: port and path must be part of it$"):
         http("http://me:N0tT0BeSeen@localhost/", port=80)
     assert "N0tT0BeSeen" not in repr(http("http://localhost/", headers={"Authorization": "N0tT0BeSeen"}))
 
