@@ -84,15 +84,15 @@ class Service(TemplateRenderer):
     service_id_factory: ServiceIdFactory
     _registered_order: int | None = None
     _revived = False
-    _initialized = False
-    _local_scratch_dir: str | None = None
+    _initialized: bool
+    _local_scratch_dir: str | None
     # Unix seconds; -1 for what did not happen
-    _init_time: float = -1
-    _start_time: float = -1
-    _start_duration_seconds: float = -1
-    _stop_time: float = -1
-    _stop_duration_seconds: float = -1
-    _clean_time: float = -1
+    _init_time: float
+    _start_time: float
+    _start_duration_seconds: float
+    _stop_time: float
+    _stop_duration_seconds: float
+    _clean_time: float
 
     def __init__(
         self,
@@ -104,8 +104,7 @@ class Service(TemplateRenderer):
     ) -> None:
         skip = kwargs.pop("skip_nodes_allocation", None)
         super().__init__(*args, **kwargs)
-        self._init_time = time.time()
-        self.service_id_factory = service_id_factory
+        initialize(self)
         self.cluster_spec = self.setup_cluster_spec(num_nodes=num_nodes, cluster_spec=cluster_spec)
         self.context = context
         self.nodes: list[Any] = []
@@ -397,3 +396,14 @@ class Service(TemplateRenderer):
             called(service.wait)
         for service in services:
             called(service.stop)
+
+
+# A function rather than a method, so that its name does not clash with those of subclasses
+def initialize(service: Service) -> None:
+    """Set the attributes of a new service, also where its class has attributes of these names."""
+    for name in LIFECYCLE:
+        setattr(service, f"_{name}", -1)
+    service._init_time = time.time()
+    service._initialized = False
+    service._local_scratch_dir = None
+    service.service_id_factory = service_id_factory

@@ -126,7 +126,11 @@ class ServiceRegistry:
         )
 
     def _end_each(self, services: list[Any], activity: str, end: Callable[[Any], object]) -> None:
-        nodes = {id(service): list(service.nodes) for service in services}
+        nodes: dict[int, list[Any]] = {}
+
+        def end_one(service: Any) -> None:
+            nodes[id(service)] = list(service.nodes)  # a property of a subclass may fail
+            end(service)
 
         def failed(service: Any, error: BaseException) -> None:
             if isinstance(error, KeyboardInterrupt):
@@ -135,11 +139,10 @@ class ServiceRegistry:
             with tolerated():  # log handlers and properties of users
                 service.logger.warning("Error %s service %s: %s", activity, service, class_and_text(error))
             with tolerated():
-                self.problems.append(
-                    problem_with(f"{activity} service {service.service_id}", nodes[id(service)], error)
-                )
+                what = f"{activity} service {service.service_id}"
+                self.problems.append(problem_with(what, nodes.get(id(service), ()), error))
 
-        end_each(services, end, failed)
+        end_each(services, end_one, failed)
 
 
 def _log_failed_note(service: RegisteredService, error: BaseException) -> None:

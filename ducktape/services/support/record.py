@@ -23,7 +23,7 @@ from ducktape.cluster.cluster_spec import ClusterSpec, NodeSpec
 from ducktape.json_serializable import jsonable
 from ducktape.jvm_logging import logs_of
 from ducktape.services.background_thread import BackgroundThreadService
-from ducktape.services.service import LIFECYCLE, Service, ServiceIdFactory
+from ducktape.services.service import LIFECYCLE, Service, ServiceIdFactory, initialize
 from ducktape.services.support.protocols import Context, RegisteredService
 from ducktape.services.support.snapshot import PlainAttributes, values_of
 from ducktape.utils.support.guard import value_or
@@ -116,6 +116,7 @@ def revive(
         raise LookupError(f"its node {foreign[0]} is none of those of the test")
     own = [nodes[name] for name in record["nodes"]]
     service = object.__new__(class_of(record, import_file=import_file))
+    initialize(service)
     vars(service).update(values_of(record["attributes"]))
     for name, attributes in record["node_attributes"].items():
         vars(nodes[name]).update(values_of(attributes))

@@ -307,6 +307,21 @@ def test_what_fails_before_a_start_does_not_matter() -> None:
     assert service.called == ["stop host0", "clean host0", "start host0"]
 
 
+def test_attributes_of_a_subclass_do_not_stand_for_those_of_the_framework() -> None:
+    class Named(RecordingService):
+        _start_time: Any = None
+        _clean_time = 5.0
+        _local_scratch_dir: Any = "/of/the/class"
+
+    service = Named(FakeContext(), 0)
+    lifecycle = service.to_json()["lifecycle"]
+    assert (lifecycle["start_time"], lifecycle["clean_time"]) == (-1, -1)
+    service.start()
+    assert service._start_time > 0
+    assert service.local_scratch_dir != "/of/the/class"
+    service.close()
+
+
 def test_an_interrupt_before_a_start_is_not_swallowed() -> None:
     service = RecordingService(FakeContext(), 2)
     service.failures = {("stop", "host0"): KeyboardInterrupt()}

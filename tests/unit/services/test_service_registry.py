@@ -94,6 +94,27 @@ def test_the_registry_lists_its_services_in_order() -> None:
     assert context.services.to_json() == [first.to_json(), second.to_json()]
 
 
+def test_a_service_that_cannot_list_its_nodes_does_not_keep_the_others_from_being_stopped() -> None:
+    class Nodeless(Troubled):
+        is_broken = False
+
+        def __getattribute__(self, name: str) -> Any:
+            if name == "nodes" and self.is_broken:
+                raise RuntimeError("no list of nodes")
+            return super().__getattribute__(name)
+
+    context = FakeContext(num_nodes=3)
+    done: list[str] = []
+    Troubled(context, "old", done)
+    broken = Nodeless(context, "broken", done)
+    Troubled(context, "new", done)
+    broken.is_broken = True
+    context.services.stop_all()
+    assert done == ["stop new", "stop old"]
+    problem = f"Error stopping service {broken.service_id}: RuntimeError: no list of nodes"
+    assert context.services.problems == [problem]
+
+
 def test_membership_is_identity() -> None:
     class Equal(RecordingService):
         __hash__ = None  # type: ignore[assignment]

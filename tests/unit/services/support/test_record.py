@@ -86,7 +86,7 @@ def test_a_record_says_what_is_needed() -> None:
         "cluster_spec": [{"num_nodes": 2, "os": "linux"}],
         "logs": {"log": {"path": "/log", "collect_default": True}},
         "report": service.to_json(),
-        "attributes": {"port": "9092", "pids": "{1: 17, }"},
+        "attributes": {"_local_scratch_dir": "None", "port": "9092", "pids": "{1: 17, }"},
         "node_attributes": {"host1": {"version": "'3.1'"}, "host2": {"version": "'3.1'"}},
     }
 
