@@ -143,11 +143,11 @@ class JVMLogger:
 
     def _cleanup_on_node(self, node: ClusterNode, service: object = None) -> None:
         """Remove the directory of the logs, and always restore the account."""
-        logger: logging.Logger = getattr(service, "logger", _logger)
         try:
             with tolerated() as attempt, framework_commands():
                 node.account.ssh(f"rm -rf {self.log_dir}", allow_fail=True)
             if attempt.error is not None:
+                logger: logging.Logger = getattr(service, "logger", _logger)
                 said = class_and_text(attempt.error)
                 logger.warning("Could not remove the JVM logs in %s on %s: %s", self.log_dir, node.account, said)
         finally:

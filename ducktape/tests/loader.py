@@ -349,9 +349,11 @@ def read_durations(report: str) -> dict[str, float]:
 def _read_report(report: str) -> str | bytes:
     parts = urlsplit(report)
     session = globals().get(_SESSION)
-    # Users may have taught the session to fetch files
-    is_fetched = any(report.startswith(prefix) for prefix in getattr(session, "adapters", ()))
-    if not parts.scheme or "://" not in report or (report.startswith("file:") and not is_fetched):
+    is_url = bool(parts.scheme) and "://" in report
+    if is_url and report.startswith("file:"):
+        # Users may have taught the session to fetch files
+        is_url = any(report.startswith(prefix) for prefix in getattr(session, "adapters", ()))
+    if not is_url:
         return read_text(unquote(parts.path) if parts.scheme == "file" else report)
     response = (session or __getattr__(_SESSION)).get(report)
     if response.status_code and response.status_code >= 400:

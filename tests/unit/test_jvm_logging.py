@@ -253,6 +253,20 @@ def test_methods_are_restored_whatever_fails(failing: str) -> None:
     assert account.commands[-1] == "d"
 
 
+def test_the_account_is_restored_without_asking_for_a_logger() -> None:
+    class Unlogged:
+        @property
+        def logger(self) -> None:
+            raise RuntimeError("no logger")
+
+    service = enabled()
+    service.start()
+    node = service.nodes[0]
+    assert hasattr(node.account, "original_ssh")
+    service.clean_jvm_logs(node, service=Unlogged())
+    assert not hasattr(node.account, "original_ssh")
+
+
 def test_a_failed_removal_is_a_warning() -> None:
     service = enabled()
     service.nodes[0].account.failing = ["rm -rf"]

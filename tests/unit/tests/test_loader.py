@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import requests
@@ -592,3 +593,10 @@ def test_thousands_of_parametrizations_take_linear_time(tree: Tree) -> None:
         assert len(loader.load([file])) == count // 2
         seconds[count] = time.process_time() - start
     assert seconds[8000] < 8 * 4 * seconds[1000]
+
+
+def test_the_session_may_be_any_object_that_fetches(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = b'{"results": [{"test_id": "a", "run_time_seconds": 2}]}'
+    session = Mock(**{"get.return_value.status_code": 200, "get.return_value.content": text})
+    monkeypatch.setattr(loader_module, "_requests_session", session, raising=False)
+    assert loader_module.read_durations("http://127.0.0.1:1/report.json") == {"a": 2.0}
