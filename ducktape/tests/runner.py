@@ -157,11 +157,11 @@ class TestRunner:
                 self._loop(requests)
             finally:
                 self._supervisor.close()
-        for job in self._supervisor.jobs_in(State.QUEUED):
-            self._report(job)
-        self.recorder.not_run(self.scheduler.drain_remaining_tests(), self._why_not_run)
-        self.recorder.look_at_nodes(self.cluster)
-        self.results.stop_time = self.results.now()
+            for job in self._supervisor.jobs_in(State.QUEUED):
+                self._report(job)
+            self.recorder.not_run(self.scheduler.drain_remaining_tests(), self._why_not_run)
+            self.recorder.look_at_nodes(self.cluster)
+            self.results.stop_time = self.results.now()
         return self.results
 
     def _loop(self, requests: StopRequests) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -115,15 +116,16 @@ class Recorder:
             record = {**vars(outcome), "test_id": key.test_id, "test_index": key.test_index}
             record["test_status"] = outcome.status.upper()
             result = TestResult.from_record(record, self.results.session_context)
-        try:
+        with tolerated(functools.partial(self._log_unwritten, result)):  # one report among many
             result.report()
-        except (OSError, ValueError) as error:
-            if isinstance(error, OSError) and error.errno in NO_ROOM:
-                self._log_trouble(error)
-            else:
-                self._complain(f"Error writing the report of {result.test_id}: {error!r}")
         self.add(result)
         return result
+
+    def _log_unwritten(self, result: TestResult, error: BaseException) -> None:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            self._log_trouble(error)
+        else:
+            self._complain(f"Error writing the report of {result.test_id}: {error!r}")
 
     def add(self, result: TestResult) -> None:
         """Keep a result."""

@@ -14,7 +14,7 @@ from ducktape.tests.driver.job import TestKey
 from ducktape.tests.driver.recorder import ClientStatus, Recorder, write_missing_files
 from ducktape.tests.event import Attempt, Outcome
 from ducktape.tests.recording.journal import Journal
-from ducktape.tests.result import TestResults
+from ducktape.tests.result import TestResult, TestResults
 from ducktape.tests.session import SessionContext
 from ducktape.tests.status import FAIL, PASS
 from ducktape.tests.test_context import TestContext
@@ -75,6 +75,19 @@ def test_a_test_that_starts_is_written_down_at_once(tmp_path: Path) -> None:
         },
     ]
     assert it.clients[KEY].to_json() == {"status": "RUNNING", "pid": 17, "name": "Process-3", "runner_start_time": 9.5}
+
+
+def test_any_error_of_a_report_costs_that_report_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def report(self: TestResult) -> None:
+        raise MemoryError("too large")
+
+    monkeypatch.setattr(TestResult, "report", report)
+    it = Kept(tmp_path)
+    it.recorder.finished(it.context, KEY, PASSED, nodes_allocated=1)
+    assert [result.test_status for result in it.results] == [PASS]
+    [complaint] = it.complaints
+    assert complaint.startswith("Error writing the report of ")
+    assert complaint.endswith(": MemoryError('too large')")
 
 
 def test_what_becomes_of_a_process_is_kept_and_written(tmp_path: Path) -> None:
