@@ -275,7 +275,7 @@ class Service(TemplateRenderer):
         notify_registry(self, "note_service")
         try:
             on_each_node(self, lambda node: prepare_node(self, node, clean=clean), try_all=False)
-            call_on_each_node(self, self.start_node, kwargs, activity="starting", level=logging.DEBUG, try_all=False)
+            call_on_each_node(self, "start_node", kwargs, activity="starting", level=logging.DEBUG, try_all=False)
         finally:
             # Only now it is known what runs where, also after a failure
             notify_registry(self, "note_service")
@@ -345,7 +345,7 @@ class Service(TemplateRenderer):
         clock = Stopwatch()
         self._stop_time = clock.start_time
         self.logger.info("%s: stopping service", self.service_id)
-        call_on_each_node(self, self.stop_node, kwargs, activity="stopping")
+        call_on_each_node(self, "stop_node", kwargs, activity="stopping")
         self._stop_duration_seconds = clock.elapsed
 
     def stop_node(self, node: Any, **kwargs: Any) -> None:
@@ -367,7 +367,7 @@ class Service(TemplateRenderer):
         """
         self._clean_time = time.time()
         self.logger.info("%s: cleaning service", self.service_id)
-        call_on_each_node(self, self.clean_node, kwargs, activity="cleaning")
+        call_on_each_node(self, "clean_node", kwargs, activity="cleaning")
 
     def clean_node(self, node: Any, **kwargs: Any) -> None:
         """Remove everything the service left on one node; only logs a warning unless overridden.

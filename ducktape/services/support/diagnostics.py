@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterable
 
 from ducktape.services.support.protocols import ServiceWithNodes
+from ducktape.utils.support.guard import error_of
 from ducktape.utils.support.hooks import called
 from ducktape.utils.support.parallel import run_parallel
 from ducktape.utils.support.text import short_text
@@ -28,14 +29,18 @@ def dump_services(
             if hook is not None and _takes_a_node(hook, node):
                 what = f"service {service.service_id} on {node.account.hostname}"
                 dumps.append((what, functools.partial(called, hook, node)))
-    late = []
-    for attempt in run_parallel(dumps, lambda dump: dump[1](), at_once=_DUMPS_AT_ONCE, timeout=seconds):
-        what = attempt.item[0]
-        if not attempt.done:
-            late.append(what)
-        elif attempt.error is not None:
-            log(logging.WARNING, f"Error dumping the state of {what}: {short_text(attempt.error)}")
-    if late:
+    is_over = False
+
+    def dump(job: tuple[str, Callable[[], object]]) -> None:
+        what, call = job
+        error = error_of(call)
+        # At once: an interrupt may end the wait for the others
+        if error is not None and not is_over:
+            log(logging.WARNING, f"Error dumping the state of {what}: {short_text(error)}")
+
+    attempts = run_parallel(dumps, dump, at_once=_DUMPS_AT_ONCE, timeout=seconds)
+    is_over = True
+    if late := [attempt.item[0] for attempt in attempts if not attempt.done]:
         log(logging.WARNING, f"The state of some services was not dumped within {seconds:g} seconds: {'; '.join(late)}")
 
 

@@ -96,7 +96,7 @@ def on_each_node(service: FrameworkService, work: Callable[[Any], R], *, try_all
 
 def call_on_each_node(
     service: FrameworkService,
-    hook: Callable[..., object],
+    hook: str,
     kwargs: dict[str, object],
     *,
     activity: str,
@@ -107,19 +107,20 @@ def call_on_each_node(
 
     def work(node: ClusterNode) -> None:
         service.logger.log(level, "%s: %s node", service.who_am_i(node), activity)
-        called(hook, node, **kwargs)
+        # Looked up for each node: a hook may replace itself or the next one
+        called(getattr(service, hook), node, **kwargs)
 
     on_each_node(service, work, try_all=try_all)
 
 
 def prepare_node(service: FrameworkService, node: ClusterNode, *, clean: bool) -> None:
     """Stop and clean a node before the start; errors only mean that nothing ran there."""
-    for activity, hook in (("stop", service.stop_node), ("clean", service.clean_node)):
+    for activity in ("stop", "clean"):
         if activity == "clean" and not clean:
             service.logger.debug("%s: skip cleaning node", service.who_am_i(node))
             return
         with tolerated() as attempt:
-            called(hook, node)
+            called(getattr(service, f"{activity}_node"), node)
         if isinstance(attempt.error, HookError):
             raise attempt.error
         if attempt.error is not None:

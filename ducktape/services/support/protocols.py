@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from ducktape.cluster.cluster_node import ClusterNode
@@ -54,11 +53,5 @@ class FrameworkService(RegisteredService, Protocol):
 
     @property
     def cluster(self) -> Any: ...
-
-    @property
-    def stop_node(self) -> Callable[..., object]: ...
-
-    @property
-    def clean_node(self) -> Callable[..., object]: ...
 
     def who_am_i(self, node: ClusterNode | None = None) -> str: ...

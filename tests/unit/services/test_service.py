@@ -330,6 +330,25 @@ def test_an_interrupt_before_a_start_is_not_swallowed() -> None:
     assert service.called == ["stop host0"]
 
 
+def test_a_hook_may_replace_itself_for_the_next_node() -> None:
+    class Bootstrapping(RecordingService):
+        joined: list[str]
+
+        def start_node(self, node: Any, **kwargs: Any) -> None:
+            super().start_node(node, **kwargs)
+            self.joined = []
+            self.start_node = self.join  # type: ignore[method-assign]
+
+        def join(self, node: Any, **kwargs: Any) -> None:
+            self.joined.append(node.account.hostname)
+
+    service = Bootstrapping(FakeContext(), 3)
+    service.start()
+    assert "start host0" in service.called
+    assert "start host1" not in service.called
+    assert service.joined == ["host1", "host2"]
+
+
 def test_the_first_node_that_does_not_start_ends_the_start() -> None:
     service = RecordingService(FakeContext(), 2)
     service.failures = {("start", "host0"): OSError("cannot start")}
