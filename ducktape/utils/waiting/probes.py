@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Union
 from urllib.parse import SplitResult, urlsplit
 
-from ducktape.errors import DucktapeError
+from ducktape.utils.support.guard import UserCodeError
 from ducktape.utils.support.hooks import answer_of
 from ducktape.utils.support.text import shorten
 from ducktape.utils.support.times import Deadline
@@ -222,8 +222,9 @@ def run(
             room -= len(kept[-1])
             if limit.is_over:
                 raise TimeoutError("it does not end")
-    except DucktapeError as error:
-        status = getattr(error, "exit_status", None)  # RemoteCommandError, which this module must not import
+    except UserCodeError as error:
+        # RemoteCommandError, which this module must not import, or what an account of another kind raises
+        status = getattr(error, "exit_status", None)
         if not isinstance(status, int):
             raise
         return status, "".join(kept)

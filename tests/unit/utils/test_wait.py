@@ -332,6 +332,21 @@ def test_a_command_that_cannot_be_run_is_neither_true_nor_false(node: ClusterNod
         assert "\n?   command 'true' on gone: OSError: no route to host (asked " in str(caught.value)
 
 
+def test_the_status_of_a_command_may_come_with_any_error() -> None:
+    class FailedError(Exception):
+        exit_status = 3
+
+    class Elsewhere:
+        hostname = "elsewhere"
+
+        def ssh_capture(self, cmd: str, **kwargs: Any) -> Iterator[str]:
+            yield "out\n"
+            raise FailedError(cmd)
+
+    command(Elsewhere(), "test", status=3, output="out").wait(SHORT)
+    (~command(Elsewhere(), "test")).wait(SHORT)
+
+
 # --- functions and several
 
 
