@@ -12,6 +12,7 @@ from ducktape.cluster.ssh.channel import has_room
 from ducktape.cluster.ssh.config import login_of, name_of
 from ducktape.cluster.ssh.errors import connecting
 from ducktape.cluster.ssh.sftp import ANSWER_SEC
+from ducktape.utils.support.guard import tolerated
 from ducktape.utils.support.text import class_and_text
 from ducktape.utils.support.times import Deadline
 
@@ -101,20 +102,20 @@ class Connections:
         return self.live(deadline)
 
     def _answers(self, client: paramiko.SSHClient) -> bool:
-        import paramiko
-
         transport = client.get_transport()
         if transport is None or not transport.is_active():
             return False
         # Writing to a full socket would block
         if not has_room(transport):
             return True
-        try:
-            transport.send_ignore()
-        except (EOFError, OSError, paramiko.SSHException) as error:
+
+        def note(error: BaseException) -> None:
             self._say(f"exception getting ssh_client (creating new client): {class_and_text(error)}")
-            return False
-        return True
+
+        with tolerated(note):  # whatever it raises, the client cannot be used; it may be one that a suite has set
+            transport.send_ignore()
+            return True
+        return False
 
     def _connect(self, deadline: Deadline) -> paramiko.SSHClient:
         if self._prepare is not None:

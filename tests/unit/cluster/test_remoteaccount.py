@@ -366,6 +366,28 @@ def test_an_unreachable_host_is_no_absent_file(tmp_path: Path) -> None:
     assert account.alive(1) is False
 
 
+def test_a_client_that_fails_in_any_way_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken:
+        def get_transport(self) -> Any:
+            return self
+
+        def is_active(self) -> bool:
+            return True
+
+        def send_ignore(self) -> None:
+            raise AttributeError("it is gone")
+
+        def close(self) -> None:
+            pass
+
+    account = LinuxRemoteAccount(_config(hostname="127.0.0.1", port=1))
+    broken: Any = Broken()
+    account._ssh_client = broken
+    with caplog.at_level(logging.DEBUG, NAME), pytest.raises(OSError, match="connect"):
+        account.ssh_client
+    assert "exception getting ssh_client (creating new client): AttributeError: it is gone" in caplog.text
+
+
 def test_a_missing_key_file_is_no_absent_file(tmp_path: Path) -> None:
     account = LinuxRemoteAccount(_config(hostname="127.0.0.1", port=1, identityfile=f"{tmp_path}/absent"))
     with pytest.raises(OSError):
