@@ -269,6 +269,16 @@ def test_the_engine_is_imported_by_the_first_template_only() -> None:
     assert output.stdout.split() == ["False", "x", "True"]
 
 
+def test_texts_know_the_filters_that_a_suite_has_added_before_the_first_of_them() -> None:
+    program = (
+        "import jinja2, ducktape.utils.support.templates; from ducktape.template import TemplateRenderer\n"
+        "jinja2.filters.FILTERS['twice'] = lambda text: text * 2\n"
+        "print(TemplateRenderer().render_template('{{ 5 | twice }}'))"
+    )
+    output = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert output.stdout == "10\n"
+
+
 class Printing(TemplateRenderer):
     """Renders texts."""
 

@@ -71,9 +71,6 @@ def _place_in_template() -> tuple[str, int]:
     return found or ("<template>", 0)
 
 
-_TEXTS = Environment(undefined=_Noticed)
-
-
 class _ReadsLazily:
     """Mixed into the engine's context, to read lazy variables."""
 
@@ -88,7 +85,13 @@ def environment_for_files(loader: BaseLoader) -> Environment:
 
 def compile_text(text: str) -> Template:
     """Compile a text with the default environment."""
-    return _TEXTS.from_string(text)
+    return _environment_for_texts().from_string(text)
+
+
+@functools.cache
+def _environment_for_texts() -> Environment:
+    # Made by the first text: it copies the filters and tests that suites have added to the engine's own until then
+    return Environment(undefined=_Noticed)
 
 
 def render(template: Any, variables: Mapping[str, object]) -> str:
