@@ -73,7 +73,8 @@ def test_the_logs_of_all_servers_are_collected(run: Program, backups: int) -> No
         assert f"{name} listening on 127.0.0.1:" in log
     assert "stopped" not in primary, "it was to be killed"
     assert ["promoted to primary" in log for log in others].count(True) == 1
-    assert all("lost the primary" in log and "stopped with" in log for log in others)
+    # A backup that is promoted, or told whom to follow, at once may not have noticed that its primary is gone
+    assert all("stopped with" in log for log in others)
 
 
 def test_the_services_of_a_test_are_in_its_result(run: Program) -> None:
