@@ -121,7 +121,7 @@ def prepare_node(service: FrameworkService, node: ClusterNode, *, clean: bool) -
             return
         with tolerated() as attempt:
             called(getattr(service, f"{activity}_node"), node)
-        if isinstance(attempt.error, HookError):
+        if isinstance(attempt.error, (HookError, SystemExit)):
             raise attempt.error
         if attempt.error is not None:
             who = service.who_am_i(node)

@@ -322,10 +322,11 @@ def test_attributes_of_a_subclass_do_not_stand_for_those_of_the_framework() -> N
     service.close()
 
 
-def test_an_interrupt_before_a_start_is_not_swallowed() -> None:
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_or_exit_before_a_start_is_not_swallowed(kind: type[BaseException]) -> None:
     service = RecordingService(FakeContext(), 2)
-    service.failures = {("stop", "host0"): KeyboardInterrupt()}
-    with pytest.raises(KeyboardInterrupt):
+    service.failures = {("stop", "host0"): kind()}
+    with pytest.raises(kind):
         service.start()
     assert service.called == ["stop host0"]
 
