@@ -63,8 +63,10 @@ class Mount(NamedTuple):
     @classmethod
     def of(cls, line: str) -> Mount:
         """Return the mount that a line describes."""
-        # Spaces and a few other characters are escaped
-        words = [re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), word) for word in line.split()]
+        # Spaces and a few other characters are escaped, but a path may have others that split() takes for spaces, and
+        # the source may be empty
+        words = line.rstrip("\n").split(" ")
+        words = [re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), word) for word in words]
         kind, _, options = words[words.index("-") + 1 :][:3]
         return cls(words[3], words[4], words[5].split(","), kind, options.split(","))
 

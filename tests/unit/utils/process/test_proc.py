@@ -77,3 +77,8 @@ def test_without_standard_streams_nothing_of_the_parent_stays_open() -> None:
 def test_paths_of_mounts_are_read_as_they_are() -> None:
     mount = Mount.of("36 25 0:5 / /a\\040b\\134c rw,nosuid shared:1 - tmpfs none rw,size=4k\n")
     assert mount == ("/", "/a b\\c", ["rw", "nosuid"], "tmpfs", ["rw", "size=4k"])
+
+
+def test_a_mount_without_a_source_and_one_with_a_wide_space_are_read() -> None:
+    mount = Mount.of("36 25 0:5 / /a\N{NO-BREAK SPACE}b rw - tmpfs  rw,size=4k\n")
+    assert mount == ("/", "/a\N{NO-BREAK SPACE}b", ["rw"], "tmpfs", ["rw", "size=4k"])
