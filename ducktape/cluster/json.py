@@ -6,8 +6,7 @@ from __future__ import annotations
 import inspect
 import traceback
 from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 from ducktape.cluster.cluster import Cluster, UnhealthyNode
 from ducktape.cluster.cluster_node import ClusterNode
@@ -33,7 +32,6 @@ from ducktape.cluster.pool.quarantine import Quarantine
 from ducktape.cluster.remoteaccount import RemoteAccount, RemoteAccountSSHConfig
 from ducktape.cluster.windows_remoteaccount import WindowsRemoteAccount
 from ducktape.errors import CompatibilityWarning
-from ducktape.utils.support.guard import tolerated
 from ducktape.utils.support.hooks import answer_of
 
 
@@ -125,8 +123,11 @@ class JsonCluster(Cluster):
         except CompatibilityWarning as warning:
             refuse(str(warning), None)
         for position, (node, config) in enumerate(zip(nodes, configs, strict=True)):
-            with tolerated(partial(_refuse_account, place_of(position, node))):
+            try:
                 self._available_accounts.add_node(self._account_of(node, config))
+            except Exception as error:  # of the function of users that makes accounts; its sys.exit() ends the run
+                place, trace = place_of(position, node), traceback.format_exc(limit=16)
+                raise ValueError(f"JSON cluster definition invalid: {place}: {error}: {trace}") from error
 
     @property
     def _available_nodes(self) -> NodeContainer[RemoteAccount]:
@@ -273,12 +274,6 @@ class JsonCluster(Cluster):
         if (account.assigned_address if is_plain else account.externally_routable_ip) is None:
             account.externally_routable_ip = self._externally_routable_ip(account)
         return account
-
-
-def _refuse_account(place: str, error: BaseException) -> NoReturn:
-    """Refuse a description whose account cannot be made; whoever wrote the code that makes it wants to know where."""
-    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__, limit=16))
-    raise ValueError(f"JSON cluster definition invalid: {place}: {error}: {trace}") from error
 
 
 def _accepts(function: Callable[..., object], name: str) -> bool:

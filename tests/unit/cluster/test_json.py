@@ -272,11 +272,12 @@ def test_settings_of_a_node_reach_its_account(monkeypatch: pytest.MonkeyPatch) -
     assert settings["identityfile"] == "~/.ssh/key"
 
 
-def test_an_interrupt_stays_one() -> None:
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_stays_one_as_does_an_exit(end: type[BaseException]) -> None:
     def make(*args: Any, **kwargs: Any) -> Any:
-        raise KeyboardInterrupt
+        raise end
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(end):
         _cluster("a", make_remote_account_func=make)
 
 

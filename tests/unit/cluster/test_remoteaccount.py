@@ -338,6 +338,15 @@ def test_what_a_check_raises_replaces_the_error() -> None:
     assert (account.fail.__name__, account.fail.__doc__) == ("fail", "Fail.")
 
 
+def test_a_check_may_end_the_test_that_waits_for_the_end_of_a_process() -> None:
+    def check(error: Exception, account: Any) -> None:
+        sys.exit("the machine is gone for good")
+
+    account = LinuxRemoteAccount(_config(hostname="127.0.0.1", port=1), ssh_exception_checks=[check])
+    with pytest.raises(SystemExit, match="for good"):
+        account.alive(1)
+
+
 def test_a_check_may_use_the_account() -> None:
     calls: list[Exception] = []
 
