@@ -20,9 +20,9 @@ LIGHT_MODULES = (
 )
 
 
-def _loaded_by(statement: str) -> list[str]:
-    """Return which heavy packages a fresh interpreter holds after a statement."""
-    script = f"import sys\n{statement}\nprint(*sorted(set(sys.modules) & set({HEAVY!r})))"
+def _loaded_by(statement: str, among: tuple[str, ...] = HEAVY) -> list[str]:
+    """Return which of some packages, by default heavy ones, a fresh interpreter holds after a statement."""
+    script = f"import sys\n{statement}\nprint(*sorted(set(sys.modules) & set({among!r})))"
     completed = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
     )
@@ -41,3 +41,10 @@ def test_the_decorators_load_no_heavy_package() -> None:
 
 def test_a_heavy_package_would_be_noticed() -> None:
     assert _loaded_by("import yaml") == ["yaml"]
+
+
+def test_results_are_read_and_reported_without_accounts() -> None:
+    statement = "import ducktape.tests.recording.state, ducktape.tests.reporter"
+    assert _loaded_by(statement, ("ducktape.tests.result", "ducktape.cluster.remoteaccount")) == [
+        "ducktape.tests.result"
+    ]

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from ducktape.cluster.cluster import UnhealthyNode
 from ducktape.cluster.health.runner import ProbeRunner, failures_of, reason_in_one_line, start_logins
 from ducktape.cluster.node_container import NodeContainer
-from ducktape.cluster.remoteaccount import RemoteAccount
 from ducktape.utils.support.hooks import answer_of
+
+if TYPE_CHECKING:
+    from ducktape.cluster.remoteaccount import RemoteAccount
 
 
 def unhealthy_nodes(cluster: object) -> list[UnhealthyNode]:
