@@ -22,7 +22,7 @@ def settings() -> dict[str, object]:
         "name": "ducktape",
         "version": re.findall(r'^__version__ = "(.+)"$', package, re.MULTILINE)[0],
         "packages": setuptools.find_packages(include=["ducktape", "ducktape.*"]),
-        "package_data": {"ducktape": ["py.typed", "templates/report/*"]},
+        "package_data": {"ducktape": ["py.typed", "templates/report/*", "templates/init/*", "cluster/account/*.sh"]},
         "entry_points": {"console_scripts": ["ducktape = ducktape.command_line.main:main"]},
         "install_requires": re.findall(r'"(.+)"', dependencies),
         "python_requires": ">=3.10",

@@ -16,6 +16,8 @@ Each error is defined where it is raised; this is the whole tree::
          │       └─ OtherTestsError                    ducktape.command_line.session.resume
          ├─ FaultError                                 ducktape.faults.errors
          ├─ MissingHookError                           ducktape.services.service (a NotImplementedError too)
+         ├─ ProcessDiedError                           ducktape.services.process
+         ├─ WorkloadEndedError                         ducktape.services.workload
          ├─ HookError                                  ducktape.utils.support.hooks (a hook is async, or contains yield)
          └─ RemoteAccountError                         ducktape.cluster.account.errors
              └─ RemoteCommandError                     ducktape.cluster.account.errors

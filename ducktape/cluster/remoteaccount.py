@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+import posixpath
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from ducktape.cluster.account.files import FileVerbs
 from ducktape.cluster.account.log_monitor import LogMonitor
 from ducktape.cluster.account.output import OutputFile, SSHOutputIter
 from ducktape.cluster.account.processes import ProcessVerbs
+from ducktape.cluster.account.started import RemoteProcess, start
 from ducktape.cluster.ssh.config import RemoteAccountSSHConfig
 from ducktape.cluster.ssh.errors import check_ssh, run_ssh_checks
 from ducktape.cluster.ssh.transport import KEEPALIVE_SEC, IgnoreMissingHostKeyPolicy, SshTransport
@@ -34,6 +36,7 @@ __all__ = [
     "RemoteAccountError",
     "RemoteAccountSSHConfig",
     "RemoteCommandError",
+    "RemoteProcess",
     "SSHOutputIter",
     "check_ssh",
 ]
@@ -325,6 +328,47 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
             examine=partial(run_ssh_checks, self),
         )
         return SSHOutputIter(output.lines, output)
+
+    def start(
+        self,
+        command: str | Sequence[str],
+        *,
+        log: str,
+        directory: str | None = None,
+        environment: Mapping[str, object] | None = None,
+        user: str | None = None,
+        state: str | None = None,
+    ) -> RemoteProcess:
+        """Start a long-lived process in a session of its own; it outlives the connection.
+
+        Blocks until the process exists, which says nothing about whether its program works.
+
+        Args:
+            command: the program and its arguments as a list, or the text of a simple command for the shell, without
+                ``;``, ``&&`` and the like.
+            log: absolute path of the file to which its output is appended.
+            directory: its working directory, which is created if necessary; by default that of the log.
+            environment: additional environment variables.
+            user: run it as this user, which needs root or ``sudo`` without a password.
+            state: directory with the records about the process, by default that of the log with the suffix
+                ``.process``.
+
+        Returns:
+            The process. ``RemoteProcess(account, state)`` finds it again later, also from another test process.
+
+        Raises:
+            RemoteAccountError: the process of that ``state`` is still running.
+            RemoteCommandError: it cannot be started.
+        """
+        return start(
+            self,
+            command,
+            log=log,
+            state=state or f"{log}.process",
+            directory=directory or posixpath.dirname(log),
+            user=user,
+            environment=environment or {},
+        )
 
     def _judge(self, cmd: str, status: int, errors: bytes, *, allow_fail: bool) -> None:
         if status == 0:

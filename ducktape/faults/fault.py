@@ -40,6 +40,11 @@ class Fault(ABC):
 
     kind = "fault"
 
+    @property
+    def ends_processes(self) -> bool:
+        """Whether processes on its nodes are meant to end."""
+        return False
+
     def __init__(self, nodes: Sequence[ClusterNode], **details: object) -> None:
         self.nodes = list(nodes)
         self.details = {name: value for name, value in details.items() if value is not None}

@@ -127,6 +127,11 @@ class Kill(Fault):
         super().__init__(self._processes.nodes, signal=str(sig), process=process)
         self._found: list[tuple[Host, list[int]]] = []
 
+    @property
+    def ends_processes(self) -> bool:
+        """See :attr:`Fault.ends_processes`."""
+        return self._number in _DEADLY
+
     def _probe(self) -> None:
         self._found = []
         for node in self.nodes:
@@ -143,7 +148,7 @@ class Kill(Fault):
         """Killed processes are not restarted."""
 
     def _is_effective(self) -> bool:
-        if self._number not in _DEADLY:
+        if not self.ends_processes:
             return True
         return all(host.run(_each_state(pids, '"" | Z | X')).exit_status == 0 for host, pids in self._found if pids)
 
@@ -193,6 +198,7 @@ class PowerOff(Fault):
     """Machines without power: all processes end at once."""
 
     kind = "power_off"
+    ends_processes = True
 
     def __init__(self, nodes: list[ClusterNode], *, lose_unsynced: bool) -> None:
         super().__init__(nodes, lose_unsynced=lose_unsynced or None)

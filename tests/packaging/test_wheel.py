@@ -97,7 +97,13 @@ def test_the_wheel_holds_every_module_and_every_data_file_of_the_package(wheel: 
 
 
 @pytest.mark.parametrize(
-    "name", ["py.typed", *(f"templates/report/report.{ending}" for ending in ("html", "css", "js"))]
+    "name",
+    [
+        "py.typed",
+        "cluster/account/process.sh",
+        "templates/init/config.in",
+        *(f"templates/report/report.{ending}" for ending in ("html", "css", "js")),
+    ],
 )
 def test_the_wheel_holds_what_is_not_python(wheel: Path, name: str) -> None:
     assert f"ducktape/{name}" in _names(wheel)

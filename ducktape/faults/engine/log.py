@@ -22,6 +22,11 @@ EVENTS_FILE = "events.json"
 class Recordable(Protocol):
     """What the log needs of a fault; see :class:`ducktape.faults.fault.Fault`."""
 
+    nodes: list[ClusterNode]
+    injected: float | None
+
+    @property
+    def ends_processes(self) -> bool: ...
     def heal(self) -> None: ...
     def to_json(self) -> dict[str, object]: ...
     def power_returned(self, node: ClusterNode) -> None: ...
@@ -64,6 +69,16 @@ class FaultLog:
 
     def _to_json(self) -> list[dict[str, object]]:
         return [dict(jsonable(fault.to_json())) for fault in self._faults]
+
+    def has_ended_processes(self, node: ClusterNode, since: float) -> bool:
+        """Return whether a fault since a time (Unix seconds) was meant to end processes of a node."""
+        with self._lock:
+            faults = list(self._faults)
+        return any(
+            fault.ends_processes and (fault.injected or 0) >= since
+            for fault in faults
+            if node.account.hostname in [each.account.hostname for each in fault.nodes]
+        )
 
     def heal_all(self) -> list[str]:
         """Heal all faults in force, the newest first; returns the errors, one line each.
