@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import signal
 import socket
 import sys
@@ -79,7 +78,6 @@ class Writer:
 def load(prefix: str, value_bytes: int, writes: int, servers: list[str]) -> None:
     writer = Writer(servers)
     signal.signal(signal.SIGTERM, writer.stop)
-    tell({"pid": os.getpid()})
     done = 0
     slowest = 0.0
     begin = before = time.monotonic()

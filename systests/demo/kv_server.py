@@ -260,9 +260,7 @@ def main() -> None:
     with open(sys.argv[1], encoding="utf-8") as file:
         config.read_file(file)
     settings = config["server"]
-    logging.basicConfig(
-        filename=settings["log"], level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", encoding="utf-8"
-    )
+    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     store = Store(settings)
     server = Server(store, int(settings["port"]))
     # Raised in the main thread, which is the one that serves

@@ -7,7 +7,6 @@ of failover must find that out. ``"work_root"`` in the globals is where the node
 
 from __future__ import annotations
 
-import signal
 from typing import Any
 
 from ducktape.mark import ignore, matrix, parametrize
@@ -38,13 +37,13 @@ class ReplicationTest(Test):
         # What the primary acknowledges too early is lost with it if it is still under way
         self.start(backups, clients=2, link_delay_ms=20)
         self.load.start()
-        self.load.wait_for_writes(20)
+        self.load.wait_for("writes", 20, timeout_sec=20)
         self.kv.kill_node(self.kv.primary)
         self.kv.promote_best_backup()
-        self.load.wait_for_writes(20)
+        self.load.wait_for("writes", 20, timeout_sec=20)
         self.load.stop()
         self.check_that_nothing_acknowledged_is_lost()
-        return {"acknowledged_writes": self.load.count()}
+        return {"acknowledged_writes": self.load.total("writes")}
 
     @cluster(num_nodes=3)
     @parametrize(sig="SIGTERM")
@@ -54,12 +53,14 @@ class ReplicationTest(Test):
         self.start(backups=1, clients=1)
         backup = self.kv.backups[0]
         self.load.start()
-        self.load.wait_for_writes(50)
-        self.kv.end(backup, signal.Signals[sig])
-        self.load.wait_for_writes(50)
+        self.load.wait_for("writes", 50, timeout_sec=20)
+        with self.kv.expect_death(backup):
+            self.kv.signal_node(backup, sig)
+        self.kv.wait_exit(backup, timeout_sec=10)
+        self.load.wait_for("writes", 50, timeout_sec=20)
         self.kv.start_node(backup)
         self.kv.wait_for_backups()
-        self.load.wait_for_writes(50)
+        self.load.wait_for("writes", 50, timeout_sec=20)
         self.load.stop()
         wait_until(
             lambda: self.kv.entries(backup) == self.kv.entries(self.kv.primary),
@@ -78,7 +79,7 @@ class ReplicationTest(Test):
         self.load.wait(timeout_sec=60)
         self.check_that_nothing_acknowledged_is_lost()
         return {
-            "writes": self.load.count(),
+            "writes": self.load.total("writes"),
             "writes_per_sec": round(sum(each["writes"] / each["seconds"] for each in self.load.sums), 1),
             "slowest_write_sec": round(max(each["slowest_seconds"] for each in self.load.sums), 4),
         }

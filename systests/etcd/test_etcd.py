@@ -32,12 +32,12 @@ class EtcdTest(Test):
         self.clients = EtcdClients(self.test_context, self.etcd)
         self.etcd.start()
         self.clients.start()
-        self.clients.wait_for_swaps(30)
+        self.clients.wait_for(DONE, 30, timeout_sec=30)
 
     def check_history(self) -> dict[str, Any]:
         """Stop the clients, and compare what they were told with what is there in the end."""
         self.etcd.wait_until_healthy()
-        self.clients.wait_for_swaps(20)
+        self.clients.wait_for(DONE, 20, timeout_sec=30)
         self.clients.stop()
         history = self.clients.history
         context = self.test_context
@@ -46,7 +46,7 @@ class EtcdTest(Test):
             file.write(as_lines(history))
         found = problems(history, self.clients.last_values())
         assert not found, f"{len(found)} answers cannot be true, as {path} shows. " + "\n".join(found[:10])
-        return {outcome: self.clients.count(outcome) for outcome in (DONE, REFUSED, UNKNOWN)}
+        return {outcome: self.clients.total(outcome) for outcome in (DONE, REFUSED, UNKNOWN)}
 
     @cluster(num_nodes=4)
     def test_leader_is_killed(self) -> dict[str, Any]:
@@ -54,7 +54,7 @@ class EtcdTest(Test):
         old = self.etcd.wait_for_leader()
         self.etcd.kill_node(old)
         self.etcd.wait_for_leader(self.etcd.others(old))
-        self.clients.wait_for_swaps(30)
+        self.clients.wait_for(DONE, 30, timeout_sec=30)
         self.etcd.start_node(old)
         self.etcd.wait_until_healthy([old])
         self.etcd.wait_until_caught_up(old)
@@ -69,7 +69,7 @@ class EtcdTest(Test):
         majority = self.etcd.others(lonely)
         with faults.partition([lonely], majority):
             self.etcd.wait_for_leader(majority)
-            self.clients.wait_for_swaps(30)
+            self.clients.wait_for(DONE, 30, timeout_sec=30)
             member = self.etcd.client(lonely, timeout_sec=1)
             self.refuses(lonely, lambda: self.clients.ask(member, self.clients.keys[0]))
             self.refuses(lonely, lambda: member.swap("other", None, "written by few"))
@@ -81,9 +81,9 @@ class EtcdTest(Test):
     def test_leader_stands_still(self) -> dict[str, Any]:
         """A leader that goes on after a pause does not answer from its memory: others have written meanwhile."""
         old = self.etcd.wait_for_leader()
-        with faults.pause(old, process=self.etcd.process(old)):
+        with faults.pause(old, process=self.etcd.command(old)):
             self.etcd.wait_for_leader(self.etcd.others(old))
-            self.clients.wait_for_swaps(30)
+            self.clients.wait_for(DONE, 30, timeout_sec=30)
         self.etcd.wait_until_caught_up(old)
         return self.check_history()
 
@@ -112,7 +112,7 @@ class EtcdTest(Test):
 
     def some_pause(self, dice: Random) -> Any:
         slow = dice.choice(self.etcd.nodes)
-        return faults.pause(slow, process=self.etcd.process(slow))
+        return faults.pause(slow, process=self.etcd.command(slow))
 
     def refuses(self, node: Any, ask: Callable[[], Any]) -> None:
         try:

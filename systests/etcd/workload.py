@@ -4,19 +4,17 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ducktape.services.background_thread import BackgroundThreadService
-from ducktape.utils.util import wait_until
+from ducktape.services.workload import Workload
 from systests.etcd.etcd_client import EtcdClient, NoAnswer
 from systests.etcd.etcd_service import EtcdService
 from systests.etcd.history import DONE, REFUSED, UNKNOWN, Operation, Read, Swap
 
 
-class EtcdClients(BackgroundThreadService):
+class EtcdClients(Workload):
     """Clients that read and replace the values of a few keys without a break, and the history of all they did.
 
     They are threads of the test, so that one clock says what was before what. Each request goes to a member by chance.
@@ -41,15 +39,14 @@ class EtcdClients(BackgroundThreadService):
         self.names = [f"client{number}" for number in range(1, clients + 1)]
         self.keys = [f"key{number}" for number in range(1, keys + 1)]
         self.broken = context.globals.get("broken", "")
-        self.stopping = threading.Event()
         self.history: list[Operation] = []
 
-    def _worker(self, idx: int, node: Any) -> None:
+    def work(self, idx: int, node: Any) -> None:
         with ThreadPoolExecutor(len(self.names)) as pool:
-            for done in [pool.submit(self.work, name) for name in self.names]:
+            for done in [pool.submit(self.run_client, name) for name in self.names]:
                 done.result()
 
-    def work(self, name: str) -> None:
+    def run_client(self, name: str) -> None:
         """What one client does, until all are stopped."""
         members = [self.etcd.client(member, self.TIMEOUT_SEC) for member in self.etcd.nodes]
         chance = random.Random(name)
@@ -100,37 +97,10 @@ class EtcdClients(BackgroundThreadService):
     def record(self, operation: Operation) -> None:
         with self.lock:
             self.history.append(operation)
-
-    def count(self, outcome: str) -> int:
-        """How many of the attempts to replace a value had an outcome."""
-        with self.lock:
-            return sum(isinstance(each, Swap) and each.outcome == outcome for each in self.history)
-
-    def wait_for_swaps(self, more: int, timeout_sec: float = 30) -> None:
-        """Wait until that many more values were replaced."""
-        wanted = self.count(DONE) + more
-        wait_until(
-            lambda: self.errors or self.count(DONE) >= wanted,
-            timeout_sec=timeout_sec,
-            backoff_sec=0.02,
-            err_msg=lambda: f"{wanted - self.count(DONE)} of {more} values were not replaced",
-        )
-        assert not self.errors, self.errors
+        if isinstance(operation, Swap):
+            self.count(operation.outcome)
 
     def last_values(self) -> dict[str, str | None]:
         """What a majority of the members has in the end."""
         client = self.etcd.client(self.etcd.nodes[0])
         return {key: client.get(key) for key in self.keys}
-
-    def start_node(self, node: Any, **kwargs: Any) -> None:
-        self.stopping.clear()
-        super().start_node(node, **kwargs)
-
-    def stop_node(self, node: Any, **kwargs: Any) -> None:
-        if self.idx(node) not in self.worker_threads:
-            return
-        self.stopping.set()
-        assert self.wait_node(node, timeout_sec=30), f"{self.who_am_i(node)} does not end"
-
-    def clean_node(self, node: Any, **kwargs: Any) -> None:
-        pass  # leaves no file

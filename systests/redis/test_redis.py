@@ -34,7 +34,7 @@ class RedisTest(Test):
         """Kill the primary while a load writes; return how many seconds it took until another one was chosen."""
         self.load = RedisLoad(self.test_context, self.redis, replicas=len(self.redis.replicas))
         self.load.start()
-        self.load.wait_for_writes(200)
+        self.load.wait_for("writes", 200, timeout_sec=20)
         with self.sentinels.nodes[0].account.monitor_log(self.sentinels.log_file(self.sentinels.nodes[0])) as monitor:
             self.redis.kill_node(self.redis.primary)
             killed = time.monotonic()

@@ -24,7 +24,7 @@ class ZookeeperTest(Test):
         self.load = ZookeeperLoad(self.test_context, num_nodes=1, zookeeper=self.zookeeper)
         self.zookeeper.start()
         self.load.start()
-        self.load.wait_for_writes(50)
+        self.load.wait_for("writes", 50)
 
     def others(self, node: Any) -> list[Any]:
         return [other for other in self.zookeeper.nodes if other is not node]
@@ -50,10 +50,10 @@ class ZookeeperTest(Test):
         old = self.zookeeper.wait_for_leader(self.zookeeper.nodes)
         self.zookeeper.kill_node(old)
         self.zookeeper.wait_for_leader(self.others(old))
-        self.load.wait_for_writes(50)
+        self.load.wait_for("writes", 50)
         self.zookeeper.start_node(old)
         assert self.zookeeper.wait_for_leader(self.zookeeper.nodes) is not old
-        self.load.wait_for_writes(50)
+        self.load.wait_for("writes", 50)
         return self.finish()
 
     @cluster(num_nodes=4)
@@ -67,9 +67,9 @@ class ZookeeperTest(Test):
             answer = self.zookeeper.write(lonely, "refused", seconds=3)
             assert not answer["acknowledged"], f"{lonely.name} takes writes although it is cut off from the majority"
             self.zookeeper.wait_for_leader(majority)
-            self.load.wait_for_writes(50)
+            self.load.wait_for("writes", 50)
         self.zookeeper.wait_for_leader(self.zookeeper.nodes)
-        self.load.wait_for_writes(50)
+        self.load.wait_for("writes", 50)
         return self.finish()
 
     @cluster(num_nodes=4)
@@ -79,5 +79,5 @@ class ZookeeperTest(Test):
         self.zookeeper.for_nodes(self.zookeeper.start_node)
         self.zookeeper.wait_for_leader(self.zookeeper.nodes)
         self.check_that_nothing_acknowledged_is_lost()
-        self.load.wait_for_writes(50)
+        self.load.wait_for("writes", 50)
         return self.finish()

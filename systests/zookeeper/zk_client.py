@@ -84,7 +84,6 @@ class Writer:
 
 def load(servers: str, prefix: str) -> None:
     signal.signal(signal.SIGTERM, lambda *unused: os._exit(0))
-    tell({"pid": os.getpid()})
     client = connected(servers, CONNECT_SEC)
     client.ensure_path(ROOT)
     writer = Writer(client)

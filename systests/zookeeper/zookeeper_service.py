@@ -8,26 +8,20 @@ servers get free ports, but they cannot be cut off from each other.
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import signal
-import uuid
+from pathlib import Path
 from typing import Any
 
-from ducktape.services.background_thread import BackgroundThreadService
-from ducktape.services.service import Service
+from ducktape.services.process import ProcessService
+from ducktape.services.workload import Workload
 from ducktape.utils.util import wait_until
 from systests.packages import need_packages
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+CLIENT = Path(__file__).with_name("zk_client.py")
 # Packages are for the interpreter of the system, and there may be others
 PYTHON = "/usr/bin/python3"
 CLIENT_PACKAGES = {"python3-kazoo": "test -e /usr/lib/python3/dist-packages/kazoo/client.py"}
 SERVER_PACKAGES = {"zookeeper": "test -e /usr/share/java/zookeeper.jar && command -v java", **CLIENT_PACKAGES}
-PORTS = {"client": 2181, "quorum": 2888, "election": 3888}
-FREE_PORTS = """python3 -c 'import socket
-sockets = [socket.create_server(("", 0)) for _ in range(3)]
-print(*[each.getsockname()[1] for each in sockets])'"""
 # A small heap and a quick start: these servers live for seconds
 JAVA = (
     "java -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:CompileThresholdScaling=4 -XX:-UsePerfData "
@@ -37,13 +31,7 @@ JAVA = (
 )
 
 
-def address(node: Any) -> str:
-    """Where other nodes reach a node; the servers listen there and nowhere else."""
-    found: str = node.account.externally_routable_ip or node.account.hostname
-    return "127.0.0.1" if found == "localhost" else found
-
-
-class ZookeeperService(Service):
+class ZookeeperService(ProcessService):
     """An ensemble, one server on each node.
 
     ``"broken"`` in ``--globals`` configures it badly on purpose: ``"weights"`` makes one server a majority by itself,
@@ -54,102 +42,51 @@ class ZookeeperService(Service):
         num_nodes: how many servers.
     """
 
-    parallel_nodes = True
+    name = "zookeeper"
+    ports = {"client": 2181, "quorum": 2888, "election": 3888}
 
     def __init__(self, context: Any, num_nodes: int = 3) -> None:
-        super().__init__(context, num_nodes=num_nodes)
+        self.work_root = context.globals.get("work_root", "/tmp")
         self.broken = context.globals.get("broken", "")
-        self.ports: dict[str, dict[str, int]] = {}
-        # Not the service's id: services of tests that run at the same time can have the same one.
-        self.work_dir = f"{context.globals.get('work_root', '/tmp')}/zookeeper-{uuid.uuid4().hex}"
-        # Nodes may share a machine, so each has a log file of its own name.
-        self.logs = {
-            f"zookeeper_log_{node.name}": {"path": self.log_file(node), "collect_default": True} for node in self.nodes
-        }
-
-    # ---- where things are
-
-    def node_dir(self, node: Any) -> str:
-        return f"{self.work_dir}-{node.name}"
-
-    def log_file(self, node: Any) -> str:
-        return f"{self.node_dir(node)}/zookeeper-{node.name}.log"
+        super().__init__(context, num_nodes=num_nodes)
 
     def servers(self, *nodes: Any) -> str:
         """Where clients find the servers of some nodes, of all unless given."""
-        return ",".join(f"{address(node)}:{self.ports[node.name]['client']}" for node in nodes or self.nodes)
-
-    def choose_ports(self, node: Any) -> dict[str, int]:
-        if not address(node).startswith("127."):
-            return PORTS
-        return dict(zip(PORTS, map(int, node.account.ssh_output(FREE_PORTS).split()), strict=True))
+        return ",".join(f"{self.address(node)}:{self.port(node, 'client')}" for node in nodes or self.nodes)
 
     # ---- life
 
     def start(self, **kwargs: Any) -> None:
         """Start all servers at the same time, since none is of use before a majority runs."""
         self.for_nodes(lambda node: need_packages(node, SERVER_PACKAGES))
-        # Servers that are started once more stay where they were
-        for node in self.nodes:
-            self.ports.setdefault(node.name, self.choose_ports(node))
         super().start(**kwargs)
         self.wait_for_leader(self.nodes)
 
+    def files(self, node: Any) -> dict[str, str]:
+        return {
+            "zoo.cfg": self.template("zoo.cfg", node),
+            "data/myid": f"{self.idx(node)}\n",
+            CLIENT.name: CLIENT.read_text(),
+        }
+
+    def command(self, node: Any) -> str:
+        return f"{JAVA} {self.work_dir(node)}/zoo.cfg"
+
     def start_node(self, node: Any, **kwargs: Any) -> None:
-        account = node.account
-        directory = self.node_dir(node)
-        data_dir = f"{directory}/data"
-        account.mkdirs(data_dir)
         if self.broken == "volatile":
-            account.ssh(f"rm -rf {data_dir}/*")
-        account.create_file(f"{data_dir}/myid", f"{self.idx(node)}\n")
-        config = self.render("zoo.cfg", node=node, data_dir=data_dir, address=address)
-        account.create_file(f"{directory}/zoo.cfg", config)
-        account.copy_to(os.path.join(HERE, "zk_client.py"), directory)
-        account.ssh(
-            f"cd {directory} && {{ nohup {JAVA} {directory}/zoo.cfg >>{self.log_file(node)} 2>&1 </dev/null & "
-            f"echo $! >pid; }}"
-        )
-
-    def stop_node(self, node: Any, **kwargs: Any) -> None:
-        self.end(node, signal.SIGTERM)
-
-    def clean_node(self, node: Any, **kwargs: Any) -> None:
-        node.account.remove(self.node_dir(node), allow_fail=True)
-
-    def kill_node(self, node: Any) -> None:
-        self.end(node, signal.SIGKILL)
-
-    def end(self, node: Any, sig: signal.Signals) -> None:
-        pid = self.pid(node)
-        if pid is None:
-            return
-        node.account.signal(pid, sig, allow_fail=True)
-        wait_until(
-            lambda: not node.account.alive(pid),
-            timeout_sec=15,
-            backoff_sec=0.05,
-            err_msg=lambda: f"{self.who_am_i(node)} (process {pid}) does not end by {sig.name}",
-        )
-        node.account.remove(f"{self.node_dir(node)}/pid", allow_fail=True)
+            node.account.remove(f"{self.work_dir(node)}/data", allow_fail=True)
+        super().start_node(node, **kwargs)
 
     def dump(self, node: Any) -> None:
         """Let a server write into its log what its threads do; called when the time of a test is over."""
-        pid = self.pid(node)
-        if pid is not None:
-            node.account.signal(pid, signal.SIGQUIT, allow_fail=True)
-
-    def pid(self, node: Any) -> int | None:
-        """The process of a node, if one was started there."""
-        output = node.account.ssh_output(f"cat {self.node_dir(node)}/pid", allow_fail=True, combine_stderr=False)
-        return int(output) if output.strip() else None
+        self.signal_node(node, "QUIT")
 
     # ---- who leads
 
     def mode(self, node: Any) -> str:
         """What the server of a node is: ``leader`` or ``follower``; empty if it serves nobody."""
-        port = self.ports[node.name]["client"]
-        ask = f"exec 3<>/dev/tcp/{address(node)}/{port} && printf srvr >&3 && timeout 5 cat <&3"
+        place = f"{self.address(node)}/{self.port(node, 'client')}"
+        ask = f"exec 3<>/dev/tcp/{place} && printf srvr >&3 && timeout 5 cat <&3"
         output: bytes = node.account.ssh_output(f"bash -c '{ask}'", allow_fail=True, combine_stderr=False)
         modes = [line[6:] for line in output.decode().splitlines() if line.startswith("Mode: ")]
         return modes[0] if modes else ""
@@ -178,8 +115,7 @@ class ZookeeperService(Service):
 
     def describe(self, node: Any) -> str:
         """What a node is and what it said last, for an error message."""
-        text = node.account.ssh_output(f"tail -n 3 {self.log_file(node)}", allow_fail=True).decode(errors="replace")
-        return f"{node.name} is {self.mode(node) or 'nothing'} and said: {text}"
+        return f"{node.name} is {self.mode(node) or 'nothing'} and said: {self.tail_of_log(node)}"
 
     # ---- conversation
 
@@ -193,12 +129,12 @@ class ZookeeperService(Service):
         return data
 
     def client(self, node: Any, *arguments: str) -> dict[str, Any]:
-        command = shlex.join([PYTHON, f"{self.node_dir(node)}/zk_client.py", *arguments])
+        command = shlex.join([PYTHON, f"{self.work_dir(node)}/{CLIENT.name}", *arguments])
         answer: dict[str, Any] = json.loads(node.account.ssh_output(command, combine_stderr=False))
         return answer
 
 
-class ZookeeperLoad(BackgroundThreadService):
+class ZookeeperLoad(Workload):
     """Clients that write without a break, one on each node, and remember what was acknowledged.
 
     Args:
@@ -210,55 +146,20 @@ class ZookeeperLoad(BackgroundThreadService):
     def __init__(self, context: Any, num_nodes: int, zookeeper: ZookeeperService) -> None:
         super().__init__(context, num_nodes=num_nodes)
         self.zookeeper = zookeeper
-        self.work_dir = f"{context.globals.get('work_root', '/tmp')}/zookeeper-load-{uuid.uuid4().hex}"
-        self.pids: dict[str, int] = {}
+        self.program = f"{zookeeper.work_root}/{zookeeper.instance}-client.py"
         self.acknowledged: list[str] = []
         self.slowest_seconds = 0.0
 
-    def node_dir(self, node: Any) -> str:
-        return f"{self.work_dir}-{node.name}"
-
-    def _worker(self, idx: int, node: Any) -> None:
+    def work(self, idx: int, node: Any) -> None:
         need_packages(node, CLIENT_PACKAGES)
-        directory = self.node_dir(node)
-        node.account.mkdirs(directory)
-        node.account.copy_to(os.path.join(HERE, "zk_client.py"), directory)
-        command = f"exec {PYTHON} {directory}/zk_client.py load {self.zookeeper.servers()} client{idx} </dev/null"
-        for event in node.account.ssh_capture(command, callback=json.loads, combine_stderr=False):
-            self.take(node, event)
-
-    def take(self, node: Any, event: dict[str, Any]) -> None:
-        with self.lock:
-            if "pid" in event:
-                self.pids[node.name] = event["pid"]
-            elif "key" in event:
+        node.account.create_file(self.program, CLIENT.read_text())
+        arguments = f"load {self.zookeeper.servers()} client{idx}"
+        for event in map(json.loads, self.lines(node, f"{PYTHON} {self.program} {arguments}")):
+            if "key" in event:
                 self.acknowledged.append(event["key"])
+                self.count("writes")
             else:
                 self.slowest_seconds = max(self.slowest_seconds, event["slowest_seconds"])
 
-    def wait_for_writes(self, more: int, timeout_sec: float = 60) -> None:
-        """Wait until that many more writes were acknowledged."""
-        begin = len(self.acknowledged)
-        wait_until(
-            lambda: self.errors or len(self.acknowledged) >= begin + more,
-            timeout_sec=timeout_sec,
-            backoff_sec=0.05,
-            err_msg=lambda: f"only {len(self.acknowledged) - begin} of {more} writes were acknowledged",
-        )
-        assert not self.errors, self.errors
-
-    def stop_node(self, node: Any, **kwargs: Any) -> None:
-        worker = self.worker_threads.get(self.idx(node))
-        if worker is None:
-            return
-        wait_until(
-            lambda: node.name in self.pids or not worker.is_alive(),
-            timeout_sec=60,
-            err_msg="the client does not start",
-        )
-        if worker.is_alive():
-            node.account.signal(self.pids[node.name], signal.SIGTERM, allow_fail=True)
-        assert self.wait_node(node, timeout_sec=20), f"{self.who_am_i(node)} does not end"
-
     def clean_node(self, node: Any, **kwargs: Any) -> None:
-        node.account.remove(self.node_dir(node), allow_fail=True)
+        node.account.remove(self.program, allow_fail=True)
