@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from ducktape.command_line.doctor.command import create_doctor_parser
+from ducktape.command_line.init.command import create_init_parser
 from ducktape.command_line.parse_args import create_ducktape_parser
+from ducktape.command_line.report.command import create_report_parser
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -63,7 +66,8 @@ def test_the_text_of_the_reference_is_that_of_the_program(pages: Path) -> None:
 
 
 def test_the_pages_mention_no_option_that_does_not_exist() -> None:
-    known = {name for action in create_ducktape_parser()._actions for name in action.option_strings}
+    parsers = (create_ducktape_parser(), create_doctor_parser(), create_init_parser(), create_report_parser())
+    known = {name for parser in parsers for action in parser._actions for name in action.option_strings}
     mentioned = {
         (path.name, option)
         for path in [*(ROOT / "docs").glob("*.rst"), ROOT / "README.md"]

@@ -9,7 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from ducktape.command_line.options.options import Options, add_option, seconds
+from ducktape.command_line.options.options import Options, RaisingParser, add_option, seconds
 from ducktape.command_line.session.common import is_sandbox, make_cluster, read_options
 from ducktape.json_serializable import strict_dumps
 from ducktape.utils.support.strictness import begin
@@ -71,7 +71,7 @@ def _check_sandbox(options: Options, arguments: argparse.Namespace) -> int:
 
 def create_doctor_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line; has no side effects."""
-    parser = argparse.ArgumentParser(
+    parser = RaisingParser(
         prog="ducktape",
         usage="ducktape doctor [options]",
         description="Check whether the nodes of the cluster are fit for tests, and suggest what to do if not.",

@@ -27,11 +27,11 @@ class UsageError(CommandError):
 
     exit_code = 2
 
-    def __init__(self, message: str, *, usage: str = "", program: str = "ducktape") -> None:
+    def __init__(self, message: str, *, help_command: str = "") -> None:
         super().__init__(message)
-        self._usage = usage
-        self._program = program
+        self._help_command = help_command
 
     def show(self) -> None:
-        """Print the usage, if there is one, and the message."""
-        print(f"{self._usage}{self._program}: error: {self}", file=sys.stderr)
+        """Print the message, and which command describes the options."""
+        hint = f" (see {self._help_command})" if self._help_command else ""
+        print(f"ducktape: error: {self}{hint}", file=sys.stderr)

@@ -22,11 +22,12 @@ Given: TypeAlias = dict[str, Any]
 
 _USAGE = """%(prog)s [options] [test_path ...]
        %(prog)s doctor [options]                       check the nodes of a cluster
+       %(prog)s init [options] [DIR]                   write a small suite to begin with
        %(prog)s report [options] [RESULTS_DIR ...]     write the reports of a session again"""
 _EPILOG = (
     "Options may also be in .ducktape/config and ~/.ducktape/config. A flag that such a file turns on is turned off "
-    "again by its opposite, such as --no-debug. `ducktape doctor --help` and `ducktape report --help` describe the "
-    "subcommands."
+    "again by its opposite, such as --no-debug. `ducktape doctor --help`, and likewise for `init` and "
+    "`report`, describes the subcommands."
 )
 # The first option of each group that the help shows, and the title of the group
 _GROUPS = {
@@ -284,8 +285,9 @@ class RaisingParser(argparse.ArgumentParser):
     """A parser that raises an error instead of ending the program."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise a ``UsageError`` with the usage."""
-        raise UsageError(message, usage=self.format_usage(), program=self.prog)
+        """Raise a ``UsageError``."""
+        words = (self.usage or "").split("[")[0].replace("%(prog)s", self.prog)
+        raise UsageError(message, help_command=f"{words.strip()} --help")
 
 
 def build_parser(defaults: Mapping[str, object], make: type[argparse.ArgumentParser]) -> argparse.ArgumentParser:

@@ -12,7 +12,7 @@ from ducktape.command_line.options.errors import UsageError
 from ducktape.command_line.options.options import RaisingParser, build_parser
 
 # The module of each has a function `main`, which takes the whole command line and returns the exit code.
-SUBCOMMANDS = {"doctor": "ducktape.command_line.doctor.command", "report": "ducktape.command_line.report.command"}
+SUBCOMMANDS = {name: f"ducktape.command_line.{name}.command" for name in ("doctor", "init", "report")}
 
 
 def find_subcommand(argv: list[str]) -> Callable[[list[str]], int] | None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from ducktape.command_line.defaults import ConsoleDefaults
+from ducktape.command_line.options.options import RaisingParser
 from ducktape.command_line.session.common import require_current_directory
 
 # Wrong options are reported without the modules that write reports.
@@ -37,7 +38,7 @@ def main(argv: list[str]) -> int:
 
 def create_report_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line; has no side effects."""
-    parser = argparse.ArgumentParser(
+    parser = RaisingParser(
         prog="ducktape",
         usage="ducktape report [options] [RESULTS_DIR ...]",
         description="Write report.html, report.json, report.txt, report.xml and, if tests failed, rerun-failed.yml "
