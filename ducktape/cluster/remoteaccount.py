@@ -15,6 +15,7 @@ from typing import Any
 
 from ducktape.cluster.account.errors import RemoteAccountError, RemoteCommandError
 from ducktape.cluster.account.files import FileVerbs
+from ducktape.cluster.account.in_flight import in_flight
 from ducktape.cluster.account.log_monitor import LogMonitor
 from ducktape.cluster.account.output import OutputFile, SSHOutputIter
 from ducktape.cluster.account.processes import ProcessVerbs
@@ -259,7 +260,8 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
             TimeoutError: (builtin) the command stayed silent for too long.
         """
         self._log(logging.DEBUG, f"Running ssh command: {cmd}")
-        done = self.transport.run(cmd, stdin=stdin, timeout=timeout_sec, keep_stdout=False)
+        with in_flight(self, cmd):
+            done = self.transport.run(cmd, stdin=stdin, timeout=timeout_sec, keep_stdout=False)
         self._judge(cmd, done.exit_status, done.stderr, allow_fail=allow_fail)
         return done.exit_status
 
@@ -287,7 +289,8 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
             TimeoutError: (builtin) the command stayed silent for too long.
         """
         self._log(logging.DEBUG, f"Running ssh command: {cmd}")
-        done = self.transport.run(cmd, stdin=stdin, merge_stderr=combine_stderr, timeout=timeout_sec)
+        with in_flight(self, cmd):
+            done = self.transport.run(cmd, stdin=stdin, merge_stderr=combine_stderr, timeout=timeout_sec)
         self._judge(cmd, done.exit_status, done.stderr, allow_fail=allow_fail)
         self._log(logging.DEBUG, "Returning ssh command output:\n%r", done.stdout)
         return done.stdout

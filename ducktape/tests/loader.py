@@ -26,6 +26,7 @@ from ducktape.tests.loading.discovery import (
 )
 from ducktape.tests.loading.expansion import Expansion
 from ducktape.tests.loading.expressions import Expression, select
+from ducktape.tests.loading.suggestions import mistake_in, similar_file
 from ducktape.tests.loading.suites import Suite, is_suite_file, read_suites
 from ducktape.tests.loading.symbols import LoaderException, NoTestsError, TestSymbol, parse_symbol
 from ducktape.tests.scheduling.durations import durations_of
@@ -33,7 +34,7 @@ from ducktape.tests.session import SessionContext
 from ducktape.tests.test_context import TestContext
 from ducktape.utils.process.exits import survived_exits
 from ducktape.utils.support.files import read_text
-from ducktape.utils.support.guard import tolerated
+from ducktape.utils.support.guard import tolerated, value_or
 from ducktape.utils.support.parallel import Attempt
 
 if TYPE_CHECKING:
@@ -261,8 +262,9 @@ class _Search:
                 self._logger.debug("Skipped %d directories that hold no tests: %s", len(skipped), ", ".join(skipped))
             if not files and not excluding:
                 self._logger.warning(
-                    "No test files found for %s (of a directory only packages are searched)",
+                    "No test files found for %s (of a directory only packages are searched)%s",
                     os.path.abspath(symbol.path),
+                    similar_file(symbol.path),
                 )
             unimportant = frozenset(files) if excluding else left_out | self._left_out
             # All imports first: whether a class has subclasses must not depend on the order of the files
@@ -281,6 +283,9 @@ class _Search:
             parts = (directory, name, symbol.cls_name, symbol.method_name, symbol.injected_args)
             self._logger.warning("No tests loaded for %s - %s - %s - %s - %s", *parts)
             self._logger.warning("Didn't find any tests in %s ", file)
+            mistake = "" if isinstance(imported, ImportFailure) else value_or("", mistake_in, symbol, imported.module)
+            if mistake:
+                self._logger.warning("%s: %s", file, mistake)
         return tests
 
     def _expanded(self, source: ModuleAndFile, symbol: TestSymbol, is_unimportant: bool) -> list[TestContext]:

@@ -331,3 +331,28 @@ def test_a_session_that_ends_in_time_does_not_notice_its_limit(tmp_path: Path) -
     with finished(tmp_path, path, "--session-timeout", "1h", "--test-timeout", "1h") as program:
         assert (program.process.returncode, program.statuses) == (0, {"test_waits": "PASS"})
         assert "tests_not_run" not in program.report
+
+
+HANGING = """
+    from ducktape.mark.resource import cluster
+    from ducktape.tests.test import Test
+
+    class HangingTest(Test):
+        @cluster(num_nodes=1)
+        def test_hangs(self):
+            [node] = self.test_context.cluster.alloc(self.test_context.expected_cluster_spec)
+            node.account.ssh("sleep 4322 & echo started")
+"""
+
+
+def test_a_remote_command_that_hangs_is_named_before_the_stacks(tmp_path: Path) -> None:
+    with finished(tmp_path, suite(tmp_path, HANGING), "--test-timeout", "1s") as program:
+        summary = program.result("test_hangs")["summary"]
+    cause, commands, stacks = summary.split("\n\n")[:3]
+    assert cause.startswith("Test aborted: TimeoutError: its test took longer than 1 seconds")
+    assert re.fullmatch(
+        r"Commands that had not ended:\n  \S+, for \d s: sleep 4322 & echo started\n"
+        r"    \(a background command must redirect its output: command >log 2>&1 &\)",
+        commands,
+    )
+    assert "most recent call first" in stacks

@@ -19,6 +19,8 @@ from ducktape.tests.test_context import TestContext
 from ducktape.utils.support.parallel import Attempt
 
 _TRACEBACK_LIMIT = 16
+# Begins the first paragraph of a summary
+UNENDED = "Commands that had not ended:"
 
 
 @dataclasses.dataclass(frozen=True)

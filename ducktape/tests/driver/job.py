@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.faults.engine.recovery import recorded_faults
 from ducktape.tests.driver.allocator import names_of
-from ducktape.tests.driver.failure_cause import Cause, paragraphs
+from ducktape.tests.driver.failure_cause import UNENDED, Cause, paragraphs
 from ducktape.tests.driver.retries import Plan, outcome_of
 from ducktape.tests.event import Attempt, CleanedUp, Outcome, ServiceNoted
 from ducktape.tests.recording.bounds import ROOM_TO_REMEMBER, bounded_outcome, longest_summary
@@ -155,6 +155,9 @@ class Job:
         noted = [report for report in reports if report and isinstance(report, dict)]
         start_time = own.start_time if own else self.attempt_clock.start_time
         stacks = "" if self.worker is None else self.worker.stacks()
+        summary = own.summary if own else ""
+        # A command that hangs says more than the stacks do
+        commands, _, summary = summary.partition("\n\n") if summary.startswith(UNENDED) else ("", "", summary)
         return Attempt(
             number=number,
             status=str(FAIL),
@@ -163,8 +166,9 @@ class Job:
             nodes_used=own.nodes_used if own else 0,
             summary=paragraphs(
                 cause.text,
+                commands,
                 stacks,
-                own.summary if own else "",
+                summary,
                 "\n".join(["Logs that are missing:", *logs] if logs else []),
             ),
             start_time=start_time,

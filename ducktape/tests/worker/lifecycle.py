@@ -15,17 +15,20 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from ducktape.cluster.account.in_flight import unended_commands
 from ducktape.errors import Skip
 from ducktape.json_serializable import jsonable
+from ducktape.services.process import ProcessService
 from ducktape.services.service import Service, ServiceIdFactory
 from ducktape.services.service_registry import Listener
 from ducktape.tests.driver.deadlines import CLEAN, SETUP, STOP, TEARDOWN, TEST
-from ducktape.tests.driver.failure_cause import describe_exception, failure_reason
+from ducktape.tests.driver.failure_cause import UNENDED, describe_exception, failure_reason, paragraphs
 from ducktape.tests.event import Outcome
 from ducktape.tests.recording.bounds import DEFAULT_DATA_BYTES, bounded_text, data_problem
 from ducktape.tests.status import FAIL, IGNORE, PASS
 from ducktape.tests.test import Test
 from ducktape.tests.test_context import TestContext
+from ducktape.tests.worker.assertions import values_in_assertion
 from ducktape.tests.worker.ending import Ending, Log
 from ducktape.tests.worker.interrupts import InterruptGate
 from ducktape.utils.support.files import NO_ROOM
@@ -122,10 +125,17 @@ class TestRun(Ending):
             reason = failure_reason(error, self.phase)
             if reason == "interrupted" and not self._gate.requested:
                 reason = "error"  # it raised that itself
-            self._fail(describe_exception(error), reason)
+            commands = unended_commands() if self._gate.requested else []
+            unended = "\n".join([UNENDED, *(f"  {text}" for text in commands)]) if commands else ""
+            self._fail(paragraphs(unended, describe_exception(error)), reason)
+            if values := values_in_assertion(error):
+                self._summary += ["Values in the assertion:", *(f"    {line}" for line in values), ""]
+            # After an interrupt the time for the teardown is running
+            deaths = "" if self._gate.requested else self._unexpected_deaths()
+            self._summary.extend(["", "", *deaths.split("\n")] if deaths else [])
             return
-        problem = self._problem_with_data(data)
-        if problem is not None:
+        problem = self._problem_with_data(data) or self._unexpected_deaths()
+        if problem:
             self._fail(problem, "error")
             return
         self._status = PASS
@@ -145,6 +155,20 @@ class TestRun(Ending):
         if beginning:
             self.log(logging.INFO, f"The data begin with: {beginning}")
         return problem
+
+    def _unexpected_deaths(self) -> str:
+        """Return the texts of the services' processes that died although nobody stopped them."""
+        found: list[str] = []
+        for service in self.context.services:
+            if isinstance(service, ProcessService):
+                self.step("", "looking after the processes of a service", partial(self._add_deaths, service, found))
+        # A process that died while it was started is what the test has failed with
+        said = "\n".join(self._summary)
+        return "\n".join(text for text in found if text not in said)
+
+    @staticmethod
+    def _add_deaths(service: ProcessService, found: list[str]) -> None:
+        found.extend(service.unexpected_deaths())
 
     def _make_directory(self) -> None:
         try:

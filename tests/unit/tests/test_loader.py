@@ -180,6 +180,7 @@ def test_a_symbol_without_tests_is_warned_about(tree: Tree, caplog: pytest.LogCa
     assert _said(caplog, logging.WARNING) == [
         f"No tests loaded for {tree.root} - test_there.py - Gone - test_b - {{'x': 1}}",
         f"Didn't find any tests in {file} ",
+        f"{file}: there is no test class Gone",
     ]
 
 
