@@ -82,7 +82,9 @@ class Tolerated:
 
 @dataclasses.dataclass(frozen=True)
 class Heartbeat:
-    """A sign of life: the test wrote to its own log."""
+    """A sign of life: the test wrote to its own log; ``line`` is the beginning of what it wrote."""
+
+    line: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

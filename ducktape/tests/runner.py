@@ -21,7 +21,7 @@ from ducktape.tests.driver.deadlines import limits_of
 from ducktape.tests.driver.dispatcher import Dispatcher
 from ducktape.tests.driver.failure_cause import Cause, describe_exception, failed, too_large
 from ducktape.tests.driver.job import HAS_NODES, Job, State, TestKey, key_of
-from ducktape.tests.driver.recorder import ClientStatus, InterimReports, Recorder
+from ducktape.tests.driver.recorder import ClientStatus, InterimReports, Observer, Recorder
 from ducktape.tests.driver.requests import test_request
 from ducktape.tests.driver.signals import StopRequests
 from ducktape.tests.driver.supervisor import Supervisor
@@ -67,6 +67,7 @@ class TestRunner:
         next_round: returns another queue when all tests of the one before have run and none failed, or ``None``.
         explain: takes a line about each decision.
         resumed: the session that this run continues.
+        observe: takes the name and the fields of every event of the run, and ``tick`` once a second at least.
     """
 
     __test__ = False
@@ -90,6 +91,7 @@ class TestRunner:
         next_round: Callable[[], TestScheduler | None] | None = None,
         explain: Callable[[str], object] | None = None,
         resumed: RecordedSession | None = None,
+        observe: Observer = lambda event, fields: None,
     ) -> None:
         self.cluster = cluster
         self.session_context = session_context
@@ -108,7 +110,8 @@ class TestRunner:
             self.test_counter = resumed.highest_test_index
             self.total_tests += self.test_counter
         self._logger = session_logger
-        self.recorder = Recorder(self.results, self.client_report, journal, partial(self._log, logging.ERROR))
+        complain = partial(self._log, logging.ERROR)
+        self.recorder = Recorder(self.results, self.client_report, journal, complain, observe)
         self._supervisor = Supervisor(
             self._log,
             self.recorder,
@@ -169,6 +172,7 @@ class TestRunner:
         while True:
             self._obey(requests)
             self._trigger_tests()
+            self.recorder.observe("tick", {})
             if not supervisor.workers() and not self._may_trigger() and not self._begin_next_round():
                 return
             until = min(time.monotonic() + _SECONDS_BETWEEN_LOOKS, self._session_deadline)

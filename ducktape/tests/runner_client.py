@@ -41,16 +41,25 @@ from ducktape.tests.test_context import TestContext, shown
 from ducktape.tests.worker.crash_cleanup import CrashCleanUp
 from ducktape.tests.worker.interrupts import InterruptGate
 from ducktape.tests.worker.lifecycle import TestRun
-from ducktape.tests.worker.request import CLEAN_UP_STACKS_FILE, STACKS_FILE, STACKS_SIGNAL, CleanUpRequest, RunSettings
+from ducktape.tests.worker.request import (
+    CLEAN_UP_STACKS_FILE,
+    OUTPUT_FILE,
+    STACKS_FILE,
+    STACKS_SIGNAL,
+    CleanUpRequest,
+    RunSettings,
+)
 from ducktape.utils.process.spawn import HELD_BACK, release_signals
 from ducktape.utils.process.tree import Family, child_pids, end_processes
 from ducktape.utils.process.watchdog import announce_teardown
 from ducktape.utils.support import strictness
 from ducktape.utils.support.files import without_waiting
-from ducktape.utils.support.guard import tolerated
+from ducktape.utils.support.guard import tolerated, value_or
 from ducktape.utils.support.stable_text import stable_text
+from ducktape.utils.support.text import one_line
 
 _SECONDS_BETWEEN_SIGNS_OF_LIFE = 1.0
+_LONGEST_LINE_SHOWN = 200
 _LEFTOVER_GRACE_SEC = 1.0
 _SECONDS_FOR_THREADS = 5.0
 
@@ -67,7 +76,7 @@ class _SignOfLife(logging.Handler):
         now = time.monotonic()
         if now - self._last >= _SECONDS_BETWEEN_SIGNS_OF_LIFE:
             self._last = now
-            self._send(Heartbeat())
+            self._send(Heartbeat(one_line(value_or("", record.getMessage), _LONGEST_LINE_SHOWN)))
 
 
 class RunnerClient:
@@ -283,6 +292,8 @@ def _in_charge(client: RunnerClient, stacks_file: str) -> Iterator[None]:
     signal.signal(signal.SIGINT, client.on_sigint)
     signal.signal(signal.SIGTERM, client.on_sigterm)
     release_signals()
+    if client.settings.keep_output:
+        _keep_output(os.path.join(client.results_dir, OUTPUT_FILE), client.logger)
     with contextlib.ExitStack() as undo:
         stacks: IO[str] = sys.__stderr__ or sys.stderr  # without any file the signal would be deadly
         with contextlib.suppress(OSError):
@@ -296,6 +307,21 @@ def _in_charge(client: RunnerClient, stacks_file: str) -> Iterator[None]:
     # A thread that the test left may keep this process going, but not against a signal.
     for sig in HELD_BACK:
         signal.signal(sig, signal.SIG_DFL)
+
+
+def _keep_output(path: str, logger: logging.Logger) -> None:
+    """Let this process and those that it starts write to a file instead of the terminal; log lines have other files."""
+    for handler in list(logger.handlers):
+        if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
+            logger.removeHandler(handler)
+    with contextlib.suppress(OSError):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
+            if stream is not None:
+                stream.flush()
+            os.dup2(file, descriptor)
+        os.close(file)
 
 
 def _end_despite_threads(client: RunnerClient) -> None:

@@ -28,6 +28,7 @@ UNREPORTED_OPTIONS = frozenset(
         "detect_flakes",
         "retry_infrastructure",
         "max_data_bytes",
+        "keep_output",
     }
 )
 
@@ -68,6 +69,7 @@ class SessionContext:
         self.session_timeout: float | None = kwargs.get("session_timeout")
         self.detect_flakes: int | None = kwargs.get("detect_flakes")
         self.retry_infrastructure: int = kwargs.get("retry_infrastructure", 0)
+        self.keep_output: bool = False  # set where the terminal shows the progress of the run
         self.max_data_bytes: int = kwargs.get("max_data_bytes") or ConsoleDefaults.MAX_DATA_BYTES
 
     @property

@@ -42,6 +42,8 @@ def _carries_a_license_line(path: Path) -> bool:
     """Whether a file is of a kind that has comments and is ours: what tests and tools read as data stays as it is."""
     if path.suffix not in COMMENTED and path.name not in COMMENTED_NAMES:
         return False
+    if path.parent == ROOT / "ducktape" / "templates" / "init":
+        return False  # they become files of users
     is_fragment = path.parent.name == "changelog.d" and path.name != "README.md"
     return path.suffix == ".py" or (path.relative_to(ROOT).parts[0] != "tests" and not is_fragment)
 

@@ -35,7 +35,7 @@ _GROUPS = {
     "max_parallel": "running tests",
     "cluster": "nodes",
     "results_root": "results",
-    "debug": "debugging",
+    "progress": "debugging",
 }
 
 
@@ -270,6 +270,18 @@ class Options:
     )
     enable_jvm_logs: bool = _flag("Collect logs of every JVM that services start.")
 
+    progress: Literal["auto", "live", "plain"] = _option(
+        "How to show the progress of the run: live (finished tests, and a panel of the running ones), plain (log "
+        "lines), or auto (the default): live on a terminal, except on CI servers.",
+        "auto",
+        choices=("auto", "live", "plain"),
+    )
+    verbose: bool = _option(
+        "With live progress, show log lines, too.", make_default=bool, name="-v", action="store_true"
+    )
+    quiet: bool = _option(
+        "With live progress, show only failures and the end.", make_default=bool, name="-q", action="store_true"
+    )
     debug: bool = _flag("Show DEBUG lines on the console.")
     no_teardown: bool = _flag("Do not tear down tests or stop services, to inspect them afterwards.")
     explain_schedule: bool = _flag("Log why the tests run in their order.")

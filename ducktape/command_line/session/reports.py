@@ -30,7 +30,8 @@ _SECONDS_BETWEEN_LOOKS = 0.5
 class SessionReports:
     """Writes the reports of one session, beside a copy of its journal if they are written elsewhere."""
 
-    def __init__(self, logger: logging.Logger, journal: Journal, expected: int) -> None:
+    def __init__(self, logger: logging.Logger, journal: Journal, expected: int, *, silent: bool = False) -> None:
+        self._silent = silent
         self.expected = expected  # number of results at the end
         self._logger = logger
         self._journal = journal
@@ -53,7 +54,7 @@ class SessionReports:
         from ducktape.tests.driver.recorder import write_missing_files
 
         self._journal.flush()
-        failures = self._write_files(results, silent=False)
+        failures = self._write_files(results, silent=self._silent)
         deadline = time.monotonic() + _SECONDS_FOR_ROOM
         while self._needs_room(failures) and time.monotonic() < deadline:
             time.sleep(_SECONDS_BETWEEN_LOOKS)

@@ -21,6 +21,8 @@ from ducktape.command_line.options.options import Options
 from ducktape.command_line.session.common import make_cluster
 from ducktape.command_line.session.reports import SessionReports
 from ducktape.command_line.session.select_tests import Choice
+from ducktape.command_line.session.start_session import shows_live
+from ducktape.tests.driver.recorder import Observer
 from ducktape.tests.recording.journal import JOURNAL_VERSION, Journal, SessionBusyError
 from ducktape.tests.recording.not_run import NotRun
 from ducktape.tests.runner import TestRunner
@@ -28,6 +30,7 @@ from ducktape.tests.scheduler import TestScheduler
 from ducktape.utils.support.masking import masked_command_line, masked_options, options_with_secrets
 
 if TYPE_CHECKING:
+    from ducktape.command_line.progress.live import LiveProgress
     from ducktape.command_line.session.resume import Resumed
     from ducktape.tests.driver.signals import StopRequests
     from ducktape.tests.loading.discovery import ImportFailure
@@ -117,10 +120,13 @@ class Run:
         earlier = 0 if self.recorded is None else len(self.recorded.kept)
         expected = earlier + len(choice.tests) + len(import_failures) + len(choice.gone)
         self._begin_journal(choice, expected)
-        self._reports = SessionReports(self.logger, self.journal, expected)
-        runner = self._runner(choice, next_round=None if import_failures else self._rounds(choice))
-        choice.tests.clear()
-        results = runner.run_all_tests()
+        progress = self._progress(choice, expected)
+        self._reports = SessionReports(self.logger, self.journal, expected, silent=progress is not None)
+        with contextlib.nullcontext() if progress is None else progress:
+            observe = (lambda event, fields: None) if progress is None else progress.observe
+            runner = self._runner(choice, None if import_failures else self._rounds(choice), observe)
+            choice.tests.clear()
+            results = runner.run_all_tests()
         for missed in choice.gone:
             results.not_run.append(missed)
             self.journal.write("not_run", **missed.to_json())
@@ -130,9 +136,36 @@ class Run:
                     failure.module, failure.file, failure.summary, index, self.session_context
                 )
             )
-        return self._end(results)
+        succeeded = self._end(results)
+        if progress is not None:
+            progress.summarize(results)
+        return succeeded
 
-    def _runner(self, choice: Choice, next_round: Callable[[], TestScheduler | None] | None) -> TestRunner:
+    def _progress(self, choice: Choice, expected: int) -> LiveProgress | None:
+        """Return what shows the run on the terminal, if it is not to be shown as log lines."""
+        if not shows_live(self.options):
+            return None
+        # The library is large
+        from ducktape.command_line.progress.live import LiveProgress
+
+        self.session_context.keep_output = True
+        return LiveProgress(
+            self.logger,
+            total=expected - (0 if self.recorded is None else len(self.recorded.kept)),
+            num_nodes=len(self.cluster),
+            slots=self.session_context.max_parallel,
+            verbose=self.options.verbose or self.options.debug,
+            quiet=self.options.quiet,
+            durations={
+                test.test_id: choice.durations[test.test_id]
+                for test in choice.tests
+                if test.test_id in choice.durations
+            },
+        )
+
+    def _runner(
+        self, choice: Choice, next_round: Callable[[], TestScheduler | None] | None, observe: Observer
+    ) -> TestRunner:
         if self.options.deflake < 1:
             self.logger.warning(
                 "specified number of deflake runs specified to be less than 1, running without deflake."
@@ -155,6 +188,7 @@ class Run:
             next_round=next_round,
             explain=explain,
             resumed=self.recorded,
+            observe=observe,
         )
 
     def _scheduler(self, choice: Choice) -> TestScheduler:

@@ -27,6 +27,16 @@ if TYPE_CHECKING:
 _MAX_ATTEMPTS = 1000
 
 
+def shows_live(options: Options) -> bool:
+    """Return whether the terminal shows the progress of the run instead of log lines."""
+    if options.lists_only or options.progress == "plain":
+        return False
+    if options.progress == "live":
+        return True
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    return is_terminal and os.environ.get("TERM", "dumb") != "dumb" and not os.environ.get("CI")
+
+
 def start_session(options: Options, resumed: Resumed | None, resources: contextlib.ExitStack) -> SessionContext:
     """Return the context of a session, after creating its directory unless it is resumed."""
     if resumed is not None:
@@ -78,6 +88,10 @@ def open_log(
     """Return the logger of a session, which gets the warnings so far and the options, unless they are ``None``."""
     logger = SessionLoggerMaker(session_context).logger
     resources.callback(close_logger, logger)
+    if options is not None and shows_live(options) and not options.verbose and not options.debug:
+        for handler in logger.handlers:
+            if not isinstance(handler, logging.FileHandler):
+                handler.setLevel(logging.WARNING)
     if options is not None:
         begin(strict=options.strict, show=logger.warning)
         for key, value in masked_options(vars(options)).items():

@@ -7,7 +7,8 @@ import dataclasses
 import functools
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 from ducktape.cluster.pool.quarantine import unhealthy_nodes
 from ducktape.tests.driver.job import TestKey
@@ -39,6 +40,10 @@ class ClientStatus:
         return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
 
 
+# Takes the name of an event, as in the journal or one that is only shown, and its fields
+Observer: TypeAlias = Callable[[str, Mapping[str, object]], object]
+
+
 class Recorder:
     """Keeps the results of a run and the states of its processes, and writes its journal, if there is one."""
 
@@ -48,8 +53,10 @@ class Recorder:
         client_report: dict[TestKey, ClientStatus],
         journal: Journal | None,
         complain: Callable[[str], None],
+        observe: Observer = lambda event, fields: None,
     ) -> None:
         self.results = results
+        self.observe = observe
         self._client_report = client_report
         self._journal = journal
         self._complain = complain
@@ -58,6 +65,7 @@ class Recorder:
 
     def write(self, event: str, *, flush: bool = False, **fields: object) -> None:
         """Write an event to the journal."""
+        self.observe(event, fields)
         if self._journal is None:
             return
         self._journal.write(event, **fields)

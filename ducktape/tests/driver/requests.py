@@ -37,6 +37,7 @@ def test_request(
         mark=f"{session.session_id}.{key.test_index}.{os.getpid()}",
         driver_pid=os.getpid(),
         max_data_bytes=getattr(session, "max_data_bytes", DEFAULT_DATA_BYTES),
+        keep_output=getattr(session, "keep_output", False) is True,
     )
     return TestRequest(job.context, FiniteSubcluster(nodes), settings)
 
@@ -56,6 +57,7 @@ def clean_up_request(job: Job, mark: str) -> CleanUpRequest:
         nodes=names_of(job.nodes),
         mark=mark,
         driver_pid=os.getpid(),
+        keep_output=getattr(job.context.session_context, "keep_output", False) is True,
     )
     died = job.outcome is None
     return CleanUpRequest(

@@ -24,6 +24,7 @@ from ducktape.tests.event import (
     Attempted,
     CleanedUp,
     Finished,
+    Heartbeat,
     Log,
     Message,
     Outcome,
@@ -162,6 +163,9 @@ class Supervisor:
             self._log(logging.DEBUG, str(message)[:_LONGEST_DEBUG_LINE])
         if isinstance(message, Log):
             self._log(message.level, message.message)
+            self._show_line(job, message.message.removeprefix(f"RunnerClient: {job.known_key.test_id}: "))
+        elif isinstance(message, Heartbeat):
+            self._show_line(job, message.line)
         elif isinstance(message, Tolerated):
             show_once(message.warning)
         elif isinstance(message, Phase):
@@ -172,6 +176,9 @@ class Supervisor:
             self._cleaned(job, worker, message)
         elif isinstance(message, (ServiceNoted, ServiceGone, Attempted)):
             self._note(job, worker, message)
+
+    def _show_line(self, job: Job, line: str) -> None:
+        self._recorder.observe("line", {"test_index": job.known_key.test_index, "line": line})
 
     def _enter(self, job: Job, worker: Worker, phase: Phase) -> None:
         worker.watch.entered(phase.name, time.monotonic())

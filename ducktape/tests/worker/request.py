@@ -17,6 +17,7 @@ from ducktape.tests.test_context import TestContext
 from ducktape.utils.support.stable_text import numbers_from_order, numbers_in_order
 
 STACKS_FILE = "stacks.txt"
+OUTPUT_FILE = "stdout.txt"
 CLEAN_UP_STACKS_FILE = "clean-up-stacks.txt"
 # Only tests that use this one themselves are disturbed; SIGUSR1 is what people take first
 STACKS_SIGNAL = signal.SIGUSR2
@@ -38,6 +39,7 @@ class RunSettings:
     mark: str = ""  # identifies the processes that it starts on this machine
     driver_pid: int = 0  # the driver adopts those of them that lose their parents
     max_data_bytes: int = DEFAULT_DATA_BYTES  # most that the test may return, as JSON
+    keep_output: bool = False  # what the test prints goes to a file, since the terminal shows the progress of the run
 
 
 @dataclasses.dataclass

@@ -323,10 +323,10 @@ def test_a_line_of_the_test_itself_is_a_sign_of_life_at_most_once_a_second(
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     for _ in range(3):
         it.context.logger.debug("alive")
-    assert it.messages == [Heartbeat()]
+    assert it.messages == [Heartbeat("alive")]
     now[0] += 1.5
     it.context.logger.debug("alive")
-    assert it.messages == [Heartbeat(), Heartbeat()]
+    assert it.messages == [Heartbeat("alive"), Heartbeat("alive")]
 
 
 def test_the_context_is_closed_at_the_end(tmp_path: Path) -> None:

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The progress of a run on a terminal."""
