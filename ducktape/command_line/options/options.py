@@ -277,10 +277,10 @@ class Options:
         choices=("auto", "live", "plain"),
     )
     verbose: bool = _option(
-        "With live progress, show log lines, too.", make_default=bool, name="-v", action="store_true"
+        "With live progress, show log lines, too.", make_default=bool, short=("-v",), action="store_true"
     )
     quiet: bool = _option(
-        "With live progress, show only failures and the end.", make_default=bool, name="-q", action="store_true"
+        "With live progress, show only failures and the end.", make_default=bool, short=("-q",), action="store_true"
     )
     debug: bool = _flag("Show DEBUG lines on the console.")
     no_teardown: bool = _flag("Do not tear down tests or stop services, to inspect them afterwards.")
@@ -317,10 +317,10 @@ def add_option(group: argparse._ActionsContainer, name: str, defaults: Mapping[s
     """Add an option of a run to a parser."""
     arguments = {"name": f"--{name.replace('_', '-')}", **Options.__dataclass_fields__[name].metadata}
     arguments["default"] = defaults.get(name, argparse.SUPPRESS)
-    spelling = arguments.pop("name")
-    if spelling.startswith("-"):
+    spellings = [arguments.pop("name"), *arguments.pop("short", ())]
+    if spellings[0].startswith("-"):
         arguments["dest"] = name
-    group.add_argument(spelling, **arguments)
+    group.add_argument(*spellings, **arguments)
 
 
 def option_names(parser: argparse.ArgumentParser) -> list[str]:
