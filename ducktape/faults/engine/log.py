@@ -7,6 +7,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 from ducktape.cluster.cluster_node import ClusterNode
@@ -88,11 +89,13 @@ class FaultLog:
         with self._lock:
             faults = list(reversed(self._faults))
         problems: list[str] = []
+
+        def note(fault: Recordable, error: BaseException) -> None:
+            problems.append(f"healing {fault}: {reason_of(error)}")
+
         for fault in faults:
-            with tolerated() as healing:
+            with tolerated(partial(note, fault)):
                 fault.heal()
-            if healing.error is not None:
-                problems.append(f"healing {fault}: {reason_of(healing.error)}")
         return problems
 
 

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 
 from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.copy.tar_commands import named
@@ -56,18 +57,18 @@ def compressed_path(path: str) -> str:
 def compress_logs(node: ClusterNode, service: ServiceWithNodes, paths: list[str]) -> list[str]:
     """Compress files and directories on a node; returns the compressed files, without those that failed."""
     notes = _notes.get() or _Notes(set())
-    compressed = []
+    compressed: list[str] = []
+
+    def note(path: str, error: BaseException) -> None:
+        service.logger.warning("Error compressing log %s: service %s: %s", path, service, class_and_text(error))
+        notes.failures[path] = f"not compressed: {reason_of(error)}"
+
     archives = {compressed_path(path) for path in paths}
     # A log named like the archive of another one comes before that
     for path in sorted(paths, key=lambda path: -len(path) if path in archives else 0):
-        with tolerated() as attempt, framework_commands(slow=True):
+        with tolerated(partial(note, path)), framework_commands(slow=True):
             node.account.ssh(_found_command(path) if path in notes.found else compress_command(path))
-        error = attempt.error
-        if error is None:
             compressed.append(compressed_path(path))
-        else:
-            service.logger.warning("Error compressing log %s: service %s: %s", path, service, class_and_text(error))
-            notes.failures[path] = f"not compressed: {reason_of(error)}"
     return compressed
 
 

@@ -268,16 +268,18 @@ class _Job:
             self._places.fail(target, path)
             self._add_missing(name, path, error)
 
+        def report_all(error: BaseException) -> None:
+            for path in list(self._remaining):
+                report(path, error)
+
         account = self.node.account
-        with tolerated() as copying, framework_commands():
+        # Errors are not kept: files and channels that their frames hold must not stay open
+        with tolerated(report_all), framework_commands():
             # Looked up in the class: an account may delegate every attribute to another one
             if hasattr(type(account), "copy_all_from"):
                 account.copy_all_from(paths, target, report)
             else:
                 for path in paths:
-                    with tolerated() as attempt:
+                    with tolerated(partial(report, path)):
                         account.copy_from(path, target)
-                    report(path, attempt.error)
-        if copying.error is not None:
-            for path in list(self._remaining):
-                report(path, copying.error)
+                        report(path, None)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from ducktape.cluster.cluster_node import ClusterNode
@@ -115,14 +116,16 @@ def call_on_each_node(
 
 def prepare_node(service: FrameworkService, node: ClusterNode, *, clean: bool) -> None:
     """Stop and clean a node before the start; errors only mean that nothing ran there."""
+
+    def note(activity: str, error: BaseException) -> None:
+        # The error is not kept: files and channels that its frames hold must not stay open
+        if isinstance(error, (HookError, SystemExit)):
+            raise error
+        service.logger.debug("%s: nothing to %s before the start: %r", service.who_am_i(node), activity, error)
+
     for activity in ("stop", "clean"):
         if activity == "clean" and not clean:
             service.logger.debug("%s: skip cleaning node", service.who_am_i(node))
             return
-        with tolerated() as attempt:
+        with tolerated(partial(note, activity)):
             called(getattr(service, f"{activity}_node"), node)
-        if isinstance(attempt.error, (HookError, SystemExit)):
-            raise attempt.error
-        if attempt.error is not None:
-            who = service.who_am_i(node)
-            service.logger.debug("%s: nothing to %s before the start: %r", who, activity, attempt.error)

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -329,6 +331,35 @@ def test_an_interrupt_or_exit_before_a_start_is_not_swallowed(kind: type[BaseExc
     with pytest.raises(kind):
         service.start()
     assert service.called == ["stop host0"]
+
+
+def test_what_a_hook_held_when_it_failed_before_a_start_is_released_at_once() -> None:
+    released: list[str] = []
+
+    def channel(name: str) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            released.append(name)
+
+    class Failing(RecordingService):
+        def stop_node(self, node: Any, **kwargs: Any) -> None:
+            held = channel("stop")
+            next(held)
+            raise OSError("nothing to stop")
+
+        def clean_node(self, node: Any, **kwargs: Any) -> None:
+            held = channel("clean")
+            next(held)
+            raise OSError("nothing to clean")
+
+    service = Failing(FakeContext(), 1)
+    gc.disable()
+    try:
+        service.start()
+        assert released == ["stop", "clean"]
+    finally:
+        gc.enable()
 
 
 def test_a_hook_may_replace_itself_for_the_next_node() -> None:

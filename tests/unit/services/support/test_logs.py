@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import gc
 import os
 import shlex
 import subprocess
 import tarfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,35 @@ def test_a_service_without_logs_has_nothing_to_collect(tmp_path: Path) -> None:
     collect(context, service, tmp_path)
     assert context.log.lines == [f"DEBUG Won't collect service logs from {service.service_id} - no logs to collect."]
     assert collected(tmp_path) == {}
+
+
+@pytest.mark.parametrize("failing", ["compression", "copy"])
+def test_what_a_failed_command_holds_is_released_at_once(tmp_path: Path, failing: str) -> None:
+    released: list[str] = []
+
+    def channel() -> Iterator[None]:
+        try:
+            yield
+        finally:
+            released.append(failing)
+
+    class Failing(FakeAccount):
+        def fail(self, *args: object, **kwargs: object) -> int:
+            held = channel()
+            next(held)
+            raise OSError("it fails while a channel is open")
+
+        copy_from = ssh = fail  # type: ignore[assignment]
+
+    context, service = new_service(num_nodes=1)
+    service.logs = {"out": {"path": "/var/out.log", "collect_default": True}}
+    service.nodes[0].account = Failing("host0")
+    gc.disable()
+    try:
+        collect(context, service, tmp_path, compress=compress_logs if failing == "compression" else None)
+        assert released == [failing]
+    finally:
+        gc.enable()
 
 
 def test_no_directory_is_made_where_no_log_is_wanted(tmp_path: Path) -> None:
