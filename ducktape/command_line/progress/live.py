@@ -190,7 +190,7 @@ class LiveProgress(logging.Handler):
             self._print(Text(f"       {name} | … all in {os.path.relpath(path)}", "dim"))
 
     def _print(self, line: Text) -> None:
-        self._lines.append(line)
+        self._lines.append(_harmless(line))
 
     # --- the panel
 
@@ -216,7 +216,7 @@ class LiveProgress(logging.Handler):
             ]
             if wide:
                 cells += [Text(",".join(test.nodes), "dim"), Text(test.line, "dim")]
-            table.add_row(*cells)
+            table.add_row(*map(_harmless, cells))
         if len(running) > room:
             table.add_row(Text(f"… and {len(running) - room} more", "dim"))
         return Group(Text("─" * self.console.width, "dim"), table, self._counts_line(now))
@@ -250,6 +250,7 @@ class LiveProgress(logging.Handler):
 
     def summarize(self, results: TestResults) -> None:
         """Print the failures with their causes, the counts and where everything is."""
+        self.draw()
         directory = results.session_context.results_dir
         rerun, report = os.path.join(directory, "rerun-failed.yml"), os.path.join(directory, "report.html")
         for result in results:
@@ -276,7 +277,13 @@ class LiveProgress(logging.Handler):
         self._tell(Text(f"report: {os.path.relpath(report)}"))
 
     def _tell(self, line: Text) -> None:
-        self.console.print(line, no_wrap=True, overflow="ellipsis", crop=True)
+        self.console.print(_harmless(line), no_wrap=True, overflow="ellipsis", crop=True)
+
+
+def _harmless(text: Text) -> Text:
+    """Replace what would control the terminal, since tests and nodes have written it."""
+    text.plain = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text.plain)
+    return text
 
 
 def _end_of(test_id: str, width: int) -> str:

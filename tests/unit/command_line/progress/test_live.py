@@ -132,6 +132,17 @@ def test_what_a_test_printed_is_shown_with_its_name(tmp_path: Path) -> None:
     assert "all in" in screen.lines[6]
 
 
+def test_nothing_that_a_test_says_controls_the_terminal(tmp_path: Path) -> None:
+    screen = Screen()
+    (tmp_path / "stdout.txt").write_text("a\x1b[2Jb [bold]c[/bold]\n")
+    screen.start(1, "m.T.test_\x1b[31m", "n\x07")
+    screen.progress.observe("line", {"test_index": 1, "line": "\x1b]0;title\x07"})
+    assert screen.panel()[1] == "m.T.test_�[31m starting 0s n� �]0;title�"
+    screen.finish(1, "m.T.test_a", "FAIL", summary="\x1b[2Jx", results_dir=str(tmp_path))
+    assert screen.lines[-2:] == ["       error: �[2Jx", "       m.T.test_a | a�[2Jb [bold]c[/bold]"]
+    assert "\x1b" not in screen.file.getvalue()
+
+
 def test_an_empty_file_of_output_is_removed(tmp_path: Path) -> None:
     (tmp_path / "stdout.txt").touch()
     Screen().finish(1, "m.T.test_a", results_dir=str(tmp_path))
