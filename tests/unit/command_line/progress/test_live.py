@@ -137,7 +137,7 @@ def test_nothing_that_a_test_says_controls_the_terminal(tmp_path: Path) -> None:
     (tmp_path / "stdout.txt").write_text("a\x1b[2Jb [bold]c[/bold]\n")
     screen.start(1, "m.T.test_\x1b[31m", "n\x07")
     screen.progress.observe("line", {"test_index": 1, "line": "\x1b]0;title\x07"})
-    assert screen.panel()[1] == "m.T.test_�[31m starting 0s n� �]0;title�"
+    assert screen.panel()[1] == "m.T.test_�[31m starting 0s n �]0;title"
     screen.finish(1, "m.T.test_a", "FAIL", summary="\x1b[2Jx", results_dir=str(tmp_path))
     assert screen.lines[-2:] == ["       error: �[2Jx", "       m.T.test_a | a�[2Jb [bold]c[/bold]"]
     assert "\x1b" not in screen.file.getvalue()
