@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import linecache
+import re
 import reprlib
 import traceback
 from types import FrameType
@@ -15,6 +16,8 @@ from ducktape.utils.support.text import one_line
 
 _MOST_VALUES = 20
 _LONGEST = 300
+# Runs that fail in the same way are to have the same text
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+", re.IGNORECASE)
 
 
 def values_in_assertion(error: BaseException) -> list[str]:
@@ -56,4 +59,5 @@ def _shown(value: object) -> str:
     short.maxstring = short.maxother = short.maxlong = 200
     short.maxlist = short.maxtuple = short.maxdict = short.maxset = short.maxdeque = 8
     hidden = value_or(value, masked, value) if isinstance(value, (dict, list, tuple)) else value
-    return one_line(masked_text(value_or(f"<{type(value).__name__}>", short.repr, hidden)), _LONGEST)
+    text = value_or(f"<{type(value).__name__}>", short.repr, hidden)
+    return one_line(masked_text(_ADDRESS.sub("", text)), _LONGEST)
