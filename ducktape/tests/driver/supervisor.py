@@ -84,6 +84,7 @@ class Supervisor:
         """End what is left, and the watchdog; there must be no worker any more."""
         self._end_leftovers(self._orphan_pids)
         self._watchdog.stop()
+        self.orphans.release()
 
     def jobs_in(self, *states: State) -> list[Job]:
         """Return the jobs in some states, those that have waited longest first."""

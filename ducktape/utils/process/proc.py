@@ -16,6 +16,7 @@ from typing import NamedTuple
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_GET_CHILD_SUBREAPER = 37
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -82,9 +83,17 @@ def _set(option: int, value: int | bytes) -> None:
         _libc.prctl(option, value, 0, 0, 0)
 
 
-def adopt_orphans() -> None:
-    """Become the parent of every descendant whose own parent dies (Linux: "child subreaper")."""
-    _set(_PR_SET_CHILD_SUBREAPER, 1)
+def adopt_orphans(*, adopt: bool = True) -> None:
+    """Become the parent of every descendant whose own parent dies (Linux: "child subreaper"), or end that."""
+    _set(_PR_SET_CHILD_SUBREAPER, int(adopt))
+
+
+def adopts_orphans() -> bool:
+    """Return whether this process becomes the parent of orphans."""
+    answer = ctypes.c_int()
+    if sys.platform.startswith("linux"):
+        _libc.prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(answer), 0, 0, 0)
+    return bool(answer.value)
 
 
 def end_with_parent(sig: int) -> None:

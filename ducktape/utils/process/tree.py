@@ -15,7 +15,7 @@ import signal
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
-from ducktape.utils.process.proc import adopt_orphans, read_stat
+from ducktape.utils.process.proc import adopt_orphans, adopts_orphans, read_stat
 
 if TYPE_CHECKING:
     import psutil
@@ -148,11 +148,17 @@ class Orphans:
 
     def __init__(self) -> None:
         self._not_orphans: set[int] = set()
+        self._adopted_before = False
 
     def adopt(self) -> None:
         """Start adopting; existing children are not orphans."""
+        self._adopted_before = adopts_orphans()
         adopt_orphans()
         self._not_orphans |= child_pids()
+
+    def release(self) -> None:
+        """Stop adopting, unless this process did so before: who runs tests as a library reaps no strangers."""
+        adopt_orphans(adopt=self._adopted_before)
 
     def not_from(self, work: Callable[[], T]) -> T:
         """Call a function whose child processes are not orphans, such as the tunnels of a cluster."""
