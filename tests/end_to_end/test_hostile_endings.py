@@ -134,7 +134,7 @@ def test_a_request_to_end_is_answered_even_right_after_a_sign_of_life(
     client.on_sigterm()
 
     context.close()
-    assert said_before == [Heartbeat()]
+    assert said_before == [Heartbeat("busy")]
     assert len(messages) > len(said_before)
 
 

@@ -390,9 +390,10 @@ def test_a_flaky_test_succeeds_and_lists_all_attempts(tmp_path: Path) -> None:
         result = program.result("test_third")
         assert (result["test_status"], result["data"], program.report["num_flaky"]) == ("FLAKY", 3, 1)
         where = r"Traceback \(most recent call last\):\n(?:  .*\n)+"
+        values = r"Values in the assertion:\n(?:    .* = .*\n)+"
         assert re.fullmatch(
-            rf"run 1 summary:\nAssertionError\('first'\)\n{where}AssertionError: first\n\n~+\n"
-            rf"run 2 summary:\nAssertionError\('second'\)\n{where}AssertionError: second\n\n~+\n"
+            rf"run 1 summary:\nAssertionError\('first'\)\n{where}AssertionError: first\n\n{values}\n~+\n"
+            rf"run 2 summary:\nAssertionError\('second'\)\n{where}AssertionError: second\n\n{values}\n~+\n"
             "run 3: PASSED",
             result["summary"],
         )
