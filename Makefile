@@ -65,7 +65,7 @@ types:  ## types alone
 	@$(BIN)/mypy --strict ducktape tests
 
 docs:  ## build the documentation into docs/_build/html
-	@.ci/prepare test
+	@.ci/prepare docs
 	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@printf 'The documentation: %s\n' "$(CURDIR)/docs/_build/html/index.html"
 

@@ -16,11 +16,14 @@ author = "the ducktape authors"
 copyright = "the ducktape authors, Apache-2.0"
 release = version = ducktape.__version__
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "option_reference"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "option_reference"]
 exclude_patterns = ["_build", "_ext"]
-html_theme = "alabaster"
-html_theme_options = {"description": ducktape.__doc__ or "", "page_width": "1040px", "body_max_width": "none"}
+html_theme = "furo"  # follows the reader's light or dark mode, and has a switch
+html_title = f"ducktape {release}"
 html_show_sourcelink = False
+# A copied block is what is typed: without prompts, and without the output below them
+copybutton_prompt_text = "$ "
+copybutton_exclude = ".linenos, .gp, .go"
 
 autodoc_default_options = {
     "members": True,

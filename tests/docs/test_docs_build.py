@@ -47,6 +47,14 @@ def test_every_page_is_reached_from_the_front_page(pages: Path) -> None:
     assert {name for name in sources if f'href="{name}.html"' not in front} == set()
 
 
+def test_pages_have_a_dark_mode_a_search_and_copy_buttons(pages: Path) -> None:
+    page = (pages / "quick_start.html").read_text(encoding="utf-8")
+    assert 'class="theme-toggle"' in page
+    assert 'action="search.html"' in page
+    assert re.search(r'<script src="_static/copybutton\.js', page)
+    assert '"$ "' in (pages / "_static" / "copybutton.js").read_text(encoding="utf-8").replace("'", '"')
+
+
 def test_every_option_of_the_program_is_described(pages: Path) -> None:
     reference = (pages / "running_tests.html").read_text(encoding="utf-8")
     shown = [action for action in create_ducktape_parser()._actions if action.help != argparse.SUPPRESS]
