@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import argparse
 import html
+import importlib
+import inspect
 import re
 import subprocess
 import sys
@@ -53,6 +55,62 @@ def test_pages_have_a_dark_mode_a_search_and_copy_buttons(pages: Path) -> None:
     assert 'action="search.html"' in page
     assert re.search(r'<script src="_static/copybutton\.js', page)
     assert '"$ "' in (pages / "_static" / "copybutton.js").read_text(encoding="utf-8").replace("'", '"')
+
+
+@pytest.fixture(scope="module")
+def described(pages: Path) -> set[str]:
+    """Return the names of modules, classes, functions and members that have an entry in the API reference."""
+    entry = re.compile(r'<dt class="sig sig-object py" id="(ducktape\.[\w.]+)"')
+    return {name for page in pages.glob("api_*.html") for name in entry.findall(page.read_text(encoding="utf-8"))}
+
+
+USED_BY_SUITES = (
+    "cluster.cluster.Cluster",
+    "cluster.cluster_node.ClusterNode",
+    "cluster.remoteaccount.LogMonitor",
+    "cluster.remoteaccount.RemoteAccount",
+    "cluster.remoteaccount.RemoteProcess",
+    "cluster.remoteaccount.SSHOutputIter",
+    "faults.Fault",
+    "services.background_thread.BackgroundThreadService",
+    "services.process.ProcessService",
+    "services.service.Service",
+    "services.workload.Workload",
+    "tests.test.Test",
+    "tests.test_context.TestContext",
+)
+
+
+@pytest.mark.parametrize("path", USED_BY_SUITES)
+def test_every_method_of_the_main_classes_is_described_also_those_of_mixins(described: set[str], path: str) -> None:
+    module, _, name = f"ducktape.{path}".rpartition(".")
+    cls = getattr(importlib.import_module(module), name)
+    own = [base for base in cls.__mro__ if base.__module__.startswith("ducktape.")]
+    verbs = {
+        verb
+        for base in own
+        for verb, value in vars(base).items()
+        if not verb.startswith("_") and inspect.isroutine(value)
+    }
+    missing = {verb for verb in verbs if f"ducktape.{path}.{verb}" not in described}
+    assert missing - {"setUp", "tearDown"} == set()
+
+
+@pytest.mark.parametrize("module", ["faults", "mark", "mark.resource", "utils.wait", "utils.util", "errors"])
+def test_every_function_and_class_of_the_main_modules_is_described(described: set[str], module: str) -> None:
+    imported = importlib.import_module(f"ducktape.{module}")
+    names = getattr(imported, "__all__", None) or [name for name in vars(imported) if not name.startswith("_")]
+    values = {name: getattr(imported, name) for name in names}
+    wanted = {name for name, value in values.items() if inspect.isclass(value) or inspect.isfunction(value)}
+    homes = {name.rpartition(".")[2] for name in described}
+    assert wanted - homes == set()
+    assert len(wanted) >= 2
+
+
+def test_hooks_have_a_page(pages: Path) -> None:
+    page = _text(pages / "api_hooks.html")
+    hooks = ("start_node", "stop_node", "clean_node", "wait_node", "dump", "command", "files", "ready", "work", "setup")
+    assert [hook for hook in hooks if f"{hook}(" not in page] == []
 
 
 def test_every_option_of_the_program_is_described(pages: Path) -> None:
