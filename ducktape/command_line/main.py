@@ -16,7 +16,12 @@ from ducktape.command_line.options.errors import CommandError
 from ducktape.command_line.options.layers import given_options
 from ducktape.command_line.options.options import Options
 from ducktape.command_line.options.subcommands import find_subcommand
-from ducktape.command_line.session.common import prepare_for_sandbox, read_options, require_current_directory
+from ducktape.command_line.session.common import (
+    check_debugger,
+    prepare_for_sandbox,
+    read_options,
+    require_current_directory,
+)
 from ducktape.command_line.session.select_tests import load_tests, select_tests, show_collection
 from ducktape.command_line.session.start_session import open_log, start_session
 from ducktape.tests.driver.signals import StopRequests
@@ -78,6 +83,7 @@ def _run(argv: list[str], resources: contextlib.ExitStack) -> bool:
         options = resumed.options
         if resumed.recorded.is_complete and not options.lists_only:
             return _conclude(resumed, resources)
+    check_debugger(options)
     # A session that is resumed names its cluster itself
     prepare_for_sandbox(options)
     options = _decoded(options)

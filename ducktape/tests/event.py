@@ -96,6 +96,16 @@ class Phase:
 
 
 @dataclasses.dataclass(frozen=True)
+class Paused:
+    """A debugger has the terminal: time limits stop, and interrupts are its own."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Resumed:
+    """The debugger has left the terminal, and the test goes on."""
+
+
+@dataclasses.dataclass(frozen=True)
 class ServiceNoted:
     """What is to be known of a service, to stop and clean it should the process of its test die."""
 
@@ -133,12 +143,12 @@ class CleanedUp:
     services: list[dict[str, object]] = dataclasses.field(default_factory=list)
 
 
-Plain = Running | Log | Tolerated | Heartbeat | Phase | ServiceNoted | ServiceGone | CleanedUp
+Plain = Running | Log | Tolerated | Heartbeat | Phase | Paused | Resumed | ServiceNoted | ServiceGone | CleanedUp
 Message = Plain | Attempted | Finished
 
 _KINDS: dict[str, type[Plain]] = {
     kind.__name__.lower(): kind
-    for kind in (Running, Log, Tolerated, Heartbeat, Phase, ServiceNoted, ServiceGone, CleanedUp)
+    for kind in (Running, Log, Tolerated, Heartbeat, Phase, Paused, Resumed, ServiceNoted, ServiceGone, CleanedUp)
 }
 
 

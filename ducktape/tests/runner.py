@@ -178,7 +178,11 @@ class TestRunner:
             until = min(time.monotonic() + _SECONDS_BETWEEN_LOOKS, self._session_deadline)
             if self._may_trigger():
                 until = min(until, self._dispatcher.look_again_at)
+            requests.debugged = supervisor.debugged
+            before = time.monotonic()
             supervisor.wait([requests.fileno()], until)
+            if requests.debugged:
+                self._session_deadline += time.monotonic() - before
             requests.clear()
             supervisor.reap_orphans()
             supervisor.handle_events()

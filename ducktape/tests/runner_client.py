@@ -39,6 +39,7 @@ from ducktape.tests.recording.bounds import LONGEST_LINE, bounded_attempt, bound
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus
 from ducktape.tests.test_context import TestContext, shown
 from ducktape.tests.worker.crash_cleanup import CrashCleanUp
+from ducktape.tests.worker.debugger import Debugger
 from ducktape.tests.worker.interrupts import InterruptGate
 from ducktape.tests.worker.lifecycle import TestRun
 from ducktape.tests.worker.request import (
@@ -87,6 +88,7 @@ class RunnerClient:
         self.settings = settings
         self._send = send
         self.gate = InterruptGate()
+        self.debugger = Debugger(settings.why_no_debugger, self.send)
         context.test_index = settings.test_index
         # Which a test can change with its arguments
         self._test_name = context.test_name
@@ -159,17 +161,21 @@ class RunnerClient:
         if self.gate.requested:
             return  # it is ending already, and must not be interrupted in its teardown
         self.logger.warning("Received SIGTERM: ending the test, then tearing it down")
+        self.debugger.is_ending = True
         # The group holds this process too: it gets the interrupt like its programs.
         os.killpg(os.getpgrp(), signal.SIGINT)
 
     def on_sigint(self, *_: object) -> None:
         """Interrupt the test."""
         self.send(Heartbeat())
-        self.gate.interrupt()
+        if not self.debugger.on_interrupt():
+            self.gate.interrupt()
 
     def _attempts(self) -> Outcome:
         plan = self.settings.plan
         attempts = list(self.settings.earlier)
+        if self.settings.debugger:
+            self.debugger.attach(lambda line: self.log(logging.INFO, line))
         while True:
             own, attempt = self._attempt(attempts)
             attempts.append(attempt)
@@ -205,6 +211,7 @@ class RunnerClient:
                 enter=lambda phase: self.send(Phase(phase, number)),
                 listener=self._note_service,
                 wants_evidence=self._wants_evidence,
+                post_mortem=self.debugger.post_mortem if self.settings.post_mortem else None,
                 max_data_bytes=self.settings.max_data_bytes,
             )
             own = run.run(MultiRunServiceIdFactory(number) if several or number > 1 else None)
@@ -286,6 +293,7 @@ def _in_charge(client: RunnerClient, stacks_file: str) -> Iterator[None]:
     On request and in a crash the stacks of all threads are written to a file; the driver removes it if it stays empty.
     """
     Family(client.settings.mark, os.getpid()).found()
+    client.debugger.install()
     # Session contexts of library users may be mocks, whose attributes are all true
     strict = getattr(client.test_context.session_context, "strict", False) is True
     strictness.begin(strict=strict, show=client.show_warning)

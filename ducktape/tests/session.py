@@ -29,6 +29,8 @@ UNREPORTED_OPTIONS = frozenset(
         "retry_infrastructure",
         "max_data_bytes",
         "keep_output",
+        "pdb",
+        "debugger",
     }
 )
 
@@ -70,6 +72,8 @@ class SessionContext:
         self.detect_flakes: int | None = kwargs.get("detect_flakes")
         self.retry_infrastructure: int = kwargs.get("retry_infrastructure", 0)
         self.keep_output: bool = False  # set where the terminal shows the progress of the run
+        self.pdb: bool = kwargs.get("pdb", False)
+        self.debugger: str | None = kwargs.get("debugger")
         self.max_data_bytes: int = kwargs.get("max_data_bytes") or ConsoleDefaults.MAX_DATA_BYTES
 
     @property

@@ -25,6 +25,8 @@ MACHINE_PATHS = re.compile(
 REGISTRY_HOSTS = re.compile(r"p[y]pi[.]org|python[h]osted[.]org|registry[.]n[p]mjs|(deb|security)[.]d[e]bian[.]org")
 
 SERVER_MODULES = {"socketserver", "http.server", "xmlrpc.server", "wsgiref.simple_server", "multiprocessing.managers"}
+# Only when it is asked for, and for editors on this machine
+EDITOR_SERVER = "ducktape.tests.worker.debugger"
 SERVER_CALLS = {"listen", "create_server", "start_server", "start_unix_server", "Listener"}
 UNPICKLING = {
     "pickle": {"load", "loads", "Unpickler"},
@@ -113,6 +115,10 @@ def test_the_package_never_listens_on_a_port() -> None:
         if module in LOCAL_SERVERS:
             # Files of this machine that only its owner may open, in place of ports
             assert "AF_INET" not in path.read_text()
+        elif module == EDITOR_SERVER:
+            calls = [ast.unparse(call) for call in _calls(path) if _called_name(call) in SERVER_CALLS]
+            assert calls == ["debugpy.listen((_HOST, 0), in_process_debug_adapter=True)"]
+            assert '_HOST = "127.0.0.1"' in path.read_text()
         else:
             calls = [call for call in _calls(path) if _called_name(call) in SERVER_CALLS]
             found += [f"{_relative(path)}:{call.lineno}: {_called_name(call)}()" for call in calls]

@@ -56,20 +56,26 @@ class Program:
         self.start_method = ""
         # The marker finds every descendant again, wherever it ended up
         self._marker = f"marker-{os.getpid()}-{time.monotonic_ns()}"
-        self.process = subprocess.Popen(
+        self.process = self._start(
             [sys.executable, "-u", "-m", "ducktape", *arguments],
-            cwd=folder,
-            env=environment(folder, {**(extra or {}), "DUCKTAPE_E2E_MARKER": self._marker}),
+            environment(folder, {**(extra or {}), "DUCKTAPE_E2E_MARKER": self._marker}),
+        )
+        self.output = ""
+        self._news = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _start(self, command: list[str], variables: dict[str, str]) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="backslashreplace",
         )
-        self.output = ""
-        self._news = threading.Condition()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None

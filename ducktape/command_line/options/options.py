@@ -283,6 +283,11 @@ class Options:
         "With live progress, show only failures and the end.", make_default=bool, short=("-q",), action="store_true"
     )
     debug: bool = _flag("Show DEBUG lines on the console.")
+    pdb: bool = _flag("Open the debugger where a test fails; needs a terminal and --max-parallel 1.")
+    debugger: str | None = _option(
+        "Let every test wait until an editor attaches to it by debugpy (pip install 'ducktape[debugger]').",
+        choices=("debugpy",),
+    )
     no_teardown: bool = _flag("Do not tear down tests or stop services, to inspect them afterwards.")
     explain_schedule: bool = _flag("Log why the tests run in their order.")
     strict: bool = _flag("Turn warnings about probable mistakes into errors.")

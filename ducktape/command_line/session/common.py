@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import traceback
 from typing import TYPE_CHECKING
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING
 from ducktape.cluster.pool.cluster_file import mistake_in_cluster_file
 from ducktape.cluster.ssh.host_key_mode import ACCEPT_NEW, tell_processes
 from ducktape.command_line.options.clusters import UnknownClusterError, advice_without_vagrant, cluster_class, full_name
-from ducktape.command_line.options.errors import CommandError
+from ducktape.command_line.options.errors import CommandError, UsageError
 from ducktape.command_line.options.layers import load_options
 from ducktape.command_line.options.options import Options
+from ducktape.tests.driver.terminal import why_no_debugger
 from ducktape.utils.support import strictness
 from ducktape.utils.util import load_function
 
@@ -39,6 +41,18 @@ def read_options(argv: list[str]) -> Options | None:
         return load_options(argv)
     except OSError as error:
         raise CommandError(f"Cannot read the configuration file {error.filename}: {error.strerror}") from error
+
+
+def check_debugger(options: Options) -> None:
+    """Raise ``UsageError`` if this run cannot have the debugger that its options ask for."""
+    if options.lists_only:
+        return
+    if options.pdb and (problem := why_no_debugger(options.max_parallel)):
+        raise UsageError(f"--pdb: {problem}: run it in a terminal, with --max-parallel 1")
+    if options.pdb and options.debugger:
+        raise UsageError("--pdb and --debugger exclude each other")
+    if options.debugger and importlib.util.find_spec(options.debugger) is None:
+        raise UsageError(f"--debugger: {options.debugger} is not installed: pip install 'ducktape[debugger]'")
 
 
 def is_sandbox(options: Options) -> bool:

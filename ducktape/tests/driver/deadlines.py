@@ -44,6 +44,8 @@ def limits_of(context: TestContext, *, silence: float, ending: float) -> Limits:
     """Return the limits of a test: those of its mark go before those of the session."""
     marked = context.timeouts
     session = context.session_context
+    if getattr(session, "debugger", None):
+        return Limits(ending=ending)  # an editor does not tell when it stops the test
     general = getattr(session, "test_timeout", None)
     origin = {} if general is None else dict.fromkeys((SETUP, TEST), "--test-timeout")
     origin.update(dict.fromkeys(marked, "@timeout"))
@@ -83,6 +85,7 @@ class Watch:
         self._ask_at: float | None = None
         self._interrupted_at: float | None = None
         self._killed = False
+        self._paused_at: float | None = None
 
     def heartbeat(self, now: float) -> None:
         """Note a sign of life."""
@@ -91,12 +94,28 @@ class Watch:
     def entered(self, phase: str, now: float) -> None:
         """Note that the test is in a new phase."""
         self.phase, self.phase_since, self.last_heartbeat = phase, now, now
-        self._ask_at = self._interrupted_at = None
+        self._ask_at = self._interrupted_at = self._paused_at = None
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether a debugger has stopped the time."""
+        return self._paused_at is not None
+
+    def paused(self, now: float) -> None:
+        """Note that a debugger has stopped the test; one that was asked to end gets no more time."""
+        if self._paused_at is None and self._ask_at is None and self._interrupted_at is None:
+            self._paused_at = now
+
+    def resumed(self, now: float) -> None:
+        """Note that the test goes on; the time in the debugger counts for no limit."""
+        if self._paused_at is not None:
+            self.phase_since += now - self._paused_at
+            self.last_heartbeat, self._paused_at = now, None
 
     @property
     def deadline(self) -> float:
         """When something has to be done next."""
-        if self._killed:
+        if self._killed or self._paused_at is not None:
             return math.inf
         if self._interrupted_at is not None:
             if self.last_heartbeat <= self._interrupted_at:
@@ -128,6 +147,7 @@ class Watch:
 
     def interrupted(self, now: float) -> None:
         """Note that the test is asked to end."""
+        self.resumed(now)
         self.ending = True
         self._interrupted_at = now
 

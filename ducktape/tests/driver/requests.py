@@ -12,6 +12,7 @@ from ducktape.services.support.record import of_run
 from ducktape.tests.driver.allocator import names_of
 from ducktape.tests.driver.job import Job, TestKey
 from ducktape.tests.driver.retries import Plan
+from ducktape.tests.driver.terminal import why_no_debugger
 from ducktape.tests.recording.bounds import DEFAULT_DATA_BYTES
 from ducktape.tests.session import SessionContext
 from ducktape.tests.worker.request import CleanUpRequest, RunSettings, TestRequest
@@ -36,6 +37,9 @@ def test_request(
         fail_bad_cluster_utilization=bool(session.fail_bad_cluster_utilization),
         mark=f"{session.session_id}.{key.test_index}.{os.getpid()}",
         driver_pid=os.getpid(),
+        why_no_debugger=why_no_debugger(session.max_parallel),
+        post_mortem=getattr(session, "pdb", False) is True,
+        debugger=getattr(session, "debugger", None),
         max_data_bytes=getattr(session, "max_data_bytes", DEFAULT_DATA_BYTES),
         keep_output=getattr(session, "keep_output", False) is True,
     )

@@ -21,6 +21,7 @@ class StopRequests:
 
     def __init__(self) -> None:
         self.interrupts = 0  # how often SIGINT arrived
+        self.debugged = 0  # process whose debugger has the terminal, and gets its interrupts
         self.terminated: signal.Signals | None = None  # SIGTERM, or SIGHUP from a closed terminal, once it arrived
         self._undo = contextlib.ExitStack()
         self._reader, self._writer = os.pipe()
@@ -50,6 +51,10 @@ class StopRequests:
         self._undo.callback(signal.signal, sig, signal.signal(sig, handler))
 
     def _on_interrupt(self, _signum: int, _frame: FrameType | None) -> None:
+        if self.debugged:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.debugged, signal.SIGINT)
+            return
         self.interrupts += 1
         if self.interrupts == _PATIENCE:
             # The driver may be stuck in writing to a terminal that nobody reads: one more ends it in any case.

@@ -19,6 +19,7 @@ from ducktape.tests.driver.failure_cause import Cause, cause_of_death, describe_
 from ducktape.tests.driver.job import HAS_NODES, Job, State, TestKey
 from ducktape.tests.driver.recorder import ClientStatus, Recorder
 from ducktape.tests.driver.requests import clean_up_request
+from ducktape.tests.driver.terminal import Terminal
 from ducktape.tests.driver.worker import Worker, start_method
 from ducktape.tests.event import (
     Attempted,
@@ -28,7 +29,9 @@ from ducktape.tests.event import (
     Log,
     Message,
     Outcome,
+    Paused,
     Phase,
+    Resumed,
     ServiceGone,
     ServiceNoted,
     Tolerated,
@@ -71,6 +74,7 @@ class Supervisor:
         self._finish_join_timeout = finish_join_timeout
         self._no_teardown = no_teardown
         self._watchdog = Watchdog()
+        self._terminal = Terminal()
         self._killing = False
         self._all_over_since: float | None = None
 
@@ -171,6 +175,8 @@ class Supervisor:
             show_once(message.warning)
         elif isinstance(message, Phase):
             self._enter(job, worker, message)
+        elif isinstance(message, (Paused, Resumed)):
+            self._debugged(worker, message)
         elif isinstance(message, Finished):
             self._finished(job, worker, message.outcome)
         elif isinstance(message, CleanedUp):
@@ -186,6 +192,20 @@ class Supervisor:
         self._recorder.phase(job.known_key, phase.attempt, phase.name, worker.clock.now())
         if phase.name == SETUP and worker is job.worker:
             job.attempt, job.attempt_clock = phase.attempt, Stopwatch()
+
+    def _debugged(self, worker: Worker, message: Paused | Resumed) -> None:
+        if not worker.has_terminal:
+            raise ValueError("a debugger without a terminal")
+        if isinstance(message, Paused):
+            worker.watch.paused(time.monotonic())
+        else:
+            worker.watch.resumed(time.monotonic())
+            self._terminal.restore()
+
+    @property
+    def debugged(self) -> int:
+        """Return the process id of the test whose debugger has the terminal, 0 if there is none."""
+        return next((worker.pid for worker in self.workers() if worker.watch.is_paused), 0)
 
     def _note(self, job: Job, worker: Worker, message: ServiceNoted | ServiceGone | Attempted) -> None:
         if worker is not job.worker:
@@ -226,6 +246,8 @@ class Supervisor:
         self._watchdog.forget(worker.pid)
         if worker is job.worker:
             self._recorder.process_is(job.known_key, exitcode=worker.exit_code, runner_end_time=worker.clock.now())
+        if worker.watch.is_paused:
+            self._terminal.restore()
         worker.close()
         self._end_leftovers(lambda: worker.family.members(self._orphan_pids()))
         cause = worker.cause_of_end or cause_of_death(worker.exit_code)

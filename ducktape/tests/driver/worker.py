@@ -69,6 +69,7 @@ class Worker:
         self.watch = Watch(limits, time.monotonic())
         self.cause_of_end: Cause | None = None  # why it was asked to end
         self.deadline: float | None = None  # when it has to be gone, once it has reported
+        self.has_terminal = not settings.why_no_debugger
         self.has_more = False  # whether messages have been read that are still to be taken
         self._buffer = bytearray()
         self._searched = 0

@@ -39,7 +39,8 @@ from ducktape.utils.support.times import Stopwatch
 class TestRun(Ending):
     """One run of one test, on a fresh instance with a fresh registry of services.
 
-    ``wants_evidence`` returns whether the test was ended because its time was over.
+    ``wants_evidence`` returns whether the test was ended because its time was over. ``post_mortem`` gets what an
+    attempt failed with while everything still runs.
     """
 
     __test__ = False
@@ -53,12 +54,14 @@ class TestRun(Ending):
         enter: Callable[[str], object] = lambda phase: None,
         listener: Listener | None = None,
         wants_evidence: Callable[[], bool] = lambda: False,
+        post_mortem: Callable[[BaseException], object] | None = None,
         max_data_bytes: int = DEFAULT_DATA_BYTES,
     ) -> None:
         super().__init__(context, log, enter, gate.user_code)
         self._gate = gate
         self._listener = listener
         self._wants_evidence = wants_evidence
+        self._post_mortem = post_mortem
         self._max_data_bytes = max_data_bytes
         self._test: Test | None = None
         self._hook_never_ran = False
@@ -130,6 +133,9 @@ class TestRun(Ending):
             self._fail(paragraphs(unended, describe_exception(error)), reason)
             if values := values_in_assertion(error):
                 self._summary += ["Values in the assertion:", *(f"    {line}" for line in values), ""]
+            if self._post_mortem is not None and context.expected_failure is None and not self._gate.requested:
+                with self._gate.user_code():
+                    self._post_mortem(error)
             # After an interrupt the time for the teardown is running
             deaths = "" if self._gate.requested else self._unexpected_deaths()
             self._summary.extend(["", "", *deaths.split("\n")] if deaths else [])

@@ -38,6 +38,9 @@ class RunSettings:
     fail_bad_cluster_utilization: bool = False  # fail a test that used fewer nodes than it was given
     mark: str = ""  # identifies the processes that it starts on this machine
     driver_pid: int = 0  # the driver adopts those of them that lose their parents
+    why_no_debugger: str = "the run has no terminal"  # empty if a test may open one on the terminal
+    post_mortem: bool = False  # open it where a test fails
+    debugger: str | None = None  # wait for an editor to attach to it, before the test is constructed
     max_data_bytes: int = DEFAULT_DATA_BYTES  # most that the test may return, as JSON
     keep_output: bool = False  # what the test prints goes to a file, since the terminal shows the progress of the run
 

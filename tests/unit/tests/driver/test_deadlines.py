@@ -276,3 +276,33 @@ def test_each_phase_has_the_limit_of_its_kind(phase: str, by_itself: float, told
 def test_an_ending_without_limit_gets_one_once_the_test_was_told_to_end(phase: str) -> None:
     assert Limits(ending=9).of(phase, ending=False) == math.inf
     assert Limits(ending=9).of(phase, ending=True) == 9
+
+
+def paused(watch: Watch, now: float) -> None:
+    watch.paused(now)
+
+
+def resumed(watch: Watch, now: float) -> None:
+    watch.resumed(now)
+
+
+def test_the_time_in_a_debugger_counts_for_no_limit() -> None:
+    limits = Limits(test=10, silence=20)
+    happenings: dict[float, Happening] = {1: enter(TEST), 4: paused, 1000: resumed}
+    assert course(limits, happenings)[0] == (1007, "ASK")
+
+
+def test_a_test_in_a_debugger_is_ended_on_request() -> None:
+    happenings: dict[float, Happening] = {1: enter(TEST), 4: paused, 100: told}
+    assert course(Limits(test=10), happenings) == [(100 + ANSWER_SEC, "KILL")]
+
+
+def test_a_debugger_does_not_stop_the_ending_of_a_late_test() -> None:
+    happenings: dict[float, Happening] = {1: enter(TEST), 11.1: paused}
+    assert course(Limits(test=10), happenings)[1] == (11 + STACKS_SEC, "INTERRUPT")
+    assert course(Limits(test=10), {1: enter(TEST), 5: resumed})[0] == (11, "ASK")
+
+
+def test_a_session_with_an_editor_has_no_limits() -> None:
+    context = TestContext(session_context=SessionContext(session_id="s", results_dir="r", debugger="debugpy"))
+    assert limits_of(context, silence=10, ending=20) == Limits(ending=20)

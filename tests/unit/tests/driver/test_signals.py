@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import subprocess
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -124,3 +125,15 @@ def test_in_another_thread_nothing_changes() -> None:
     thread.start()
     thread.join()
     assert seen == [before, False]
+
+
+def test_a_debugger_gets_the_interrupts() -> None:
+    with StopRequests() as requests, subprocess.Popen(["sleep", "60"]) as debugged:
+        requests.debugged = debugged.pid
+        signal.raise_signal(signal.SIGINT)
+        assert debugged.wait() == -signal.SIGINT
+        signal.raise_signal(signal.SIGINT)  # it is gone
+        assert requests.interrupts == 0
+        requests.debugged = 0
+        signal.raise_signal(signal.SIGINT)
+        assert requests.interrupts == 1
