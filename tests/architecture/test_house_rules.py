@@ -116,8 +116,8 @@ def test_the_package_never_listens_on_a_port() -> None:
             # Files of this machine that only its owner may open, in place of ports
             assert "AF_INET" not in path.read_text()
         elif module == EDITOR_SERVER:
-            calls = [ast.unparse(call) for call in _calls(path) if _called_name(call) in SERVER_CALLS]
-            assert calls == ["debugpy.listen((_HOST, 0), in_process_debug_adapter=True)"]
+            servers = [ast.unparse(call) for call in _calls(path) if _called_name(call) in SERVER_CALLS]
+            assert servers == ["debugpy.listen((_HOST, 0), in_process_debug_adapter=True)"]
             assert '_HOST = "127.0.0.1"' in path.read_text()
         else:
             calls = [call for call in _calls(path) if _called_name(call) in SERVER_CALLS]

@@ -76,6 +76,8 @@ NEWER_DEFAULTS = {
     "session_timeout": None,
     "detect_flakes": None,
     "strict": False,
+    "pdb": False,
+    "debugger": None,
     "retry_infrastructure": 0,
     "max_data_bytes": 10_485_760,
     "fail_on_teardown_error": False,
