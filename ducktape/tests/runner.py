@@ -178,7 +178,6 @@ class TestRunner:
             until = min(time.monotonic() + _SECONDS_BETWEEN_LOOKS, self._session_deadline)
             if self._may_trigger():
                 until = min(until, self._dispatcher.look_again_at)
-            requests.debugged = supervisor.debugged
             before = time.monotonic()
             supervisor.wait([requests.fileno()], until)
             if requests.debugged:
@@ -186,6 +185,7 @@ class TestRunner:
             requests.clear()
             supervisor.reap_orphans()
             supervisor.handle_events()
+            requests.divert(supervisor.debugged, self._interrupts_obeyed)
             supervisor.enforce_deadlines()
             if not self._may_trigger():
                 supervisor.log_lingering_processes()

@@ -51,17 +51,24 @@ class StopRequests:
         self._undo.callback(signal.signal, sig, signal.signal(sig, handler))
 
     def _on_interrupt(self, _signum: int, _frame: FrameType | None) -> None:
-        if self.debugged:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.debugged, signal.SIGINT)
-            return
         self.interrupts += 1
+        if self.debugged:
+            self.divert(self.debugged, self.interrupts - 1)
+            return
         if self.interrupts == _PATIENCE:
             # The driver may be stuck in writing to a terminal that nobody reads: one more ends it in any case.
             signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     def _on_terminate(self, signum: int, _frame: FrameType | None) -> None:
         self.terminated = signal.Signals(signum)
+
+    def divert(self, debugged: int, obeyed: int) -> None:
+        """Pass interrupts, also those not obeyed yet, to a process whose debugger has the terminal; 0 for none."""
+        self.debugged = debugged
+        if debugged and self.interrupts > obeyed:  # it was faster than the message of the debugger
+            self.interrupts = obeyed
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(debugged, signal.SIGINT)
 
     def fileno(self) -> int:
         """Return a descriptor that is readable after a signal."""
