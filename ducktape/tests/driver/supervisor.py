@@ -246,7 +246,7 @@ class Supervisor:
         self._watchdog.forget(worker.pid)
         if worker is job.worker:
             self._recorder.process_is(job.known_key, exitcode=worker.exit_code, runner_end_time=worker.clock.now())
-        if worker.watch.is_paused:
+        if worker.has_terminal:
             self._terminal.restore()
         worker.close()
         self._end_leftovers(lambda: worker.family.members(self._orphan_pids()))
