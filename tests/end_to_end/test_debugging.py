@@ -109,12 +109,10 @@ def test_a_breakpoint_stops_the_test_and_its_time(tmp_path: Path, cluster: tuple
 def test_an_interrupt_in_the_debugger_does_not_end_the_run(tmp_path: Path) -> None:
     with on_terminal(tmp_path, f"{suite(tmp_path, STOPPING)}/test_it.py::StopTest") as program:
         program.wait_for("(Pdb) ")
-        program.press("c")
-        program.wait_for("--KeyboardInterrupt--")
+        program.interrupt_until("--KeyboardInterrupt--")
         program.answer("print('begun', flush=True); import time; time.sleep(1000)", prompts=2)
         program.wait_for("\nbegun")
-        program.press("c")
-        program.wait_for("*** KeyboardInterrupt")
+        program.interrupt_until("*** KeyboardInterrupt")
         program.answer("c", prompts=3)
         assert program.wait() == 0
         assert program.statuses == {"test_a_stops": "PASS", "test_b_goes_on": "PASS"}
@@ -213,8 +211,7 @@ def test_the_debugger_opens_where_a_test_fails(tmp_path: Path, cluster: tuple[st
 def test_an_interrupt_leaves_no_failure_alone(tmp_path: Path) -> None:
     with on_terminal(tmp_path, suite(tmp_path, FAILING), "--pdb") as program:
         program.wait_for("(Pdb) ")
-        program.press("c")
-        program.wait_for("--KeyboardInterrupt--")
+        program.interrupt_until("--KeyboardInterrupt--")
         program.answer("c", prompts=2)
         assert program.wait() == 1
         assert program.statuses == {"test_a_fails": "FAIL", "test_b_goes_on": "PASS"}

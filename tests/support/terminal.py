@@ -56,6 +56,15 @@ class TerminalProgram(Program):
         """Press Ctrl and a key."""
         os.write(self._master, bytes([ord(character) & 0x1F]))
 
+    def interrupt_until(self, text: str) -> None:
+        """Press Ctrl-C until a text appears: one that arrives just before the prompt begins to read is seen too late."""
+        for _ in range(20):
+            self.press("c")
+            with self._news:
+                if self._news.wait_for(lambda: text in self.output, timeout=2):
+                    return
+        raise AssertionError(f"{text!r} did not appear in:\n{self.output}")
+
     def wait(self, timeout: float = 120) -> int:
         """Block until the driver has ended and return its exit code."""
         return self.process.wait(timeout)

@@ -79,8 +79,12 @@ class LiveProgress(logging.Handler):
         self._finished: set[str] = set()
         self._began = time.monotonic()
         self._drawn = 0.0
+        self._is_away = False
         self._lines: list[Text] = []
-        self._live = Live(
+        self._live = self._new_panel()
+
+    def _new_panel(self) -> Live:
+        return Live(
             console=self.console,
             auto_refresh=False,
             transient=True,
@@ -103,6 +107,7 @@ class LiveProgress(logging.Handler):
 
     def __exit__(self, *unused: object) -> None:
         """Remove the panel; the screen is then as if it had never been there."""
+        self._is_away = False
         self.draw()
         self._live.stop()
         self.logger.removeHandler(self)
@@ -122,13 +127,28 @@ class LiveProgress(logging.Handler):
     def observe(self, event: str, fields: Mapping[str, object]) -> None:
         """Take an event of the run; see :class:`~ducktape.tests.driver.recorder.Recorder`."""
         index = fields.get("test_index")
+        if event == "debugger":
+            self._step_aside(away=bool(fields["is_open"]))
         if isinstance(index, int):
             self._take(event, index, fields)
         if time.monotonic() - self._drawn >= _SECONDS_BETWEEN_FRAMES:
             self.draw()
 
+    def _step_aside(self, *, away: bool) -> None:
+        """Leave the terminal to the debugger of a test, or return to it."""
+        if away:
+            self.draw()
+            self._live.stop()
+        elif self._is_away:
+            # The old one would remove as many lines as it had, which are the debugger's now
+            self._live = self._new_panel()
+            self._live.start()
+        self._is_away = away
+
     def draw(self) -> None:
-        """Print the lines since the last frame, and the panel below them."""
+        """Print the lines since the last frame, and the panel below them; neither while a debugger has the terminal."""
+        if self._is_away:
+            return
         if self._lines:
             # Which draws the panel again, if there is one
             lines, self._lines = self._lines, []

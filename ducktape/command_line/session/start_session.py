@@ -29,7 +29,8 @@ _MAX_ATTEMPTS = 1000
 
 def shows_live(options: Options) -> bool:
     """Return whether the terminal shows the progress of the run instead of log lines."""
-    if options.lists_only or options.progress == "plain":
+    # The line that says where an editor can attach is a log line
+    if options.lists_only or options.progress == "plain" or options.debugger:
         return False
     if options.progress == "live":
         return True

@@ -201,6 +201,7 @@ class Supervisor:
         else:
             worker.watch.resumed(time.monotonic())
             self._terminal.restore()
+        self._recorder.observe("debugger", {"is_open": isinstance(message, Paused)})
 
     @property
     def debugged(self) -> int:
@@ -248,6 +249,8 @@ class Supervisor:
             self._recorder.process_is(job.known_key, exitcode=worker.exit_code, runner_end_time=worker.clock.now())
         if worker.has_terminal:
             self._terminal.restore()
+        if worker.watch.is_paused:
+            self._recorder.observe("debugger", {"is_open": False})
         worker.close()
         self._end_leftovers(lambda: worker.family.members(self._orphan_pids()))
         cause = worker.cause_of_end or cause_of_death(worker.exit_code)

@@ -7,6 +7,7 @@ import contextlib
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ducktape.tests.worker.console_debugger import ConsoleDebugger
 
 _HOST = "127.0.0.1"
+_SECONDS_TO_STEP_ASIDE = 0.1  # the driver sends no answers, and may have to remove the progress of the run
 _STANDARD_HOOKS = ("", "pdb.set_trace")
 
 
@@ -105,6 +107,7 @@ class Debugger:
         from ducktape.tests.worker.console_debugger import terminal_on_standard_streams
 
         self._send(Paused())
+        time.sleep(_SECONDS_TO_STEP_ASIDE)
         try:
             with terminal_on_standard_streams():
                 self._thread = threading.get_ident()

@@ -100,6 +100,20 @@ def test_a_narrow_terminal_leaves_nodes_and_lines_out() -> None:
     assert screen.panel()[1] == "m.T.test_a starting 0s"
 
 
+def test_a_debugger_has_the_terminal_for_itself() -> None:
+    screen = Screen()
+    with screen.progress:
+        screen.progress.observe("debugger", {"is_open": True})
+        before = screen.file.getvalue()
+        screen.finish(1, "m.T.test_a")
+        screen.logger.warning("later")
+        screen.progress.draw()
+        assert screen.file.getvalue() == before
+        screen.progress.observe("debugger", {"is_open": False})
+        screen.progress.draw()
+        assert screen.lines[-2:] == ["PASS   m.T.test_a  1:05  1 node", "later"]
+
+
 def test_the_end_is_estimated_from_earlier_durations() -> None:
     screen = Screen(durations={"m.T.test_a": 100.0, "m.T.test_b": 50.0, "m.T.test_c": 50.0})
     assert screen.panel()[-1].endswith("about 1:40 left")
