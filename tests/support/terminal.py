@@ -57,7 +57,7 @@ class TerminalProgram(Program):
         os.write(self._master, bytes([ord(character) & 0x1F]))
 
     def interrupt_until(self, text: str) -> None:
-        """Press Ctrl-C until a text appears: one that arrives just before the prompt begins to read is seen too late."""
+        """Press Ctrl-C until a text appears: one that comes just before the prompt begins to read is seen too late."""
         for _ in range(20):
             self.press("c")
             with self._news:
