@@ -21,6 +21,7 @@ from ducktape.services import process
 from ducktape.services.process import ProcessDiedError, ProcessService
 from ducktape.services.support.record import record_of, revive
 from ducktape.services.workload import Workload, WorkloadEndedError
+from ducktape.utils.util import wait_until
 from ducktape.utils.wait import Condition, NotReadyError
 from tests.unit.services.fakes import FakeContext
 
@@ -259,7 +260,7 @@ def test_the_program_of_a_workload_is_ended_with_it(context: FakeContext) -> Non
     load = Load(context, 1)
     load.program = """sh -c 'trap "echo bye; exit 0" TERM; echo hello; while :; do sleep 0.02; done'"""
     load.start()
-    load.wait_for("hello", 1, timeout_sec=20)
+    wait_until(lambda: load.total("hello") == 1, timeout_sec=20, err_msg="no hello")
     load.stop()
     assert load.counters == {"hello": 1, "bye": 1}
 
@@ -268,7 +269,7 @@ def test_the_program_of_a_workload_may_die_of_the_signal_that_ends_it(context: F
     load = Load(context, 1)
     load.program = "sh -c 'echo hello; exec sleep 600'"
     load.start()
-    load.wait_for("hello", 1, timeout_sec=20)
+    wait_until(lambda: load.total("hello") == 1, timeout_sec=20, err_msg="no hello")
     load.stop()
 
 
