@@ -5,12 +5,13 @@ PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
 # Most tests wait more than they compute, so twice as many workers as cores pay off. A file stays on one worker, with the
-# servers that its tests share; tests/conftest.py sorts the files. What is marked "alone" has the machine to itself.
+# servers that its tests share; tests/conftest.py sorts the files. What is marked "quiet" runs before, two at a time.
 WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? 2 * cores : 8)))
-ONE_BY_ONE = $(BIN)/python -m pytest
-SIDE_BY_SIDE = $(ONE_BY_ONE) -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+BY_FILE = $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
+QUIET = -n 2 -m quiet
+BUSY = -n $(WORKERS) -m "not quiet"
 # Unit tests share no servers, so any worker takes any of them
-QUICKLY = $(ONE_BY_ONE) -n $$(($(WORKERS) * 3 / 2)) --dist worksteal
+QUICKLY = $(BIN)/python -m pytest -n $$(($(WORKERS) * 3 / 2)) --dist worksteal
 BENCH_ARGS ?=
 export PYTHON VENV
 # An environment of the caller must not change what is installed or imported here.
@@ -38,8 +39,8 @@ demo:  ## install the package and run systests/demo: on the sandbox if this mach
 test:  ## everything that .ci/run runs
 	@.ci/prepare test
 	@.ci/lowest
-	@$(ONE_BY_ONE) -m alone $(PYTEST_ARGS)
-	@$(SIDE_BY_SIDE) -m "not alone" $(PYTEST_ARGS)
+	@$(BY_FILE) $(QUIET) $(PYTEST_ARGS)
+	@$(BY_FILE) $(BUSY) $(PYTEST_ARGS)
 
 lowest:  ## unit and contract tests with every requirement at its lower bound in pyproject.toml
 	@.ci/prepare test
@@ -51,7 +52,7 @@ quick:  ## style, types, architecture and unit tests, for every change
 
 coverage:  ## unit and contract tests, and how much of the package they run; fails below the floor in pyproject.toml
 	@.ci/prepare test
-	@$(SIDE_BY_SIDE) -m "not alone" --cov tests/unit tests/contract $(PYTEST_ARGS)
+	@$(BY_FILE) $(BUSY) --cov tests/unit tests/contract $(PYTEST_ARGS)
 
 bench:  ## compare with the published release, in turn
 	@.ci/prepare run

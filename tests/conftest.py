@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What holds for the whole run: signals, hypothesis, and the order of the tests."""
+"""What holds for the whole run: signals, hypothesis, the order of the tests, and which may run beside others."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import signal
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -18,6 +23,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # A machine that is busy is no mistake; newer releases decide like this by themselves, and only under CI
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
+
+LOCKS = "TESTS_OF_DUCKTAPE_LOCKS"
 
 # One by one: what is cheap and says most comes first
 CHEAPEST_FIRST = (
@@ -43,6 +50,38 @@ LONGEST_FIRST = (
     "unit",
     "architecture",
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the folder of the locks, in the process that has the workers."""
+    if not hasattr(config, "workerinput") and config.getoption("dist", "no") != "no":
+        folder = tempfile.TemporaryDirectory(prefix="tests-of-ducktape-")
+        config.add_cleanup(folder.cleanup)
+        os.environ[LOCKS] = folder.name
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Let a test that is marked ``alone`` wait until no other worker runs one, and the others wait for it."""
+    if not hasattr(item.config, "workerinput"):
+        return (yield)
+    alone = item.get_closest_marker("alone") is not None
+    with contextlib.ExitStack() as held:
+        # Taken first by all: one that wants the machine to itself would otherwise wait for ever
+        with _locked("turn", exclusively=alone):
+            held.enter_context(_locked("machine", exclusively=alone))
+        return (yield)
+
+
+@contextlib.contextmanager
+def _locked(name: str, *, exclusively: bool) -> Iterator[None]:
+    with Path(os.environ[LOCKS], name).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX if exclusively else fcntl.LOCK_SH)
+        try:
+            yield
+        finally:
+            # Children that a test has forked may still have the descriptor
+            fcntl.flock(file, fcntl.LOCK_UN)
 
 
 @pytest.hookimpl(tryfirst=True)

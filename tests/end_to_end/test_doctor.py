@@ -26,7 +26,7 @@ from tests.support.sshd import Sshd, running_sshd
 
 pytestmark = [
     pytest.mark.needs("sshd"),
-    pytest.mark.alone,
+    pytest.mark.quiet,
 ]
 
 PASSWORD = "N0tT0BeSeen"

@@ -15,7 +15,7 @@ from tests.system.own_addresses import finished
 from tests.system.results import collected_logs, left_behind, service_of, suite_run
 
 # Elections and failovers have deadlines of their own
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.quiet
 
 TESTS = (
     "test_automatic_failover",

@@ -19,7 +19,7 @@ from tests.system.own_addresses import Network, nodes_with_own_addresses
 from tests.system.results import Runs, collected_logs, service_of, skip_without
 
 # Elections and failovers have deadlines of their own
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.quiet
 
 SUITE = str(CHECKOUT / "systests" / "etcd")
 # Begins with partitions of two different members

@@ -29,7 +29,7 @@ from tests.system.own_addresses import Network, nodes_with_own_addresses
 
 pytestmark = [
     pytest.mark.needs("nft", "tc", "nsenter", "bridges", "sshd"),
-    pytest.mark.alone,
+    pytest.mark.quiet,
 ]
 on_sandbox = pytest.mark.needs("sandbox")
 

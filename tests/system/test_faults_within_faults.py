@@ -17,7 +17,7 @@ from ducktape.utils.util import wait_until
 
 pytestmark = [
     pytest.mark.needs("sandbox"),
-    pytest.mark.alone,
+    pytest.mark.quiet,
 ]
 
 Make = Callable[[Any, Any], Fault]

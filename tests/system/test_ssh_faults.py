@@ -27,7 +27,7 @@ from tests.support.sshd import Sshd, running_sshd
 
 pytestmark = [
     pytest.mark.needs("sshd"),
-    pytest.mark.alone,
+    pytest.mark.quiet,
 ]
 
 Verb = Callable[[LinuxRemoteAccount, Path], Any]

@@ -15,7 +15,7 @@ from tests.system.own_addresses import Network, nodes_with_own_addresses
 from tests.system.results import Runs, collected_logs, skip_without
 
 # Elections and failovers have deadlines of their own
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.quiet
 
 SUITE = str(CHECKOUT / "systests" / "zookeeper")
 LEADER_IS_CUT_OFF = f'{SUITE}/test_zookeeper.py::ZookeeperTest.test_partition@{{"isolated": "leader"}}'

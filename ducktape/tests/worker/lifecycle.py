@@ -10,15 +10,15 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ducktape.cluster.account.in_flight import unended_commands
 from ducktape.errors import Skip
 from ducktape.json_serializable import jsonable
-from ducktape.services.process import ProcessService
 from ducktape.services.service import Service, ServiceIdFactory
 from ducktape.services.service_registry import Listener
 from ducktape.tests.driver.deadlines import CLEAN, SETUP, STOP, TEARDOWN, TEST
@@ -34,6 +34,9 @@ from ducktape.tests.worker.interrupts import InterruptGate
 from ducktape.utils.support.files import NO_ROOM
 from ducktape.utils.support.hooks import HookError, called
 from ducktape.utils.support.times import Stopwatch
+
+if TYPE_CHECKING:
+    from ducktape.services.process import ProcessService
 
 
 class TestRun(Ending):
@@ -164,9 +167,13 @@ class TestRun(Ending):
 
     def _unexpected_deaths(self) -> str:
         """Return the texts of the services' processes that died although nobody stopped them."""
+        # Suites that use them have loaded it; others save the time
+        module = sys.modules.get("ducktape.services.process")
+        if module is None:
+            return ""
         found: list[str] = []
         for service in self.context.services:
-            if isinstance(service, ProcessService):
+            if isinstance(service, module.ProcessService):
                 self.step("", "looking after the processes of a service", partial(self._add_deaths, service, found))
         # A process that died while it was started is what the test has failed with
         said = "\n".join(self._summary)
