@@ -3,10 +3,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from ducktape.cluster.remoteaccount import RemoteAccount
+
+
+class NodeAccount(Protocol):
+    """What a node needs of its account."""
+
+    @property
+    def hostname(self) -> str: ...
+
+    @property
+    def operating_system(self) -> str | None: ...
 
 
 class ClusterNode:
@@ -17,9 +27,22 @@ class ClusterNode:
         kwargs: become attributes of the node
     """
 
-    account: RemoteAccount
+    if TYPE_CHECKING:
+        # Plain attributes, which type checkers see as follows
 
-    def __init__(self, account: Any, **kwargs: object) -> None:
+        @property
+        def account(self) -> RemoteAccount:
+            """The account that reaches the machine."""
+
+        @account.setter
+        def account(self, account: NodeAccount) -> None: ...
+
+        # Not Any, so that a misspelled attribute is found where it is used
+        def __getattr__(self, name: str) -> object: ...
+
+        def __setattr__(self, name: str, value: object) -> None: ...
+
+    def __init__(self, account: NodeAccount, **kwargs: object) -> None:
         self.account = account
         for name, value in kwargs.items():
             setattr(self, name, value)

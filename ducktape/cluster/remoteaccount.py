@@ -11,7 +11,7 @@ import logging
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from ducktape.cluster.account.errors import RemoteAccountError, RemoteCommandError
 from ducktape.cluster.account.files import FileVerbs
@@ -29,6 +29,9 @@ from ducktape.utils.support.addresses import in_url, resolved
 from ducktape.utils.support.guard import tolerated
 from ducktape.utils.util import wait_until
 
+if TYPE_CHECKING:
+    import paramiko
+
 __all__ = [
     "SSH_KEEPALIVE_INTERVAL_SEC",
     "IgnoreMissingHostKeyPolicy",
@@ -43,6 +46,7 @@ __all__ = [
 ]
 
 SSH_KEEPALIVE_INTERVAL_SEC = KEEPALIVE_SEC
+T = TypeVar("T")
 
 
 class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
@@ -75,7 +79,7 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
         externally_routable_ip: str | None = None,
         node_type: str | None = None,
         logger: logging.Logger | None = None,
-        ssh_exception_checks: list[Callable[..., Any]] | None = None,
+        ssh_exception_checks: list[Callable[..., object]] | None = None,
     ) -> None:
         # Releases without node types had the logger as third argument
         if isinstance(node_type, (logging.Logger, logging.LoggerAdapter)):
@@ -87,7 +91,7 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
         self.user: str | None = ssh_config.user
         self.ssh_hostname: str = ssh_config.hostname
         self._logger = logger
-        self._custom_ssh_exception_checks: list[Callable[..., Any]] = list(ssh_exception_checks or ())
+        self._custom_ssh_exception_checks: list[Callable[..., object]] = list(ssh_exception_checks or ())
         self._assigned_transport: Transport | None = None
         self._own_transport = self._make_own_transport()
 
@@ -167,10 +171,10 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
         return self._logger if self._logger is not None else logging.getLogger(__name__)
 
     @logger.setter
-    def logger(self, logger: Any) -> None:
+    def logger(self, logger: logging.Logger | None) -> None:
         self._logger = logger
 
-    def _log(self, level: int, msg: Any, *args: object, **kwargs: Any) -> None:
+    def _log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
         prefix = f"{self}: "
         self.logger.log(level, (prefix.replace("%", "%%") if args else prefix) + str(msg), *args, **kwargs)
 
@@ -196,7 +200,7 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
 
     @property
     @check_ssh
-    def ssh_client(self) -> Any:
+    def ssh_client(self) -> paramiko.SSHClient:
         """A live ``paramiko.SSHClient``; connects if there is none.
 
         Raises:
@@ -206,14 +210,14 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
 
     @property
     @check_ssh
-    def sftp_client(self) -> Any:
+    def sftp_client(self) -> paramiko.SFTPClient:
         """A live ``paramiko.SFTPClient``; connects if there is none. Local accounts offer its common methods, too.
 
         Raises:
             RemoteAccountError: the account uses neither SSH nor this machine.
         """
         if self.is_local:
-            return self.transport.files
+            return cast("paramiko.SFTPClient", self.transport.files)
         return self._connection().sftp
 
     @property
@@ -295,6 +299,39 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
         self._log(logging.DEBUG, "Returning ssh command output:\n%r", done.stdout)
         return done.stdout
 
+    @overload
+    def ssh_capture(
+        self,
+        cmd: str,
+        allow_fail: bool = False,
+        callback: None = None,
+        combine_stderr: bool = True,
+        timeout_sec: float | None = None,
+        *,
+        stdin: Stdin = None,
+    ) -> SSHOutputIter[str]: ...
+    @overload
+    def ssh_capture(
+        self,
+        cmd: str,
+        allow_fail: bool = False,
+        *,
+        callback: Callable[[str], T],
+        combine_stderr: bool = True,
+        timeout_sec: float | None = None,
+        stdin: Stdin = None,
+    ) -> SSHOutputIter[T]: ...
+    @overload
+    def ssh_capture(
+        self,
+        cmd: str,
+        allow_fail: bool,
+        callback: Callable[[str], T],
+        combine_stderr: bool = True,
+        timeout_sec: float | None = None,
+        *,
+        stdin: Stdin = None,
+    ) -> SSHOutputIter[T]: ...
     @check_ssh
     def ssh_capture(
         self,
@@ -305,7 +342,7 @@ class RemoteAccount(FileVerbs, ProcessVerbs, HttpMixin):
         timeout_sec: float | None = None,
         *,
         stdin: Stdin = None,
-    ) -> SSHOutputIter:
+    ) -> SSHOutputIter[Any]:
         """Start a command and return an iterator over its lines.
 
         The command runs whether or not its lines are read. Its status is checked once all lines were read.

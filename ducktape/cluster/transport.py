@@ -15,7 +15,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import IO, Any, Protocol, Union
+from typing import IO, TYPE_CHECKING, Any, Protocol, Union
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Stdin = Union[str, bytes, IO[bytes], IO[str], None]
 
@@ -122,6 +125,43 @@ class FileAttributes(Protocol):
     filename: str
     st_mode: int | None
     st_size: int | None
+
+
+class RemoteFile(Protocol):
+    """An open file; its lines are bytes if its mode has a ``b``, else text."""
+
+    def read(self, size: int | None = None) -> bytes:
+        """Return at most ``size`` bytes, by default everything up to the end."""
+
+    def write(self, data: str | bytes) -> object:
+        """Append bytes, or text as UTF-8."""
+
+    def readline(self) -> Any:
+        """Return the next line, empty at the end."""
+
+    def readlines(self) -> list[Any]:
+        """Return the remaining lines."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Iterate over the remaining lines."""
+
+    def seek(self, offset: int, whence: int = 0) -> object:
+        """Move to a position."""
+
+    def tell(self) -> int:
+        """Return the position."""
+
+    def flush(self) -> None:
+        """Send what is buffered."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+    def __enter__(self) -> Self:
+        """Return the file, which is closed at the end of the block."""
+
+    def __exit__(self, *details: object) -> object:
+        """Close the file."""
 
 
 class Files(Protocol):

@@ -55,14 +55,16 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> object:
-    # Imported on first use, so that importing the package is cheap
-    import importlib
+if not TYPE_CHECKING:  # which would take every misspelled name
 
-    for module, names in _HOMES.items():
-        if name in names:
-            return getattr(importlib.import_module(f"ducktape.faults.{module}"), name)
-    raise AttributeError(f"module 'ducktape.faults' has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        # Imported on first use, so that importing the package is cheap
+        import importlib
+
+        for module, names in _HOMES.items():
+            if name in names:
+                return getattr(importlib.import_module(f"ducktape.faults.{module}"), name)
+        raise AttributeError(f"module 'ducktape.faults' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -8,7 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from random import Random, SystemRandom
-from typing import Union
+from typing import TypeVar, Union
 
 from ducktape.errors import TimeoutError
 from ducktape.faults.errors import FaultError, FaultUnavailable
@@ -17,7 +17,8 @@ from ducktape.utils.support.guard import error_of
 from ducktape.utils.support.hooks import answer_of
 
 Maker = Callable[..., Fault]
-Plan = Union[Sequence[Maker], Mapping[Maker, float]]
+M = TypeVar("M", bound=Maker)
+Plan = Union[Sequence[M], Mapping[M, float]]  # the keys of a mapping are of exactly its type
 
 
 class RandomFaults(Fault):
@@ -30,7 +31,7 @@ class RandomFaults(Fault):
 
     kind = "random"
 
-    def __init__(self, plan: Plan, seed: int | None, interval: float, pause: float | None) -> None:
+    def __init__(self, plan: Plan[M], seed: int | None, interval: float, pause: float | None) -> None:
         if not plan:
             raise ValueError("a plan needs at least one function that makes a fault")
         if interval <= 0:
@@ -139,7 +140,7 @@ def _takes_rng(maker: Maker) -> bool:
     return any(one.kind in needed and one.default is inspect.Parameter.empty for one in parameters)
 
 
-def random(plan: Plan, seed: int | None = None, interval: float = 5, *, pause: float | None = None) -> RandomFaults:
+def random(plan: Plan[M], seed: int | None = None, interval: float = 5, *, pause: float | None = None) -> RandomFaults:
     """Inject one fault after another in the background, until healed.
 
     Args:

@@ -13,7 +13,7 @@ from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.faults.engine.action import Action, refusing
 from ducktape.faults.engine.host import Host, own_boot_id
 from ducktape.faults.engine.scripted import TTL_SEC, ScriptedFault
-from ducktape.faults.engine.validation import need_number, nodes_of
+from ducktape.faults.engine.validation import Target, need_number, nodes_of
 from ducktape.faults.errors import FaultUnavailable
 
 _FILE = "/tmp/dt-clock"
@@ -82,7 +82,7 @@ def _why_not_set(host: Host) -> str:
     return ""
 
 
-def skew_clock(node: object, seconds: float, *, ttl: float = TTL_SEC) -> SkewedClock:
+def skew_clock(node: Target, seconds: float, *, ttl: float = TTL_SEC) -> SkewedClock:
     """Change the clock of nodes.
 
     A machine with a clock of its own has it set, by whole seconds. Elsewhere only programs that were started with

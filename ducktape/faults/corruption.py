@@ -11,7 +11,7 @@ from ducktape.faults.disk import size_in_bytes
 from ducktape.faults.engine.action import Action
 from ducktape.faults.engine.host import Host
 from ducktape.faults.engine.scripted import TTL_SEC, ScriptedFault
-from ducktape.faults.engine.validation import need_number, nodes_of
+from ducktape.faults.engine.validation import Target, need_number, nodes_of
 from ducktape.faults.errors import FaultUnavailable
 
 _MOST_BITS = 4096
@@ -94,7 +94,7 @@ class Truncation(ScriptedFault):
         return Action(host, inject, undo)
 
 
-def corrupt(node: object, path: str, bits: int = 1, seed: int | None = None, *, ttl: float = TTL_SEC) -> Corruption:
+def corrupt(node: Target, path: str, bits: int = 1, seed: int | None = None, *, ttl: float = TTL_SEC) -> Corruption:
     """Flip bits of a file. Healing flips them back unless they were overwritten since.
 
     Args:
@@ -108,7 +108,7 @@ def corrupt(node: object, path: str, bits: int = 1, seed: int | None = None, *, 
 
 
 def truncate(
-    node: object, path: str, size: int | str | None = None, *, by: int | str | None = None, ttl: float = TTL_SEC
+    node: Target, path: str, size: int | str | None = None, *, by: int | str | None = None, ttl: float = TTL_SEC
 ) -> Truncation:
     """Cut off the end of a file. Healing restores it unless the file was written to since.
 

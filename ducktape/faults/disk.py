@@ -10,7 +10,7 @@ from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.faults.engine.action import Action
 from ducktape.faults.engine.host import Host
 from ducktape.faults.engine.scripted import TTL_SEC, ScriptedFault
-from ducktape.faults.engine.validation import in_sandbox, nodes_of
+from ducktape.faults.engine.validation import Target, in_sandbox, nodes_of
 
 _SIZES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SLACK = 1 << 20
@@ -129,7 +129,7 @@ def size_in_bytes(size: int | str) -> int:
     return int(match[1]) * _SIZES[match[2]]
 
 
-def fill_disk(node: object, path: str, free: int | str = 0, *, ttl: float = TTL_SEC) -> FullDisk:
+def fill_disk(node: Target, path: str, free: int | str = 0, *, ttl: float = TTL_SEC) -> FullDisk:
     """Fill a file system so that writing fails.
 
     Args:

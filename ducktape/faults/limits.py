@@ -11,7 +11,7 @@ from ducktape.faults.engine.action import Action
 from ducktape.faults.engine.cgroups import Limit, action_for
 from ducktape.faults.engine.host import Host
 from ducktape.faults.engine.scripted import TTL_SEC, ScriptedFault
-from ducktape.faults.engine.validation import in_sandbox, need_number, nodes_of
+from ducktape.faults.engine.validation import Target, in_sandbox, need_number, nodes_of
 from ducktape.faults.processes import Processes
 
 _PERIOD_US = 100_000
@@ -54,7 +54,7 @@ class Limited(ScriptedFault):
         ]
 
 
-def limit_cpu(target: object, cores: float, *, process: str | None = None, ttl: float = TTL_SEC) -> Limited:
+def limit_cpu(target: Target, cores: float, *, process: str | None = None, ttl: float = TTL_SEC) -> Limited:
     """Limit the processor time of processes.
 
     Args:
@@ -75,7 +75,7 @@ def limit_cpu(target: object, cores: float, *, process: str | None = None, ttl: 
     return Limited(target, "limit_cpu", lambda host: limit, process, ttl, cores=cores)
 
 
-def limit_memory(target: object, size: int | str, *, process: str | None = None, ttl: float = TTL_SEC) -> Limited:
+def limit_memory(target: Target, size: int | str, *, process: str | None = None, ttl: float = TTL_SEC) -> Limited:
     """Limit the memory of processes; the kernel kills those that exceed it.
 
     With control groups of version 1, memory allocated before does not count, except in the sandbox.
@@ -93,7 +93,7 @@ def limit_memory(target: object, size: int | str, *, process: str | None = None,
 
 
 def slow_disk(
-    target: object, path: str, rate: int | str, *, process: str | None = None, ttl: float = TTL_SEC
+    target: Target, path: str, rate: int | str, *, process: str | None = None, ttl: float = TTL_SEC
 ) -> Limited:
     """Slow down a disk for processes; with control groups of version 1 only reads and direct writes.
 

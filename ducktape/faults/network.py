@@ -10,7 +10,7 @@ from ducktape.faults.engine.action import Action
 from ducktape.faults.engine.firewall import IN, OUT, Rule, action_for
 from ducktape.faults.engine.host import Host
 from ducktape.faults.engine.scripted import TTL_SEC, ScriptedFault
-from ducktape.faults.engine.validation import need_number, nodes_of, split_peers
+from ducktape.faults.engine.validation import Peers, Target, need_number, nodes_of, split_peers
 from ducktape.faults.errors import FaultUnavailable
 
 
@@ -102,7 +102,7 @@ def peers_of(host: Host, others: Sequence[Host]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def partition(*groups: object, one_way: bool = False, ttl: float = TTL_SEC) -> Partition:
+def partition(*groups: Target, one_way: bool = False, ttl: float = TTL_SEC) -> Partition:
     """Cut groups of nodes off from each other, but not from their own group or from anybody else.
 
     Args:
@@ -120,7 +120,7 @@ def partition(*groups: object, one_way: bool = False, ttl: float = TTL_SEC) -> P
     return Partition([nodes_of(group) for group in groups], one_way=one_way, ttl=ttl)
 
 
-def isolate(node: object, *, ttl: float = TTL_SEC) -> Isolation:
+def isolate(node: Target, *, ttl: float = TTL_SEC) -> Isolation:
     """Cut each node off from all others, and from programs on the driver's machine.
 
     Commands of the test still reach it.
@@ -133,7 +133,7 @@ def isolate(node: object, *, ttl: float = TTL_SEC) -> Isolation:
 
 
 def drop(
-    node: object, to: object = None, port: int | None = None, probability: float = 1.0, *, ttl: float = TTL_SEC
+    node: Target, to: Peers = None, port: int | None = None, probability: float = 1.0, *, ttl: float = TTL_SEC
 ) -> Loss:
     """Drop packets that nodes send.
 

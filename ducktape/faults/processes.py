@@ -11,7 +11,7 @@ from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.faults.engine.action import Action
 from ducktape.faults.engine.host import Host
 from ducktape.faults.engine.scripted import TTL_SEC, ScriptedFault
-from ducktape.faults.engine.validation import PowerSwitch, in_sandbox, nodes_of, power_switch_of
+from ducktape.faults.engine.validation import PowerSwitch, Target, in_sandbox, nodes_of, power_switch_of
 from ducktape.faults.errors import FaultUnavailable
 from ducktape.faults.fault import Fault
 from ducktape.utils.process import tree as processes
@@ -225,7 +225,7 @@ class PowerOff(Fault):
         return not self.active and all(Host.of(node).run(":").exit_status == 0 for node in self.nodes)
 
 
-def kill(target: object, signal: int | str = "KILL", *, process: str | None = None) -> Kill:
+def kill(target: Target, signal: int | str = "KILL", *, process: str | None = None) -> Kill:
     """Send a signal to processes. Healing does not bring them back: see :func:`restart`.
 
     Args:
@@ -240,7 +240,7 @@ def kill(target: object, signal: int | str = "KILL", *, process: str | None = No
     return Kill(target, signal, process)
 
 
-def pause(target: object, *, process: str | None = None, ttl: float = TTL_SEC) -> Pause:
+def pause(target: Target, *, process: str | None = None, ttl: float = TTL_SEC) -> Pause:
     """Stop processes (``SIGSTOP``) until the fault is healed, like a long garbage collection.
 
     Args:
@@ -254,7 +254,7 @@ def pause(target: object, *, process: str | None = None, ttl: float = TTL_SEC) -
     return Pause(target, process, ttl)
 
 
-def resume(target: object, *, process: str | None = None) -> None:
+def resume(target: Target, *, process: str | None = None) -> None:
     """Resume processes that are stopped for any reason; healing a :func:`pause` does so by itself.
 
     Args:
@@ -264,7 +264,7 @@ def resume(target: object, *, process: str | None = None) -> None:
 
 
 def restart(
-    service: Restartable, node: object = None, *, signal: int | str = "KILL", process: str | None = None
+    service: Restartable, node: Target | None = None, *, signal: int | str = "KILL", process: str | None = None
 ) -> Restart:
     """Kill a service, and start it again with its ``start_node`` when the fault is healed.
 
@@ -283,7 +283,7 @@ def restart(
     return Restart(service, nodes_of(service if node is None else node), signal, process)
 
 
-def power_off(node: object, *, lose_unsynced: bool = False) -> PowerOff:
+def power_off(node: Target, *, lose_unsynced: bool = False) -> PowerOff:
     """Cut the power of nodes: all processes end at once. Healing restores it and starts nothing.
 
     Args:

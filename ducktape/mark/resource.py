@@ -5,9 +5,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import TYPE_CHECKING, overload
 
 from ducktape.mark._mark import F, Mark, T
 from ducktape.mark.consts import CLUSTER_NODE_TYPE_KEYWORD, CLUSTER_SIZE_KEYWORD, CLUSTER_SPEC_KEYWORD
+
+if TYPE_CHECKING:
+    from ducktape.cluster.cluster_spec import ClusterSpec
 
 __all__ = [
     "CLUSTER_NODE_TYPE_KEYWORD",
@@ -42,6 +46,14 @@ class ClusterUseMetadata(Mark):
         return f"{type(self).__name__}({self.metadata})"
 
 
+@overload
+def cluster(
+    *, num_nodes: int, node_type: str | None = None, cluster_spec: None = None, **kwargs: object
+) -> Callable[[F], F]: ...
+@overload
+def cluster(*, cluster_spec: ClusterSpec, num_nodes: None = None, **kwargs: object) -> Callable[[F], F]: ...
+@overload
+def cluster(*, num_nodes: None = None, cluster_spec: None = None, **kwargs: object) -> Callable[[F], F]: ...
 def cluster(**kwargs: object) -> Callable[[F], F]:
     """Declare the nodes that a test needs, for all parametrizations below without a declaration.
 

@@ -6,13 +6,17 @@ from __future__ import annotations
 import threading
 import traceback
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.errors import TimeoutError
 from ducktape.services.service import Service
+from ducktape.services.support.protocols import Context, accepts_any_override
 from ducktape.utils.support.guard import OnError
 from ducktape.utils.support.hooks import called
+
+if TYPE_CHECKING:
+    from ducktape.cluster.cluster_node import ClusterNode
 
 
 class BackgroundThreadService(Service):
@@ -30,7 +34,7 @@ class BackgroundThreadService(Service):
 
     def __init__(
         self,
-        context: Any,
+        context: Context,
         num_nodes: int | None = None,
         cluster_spec: ClusterSpec | None = None,
         *args: object,
@@ -59,12 +63,12 @@ class BackgroundThreadService(Service):
     def error(self, value: object) -> None:
         self.__dict__["error"] = value
 
-    def _protected_worker(self, idx: int, node: object) -> None:
+    def _protected_worker(self, idx: int, node: ClusterNode) -> None:
         """Run the worker of one node in its thread and record its failure."""
         with OnError(partial(_record_failure, self)):
             called(self._worker, idx, node)
 
-    def _worker(self, idx: int, node: Any) -> None:
+    def _worker(self, idx: int, node: ClusterNode) -> None:
         """Do the work of one node; defined by the subclass.
 
         Args:
@@ -79,7 +83,8 @@ class BackgroundThreadService(Service):
             )
         called(worker, idx, node)
 
-    def start_node(self, node: Any, **kwargs: Any) -> None:
+    @accepts_any_override
+    def start_node(self, node: ClusterNode, **kwargs: Any) -> None:
         """Start the thread of one node; clears an earlier failure of the node.
 
         Args:
@@ -103,7 +108,7 @@ class BackgroundThreadService(Service):
         self.logger.info("Running %s node %d on %s", self.service_id, idx, node.account.hostname)
         worker.start()
 
-    def wait_node(self, node: Any, timeout_sec: float | None = 600) -> bool:
+    def wait_node(self, node: ClusterNode, timeout_sec: float | None = 600) -> bool:
         """Wait for the thread of one node.
 
         Args:

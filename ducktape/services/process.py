@@ -16,6 +16,7 @@ from ducktape.cluster.account.started import RemoteProcess, Standing, State
 from ducktape.errors import DucktapeError
 from ducktape.faults.engine.log import FaultLog
 from ducktape.services.service import MissingHookError, Service
+from ducktape.services.support.protocols import Context, accepts_any_override
 from ducktape.utils.support.parallel import run_parallel
 from ducktape.utils.wait import Condition, NotReadyError, condition, log, wait_for
 
@@ -94,11 +95,11 @@ class ProcessService(Service):
 
     def __init__(
         self,
-        context: Any,
+        context: Context,
         num_nodes: int | None = None,
         cluster_spec: ClusterSpec | None = None,
-        *args: Any,
-        **kwargs: Any,
+        *args: object,
+        **kwargs: object,
     ) -> None:
         # Plain values only, so that another process can clean up after a test that died
         self.instance = uuid.uuid4().hex[:12]
@@ -144,7 +145,7 @@ class ProcessService(Service):
         """
         return None
 
-    def template(self, path: str, node: ClusterNode, **kwargs: Any) -> str:
+    def template(self, path: str, node: ClusterNode, **kwargs: object) -> str:
         """Render a template for a node; ``service`` and ``node`` are among its variables.
 
         Args:
@@ -195,6 +196,7 @@ class ProcessService(Service):
 
     # ---- life
 
+    @accepts_any_override
     def start_node(self, node: ClusterNode, **kwargs: Any) -> None:
         """Write the files, start the process and wait until it is ready.
 
@@ -255,6 +257,7 @@ class ProcessService(Service):
                 raise NotReadyError(text, error.timeout_sec, error.standings) from error.__cause__
         self._check(node)
 
+    @accepts_any_override
     def stop_node(self, node: ClusterNode, **kwargs: Any) -> None:
         """Ask the process to end, and kill it and what it has started if it does not.
 
@@ -265,6 +268,7 @@ class ProcessService(Service):
         self._expect_end(node)
         self.process(node).stop(self.stop_signal, self.stop_timeout_sec)
 
+    @accepts_any_override
     def clean_node(self, node: ClusterNode, **kwargs: Any) -> None:
         """Remove the working directory and ``data_paths``.
 

@@ -7,8 +7,8 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.errors import DucktapeError, TimeoutError
@@ -22,12 +22,18 @@ from ducktape.services.support.nodes import (
     session_option,
     take_over_accounts,
 )
+from ducktape.services.support.protocols import Context, NodeLike, accepts_any_override
+from ducktape.services.support.record import LIFECYCLE, report_of
 from ducktape.template import TemplateRenderer
 from ducktape.utils.support.hooks import answer_of, called
 from ducktape.utils.support.times import Stopwatch
 
+if TYPE_CHECKING:
+    from ducktape.cluster.cluster_node import ClusterNode
+    from ducktape.cluster.finite_subcluster import FiniteSubcluster
+    from ducktape.tests.test_context import TestContext
+
 R = TypeVar("R")
-LIFECYCLE = ("init_time", "start_time", "start_duration_seconds", "stop_time", "stop_duration_seconds", "clean_time")
 
 
 class MissingHookError(DucktapeError, NotImplementedError):
@@ -84,6 +90,7 @@ class Service(TemplateRenderer):
     service_id_factory: ServiceIdFactory
     _registered_order: int | None = None
     _revived = False
+    _is_framework_service = True  # for modules that must not import this one
     _initialized: bool
     _local_scratch_dir: str | None
     # Unix seconds; -1 for what did not happen
@@ -94,9 +101,18 @@ class Service(TemplateRenderer):
     _stop_duration_seconds: float
     _clean_time: float
 
+    if TYPE_CHECKING:
+
+        @property
+        def nodes(self) -> list[ClusterNode]:
+            """The nodes; also accepts stand-ins with an account, which tests of services use."""
+
+        @nodes.setter
+        def nodes(self, nodes: Sequence[NodeLike]) -> None: ...
+
     def __init__(
         self,
-        context: Any,
+        context: Context,
         num_nodes: int | None = None,
         cluster_spec: ClusterSpec | None = None,
         *args: object,
@@ -106,8 +122,8 @@ class Service(TemplateRenderer):
         super().__init__(*args, **kwargs)
         initialize(self)
         self.cluster_spec = self.setup_cluster_spec(num_nodes=num_nodes, cluster_spec=cluster_spec)
-        self.context = context
-        self.nodes: list[Any] = []
+        self.context = cast("TestContext", context)
+        self.nodes = []
         self.skip_nodes_allocation = session_option(context, "skip_nodes_allocation") if skip is None else skip
         if not self.skip_nodes_allocation:
             called(self.allocate_nodes)
@@ -137,7 +153,7 @@ class Service(TemplateRenderer):
         """Name of this service in log lines, threads, reports and the results directory."""
         return self.service_id_factory.generate_service_id(self)
 
-    def who_am_i(self, node: Any = None) -> str:
+    def who_am_i(self, node: NodeLike | None = None) -> str:
         """Return the service's id, or a text that names one of its nodes."""
         if node is None:
             return self.service_id
@@ -146,10 +162,10 @@ class Service(TemplateRenderer):
     @property
     def logger(self) -> logging.Logger:
         """The log of the test."""
-        return self.context.logger  # type: ignore[no-any-return]
+        return self.context.logger
 
     @property
-    def cluster(self) -> Any:
+    def cluster(self) -> FiniteSubcluster:
         """The cluster that the nodes come from."""
         return self.context.cluster
 
@@ -168,13 +184,7 @@ class Service(TemplateRenderer):
 
     def to_json(self) -> dict[str, Any]:
         """Return the record for reports; times are Unix seconds, -1 if something did not happen."""
-        return {
-            "cls_name": type(self).__name__,
-            "module_name": type(self).__module__,
-            "lifecycle": {name: getattr(self, f"_{name}") for name in LIFECYCLE},
-            "service_id": self.service_id,
-            "nodes": self._nodes_formerly_allocated,
-        }
+        return report_of(self)
 
     @staticmethod
     def setup_cluster_spec(num_nodes: int | None = None, cluster_spec: ClusterSpec | None = None) -> ClusterSpec:
@@ -205,7 +215,7 @@ class Service(TemplateRenderer):
         """Whether the service has nodes now."""
         return len(self.nodes) > 0
 
-    def get_node(self, idx: int) -> Any:
+    def get_node(self, idx: int) -> ClusterNode:
         """Return a node by its position.
 
         Args:
@@ -245,7 +255,7 @@ class Service(TemplateRenderer):
             self.cluster.free(node)
         notify_registry(self, "note_freed")
 
-    def for_nodes(self, fn: Callable[[Any], R], *, try_all: bool = False) -> list[R]:
+    def for_nodes(self, fn: Callable[[ClusterNode], R], *, try_all: bool = False) -> list[R]:
         """Call ``fn(node)`` for each node: one after another, or in parallel with ``parallel_nodes``.
 
         Args:
@@ -282,7 +292,8 @@ class Service(TemplateRenderer):
         if self._start_duration_seconds < 0:
             self._start_duration_seconds = clock.elapsed
 
-    def start_node(self, node: Any, **kwargs: Any) -> None:
+    @accepts_any_override
+    def start_node(self, node: ClusterNode, **kwargs: Any) -> None:
         """Start the service on one node; does nothing unless overridden.
 
         Args:
@@ -315,7 +326,7 @@ class Service(TemplateRenderer):
                 f"These nodes are still alive: {unfinished}"
             )
 
-    def wait_node(self, node: Any, timeout_sec: float | None = None) -> object:
+    def wait_node(self, node: ClusterNode, timeout_sec: float | None = None) -> object:
         """Wait until one node has finished by itself; defined by the subclass.
 
         Args:
@@ -348,7 +359,8 @@ class Service(TemplateRenderer):
         call_on_each_node(self, "stop_node", kwargs, activity="stopping")
         self._stop_duration_seconds = clock.elapsed
 
-    def stop_node(self, node: Any, **kwargs: Any) -> None:
+    @accepts_any_override
+    def stop_node(self, node: ClusterNode, **kwargs: Any) -> None:
         """Stop the service on one node; does nothing unless overridden.
 
         Args:
@@ -369,7 +381,8 @@ class Service(TemplateRenderer):
         self.logger.info("%s: cleaning service", self.service_id)
         call_on_each_node(self, "clean_node", kwargs, activity="cleaning")
 
-    def clean_node(self, node: Any, **kwargs: Any) -> None:
+    @accepts_any_override
+    def clean_node(self, node: ClusterNode, **kwargs: Any) -> None:
         """Remove everything the service left on one node; only logs a warning unless overridden.
 
         Args:

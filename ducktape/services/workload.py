@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ducktape.cluster.account.errors import RemoteCommandError
 from ducktape.errors import DucktapeError
 from ducktape.services.background_thread import BackgroundThreadService
+from ducktape.services.support.protocols import Context, accepts_any_override
 from ducktape.utils.util import wait_until
 
 if TYPE_CHECKING:
@@ -54,11 +55,11 @@ class Workload(BackgroundThreadService):
 
     def __init__(
         self,
-        context: Any,
+        context: Context,
         num_nodes: int | None = None,
         cluster_spec: ClusterSpec | None = None,
-        *args: Any,
-        **kwargs: Any,
+        *args: object,
+        **kwargs: object,
     ) -> None:
         self.stopping = threading.Event()
         self.counters: dict[str, int] = {}
@@ -131,11 +132,13 @@ class Workload(BackgroundThreadService):
         )
         self._propagate_exceptions()
 
+    @accepts_any_override
     def start_node(self, node: ClusterNode, **kwargs: Any) -> None:
         """See :meth:`BackgroundThreadService.start_node`; the work may begin again after a stop."""
         self.stopping.clear()
         super().start_node(node, **kwargs)
 
+    @accepts_any_override
     def stop_node(self, node: ClusterNode, **kwargs: Any) -> None:
         """Let the threads end, and wait for that of the node.
 
@@ -157,6 +160,7 @@ class Workload(BackgroundThreadService):
         if program is not None:
             node.account.signal(*program, allow_fail=True)
 
+    @accepts_any_override
     def clean_node(self, node: ClusterNode, **kwargs: Any) -> None:
         """Do nothing: a thread of the test leaves nothing on the node."""
 

@@ -8,7 +8,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ducktape.services.service import Service
 from ducktape.services.support.log_compression import compress_command, compress_logs
@@ -19,6 +19,10 @@ from ducktape.tests.status import FAIL, TestStatus
 from ducktape.tests.test_context import TestContext, TestLoggerMaker, _escape_pathname, test_logger
 from ducktape.utils.support.guard import tolerated
 from ducktape.utils.support.hooks import answer_of, called
+
+if TYPE_CHECKING:
+    from ducktape.cluster.cluster_node import ClusterNode
+    from ducktape.cluster.finite_subcluster import FiniteSubcluster
 
 __all__ = [
     "Test",
@@ -44,12 +48,12 @@ class Test(TemplateRenderer):
 
     __test__ = False
 
-    def __init__(self, test_context: TestContext, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, test_context: TestContext, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.test_context = test_context
 
     @property
-    def cluster(self) -> Any:
+    def cluster(self) -> FiniteSubcluster:
         """The nodes of this test alone."""
         return self.test_context.cluster
 
@@ -86,7 +90,7 @@ class Test(TemplateRenderer):
         with tolerated(), contextlib.suppress(GeneratorExit):
             self.test_context.services.free_all()
 
-    def compress_service_logs(self, node: Any, service: Any, node_logs: list[str]) -> list[str]:
+    def compress_service_logs(self, node: ClusterNode, service: Any, node_logs: list[str]) -> list[str]:
         """Compress logs where they are.
 
         Args:
@@ -112,7 +116,7 @@ class Test(TemplateRenderer):
         orders = []
         for service in context.services:
 
-            def wanted(name: str, service: Any = service) -> bool:
+            def wanted(name: str, service: Service = service) -> bool:
                 return test_status == FAIL or answer_of(self.should_collect_log, name, service)
 
             orders.append(Order(service, service_directory(results_dir, service.service_id), wanted))
@@ -144,7 +148,7 @@ class Test(TemplateRenderer):
         for name in names:
             self.test_context.log_collect[(name, service)] = collect
 
-    def should_collect_log(self, log_name: str, service: Any) -> bool:
+    def should_collect_log(self, log_name: str, service: Service) -> bool:
         """Return whether a log is collected when the test passes.
 
         Args:

@@ -10,7 +10,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.command_line.defaults import ConsoleDefaults
@@ -22,6 +22,11 @@ from ducktape.tests.loggermaker import FileLoggerMaker, close_logger
 from ducktape.utils.persistence import PDict
 from ducktape.utils.support.guard import tolerated, value_or
 from ducktape.utils.support.stable_text import Numbers, stable_argument, stable_text
+
+if TYPE_CHECKING:
+    from ducktape.cluster.cluster import Cluster
+    from ducktape.cluster.finite_subcluster import FiniteSubcluster
+    from ducktape.tests.session import SessionContext
 
 _OF_ONE_RUN = {
     "services",
@@ -124,9 +129,20 @@ class TestContext:
     _local_scratch_dir: str | None = None
     _closed: bool = False
 
+    if TYPE_CHECKING:
+        # A plain attribute, which type checkers see as follows
+
+        @property
+        def cluster(self) -> FiniteSubcluster:
+            """The nodes of this test; before it runs, those of the session."""
+
+        @cluster.setter
+        def cluster(self, cluster: Cluster | None) -> None: ...
+
     def __init__(self, **kwargs: Any) -> None:
-        self.session_context: Any = kwargs.get("session_context")
-        self.cluster: Any = kwargs.get("cluster")
+        # Every test has one, but suites also make contexts without
+        self.session_context = cast("SessionContext", kwargs.get("session_context"))
+        self.cluster = kwargs.get("cluster")
         self.module: str | None = kwargs.get("module")
         self.test_suite_name: str | None = kwargs.get("test_suite_name")
         file = kwargs.get("file")
@@ -141,7 +157,12 @@ class TestContext:
         self.expected_failure = kwargs.get("expected_failure")
         self.tags = kwargs.get("tags") or self.tags
 
-    def __getattr__(self, name: str) -> Any:
+    if not TYPE_CHECKING:  # lest every misspelled attribute be one
+
+        def __getattr__(self, name):
+            return self._made_at_first_use(name)
+
+    def _made_at_first_use(self, name: str) -> object:
         # Made at first use, never again after close(): most of the thousands of contexts in a driver never get that far
         if name == "services" and not self._closed:
             enable_jvm_logs = bool(getattr(self.session_context, "enable_jvm_logs", False))
@@ -251,7 +272,7 @@ class TestContext:
             return ClusterSpec.empty()
         if getattr(self.session_context, "fail_greedy_tests", False):
             return None
-        return self.cluster.all()  # type: ignore[no-any-return]
+        return self.cluster.all()
 
     @property
     def globals(self) -> Any:

@@ -215,7 +215,9 @@ def test_channels_are_closed_in_every_path(account: LinuxRemoteAccount) -> None:
 def test_small_packets_are_sent_at_once(account: LinuxRemoteAccount) -> None:
     import socket
 
-    sock = account.ssh_client.get_transport().sock
+    transport = account.ssh_client.get_transport()
+    assert transport is not None
+    sock: Any = transport.sock
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
 
 
@@ -288,7 +290,7 @@ def test_channels_of_another_kind_are_read_too(server: Sshd) -> None:
 def test_a_file_that_shrinks_while_it_is_copied_ends(account: LinuxRemoteAccount, tmp_path: Path) -> None:
     source = tmp_path / "log"
     source.write_bytes(b"x" * 2_000_000)
-    session = account.sftp_client
+    session: Any = account.sftp_client
     ask = session._ask_ahead
 
     def ask_and_shrink(requests: list[Any]) -> Any:

@@ -69,7 +69,8 @@ def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 def _logs_in(settings: RemoteAccountSSHConfig) -> bool:
     account = LinuxRemoteAccount(settings)
     try:
-        return bool(account.ssh_client.get_transport().is_authenticated())
+        transport = account.ssh_client.get_transport()
+        return transport is not None and transport.is_authenticated()
     finally:
         account.close()
 

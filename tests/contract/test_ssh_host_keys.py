@@ -56,7 +56,8 @@ def _log_in(server: PasswordServer, mode: str, known_hosts: Path, **changed: Any
     )
     account = LinuxRemoteAccount(settings)
     try:
-        assert account.ssh_client.get_transport().is_authenticated()
+        transport = account.ssh_client.get_transport()
+        assert transport is not None and transport.is_authenticated()
     finally:
         account.close()
 

@@ -521,7 +521,8 @@ def test_nodes_with_a_server_are_entered_by_ssh(tmp_path: Path) -> None:
         except SandboxError as error:
             pytest.skip(str(error))
         assert first.account.ssh_output("echo $OWN; hostname") == b'a "b"\nnode1\n'
-        assert first.account.ssh_client.get_transport().is_active()
+        transport = first.account.ssh_client.get_transport()
+        assert transport is not None and transport.is_active()
         assert "mnt" in second.account.sftp_client.listdir("/")
         second.account.create_file("/mnt/file", "x")
         second.account.copy_between("/mnt/file", "/mnt", first)

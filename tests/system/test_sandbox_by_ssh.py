@@ -41,7 +41,9 @@ def test_the_clients_of_the_ssh_library_work_without_configuration(
     for node in nodes:
         assert node.account.ssh_output("pgrep sshd || :") == b""
         assert said(node, "hostname; whoami; pwd; echo $OWN") == f"{node.name}\nroot\n{os.path.expanduser('~')}\nmine\n"
-        channel = node.account.ssh_client.get_transport().open_session()
+        transport = node.account.ssh_client.get_transport()
+        assert transport is not None
+        channel = transport.open_session()
         channel.exec_command("exit 3")
         assert channel.recv_exit_status() == 3
         with node.account.sftp_client.open("/tmp/file", "w") as file:

@@ -423,9 +423,9 @@ def _until(condition: Callable[[], bool]) -> None:
 
 
 def test_files_that_nobody_closes_are_closed_by_the_next_request(account: LinuxRemoteAccount, place: Path) -> None:
-    session = account.sftp_client
+    session: Any = account.sftp_client
     for _ in range(3):
-        file = account.open(f"{place}/file", "a")
+        file: Any = account.open(f"{place}/file", "a")
         file.write("more\n")
         file.itself = file
         del file

@@ -16,7 +16,7 @@ from ducktape.cluster.copy import walk as copying
 from ducktape.cluster.copy.extract import Root
 from ducktape.cluster.copy.tar_copy import CannotStream, TarNode
 from ducktape.cluster.ssh.errors import check_ssh, is_ssh_failure
-from ducktape.cluster.transport import Transport, framework_commands
+from ducktape.cluster.transport import RemoteFile, Transport, framework_commands
 from ducktape.utils.support.guard import tolerated
 
 _REPLACEABLE = ("open", "isdir", "isfile", "exists", "mkdir", "create_file")
@@ -85,9 +85,10 @@ class FileVerbs:
         return attributes.st_mode or 0
 
     @check_ssh
-    def open(self, path: str, mode: str = "r") -> Any:
+    def open(self, path: str, mode: str = "r") -> RemoteFile:
         """Open a file; ``read`` returns bytes in every mode, ``write`` accepts text or bytes."""
-        return self.transport.files.open(path, mode)
+        file: RemoteFile = self.transport.files.open(path, mode)
+        return file
 
     @check_ssh
     def create_file(self, path: str, contents: str | bytes) -> None:

@@ -4,11 +4,23 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ducktape.cluster.account.errors import RemoteCommandError
 from ducktape.cluster.transport import framework_commands
 from ducktape.utils.util import wait_until
+
+if TYPE_CHECKING:
+    from typing_extensions import Required, TypedDict, Unpack
+
+    class WaitOptions(TypedDict, total=False):
+        """The arguments of ``wait_until`` apart from the condition."""
+
+        timeout_sec: Required[float]
+        backoff_sec: float
+        err_msg: object
+        retry_on_exc: bool
+
 
 # The pattern is invalid; grep cannot be run; grep is missing
 _GREP_TROUBLE = (2, 126, 127)
@@ -79,7 +91,7 @@ class LogMonitor:
         if words:
             self._mark = (self.offset, words[-1])
 
-    def wait_until(self, pattern: str, **kwargs: Any) -> None:
+    def wait_until(self, pattern: str, **kwargs: Unpack[WaitOptions]) -> None:
         """Block until a line matches.
 
         Args:

@@ -3,17 +3,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Generic
 
 from ducktape.cluster.transport import CommandStream, LineSplitter
 from ducktape.utils.support.guard import OnError
 from ducktape.utils.support.hooks import called
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    T = TypeVar("T", default=str)
+else:
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 
-class SSHOutputIter:
+class SSHOutputIter(Generic[T]):
     """Iterates over output, with look-ahead.
 
     Args:
@@ -21,19 +28,20 @@ class SSHOutputIter:
         channel_file: has ``channel.gettimeout()`` and ``channel.settimeout()``; needed by ``has_next`` with a timeout.
     """
 
-    def __init__(self, iter_obj_func: Callable[[], Any], channel_file: Any = None) -> None:
+    def __init__(self, iter_obj_func: Callable[[], Iterable[T]], channel_file: Any = None) -> None:
         self.iter_obj_func = iter_obj_func
-        self.iter_obj: Iterator[Any] = iter(iter_obj_func())
+        self.iter_obj: Iterator[T] = iter(iter_obj_func())
         self.channel_file = channel_file
         self.sentinel = object()
         self.cached: Any = self.sentinel
 
-    def __iter__(self) -> SSHOutputIter:
+    def __iter__(self) -> SSHOutputIter[T]:
         return self
 
-    def __next__(self) -> Any:
+    def __next__(self) -> T:
         if self.cached is not self.sentinel:
-            item, self.cached = self.cached, self.sentinel
+            item: T = self.cached
+            self.cached = self.sentinel
             return item
         try:
             return next(self.iter_obj)
@@ -42,7 +50,7 @@ class SSHOutputIter:
                 self.channel_file.give_up(error)
             raise
 
-    def next(self) -> Any:
+    def next(self) -> T:
         """The next item.
 
         Raises:
@@ -115,7 +123,7 @@ class OutputFile:
         self._over = False
         self._ended = False
 
-    def lines(self) -> Iterator[object]:
+    def lines(self) -> Iterator[Any]:
         """Yield the remaining lines; after a timeout, a new call continues."""
         with OnError(self._close_after_error):
             while not self._over:

@@ -238,6 +238,7 @@ class _Examination:
             return  # a client of the user's own, about whose ways nothing is known
         # Opening a channel is one exchange, which every server answers, and starts nothing there.
         transport = client.get_transport()
+        assert transport is not None, "the account has just connected"
         samples = []
         for _ in range(_SAMPLES):
             begin = time.monotonic()

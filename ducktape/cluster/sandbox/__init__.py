@@ -6,7 +6,7 @@ Processes of a sandbox load parts of this package with the standard library alon
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ducktape.cluster.sandbox.cluster import SandboxCluster
@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 __all__ = ["SandboxCluster"]
 
 
-def __getattr__(name: str) -> Any:
-    if name != "SandboxCluster":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from ducktape.cluster.sandbox.cluster import SandboxCluster
+if not TYPE_CHECKING:  # which would take every misspelled name
 
-    return SandboxCluster
+    def __getattr__(name: str) -> object:
+        if name != "SandboxCluster":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from ducktape.cluster.sandbox.cluster import SandboxCluster
+
+        return SandboxCluster

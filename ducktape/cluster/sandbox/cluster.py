@@ -75,7 +75,7 @@ class SandboxAccount(LinuxRemoteAccount):
 class SandboxNode(ClusterNode):
     """A node of a sandbox; ``cgroup`` has the directories of its control groups by controller, if there are any."""
 
-    account: SandboxAccount
+    account: SandboxAccount  # type: ignore[override]  # a node of the sandbox takes no other
 
     def __init__(self, account: SandboxAccount, index: int, cgroup: dict[str, str]) -> None:
         super().__init__(account, cgroup=cgroup)

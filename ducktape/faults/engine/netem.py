@@ -12,7 +12,7 @@ from ducktape.faults.engine import packet_delay as delaying
 from ducktape.faults.engine.action import Action, combined, refusing
 from ducktape.faults.engine.host import Host
 from ducktape.faults.engine.scripted import TTL_SEC, ScriptedFault
-from ducktape.faults.engine.validation import need_number, nodes_of
+from ducktape.faults.engine.validation import Target, need_number, nodes_of
 from ducktape.faults.errors import FaultUnavailable
 
 _UNITS = {"": 1, "bit": 1, "kbit": 10**3, "mbit": 10**6, "gbit": 10**9, "bps": 8, "kbps": 8000, "mbps": 8 * 10**6}
@@ -102,7 +102,7 @@ def bits_per_second(rate: float | str) -> int:
 
 
 def slow(
-    node: object,
+    node: Target,
     delay: float = 0,
     jitter: float = 0,
     loss: float = 0,

@@ -7,10 +7,28 @@ import ipaddress
 import math
 import numbers
 from collections.abc import Callable, Iterable
-from typing import Protocol, TypeGuard
+from typing import Protocol, TypeAlias, TypeGuard, Union
 
 from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.faults.errors import FaultUnavailable
+
+
+class HasAccount(Protocol):
+    """A node."""
+
+    @property
+    def account(self) -> object: ...
+
+
+class HasNodes(Protocol):
+    """A service."""
+
+    @property
+    def nodes(self) -> Iterable[object]: ...
+
+
+Target: TypeAlias = Union[HasAccount, HasNodes, Iterable["Target"]]
+Peers: TypeAlias = Union[Target, str, Iterable[Union[Target, str]], None]
 
 
 class PowerSwitch(Protocol):

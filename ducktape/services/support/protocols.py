@@ -4,10 +4,21 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Concatenate, Protocol, TypeVar
 
 from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.cluster_spec import ClusterSpec
+
+R = TypeVar("R")
+S = TypeVar("S")
+
+
+def accepts_any_override(
+    hook: Callable[Concatenate[S, ClusterNode, ...], R],
+) -> Callable[Concatenate[S, ClusterNode, ...], R]:
+    """Return the hook itself; type checkers then accept overrides with other keywords, and with none."""
+    return hook
 
 
 class Registry(Protocol):
@@ -16,8 +27,18 @@ class Registry(Protocol):
     def append(self, service: Any) -> None: ...
 
 
+class NodeLike(Protocol):
+    """A node, or what stands in for one."""
+
+    @property
+    def account(self) -> Any: ...
+
+
 class Context(Protocol):
     """The context of a test."""
+
+    @property
+    def cluster(self) -> object: ...
 
     @property
     def logger(self) -> logging.Logger: ...
@@ -50,6 +71,7 @@ class FrameworkService(RegisteredService, Protocol):
     cluster_spec: ClusterSpec
     parallel_nodes: bool
     _revived: bool
+    _nodes_formerly_allocated: list[str]
 
     @property
     def cluster(self) -> Any: ...

@@ -23,7 +23,8 @@ from ducktape.services.support.ending import end_each
 from ducktape.services.support.log_compression import compress_logs
 from ducktape.services.support.log_paths import service_directory
 from ducktape.services.support.logs import Order, collect_logs
-from ducktape.services.support.record import described, named_nodes, problem_with, revive
+from ducktape.services.support.record import described, named_nodes, problem_with
+from ducktape.services.support.revival import revive
 from ducktape.tests.driver.deadlines import COLLECT, STOP
 from ducktape.tests.event import CleanedUp
 from ducktape.tests.loading.discovery import import_test_module

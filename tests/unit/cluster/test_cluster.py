@@ -86,7 +86,7 @@ def test_a_cluster_without_nodes_is_falsy() -> None:
 
 def test_several_nodes_or_one_are_freed_in_order() -> None:
     cluster = Counting(5)
-    node = ClusterNode(None)
+    node = ClusterNode(None)  # type: ignore[arg-type]
     cluster.free(iter(["a", "b"]))  # type: ignore[arg-type]
     cluster.free(node)
     assert cluster.freed == ["a", "b", node]
@@ -147,7 +147,7 @@ def test_the_package_offers_the_clusters_lazily() -> None:
     assert ducktape.cluster.__all__ == ["JsonCluster", "LocalhostCluster", "VagrantCluster"]
     assert set(ducktape.cluster.__all__) <= set(dir(ducktape.cluster))
     with pytest.raises(AttributeError, match=r"module 'ducktape\.cluster' has no attribute 'NoSuchCluster'"):
-        ducktape.cluster.NoSuchCluster
+        ducktape.cluster.NoSuchCluster  # type: ignore[attr-defined]
     program = (
         "import sys, ducktape.cluster, ducktape.cluster.cluster_spec; "
         "print(sorted(name for name in sys.modules if name.startswith('ducktape.cluster.'))); "

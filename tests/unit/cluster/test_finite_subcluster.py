@@ -78,7 +78,7 @@ def test_nodes_keep_their_label_while_they_are_in_use() -> None:
 def test_attributes_of_users_survive_and_connections_stay_open() -> None:
     cluster = FiniteSubcluster(machines(1))
     node = cluster.alloc(ClusterSpec.simple_linux(1))[0]
-    node.version = "1.0"  # type: ignore[attr-defined]
+    node.version = "1.0"
     cluster.free(node)
     again = cluster.alloc(ClusterSpec.simple_linux(1))[0]
     assert again is node

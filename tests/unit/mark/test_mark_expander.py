@@ -28,7 +28,7 @@ def test_an_unmarked_function_is_one_test_without_arguments() -> None:
     expander = MarkedFunctionExpander(module="m", cls=dict, function=function, file="/a.py", cluster=[1])
     (context,) = expander.expand()
     assert context is expander.seed_context
-    assert (context.module, context.cls, context.file, context.cluster) == ("m", dict, "/a.py", [1])
+    assert (context.module, context.cls, context.file, vars(context)["cluster"]) == ("m", dict, "/a.py", [1])
     assert (context.injected_args, context.ignore, context.function) == (None, False, function)
 
 

@@ -19,7 +19,8 @@ from ducktape.errors import DucktapeError
 from ducktape.faults.engine.log import FaultLog
 from ducktape.services import process
 from ducktape.services.process import ProcessDiedError, ProcessService
-from ducktape.services.support.record import record_of, revive
+from ducktape.services.support.record import record_of
+from ducktape.services.support.revival import revive
 from ducktape.services.workload import Workload, WorkloadEndedError
 from ducktape.utils.util import wait_until
 from ducktape.utils.wait import Condition, NotReadyError

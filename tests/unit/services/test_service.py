@@ -406,10 +406,10 @@ def test_hooks_without_keywords_work_as_long_as_none_is_passed() -> None:
     started = []
 
     class Plain(Service):
-        def start_node(self, node: Any) -> None:  # type: ignore[override]
+        def start_node(self, node: Any) -> None:
             started.append(node.account.hostname)
 
-        def clean_node(self, node: Any) -> None:  # type: ignore[override]
+        def clean_node(self, node: Any) -> None:
             pass
 
     service = Plain(FakeContext(), 1)

@@ -240,14 +240,14 @@ def test_discover_looks_at_one_file(tree: Tree) -> None:
     loader, directory = _loader(), str(tree.root)
     assert len(loader.discover(directory, "test_disc.py", "", None)) == 3
     (test,) = loader.discover(directory, "test_disc.py", "T", "test_a", {"x": 1})
-    assert (test.test_id, test.cluster) == ("test_disc.T.test_a.x=1", None)
+    assert (test.test_id, vars(test)["cluster"]) == ("test_disc.T.test_a.x=1", None)
     assert loader.discover(directory, "test_disc.py", "Gone", "") == []
 
 
 def test_contexts_get_what_the_loader_was_given(tree: Tree) -> None:
     session = _session()
     (test,) = _loader(session_context=session, cluster=["node"]).load([tree.test("test_given.py")])
-    assert (test.session_context, test.cluster) == (session, ["node"])
+    assert (test.session_context, vars(test)["cluster"]) == (session, ["node"])
 
 
 # ids

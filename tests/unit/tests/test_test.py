@@ -52,7 +52,7 @@ def collected(directory: Path) -> list[str]:
 
 
 def log_of(it: Test) -> MemoryLog:
-    log: MemoryLog = it.test_context.log
+    log: MemoryLog = vars(it.test_context)["log"]
     return log
 
 
@@ -177,7 +177,7 @@ def test_a_mark_holds_for_its_service_alone(it: Test) -> None:
 
 def test_one_log_that_cannot_be_copied_is_named_and_costs_no_other(it: Test, tmp_path: Path) -> None:
     service = service_of(it)
-    it.test_context.accounts[0].failing = ["/log/spare"]
+    vars(it.test_context)["accounts"][0].failing = ["/log/spare"]
     it.copy_service_logs(FAIL)
     assert [path.rpartition("/")[2] for path in collected(tmp_path)] == ["wanted"]
     [warning] = log_of(it).of_level("WARNING")

@@ -83,7 +83,7 @@ def test_senseless_arguments_are_refused_at_once(attempt: Any, complaint: str) -
         (lambda: untyped.slow(make_node(), delay="100ms"), "delay is '100ms': give seconds, as a number"),
         (lambda: untyped.slow(make_node(), loss="1%"), "loss is '1%': give a probability, as a number"),
         (
-            lambda: faults.drop(make_node(), to=3),
+            lambda: faults.drop(make_node(), to=3),  # type: ignore[arg-type]
             "expected an address, a node, a service, or a list of them, and got 3",
         ),
         (lambda: untyped.drop(make_node(), port="http"), "port is 'http'"),
@@ -114,6 +114,6 @@ def test_only_services_restart() -> None:
 def test_every_public_name_is_there_and_the_package_costs_nothing() -> None:
     assert [name for name in faults.__all__ if getattr(faults, name).__name__ != name] == []
     with pytest.raises(AttributeError, match="no attribute 'flood'"):
-        faults.flood
+        faults.flood  # type: ignore[attr-defined]
     program = "import sys, ducktape.faults; print([m for m in sys.modules if m.startswith('ducktape.faults.')])"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -14,15 +14,8 @@ from ducktape.cluster.finite_subcluster import FiniteSubcluster
 from ducktape.services.background_thread import BackgroundThreadService
 from ducktape.services.service import Service
 from ducktape.services.service_registry import ServiceRegistry
-from ducktape.services.support.record import (
-    class_of,
-    described,
-    named_nodes,
-    of_run,
-    problem_with,
-    record_of,
-    revive,
-)
+from ducktape.services.support.record import described, named_nodes, of_run, problem_with, record_of
+from ducktape.services.support.revival import class_of, revive
 from ducktape.tests.loading.discovery import import_test_module
 from ducktape.utils.support.text import short_text
 from tests.unit.services.fakes import FakeAccount, FakeContext, RecordingService

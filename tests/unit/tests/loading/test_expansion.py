@@ -51,7 +51,12 @@ def test_contexts_know_where_they_come_from() -> None:
     source = _source(_TEXT)
     (context,) = expansion.contexts(source, TestSymbol("p", "T", "test_b"))
     assert (context.module, context.file, context.cls) == ("made.up", "/made/up.py", source.module.T)
-    assert (context.session_context, context.cluster, context.function) == ("session", ["node"], source.module.T.test_b)
+    given = vars(context)
+    assert (given["session_context"], given["cluster"], given["function"]) == (
+        "session",
+        ["node"],
+        source.module.T.test_b,
+    )
 
 
 def test_symbols_choose_methods_and_arguments() -> None:
