@@ -10,11 +10,15 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ducktape.tests.reports import json_report, summary, text
 from ducktape.tests.reports.text import DEFAULT_SEPARATOR_WIDTH, format_time
 from ducktape.tests.result import TestResult, TestResults
 from ducktape.utils.support.files import locked_directory, write_atomically
+
+if TYPE_CHECKING:
+    from ducktape.tests.reports.session_details import SessionDetails
 
 __all__ = [
     "DEFAULT_SEPARATOR_WIDTH",
@@ -156,24 +160,35 @@ class HTMLSummaryReporter(SummaryReporter):
     Args:
         results: the results.
         expected_test_count: how many tests were to run; by default as many as there are results.
+        partial: whether the session goes on: then only what the results say is in the page, and not what the journal
+            and the files of the tests say.
     """
 
-    def __init__(self, results: TestResults, expected_test_count: int | None = None) -> None:
+    def __init__(self, results: TestResults, expected_test_count: int | None = None, *, partial: bool = False) -> None:
         super().__init__(results)
         self.expected_test_count = expected_test_count
+        self.partial = partial
 
     def report_string(self) -> str:
         """Return the content of ``report.html``."""
         from ducktape.tests.reports import html
 
-        return html.render(self.results, self.expected_test_count)
+        return html.render(self.results, self.expected_test_count, self._details())
 
     def report(self) -> None:
         """Write both files."""
         from ducktape.tests.reports import html
 
         self._write("report.css", html.style_sheet())
-        self._write("report.html", html.pieces(self.results, self.expected_test_count))
+        self._write("report.html", html.pieces(self.results, self.expected_test_count, self._details()))
+
+    def _details(self) -> SessionDetails | None:
+        from ducktape.tests.reports.session_details import SessionDetails
+
+        if self.partial:
+            return None
+        directory = self.results.session_context.results_dir
+        return SessionDetails.read(directory, os.path.join(directory, self.results.logs_root))
 
 
 class FailedTestSymbolReporter(SummaryReporter):
@@ -252,7 +267,7 @@ def write_session_reports(
         results = results.so_far()
     files: list[_Maker] = [
         SimpleFileSummaryReporter,
-        functools.partial(HTMLSummaryReporter, expected_test_count=expected_test_count),
+        functools.partial(HTMLSummaryReporter, expected_test_count=expected_test_count, partial=partial),
         JSONReporter,
         JUnitReporter,
     ]

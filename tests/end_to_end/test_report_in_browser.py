@@ -61,12 +61,13 @@ def dumped(file: Path, profile: Path, *options: str) -> str:
 def rows(page: str) -> list[str]:
     body = page.partition("<script>")[0]
     return [
-        html.unescape(row) for row in re.findall(r'<tr class="(?:fail|ignore|flaky|pass)">.*?</tr>', body, re.DOTALL)
+        html.unescape(row)
+        for row in re.findall(r'<tr class="(?:fail|ignore|flaky|pass)" id=.*?(?=<tr class="|</main>)', body, re.DOTALL)
     ]
 
 
 def test_every_result_has_its_row(page: str) -> None:
-    methods = [match[1] for row in rows(page) if (match := re.search(r"Method: +(\S+)\n", row))]
+    methods = [match[1] for row in rows(page) if (match := re.search(r"<b>(?:DemoTest\.)?(\S+)</b>", row))]
     assert methods == [
         *["test_fail", "test_matrix", "test_matrix", "<import>", "test_fail", "test_fail", "test_fail"],
         *["test_skipped", "test_flaky", "test_pass", "test_data"],
@@ -103,7 +104,7 @@ const shown = () => Object.fromEntries([...document.querySelectorAll("div[id$='_
     panel.id.replace("_test_panel", ""),
     panel.hidden ? null : [
         [...panel.querySelectorAll(".report_table > tbody > tr")].filter((row) => !row.hidden).length,
-        [...panel.querySelectorAll("details")].filter((fold) => !fold.hidden).map((fold) => fold.open),
+        [...panel.querySelectorAll("details.block")].filter((fold) => !fold.hidden).map((fold) => fold.open),
     ],
 ]));
 const type = (text) => {
@@ -187,9 +188,9 @@ def test_ten_thousand_rows_are_all_there_and_few_are_laid_out(tmp_path: Path) ->
         found.push(document.body.textContent.includes("oh-999-oh"));
         await type("oh-999-oh"); found.push(shown(), count());
         await type("traceback"); found.push(shown().failed, count());
-        found.push(document.querySelector("details > summary").textContent);
+        found.push(document.querySelector("details.block > summary").textContent);
         press("error"); found.push(shown().failed, count());
-        found.push(document.querySelector("details > summary").textContent);
+        found.push(document.querySelector("details.block > summary").textContent);
         await type(""); press("error"); found.push(shown(), count());
         return found;
     """
@@ -223,11 +224,82 @@ def test_a_link_to_a_failure_shows_it_whatever_was_filtered(tmp_path: Path) -> N
     results.append(result("test_fail", 900, FAIL, "SomethingElse", of=results.session_context))
     script = """
         await type("oh-3-oh");
-        document.querySelector("#overview_table a[href='#first-3']").click();
-        const row = document.getElementById("first-3").closest("tr");
+        document.querySelector("#overview_table tr:nth-child(3) a").click();
+        await new Promise((done) => setTimeout(done, 100));
+        const row = document.getElementById("t900");
         return [row.textContent.includes("SomethingElse"), row.checkVisibility(), count()];
     """
     assert asked(results, tmp_path, script) == [True, True, ""]
+
+
+def test_what_is_looked_at_is_in_the_address(tmp_path: Path) -> None:
+    script = """
+        await type("worker4"); press("timeout");
+        const sort = document.getElementById("sort_by");
+        sort.value = "name"; sort.dispatchEvent(new Event("change"));
+        const seen = [location.hash, shown().failed, count()];
+        await type(""); press("timeout");
+        sort.value = ""; sort.dispatchEvent(new Event("change"));
+        seen.push(location.hash, shown().failed);
+        location.hash = seen[0];
+        await new Promise((done) => setTimeout(done, 100));
+        return [...seen, shown().failed, count(), document.getElementById("filter_text").value, sort.value];
+    """
+    assert asked(eventful_results(), tmp_path, script) == [
+        *("#text=worker4&sort=name&reason=timeout", [1, []], "1 of 12 tests"),
+        *("", [4, []]),
+        *([1, []], "1 of 12 tests", "worker4", "name"),
+    ]
+
+
+def test_rows_are_sorted_by_name_and_duration_and_back(tmp_path: Path) -> None:
+    of = session(tmp_path)
+    results = TestResults(of)
+    for index, seconds in enumerate([3.5, 61, 0.2] * 100):
+        results.append(result("test_matrix", index, PASS, injected_args={"x": 1000 - index}, seconds=seconds, of=of))
+    script = """
+        const sort = document.getElementById("sort_by");
+        const look = (order) => {
+            sort.value = order; sort.dispatchEvent(new Event("change"));
+            return [...document.querySelectorAll(".report_table > tbody > tr")].map((row) => Number(row.id.slice(1)));
+        };
+        return [look("time"), look("name"), look("")];
+    """
+    by_time, by_name, by_end = asked(results, tmp_path, script)
+    assert by_time == [*range(1, 300, 3), *range(0, 300, 3), *range(2, 300, 3)]
+    assert by_name[1:] == list(range(299, 0, -1))
+    assert by_end == list(range(300))
+
+
+def test_the_keyboard_is_enough(tmp_path: Path) -> None:
+    script = """
+        const pressed = (name) => new KeyboardEvent("keydown", {key: name, bubbles: true});
+        const key = (name) => document.activeElement.dispatchEvent(pressed(name));
+        const row = () => document.activeElement.closest("tr")?.id;
+        const seen = [];
+        for (const name of ["j", "j", "k", "k"]) { key(name); seen.push(row()); }
+        document.activeElement.click();
+        seen.push(document.getElementById(row()).querySelector(".test").open);
+        key("/"); seen.push(document.activeElement.id);
+        key("j"); seen.push(document.activeElement.id);
+        key("Escape"); seen.push(document.activeElement.tagName);
+        return seen;
+    """
+    first, second = "t1", "t2"
+    assert asked(eventful_results(), tmp_path, script) == [
+        *(first, second, first, first),
+        *(True, "filter_text", "filter_text", "BODY"),
+    ]
+
+
+def test_a_server_that_forbids_scripts_and_styles_in_pages_leaves_it_readable(tmp_path: Path) -> None:
+    reporter.HTMLSummaryReporter(eventful_results(tmp_path)).report()
+    content = (tmp_path / "report.html").read_text(encoding="utf-8")
+    policy = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src file: 'self'\">"
+    (tmp_path / "policy.html").write_text(content.replace("<head>", f"<head>{policy}"), encoding="utf-8")
+    shown = dumped(tmp_path / "policy.html", tmp_path / "profile")
+    assert len(rows(shown)) == 9
+    assert '<div id="filter_panel" hidden="">' in shown
 
 
 def test_what_is_printed_has_no_controls_and_no_scroll_boxes(tmp_path: Path) -> None:
@@ -236,5 +308,5 @@ def test_what_is_printed_has_no_controls_and_no_scroll_boxes(tmp_path: Path) -> 
         return rules.flatMap((rule) => [...rule.cssRules]).map((rule) => [rule.selectorText, rule.style.cssText]);
     """
     printed = dict(asked(eventful_results(), tmp_path, script))
-    assert printed["#filter_panel"] == "display: none;"
-    assert "max-height: none;" in printed["pre.pre_stack_trace, pre.data"]
+    assert printed["#filter_panel, .rerun button"] == "display: none;"
+    assert "max-height: none;" in printed[".pre_stack_trace, pre.data"]

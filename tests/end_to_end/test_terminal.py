@@ -114,9 +114,10 @@ def test_each_finished_test_is_a_line_and_the_failure_is_explained_at_the_end(tm
     text = "\n".join(terminal.lines)
     assert re.search(r"^PASS   suite\.test_it\.SomeTest\.test_passes  0s  1 node$", text, re.MULTILINE)
     assert re.search(r"^FAIL   suite\.test_it\.SomeTest\.test_fails  0s  1 node$", text, re.MULTILINE)
-    end = text.partition("suite.test_it.SomeTest.test_fails ───")[2]
+    end = text.partition("suite.test_it.SomeTest.test_fails (assertion) ───")[2]
     assert "    assert len(found) == 3\nValues in the assertion:\n    len(found) = 2\n    found = [1, 2]\n" in end
     assert re.search(r"^logs: results/\d{4}-\d\d-\d\d--001/SomeTest/test_fails/\d$", end, re.MULTILINE)
+    assert re.search(r"^rerun: ducktape suite/test_it\.py::SomeTest\.test_fails --cluster \S+$", end, re.MULTILINE)
     assert re.search(r"^2 passed, 1 failed in \d+s ─+$", end, re.MULTILINE)
     assert re.search(r"^report: results/\d{4}-\d\d-\d\d--001/report\.html$", end, re.MULTILINE)
     assert "RunnerClient" not in text

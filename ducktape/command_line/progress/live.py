@@ -12,7 +12,7 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Console, Group
@@ -21,7 +21,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-import ducktape
+from ducktape.tests.reports.traceback_view import is_frame, is_frame_of_framework
 from ducktape.tests.result import TestResults
 from ducktape.tests.status import FAIL
 from ducktape.tests.worker.request import OUTPUT_FILE
@@ -32,7 +32,6 @@ _SECONDS_BETWEEN_FRAMES = 0.2
 _LINES_OF_OUTPUT = 5
 _STYLES = {"PASS": "green", "FAIL": "bold red", "FLAKY": "yellow", "IGNORE": "dim"}
 _LINES_OF_CAUSE = 8
-_PACKAGE = os.path.dirname(ducktape.__file__)
 
 
 def elapsed(seconds: float) -> str:
@@ -59,7 +58,7 @@ class _Running:
 class LiveProgress(logging.Handler):
     """Shows a run; also a handler of the session's log, whose warnings stand above the panel.
 
-    ``durations`` are the expected seconds of tests, by id.
+    ``durations`` are the expected seconds of tests, by id; ``argv`` are the arguments of the run, without secrets.
     """
 
     logger: logging.Logger
@@ -70,6 +69,7 @@ class LiveProgress(logging.Handler):
     quiet: bool = False
     console: Console = field(default_factory=lambda: Console(highlight=False))
     durations: Mapping[str, float] = field(default_factory=dict)
+    argv: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         super().__init__(logging.INFO if self.verbose else logging.WARNING)
@@ -270,17 +270,24 @@ class LiveProgress(logging.Handler):
 
     def summarize(self, results: TestResults) -> None:
         """Print the failures with their causes, the counts and where everything is."""
+        # Loads much that nobody needs before the end
+        from ducktape.tests.reports import rerun
+
         self.draw()
         directory = results.session_context.results_dir
-        rerun, report = os.path.join(directory, "rerun-failed.yml"), os.path.join(directory, "report.html")
+        suite, report = os.path.join(directory, "rerun-failed.yml"), os.path.join(directory, "report.html")
         for result in results:
             if result.test_status != FAIL:
                 continue
-            self.console.rule(Text(result.test_id, "bold red"), style="red", align="left")
+            title = f"{result.test_id} ({result.reason})" if result.reason else result.test_id
+            self.console.rule(_harmless(Text(title, "bold red")), style="red", align="left")
             for line in cause_of(str(result.summary or "")):
                 self._tell(Text(line))
             if result.relative_results_dir:
                 self._tell(Text(f"logs: {os.path.relpath(result.results_dir)}", "dim"))
+            # Whole, since half a command is none
+            command = Text(f"rerun: {rerun.command(result, self.argv, os.getcwd())}", "dim")
+            self.console.print(_harmless(command), soft_wrap=True)
         if results.not_run:
             self._tell(Text(f"{len(results.not_run)} tests did not run: {results.not_run[0].why}", "yellow"))
         counts = {
@@ -292,8 +299,8 @@ class LiveProgress(logging.Handler):
         told = ", ".join(f"{number} {name}" for name, number in counts.items() if number) or "no results"
         style = "bold red" if results.num_failed else "bold green"
         self.console.rule(Text(f"{told} in {elapsed(results.run_time_seconds)}", style), style=style, align="left")
-        if results.num_failed and os.path.exists(rerun):
-            self._tell(Text(f"run them again: ducktape {os.path.relpath(rerun)}"))
+        if results.num_failed and os.path.exists(suite):
+            self._tell(Text(f"run them again: ducktape {os.path.relpath(suite)}"))
         self._tell(Text(f"report: {os.path.relpath(report)}"))
 
     def _tell(self, line: Text) -> None:
@@ -314,8 +321,7 @@ def _end_of(test_id: str, width: int) -> str:
 def cause_of(summary: str) -> list[str]:
     """Return the lines of a summary that say most: the error, then the last frames of users in its traceback."""
     lines = summary.rstrip().splitlines()
-    frames = [number for number, line in enumerate(lines) if line.startswith('  File "')]
-    own = [number for number in frames if f'"{_PACKAGE}{os.sep}' not in lines[number]]
+    own = [number for number, line in enumerate(lines) if is_frame(line) and not is_frame_of_framework(line)]
     found = lines[:1]
     for number in own[-2:]:
         found += [line for line in lines[number : number + 2] if line.strip()]

@@ -119,7 +119,7 @@ def _report_to(target: str, directory: str) -> list[str]:
         results = recorded.results()
         if target != recorded.results_dir:
             results.logs_root = os.path.relpath(recorded.results_dir, target)
-        for name, write in _files(results, recorded.expected, target):
+        for name, write in _files(recorded, results, target):
             path = os.path.join(target, name)
             try:
                 write(path)
@@ -136,14 +136,18 @@ def _report_to(target: str, directory: str) -> list[str]:
     return failures
 
 
-def _files(results: TestResults, expected: int | None, directory: str) -> Iterable[tuple[str, Callable[[str], None]]]:
+def _files(
+    recorded: RecordedSession, results: TestResults, directory: str
+) -> Iterable[tuple[str, Callable[[str], None]]]:
     """Yield the name of every report, and a function that writes it to a path."""
     from ducktape.tests.reports import html, json_report, junit, rerun, summary
+    from ducktape.tests.reports.session_details import SessionDetails
     from ducktape.utils.support.files import write_atomically
 
     yield "report.txt", lambda path: write_atomically(path, summary.session_pieces(results))
     yield "report.css", lambda path: write_atomically(path, html.style_sheet())
-    yield "report.html", lambda path: write_atomically(path, html.pieces(results, expected))
+    details = SessionDetails.read(recorded.results_dir)
+    yield "report.html", lambda path: write_atomically(path, html.pieces(results, recorded.expected, details))
     yield "report.json", lambda path: write_atomically(path, json_report.pieces(results))
     yield "report.xml", lambda path: write_atomically(path, junit.pieces(results))
     if not results.get_aggregate_success():

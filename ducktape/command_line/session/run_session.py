@@ -161,6 +161,7 @@ class Run:
                 for test in choice.tests
                 if test.test_id in choice.durations
             },
+            argv=masked_command_line(sys.argv[1:]),
         )
 
     def _runner(

@@ -37,9 +37,10 @@ def fault_view(fault: Mapping[str, object], result: TestResult) -> dict[str, str
         "details": _short(", ".join(f"{name}={_plain(value)}" for name, value in items)),
         "nodes": _short(_plain(fault.get("nodes") or [])),
         "injected": _relative(injected, start_time) + of_attempt,
-        "injected_at": _clock(injected) + (f", in effect {lag:.1f} s later" if lag is not None and lag >= 0 else ""),
+        "injected_at": clock_text(injected)
+        + (f", in effect {lag:.1f} s later" if lag is not None and lag >= 0 else ""),
         "healed": "" if error else _relative(healed, start_time),
-        "healed_at": "" if error else _clock(healed),
+        "healed_at": "" if error else clock_text(healed),
         "ending": _short(f"failed: {error}") if error else ending,
     }
 
@@ -69,10 +70,10 @@ def _relative(moment: float | None, start: float) -> str:
     if moment is None:
         return ""
     # A clock that was set meanwhile, and a test of which nobody knows when it started
-    return f"{moment - start:.1f} s" if 0 <= start <= moment else _clock(moment)
+    return f"{moment - start:.1f} s" if 0 <= start <= moment else clock_text(moment)
 
 
-def _clock(moment: float | None) -> str:
+def clock_text(moment: float | None) -> str:
     """Return a time as servers write it into their logs, independent of the time zone of this machine."""
     if moment is None:
         return ""

@@ -6,8 +6,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib.resources
-import os
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -18,8 +18,13 @@ from markupsafe import Markup
 
 from ducktape import __version__
 from ducktape.json_serializable import strict_dumps
-from ducktape.tests.reports.fault_view import fault_view, time_in
-from ducktape.tests.reports.text import attempt_nodes, excerpt, fitting_limit, format_time, headline, rate, visible
+from ducktape.tests.reports.fault_view import clock_text
+from ducktape.tests.reports.log_files import size_text
+from ducktape.tests.reports.rows import Extent, Row, row, row_of_not_run, texts, texts_of_not_run
+from ducktape.tests.reports.session_details import SessionDetails
+from ducktape.tests.reports.text import fitting_limit, format_time, headline, visible
+from ducktape.tests.reports.timeline import LANE_HEIGHT, timeline
+from ducktape.tests.reports.traceback_view import last_own_frame
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus
 
 if TYPE_CHECKING:
@@ -43,18 +48,22 @@ _MOST_GROUPS = 10
 # Random faults may be hundreds in every test
 _FAULT_LIMITS = (200, 50, 20, 10, 5, 3, 2, 1)
 _FAULT_BUDGET = 20_000
+# Of tests that passed: with more of them the page would be large, and nobody reads them one by one
+_MOST_WITH_DETAILS = 1_000
+_TAILS_BUDGET = 1_000_000
 # What differs between two occurrences of one problem: numbers, addresses, ids
 _CHANGING = re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-f]{8,}\b|\d+")
 
 
 @dataclasses.dataclass(frozen=True)
 class _Section(Generic[T]):
-    """One part of the page: its name, such as ``failed``, its heading, its tests, and what makes the texts of a row."""
+    """One part of the page: its name, such as ``failed``, its heading and tests, their rows and objects for scripts."""
 
     name: str
     title: str
     tests: Sequence[T]
-    view: Callable[[T], Mapping[str, object]]
+    row: Callable[[T], Row]
+    texts: Callable[[T], Mapping[str, object]]
 
     @property
     def constant(self) -> str:
@@ -69,41 +78,49 @@ class _Section(Generic[T]):
 
 @dataclasses.dataclass
 class Alike:
-    """Failures of one reason that begin with the same words."""
+    """Failures of one reason that begin with the same words and arose at the same place."""
 
     reason: str
     text: str
-    first: TestResult
-    count: int = 0
+    place: str
+    tests: list[TestResult]
 
 
-def render(results: TestResults, expected_test_count: int | None = None) -> str:
+def render(results: TestResults, expected_test_count: int | None = None, details: SessionDetails | None = None) -> str:
     """Return the text of ``report.html``: complete in itself, readable without scripts and without a network."""
-    return "".join(pieces(results, expected_test_count))
+    return "".join(pieces(results, expected_test_count, details))
 
 
-def pieces(results: TestResults, expected_test_count: int | None = None) -> Iterator[str]:
+def pieces(
+    results: TestResults, expected_test_count: int | None = None, details: SessionDetails | None = None
+) -> Iterator[str]:
     """Yield the same text in pieces, so that a long session is never in memory as a whole."""
+    details = details or SessionDetails()
     heading = {"session": str(results.session_context.session_id), "version": __version__}
     summary = _summary(results, expected_test_count)
     color_keys = [str(status) for status in (PASS, FAIL, IGNORE, FLAKY)]
-    sections = _sections(results)
     failures = [result for result in results if result.test_status == FAIL]
     groups = alike(failures)
     constants = {"HEADING": heading, "SUMMARY": summary, "COLOR_KEYS": color_keys}
     stream = _template().stream(
         heading=heading,
+        verdict=verdict(results, expected_test_count),
+        is_good=not failures and not results.not_run,
+        facts=_facts(results, details),
         summary=summary,
         color_keys=color_keys,
-        sections=sections,
+        sections=_sections(results, details),
         unhealthy=[str(node) for node in results.unhealthy_nodes],
         reasons=counted(reason_of(result) for result in failures),
         groups=groups[:_MOST_GROUPS] if len(failures) > 1 else [],
         groups_left_out=max(len(groups) - _MOST_GROUPS, 0),
         not_run_reasons=counted(test.why for test in results.not_run),
-        short_name=_short_name,
         with_teardown_errors=sum(bool(each.teardown_errors) and each.test_status != FAIL for each in results),
-        anchors={id(group.first): f"first-{number}" for number, group in enumerate(groups[:_MOST_GROUPS], start=1)},
+        timeline=timeline(results, details),
+        lane_height=LANE_HEIGHT,
+        logs_root=results.logs_root,
+        utilization=results.totals_to_json()["cluster_utilization"],
+        anchors=_anchors(results),
         key=id,
         constants={name: _script_constant(value) for name, value in constants.items()},
         script_constant=_script_constant,
@@ -112,6 +129,23 @@ def pieces(results: TestResults, expected_test_count: int | None = None) -> Iter
     )
     stream.enable_buffering(200)
     return stream
+
+
+def verdict(results: TestResults, expected_test_count: int | None = None) -> str:
+    """Return in words how a session went, such as ``2 of 300 tests failed, 1 did not run``."""
+    total = len(results) + len(results.not_run)
+    total = total if expected_test_count is None else max(total, expected_test_count)
+    if results.num_failed:
+        said = [f"{results.num_failed:,} of {total:,} {_tests(total)} failed"]
+    elif results.num_passed == total:
+        return f"All {total:,} tests passed" if total > 1 else "The test passed" if total else "No tests ran"
+    else:
+        said = [f"No test failed, {results.num_passed:,} of {total:,} passed"]
+    others = {"flaky": results.num_flaky, "ignored": results.num_ignored}
+    said += [f"{count:,} {name}" for name, count in others.items() if count]
+    if missing := total - len(results):
+        said.append(f"{missing:,} did not run")
+    return ", ".join(said)
 
 
 @functools.cache
@@ -132,12 +166,44 @@ def counted(texts: Iterable[str]) -> dict[str, int]:
 
 def alike(failures: Iterable[TestResult]) -> list[Alike]:
     """Return groups of similar failures, the largest group first."""
-    groups: dict[tuple[str, str], Alike] = {}
+    groups: dict[tuple[str, str, str], Alike] = {}
     for result in failures:
-        text = headline(result.summary)
-        key = reason_of(result), _CHANGING.sub("#", text)
-        groups.setdefault(key, Alike(key[0], text, result)).count += 1
-    return sorted(groups.values(), key=lambda group: -group.count)
+        text, place = headline(result.summary), last_own_frame(result.summary)
+        key = reason_of(result), _CHANGING.sub("#", text), place
+        groups.setdefault(key, Alike(key[0], text, place, [])).tests.append(result)
+    return sorted(groups.values(), key=lambda group: -len(group.tests))
+
+
+def _tests(number: int) -> str:
+    return "test" if number == 1 else "tests"
+
+
+def _facts(results: TestResults, details: SessionDetails) -> list[tuple[str, str]]:
+    """Return what is known of a session as names and values."""
+    nodes = len(results.cluster or ())
+    cluster = str(details.configuration.get("cluster") or "")
+    shuffle = details.configuration.get("shuffle")
+    found = [
+        ("Started", clock_text(results.start_time) if results.start_time > 0 else ""),
+        ("Command", shlex.join(["ducktape", *details.argv]) if details.argv else ""),
+        ("Cluster", f"{cluster} {nodes:,} {'node' if nodes == 1 else 'nodes'}".strip() if nodes else cluster),
+        ("Seed", "" if shuffle is None else str(shuffle)),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in details.versions.items())),
+    ]
+    return [(name, value) for name, value in found if value]
+
+
+def _anchors(results: TestResults) -> dict[int, str]:
+    """Return the name by which each result can be linked to: that of its index, which hardly ever two have."""
+    anchors: dict[int, str] = {}
+    taken: set[str] = set()
+    for number, result in enumerate(results):
+        name = f"t{result.test_index}"
+        if result.test_index is None or name in taken:
+            name = f"r{number}"
+        taken.add(name)
+        anchors[id(result)] = name
+    return anchors
 
 
 def _summary(results: TestResults, expected_test_count: int | None) -> dict[str, object]:
@@ -155,88 +221,27 @@ def _summary(results: TestResults, expected_test_count: int | None) -> dict[str,
     return summary
 
 
-def _sections(results: TestResults) -> list[_Section[TestResult] | _Section[NotRun]]:
+def _sections(results: TestResults, details: SessionDetails) -> list[_Section[TestResult] | _Section[NotRun]]:
     of_status: dict[str, list[TestResult]] = {str(status): [] for status, _, _ in _SECTIONS}
     for result in results:
         of_status[str(result.test_status)].append(result)
     lengths = [len(result.summary) for result in results]
     lengths += [len(error) for result in results for error in result.teardown_errors]
     lengths += [len(strict_dumps(result.data)) for result in results if result.data is not None]
-    limit = fitting_limit(lengths, _BUDGET, _LIMITS)
-    most_faults = fitting_limit([len(result.faults) for result in results], _FAULT_BUDGET, _FAULT_LIMITS)
-    view = functools.partial(_view, limit=limit, most_faults=most_faults, logs_root=results.logs_root)
+    extent = Extent(
+        text=fitting_limit(lengths, _BUDGET, _LIMITS),
+        faults=fitting_limit([len(result.faults) for result in results], _FAULT_BUDGET, _FAULT_LIMITS),
+        passed=len(results) <= _MOST_WITH_DETAILS,
+        tails=[_TAILS_BUDGET],
+    )
+    row_of = functools.partial(row, extent=extent, details=details, logs_root=results.logs_root)
+    texts_of = functools.partial(texts, extent=extent, logs_root=results.logs_root)
     sections: list[_Section[TestResult] | _Section[NotRun]] = [
-        _Section(name, title, of_status[str(status)], view) for status, name, title in _SECTIONS
+        _Section(name, title, of_status[str(status)], row_of, texts_of) for status, name, title in _SECTIONS
     ]
     if results.not_run:
-        sections.insert(1, _Section("not_run", "Tests Not Run", results.not_run, _view_of_not_run))
+        sections.insert(1, _Section("not_run", "Tests Not Run", results.not_run, row_of_not_run, texts_of_not_run))
     return sections
-
-
-def _view(result: TestResult, *, limit: int, most_faults: int, logs_root: str) -> dict[str, object]:
-    def shown(text: str) -> str:
-        return excerpt(text, limit, f"{result.relative_results_dir}report.txt")
-
-    nodes = f"Nodes (used/allocated): {result.nodes_used}/{result.nodes_allocated}"
-    view: dict[str, object] = {
-        "test_name": _name_block(result, nodes),
-        "test_result": str(result.test_status),
-        "reason": result.reason or "",
-        "description": result.description,
-        "run_time": format_time(result.run_time_seconds),
-        "data": "" if result.data is None else shown(strict_dumps(result.data, indent=2)),
-        "summary": shown(result.summary),
-        "test_log": "" if result.test_status == IGNORE and not result.summary else _logs(result, logs_root),
-    }
-    if result.runs:
-        view["runs"] = rate(result.runs)
-    if result.attempts:
-        view["attempts"] = [_view_of_attempt(result, attempt, logs_root) for attempt in result.attempts]
-    if result.teardown_errors:
-        view["teardown_errors"] = [shown(error) for error in result.teardown_errors]
-    if result.faults:
-        view["faults"] = [fault_view(fault, result) for fault in result.faults[:most_faults]]
-        view["faults_left_out"] = max(len(result.faults) - most_faults, 0)
-    return view
-
-
-def _view_of_attempt(result: TestResult, attempt: Mapping[str, object], logs_root: str) -> dict[str, str]:
-    start, stop = time_in(attempt, "start_time"), time_in(attempt, "stop_time")
-    took = "" if start is None or stop is None or not 0 <= start <= stop else format_time(stop - start)
-    return {
-        "number": str(attempt.get("number")),
-        "status": str(attempt.get("status")).lower(),
-        "reason": str(attempt.get("reason") or ""),
-        "run_time": took,
-        "nodes": attempt_nodes(attempt),
-        "summary": headline(str(attempt.get("summary") or "")),
-        "test_log": _logs(result, logs_root, str(attempt.get("directory") or "")),
-    }
-
-
-def _view_of_not_run(test: NotRun) -> dict[str, str]:
-    return {"test_name": _name_block(test), "test_result": "notrun", "why": test.why}
-
-
-def _logs(result: TestResult, logs_root: str, directory: str = "") -> str:
-    """Return where the logs of a test are, as seen from the report."""
-    return os.path.join(logs_root, result.relative_results_dir, directory).rstrip("/\\")
-
-
-def _short_name(result: TestResult) -> str:
-    return f"{result.cls_name}.{result.function_name}" if result.cls_name else result.test_id
-
-
-def _name_block(test: TestResult | NotRun, *more: str) -> str:
-    lines = [
-        f"Module:      {test.module_name}",
-        f"Class:       {test.cls_name}",
-        f"Method:      {test.function_name}",
-        *more,
-    ]
-    if test.injected_args:
-        lines += ["Arguments:", strict_dumps(test.injected_args, indent=2)]
-    return "\n".join(lines)
 
 
 def _script_constant(value: object) -> Markup:
@@ -262,4 +267,5 @@ def _template() -> jinja2.Template:
     environment.filters["visible"] = visible
     environment.filters["link"] = _link
     environment.filters["number"] = "{:,}".format
+    environment.filters["size"] = size_text
     return environment.from_string(_packaged("report.html"))

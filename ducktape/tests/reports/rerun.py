@@ -6,7 +6,8 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Callable, Iterable
+import shlex
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import yaml
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 # Above this the suite file says the same in less
 _MOST_ABSOLUTE = 100
+# Options without which the same test would run on other nodes, or with other values
+_SAY_WHERE = ("--cluster", "--cluster-file", "--config-file", "--globals")
 
 
 def symbol(result: TestResult, directory: str) -> str:
@@ -27,6 +30,24 @@ def symbol(result: TestResult, directory: str) -> str:
     The result of a file that cannot be imported selects the whole file.
     """
     return _symbol(result, lambda file: _seen_from(file, directory))
+
+
+def command(result: TestResult, argv: Sequence[str], directory: str | None = None) -> str:
+    """Return the command that runs a test again, ready to be pasted into a shell.
+
+    Args:
+        result: the result of the test.
+        argv: the arguments of its session; those that say what the tests run on are repeated.
+        directory: the path of the test is as seen from here; by default it is absolute.
+    """
+    spelled = os.path.abspath if directory is None else functools.partial(_seen_from, directory=directory)
+    words = ["ducktape", _symbol(result, spelled)]
+    for number, word in enumerate(argv):
+        if word in _SAY_WHERE:
+            words += argv[number : number + 2]
+        elif word.startswith(tuple(f"{name}=" for name in _SAY_WHERE)):
+            words.append(word)
+    return shlex.join(words)
 
 
 def _symbol(result: TestResult, spelled: Callable[[str], str]) -> str:

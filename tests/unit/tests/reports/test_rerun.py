@@ -177,3 +177,15 @@ def test_what_is_printed_and_written_selects_the_failed_tests_from_anywhere(tmp_
     assert run_again(*absolute_symbols(results, str(project)), cwd=elsewhere) == expected
     assert run_again(str(directory / "rerun-failed.yml"), cwd=elsewhere) == expected
     assert run_again("../results/1/rerun-failed.yml", cwd=project / "results") == expected
+
+
+def test_the_command_for_one_test_runs_it_where_it_ran() -> None:
+    test = result("test_matrix", status=FAIL, injected_args={"x": "it's"})
+    argv = ["suite", "--cluster", "json", "--cluster-file=/c x.json", "-v", "--globals", '{"a": 1}', "--repeat", "3"]
+    assert shlex.split(rerun.command(test, argv)) == [
+        "ducktape",
+        f'{PROJECT}/demo_tests/test_demo.py::DemoTest.test_matrix@{{"x":"it\'s"}}',
+        *("--cluster", "json", "--cluster-file=/c x.json", "--globals", '{"a": 1}'),
+    ]
+    assert rerun.command(result(), [], PROJECT) == "ducktape demo_tests/test_demo.py::DemoTest.test_pass"
+    assert rerun.command(result(), ["--cluster"], PROJECT).endswith(" --cluster")
