@@ -126,6 +126,16 @@ def test_each_finished_test_is_a_line_and_the_failure_is_explained_at_the_end(tm
     assert terminal.output.rfind("\x1b[?25h") > terminal.output.rfind("\x1b[?25l")
 
 
+@pytest.mark.needs("linux")
+def test_a_killed_driver_leaves_the_cursor_visible(tmp_path: Path, some_test: str) -> None:
+    terminal = Terminal(tmp_path, some_test.replace("SomeTest", "SlowTest"))
+    terminal.read_until("1 running")
+    assert terminal.output.rfind("\x1b[?25l") > terminal.output.rfind("\x1b[?25h")
+    terminal.process.kill()
+    assert terminal.end() == -signal.SIGKILL
+    assert terminal.output.rfind("\x1b[?25h") > terminal.output.rfind("\x1b[?25l")
+
+
 def test_what_a_test_prints_is_kept_and_shown_with_its_name(tmp_path: Path, some_test: str) -> None:
     terminal = Terminal(tmp_path, f"{some_test}.test_prints")
     assert terminal.end() == 0

@@ -2,7 +2,7 @@
 """A process that kills the children of this one if it dies and they do not end by themselves.
 
 A child requests SIGTERM for the death of its parent, and tears down then. One that is stopped, or blocked in a library,
-would stay forever.
+would stay forever. The cursor of the terminal, which live progress hides, is shown again.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ _SECONDS_TO_ANSWER = 3.0
 _SECONDS_TO_TEAR_DOWN = 60.0
 _SECONDS_BETWEEN_LOOKS = 0.1
 _READ_SIZE = 1 << 12
+_SHOW_CURSOR = b"\x1b[?25h"
 
 
 def announce_teardown() -> None:
@@ -78,12 +79,12 @@ class Watchdog:
         """End the watchdog; returns when it is gone."""
         if not self.pid:
             return
-        os.close(self.descriptor)
-        self.descriptor = -1
+        # It takes a closed pipe for the death of this process
         with contextlib.suppress(ProcessLookupError, ChildProcessError):
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
-        self.pid = 0
+        os.close(self.descriptor)
+        self.pid, self.descriptor = 0, -1
 
 
 def _guard(reader: int, writer: int) -> None:
@@ -96,14 +97,37 @@ def _guard(reader: int, writer: int) -> None:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         set_name("dt-watchdog")
+        terminal = _terminal()
         if reader <= 2:  # the parent has no standard streams
             reader = fcntl.fcntl(reader, fcntl.F_DUPFD_CLOEXEC, 3)
         detach_standard_streams()
         close_descriptors(reader)
-        _end(_children_at_the_end(reader))
+        children = _children_at_the_end(reader)
+        _show_cursor(terminal)
+        _end(children)
         code = 0
     finally:
         os._exit(code)
+
+
+def _terminal() -> str:
+    """Return the path of the terminal on standard output, empty if there is none that understands control sequences."""
+    if os.environ.get("TERM", "dumb") in {"", "dumb", "unknown"}:
+        return ""
+    try:
+        return os.ttyname(1)
+    except OSError:
+        return ""
+
+
+def _show_cursor(terminal: str) -> None:
+    if not terminal:
+        return
+    # Not its settings, which the shell restores, and may have changed for its prompt by now
+    with contextlib.suppress(OSError):
+        descriptor = os.open(terminal, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        os.write(descriptor, _SHOW_CURSOR)
+        os.close(descriptor)
 
 
 def _children_at_the_end(reader: int) -> dict[int, str]:
