@@ -24,6 +24,7 @@ from rich.text import Text
 from ducktape.tests.reports.traceback_view import is_frame, is_frame_of_framework
 from ducktape.tests.result import TestResults
 from ducktape.tests.status import FAIL
+from ducktape.tests.worker.remote_errors import RAISED
 from ducktape.tests.worker.request import OUTPUT_FILE
 from ducktape.utils.support.files import read_start
 from ducktape.utils.support.text import one_line
@@ -319,12 +320,13 @@ def _end_of(test_id: str, width: int) -> str:
 
 
 def cause_of(summary: str) -> list[str]:
-    """Return the lines of a summary that say most: the error, then the last frames of users in its traceback."""
+    """Return the lines of a summary that say most: the error, the last frames of users, and the phase and machine."""
     lines = summary.rstrip().splitlines()
     own = [number for number, line in enumerate(lines) if is_frame(line) and not is_frame_of_framework(line)]
     found = lines[:1]
     for number in own[-2:]:
         found += [line for line in lines[number : number + 2] if line.strip()]
+    found += [line for line in lines if line.startswith(RAISED)][:1]
     if "Values in the assertion:" in lines:
         start = lines.index("Values in the assertion:")
         found += [line for line in lines[start : start + 1 + _LINES_OF_CAUSE] if line.strip()]

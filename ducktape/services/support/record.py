@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import Any, TypeAlias, TypeGuard, TypeVar
 
+from ducktape.cluster.account.error_place import account_of
+from ducktape.cluster.account.errors import RemoteAccountError
 from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.json_serializable import jsonable
@@ -108,7 +110,10 @@ def of_run(record: Record, run_number: int) -> dict[str, Any]:
 def problem_with(activity: str, nodes: Iterable[ClusterNode], error: BaseException) -> str:
     """Return one line about an error of an activity such as ``stopping service X``."""
     hostnames = ", ".join(str(node.account.hostname) for node in nodes)
-    return f"Error {activity}{f' on {hostnames}' if hostnames else ''}: {short_text(error)}"
+    text = short_text(error)
+    # Those of commands name the machine and the command themselves
+    account = "" if isinstance(error, RemoteAccountError) else value_or("", account_of, error)
+    return f"Error {activity}{f' on {hostnames}' if hostnames else ''}: {text}{f' ({account})' if account else ''}"
 
 
 def _is_of_the_framework(service: RegisteredService) -> TypeGuard[FrameworkService]:

@@ -31,6 +31,7 @@ from ducktape.tests.test_context import TestContext
 from ducktape.tests.worker.assertions import values_in_assertion
 from ducktape.tests.worker.ending import Ending, Log
 from ducktape.tests.worker.interrupts import InterruptGate
+from ducktape.tests.worker.remote_errors import place_of
 from ducktape.utils.support.files import NO_ROOM
 from ducktape.utils.support.hooks import HookError, called
 from ducktape.utils.support.times import Stopwatch
@@ -133,7 +134,7 @@ class TestRun(Ending):
                 reason = "error"  # it raised that itself
             commands = unended_commands() if self._gate.requested else []
             unended = "\n".join([UNENDED, *(f"  {text}" for text in commands)]) if commands else ""
-            self._fail(paragraphs(unended, describe_exception(error)), reason)
+            self._fail(paragraphs(unended, describe_exception(error) + place_of(error, self.phase)), reason)
             if values := values_in_assertion(error):
                 self._summary += ["Values in the assertion:", *(f"    {line}" for line in values), ""]
             if self._post_mortem is not None and context.expected_failure is None and not self._gate.requested:
@@ -261,7 +262,7 @@ class TestRun(Ending):
 
     def failed(self, phase: str, activity: str, error: BaseException) -> None:
         """Log what a step raised; errors of the teardown stand in the result, too."""
-        text = f"Error {activity}: {describe_exception(error)}"
+        text = f"Error {activity}: {describe_exception(error)}{place_of(error, self.phase)}"
         self.log(logging.WARNING, text)
         self._hook_never_ran |= isinstance(error, HookError)
         if phase in (TEARDOWN, STOP, CLEAN) or isinstance(error, HookError):

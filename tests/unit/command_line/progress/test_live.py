@@ -172,7 +172,7 @@ def test_the_cause_is_the_error_and_the_frames_of_the_user() -> None:
         f'  File "{package}/tests/worker/lifecycle.py", line 1, in _decide\n    call()\n'
         '  File "/home/u/suite/test_it.py", line 7, in test_it\n    check()\n'
         '  File "/home/u/suite/test_it.py", line 3, in check\n    assert len(x) == 1\n'
-        "AssertionError: too few\n\nValues in the assertion:\n    len(x) = 2\n"
+        "AssertionError: too few\nRaised in phase test, ssh on n1\n\nValues in the assertion:\n    len(x) = 2\n"
     )
     assert cause_of(summary) == [
         "AssertionError('too few')",
@@ -180,6 +180,7 @@ def test_the_cause_is_the_error_and_the_frames_of_the_user() -> None:
         "    check()",
         '  File "/home/u/suite/test_it.py", line 3, in check',
         "    assert len(x) == 1",
+        "Raised in phase test, ssh on n1",
         "Values in the assertion:",
         "    len(x) = 2",
     ]

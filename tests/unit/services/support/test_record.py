@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from ducktape.cluster.account.errors import RemoteCommandError
 from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.finite_subcluster import FiniteSubcluster
+from ducktape.cluster.localhost import LocalhostCluster
 from ducktape.services.background_thread import BackgroundThreadService
 from ducktape.services.service import Service
 from ducktape.services.service_registry import ServiceRegistry
@@ -216,5 +218,18 @@ def test_problems_are_one_line() -> None:
         problem_with("stopping it", nodes, ValueError("a\nb")) == "Error stopping it on host0, host1: ValueError: a b"
     )
     assert problem_with("stopping it", [], KeyError()) == "Error stopping it: KeyError"
+    [node] = LocalhostCluster(num_nodes=1).alloc(ClusterSpec.simple_linux(1))
+    account = node.account
+    with pytest.raises(OSError) as missing:
+        account.open("/no/such/file")
+    assert problem_with("stopping it", list(nodes)[:1], missing.value) == (
+        "Error stopping it on host0: FileNotFoundError: [Errno 2] No such file or directory: '/no/such/file' "
+        "(open on localhost0)"
+    )
+    with pytest.raises(RemoteCommandError) as refused:
+        account.ssh("exit 3")
+    assert problem_with("stopping it", [], refused.value) == (
+        "Error stopping it: RemoteCommandError: localhost0: Command 'exit 3' returned non-zero exit status 3."
+    )
     assert short_text(KeyboardInterrupt()) == "it took too long, or the run was interrupted"
     assert len(short_text(ValueError("x" * 1000))) == 303

@@ -451,6 +451,45 @@ def test_a_failure_is_described_by_its_repr_and_a_traceback_of_sixteen_frames() 
     assert sum(line.lstrip().startswith("File ") for line in lines) + sum(repeated) == 16
 
 
+class Store(Noting):
+    def start_node(self, node: Any, **kwargs: Any) -> None:
+        node.account.open("/no/such/file")
+
+    def ask(self) -> None:
+        list(self.nodes[0].account.ssh_capture("exit 3"))
+
+
+def test_an_error_on_a_machine_is_told_with_its_phase_service_and_method(tmp_path: Path) -> None:
+    class Remote(Plain):
+        def setup(self) -> None:
+            Store(self.test_context).start()
+
+        def teardown(self) -> None:
+            next(iter(self.test_context.services)).ask()
+
+    class Asking(Plain):
+        def test_it(self) -> Any:
+            try:
+                Noting(self.test_context).nodes[0].account.ssh("exit 2")
+            except RuntimeError as error:
+                raise KeyError("nothing") from error
+
+    class Local(Plain):
+        def test_it(self) -> Any:
+            Store(self.test_context)
+            open("/no/such/file")  # noqa: SIM115
+
+    driven = Driven(Remote, tmp_path)
+    assert driven.attempt.summary.endswith(
+        "No such file or directory: '/no/such/file'\nRaised in phase setup, Store.start_node, open on localhost0\n"
+    )
+    [error] = driven.attempt.teardown_errors
+    assert error.endswith("Raised in phase teardown, Store.ask, a command on localhost0\n")
+    summary = Driven(Asking, tmp_path).attempt.summary
+    assert summary.endswith("KeyError: 'nothing'\nRaised in phase test, ssh on localhost0\n")
+    assert "Raised in phase" not in Driven(Local, tmp_path).attempt.summary
+
+
 def test_the_reason_of_a_failure_is_one_word() -> None:
     assert failure_reason(KeyboardInterrupt()) == "interrupted"
     assert failure_reason(AssertionError()) == "assertion"
