@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 import pytest
 
+from ducktape.utils.support.packages import install_here
 from tests.support.sandbox import missing_for_sandbox
 from tests.support.sshd import missing_parts
 
@@ -26,7 +27,7 @@ def _missing_for_bridges() -> str:
     if os.geteuid() != 0:
         return "only root can create bridges and network namespaces"
     if shutil.which("ip", path=_PATH) is None:
-        return "there is no ip on this machine: apt-get install iproute2"
+        return f"there is no ip on this machine: {install_here('ip')}"
     name = f"dtprobe{os.getpid()}"
     made = subprocess.run(["ip", "link", "add", name, "type", "bridge"], capture_output=True, text=True, check=False)
     if made.returncode:
@@ -57,7 +58,7 @@ def lacking(need: str) -> str:
     """Return why this machine does not have it, empty if it does."""
     if need in _PROBES:
         return _PROBES[need]()
-    return "" if shutil.which(need, path=_PATH) else f"there is no {need} on this machine"
+    return "" if shutil.which(need, path=_PATH) else f"there is no {need} on this machine: {install_here(need)}"
 
 
 def require(*needs: str) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 
 from ducktape.cluster.ssh.config import RemoteAccountSSHConfig
+from ducktape.utils.support.packages import install_here
 
 _START_SEC = 20.0
 
@@ -25,9 +26,9 @@ _START_SEC = 20.0
 def missing_parts() -> str:
     """Why no server can be started here, in words; empty when it can."""
     if _find("sshd") is None:
-        return "there is no OpenSSH server (sshd) on this machine"
+        return f"there is no OpenSSH server (sshd) on this machine: {install_here('sshd')}"
     if _find("ssh-keygen") is None:
-        return "there is no ssh-keygen on this machine"
+        return f"there is no ssh-keygen on this machine: {install_here('ssh-keygen')}"
     if os.getuid() == 0:
         # The server insists on this directory when it is started by root.
         try:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from ducktape.cluster.sandbox import cgroups
 from ducktape.cluster.sandbox.syscalls import CLONE_NEWNS, MS_PRIVATE, MS_REC, mount, unshare
 from ducktape.cluster.sandbox.userns import error_number_of, may_change_groups, remedy_for
+from ducktape.utils.support.packages import install_here
 
 _LIMITS = ("cpu", "memory", "pids")
 
@@ -36,7 +37,8 @@ def rights_part(problem: str | None, *, ordinary: bool) -> Part:
     return Part(
         "rights",
         "those of root in a user namespace without any other user: no program can become another one, as sshd does",
-        "If your services need that: entries for you in /etc/subuid and /etc/subgid, and Debian's package uidmap.",
+        "If your services need that: entries for you in /etc/subuid and /etc/subgid, and newuidmap "
+        f"({install_here('newuidmap')}).",
     )
 
 

@@ -9,16 +9,17 @@ import subprocess
 from collections.abc import Mapping
 
 from ducktape.cluster.sandbox.userns import may_change_groups
+from ducktape.utils.support.packages import install_here
 
 FOLDER = "sshd"  # under the node's /etc
 COMMAND = ("-f", f"/etc/{FOLDER}/sshd_config")
 _SEARCH_PATH = "/usr/sbin:/sbin:/usr/local/sbin"
 
 
-def _find(name: str, package: str, path: str) -> str:
+def _find(name: str, path: str) -> str:
     found = shutil.which(name, path=f"{path}:{_SEARCH_PATH}")
     if found is None:
-        raise OSError(f"this machine has no {name} (Debian's package {package})")
+        raise OSError(f"this machine has no {name}: {install_here(name, path=path)}")
     return found
 
 
@@ -28,10 +29,11 @@ class Keys:
     def __init__(self, directory: str, path: str) -> None:
         if not may_change_groups():
             raise OSError(
-                "sshd needs root, or an ordinary user with entries in /etc/subuid and /etc/subgid and newuidmap"
+                "sshd needs root, or an ordinary user with entries in /etc/subuid and /etc/subgid and newuidmap "
+                f"({install_here('newuidmap', path=path)})"
             )
-        self.server = _find("sshd", "openssh-server", path)
-        program = _find("ssh-keygen", "openssh-client", path)
+        self.server = _find("sshd", path)
+        program = _find("ssh-keygen", path)
         os.makedirs(directory, mode=0o700, exist_ok=True)
         self.identity = f"{directory}/identity"
         self._host_key = f"{directory}/host_key"

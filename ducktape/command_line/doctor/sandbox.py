@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ducktape.cluster.remoteaccount import RemoteAccount
 
 _SAMPLES = 3
+_NOT_FOUND = 127  # the status of a shell without the program
 _PARTS_BEFORE_NODES = 2
 _FIREWALLS = {"nft": "nftables", "iptables": "iptables"}
 
@@ -146,25 +147,35 @@ def _ms_since(begin: float) -> float:
     return (time.monotonic() - begin) * 1000
 
 
-def _probed(node: ClusterNode) -> Iterator[Part]:
-    host = Host.of(node)
+def firewall_part(host: Host) -> Part:
+    """Report the firewalls of a node, which partitions need."""
     works = [name for tool, name in _FIREWALLS.items() if tool in host.facts.works]
     if works:
-        yield Part("firewall", f"{' and '.join(works)}, for partitions and lost packets")
-    else:
-        lacking = "neither nftables nor iptables can be used: there are no partitions"
-        yield Part("firewall", lacking, "Install Debian's package nftables.")
+        return Part("firewall", f"{' and '.join(works)}, for partitions and lost packets")
+    remedy = f"Root installs one: {host.install_command('nft')}"
+    if host.facts.tools & _FIREWALLS.keys():
+        remedy = f"See what this says in a node: {'nft list tables' if 'nft' in host.facts.tools else 'iptables -n -L'}"
+    return Part("firewall", "neither nftables nor iptables can be used: there are no partitions", remedy)
+
+
+def _probed(node: ClusterNode) -> Iterator[Part]:
+    host = Host.of(node)
+    yield firewall_part(host)
     try:
         with slow(node, delay=0.001) as fault:
             fault.wait_effective()
             has_netem = b"netem" in host.run("tc qdisc show").stdout
     except (FaultUnavailable, FaultError) as error:
-        remedy = "Load the kernel's module sch_netem, or install Debian's packages iproute2, iptables and python3."
+        absent = [tool for tool in ("tc", "iptables", "python3") if tool not in host.facts.tools]
+        remedy = f"Load the kernel's module sch_netem{f', or {host.install_command(*absent)}' if absent else ''}."
         yield Part("slow links", printable_line(str(error)).removeprefix(f"{host.name}: "), remedy)
     else:
         program = "no netem in this kernel: instead a program delays packets (NFQUEUE)"
         yield Part("slow links", "the kernel's netem" if has_netem else program)
-    if host.run("sudo -n true").exit_status != 0:
+    status = host.run("sudo -n true").exit_status
+    if status == _NOT_FOUND:
+        yield Part("sudo", "is not installed", f"If your services use it: {host.install_command('sudo')}")
+    elif status != 0:
         yield Part("sudo", "refuses", "See what this says in a node: sudo -n true")
 
 

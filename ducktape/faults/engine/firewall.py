@@ -40,7 +40,7 @@ def action_for(host: Host, rules: Iterable[Rule], token: str) -> Action:
     raise FaultUnavailable(
         f"{host.name}: {' and '.join(present)} cannot be used there"
         if present
-        else f"{host.name} has neither nft nor iptables (Debian's packages nftables and iptables)"
+        else f"{host.name} has neither nft nor iptables: {host.install_command('nft')}"
     )
 
 

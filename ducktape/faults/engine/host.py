@@ -14,6 +14,7 @@ from ducktape.cluster.sandbox.client import SandboxError
 from ducktape.cluster.transport import Completed, Transport, framework_commands
 from ducktape.faults.engine.validation import in_sandbox
 from ducktape.faults.errors import FaultError, FaultUnavailable
+from ducktape.utils.support.packages import INSTALLERS, install_command
 from ducktape.utils.support.text import reason_of
 
 # Login shells of ordinary users, and sudo, often leave these out
@@ -32,7 +33,7 @@ elif sudo -n true >/dev/null 2>&1; then
     sudo="sudo -n"
     echo "rights sudo"
 fi
-for tool in nft iptables ip6tables tc ip python3 setsid; do
+for tool in nft iptables ip6tables tc ip python3 setsid INSTALLERS; do
     command -v $tool >/dev/null 2>&1 && echo "tool $tool"
 done
 $sudo nft list tables >/dev/null 2>&1 && echo "works nft"
@@ -49,7 +50,7 @@ ip -o addr show scope global 2>/dev/null | while read -r number device family ad
 done
 ip -o route get 192.0.2.1 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/device \1/p'
 exit 0
-"""
+""".replace("INSTALLERS", " ".join(INSTALLERS))
 )
 
 
@@ -172,10 +173,14 @@ class Host:
         own = own_boot_id(), _own("pid")
         return bool(self.facts.processes) and (self.facts.boot_id, self.facts.processes) == own
 
-    def need_tool(self, tool: str, package: str) -> None:
+    def need_tool(self, tool: str) -> None:
         """Raise :class:`FaultUnavailable` if a program is not installed."""
         if tool not in self.facts.tools:
-            raise FaultUnavailable(f"{self.name} has no {tool} (Debian's package {package})")
+            raise FaultUnavailable(f"{self.name} has no {tool}: {self.install_command(tool)}")
+
+    def install_command(self, *programs: str) -> str:
+        """Return the command that installs programs there."""
+        return install_command(programs, (each for each in INSTALLERS if each in self.facts.tools))
 
     def run(self, script: str) -> Completed:
         """Run a shell script as root if possible; blocks until it ends."""

@@ -48,7 +48,7 @@ class Slowness(ScriptedFault):
         if self._device is not None and self._device not in host.ask(_DEVICES, "listing network devices").split():
             raise FaultUnavailable(f"{host.name} has no network device {self._device}")
         if self._delay or self._rate:
-            host.need_tool("tc", "iproute2")
+            host.need_tool("tc")
         if self._delay and host.run(_HAS_NETEM).exit_status == 0:
             words = [
                 f"delay {round(self._delay * 1e6)}us",

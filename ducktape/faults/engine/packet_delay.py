@@ -122,9 +122,10 @@ def action_for(host: Host, *, delay: float, jitter: float, token: str) -> Action
     """Return the action that delays received packets, by seconds."""
     lacking = sorted({"iptables"} - host.facts.works) + sorted({"python3"} - host.facts.tools)
     if lacking:
+        absent = [tool for tool in lacking if tool not in host.facts.tools]
         raise FaultUnavailable(
             f"{host.name}: the kernel has no netem to delay packets with, and there is no {' and no '.join(lacking)} "
-            "to do it in a program"
+            f"to do it in a program{f': {host.install_command(*absent)}' if absent else ''}"
         )
     queue = int(token[:4], 16)
     starter = 'env -i PATH="$PATH" ' + ("setsid " if "setsid" in host.facts.tools else "")

@@ -78,5 +78,8 @@ def test_an_ordinary_user_is_told_what_is_missing() -> None:
     host.__dict__["facts"] = Facts()
     with pytest.raises(FaultUnavailable, match="here: dropping packets needs root or sudo without a password"):
         host.need_root("dropping packets")
-    with pytest.raises(FaultUnavailable, match=r"here has no tc .Debian's package iproute2"):
-        host.need_tool("tc", "iproute2")
+    with pytest.raises(FaultUnavailable, match=r"^here has no tc: install iproute2$"):
+        host.need_tool("tc")
+    host.__dict__["facts"] = Facts(tools=frozenset({"dnf", "ip"}))
+    with pytest.raises(FaultUnavailable, match=r"^here has no tc: dnf install iproute-tc$"):
+        host.need_tool("tc")
