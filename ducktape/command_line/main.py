@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ducktape.command_line.options.errors import CommandError
-from ducktape.command_line.options.layers import given_options
+from ducktape.command_line.options.layers import given_options, place_in_files
 from ducktape.command_line.options.options import Options
 from ducktape.command_line.options.subcommands import find_subcommand
 from ducktape.command_line.session.common import (
@@ -24,6 +24,7 @@ from ducktape.command_line.session.common import (
 )
 from ducktape.command_line.session.select_tests import load_tests, select_tests, show_collection
 from ducktape.command_line.session.start_session import open_log, start_session
+from ducktape.errors import CompatibilityWarning
 from ducktape.tests.driver.signals import StopRequests
 from ducktape.utils.persistence import PDict
 from ducktape.utils.support.console import lost_output, make_streams_usable
@@ -39,15 +40,19 @@ def main() -> None:
     """Run the program with the arguments of this process; ends it with exit code 1 when anything failed."""
     make_streams_usable()
     argv = sys.argv[1:]
-    subcommand = find_subcommand(argv)
+    subcommand = None
     try:
+        subcommand = find_subcommand(argv)
         if subcommand is not None:
             sys.exit(subcommand(argv))
         with contextlib.ExitStack() as resources:
             succeeded = _run(argv, resources)
     except CommandError as error:
-        error.show()
+        error.show(place_in_files(error.option, argv) if error.option else "")
         sys.exit(error.exit_code)
+    except CompatibilityWarning as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("Interrupted before the first test", file=sys.stderr)
         sys.exit(1)
@@ -133,23 +138,26 @@ def _decoded(options: Options) -> Options:
         try:
             parameters = json.loads(options.parameters)
         except ValueError as error:
-            raise CommandError(f"parameters are not valid json: {error}", on_stdout=True) from error
+            problem = f"parameters are not valid json: {error}"
+            raise CommandError(problem, on_stdout=True, option="parameters") from error
         if not isinstance(parameters, dict):
             shown = json.dumps(masked(parameters))
-            raise CommandError(f"parameters are not a JSON object but {shown}", on_stdout=True)
+            problem = f"parameters are not a JSON object but {shown}"
+            raise CommandError(problem, on_stdout=True, option="parameters")
     try:
         values = get_user_defined_globals(options.globals)
     except ValueError as error:
-        raise CommandError(str(error)) from error
+        raise CommandError(str(error), option="globals") from error
     except OSError as error:
-        raise CommandError(f"Cannot read the globals file {error.filename}: {error.strerror}") from error
+        problem = f"Cannot read the globals file {error.filename}: {error.strerror}"
+        raise CommandError(problem, option="globals") from error
     if options.repeat < 1:
-        raise CommandError(f"--repeat must be at least 1, not {options.repeat}")
+        raise CommandError(f"--repeat must be at least 1, not {options.repeat}", option="repeat")
     if options.subsets < 1:
-        raise CommandError(f"--subsets must be at least 1, not {options.subsets}")
+        raise CommandError(f"--subsets must be at least 1, not {options.subsets}", option="subsets")
     if not 0 <= options.subset < options.subsets:
         allowed = f"[0, subsets-1], here [0, {options.subsets - 1}]"
-        raise CommandError(f"--subset must be in the range {allowed}, not {options.subset}")
+        raise CommandError(f"--subset must be in the range {allowed}, not {options.subset}", option="subset")
     return dataclasses.replace(options, parameters=parameters, globals=values)
 
 
@@ -168,7 +176,14 @@ def get_user_defined_globals(globals_str: str | None) -> PDict:
     place = ""
     if os.path.isfile(globals_str):
         place = f" in {globals_str}"
-        values = json.loads(read_text(globals_str))
+        try:
+            values = json.loads(read_text(globals_str))
+        except json.JSONDecodeError as error:
+            problem = f"The globals file {globals_str} is not valid JSON: {error.msg}"
+            raise json.JSONDecodeError(problem, error.doc, error.pos) from error
+        except UnicodeDecodeError as error:
+            mistake = f"not UTF-8 text: {error.reason} at byte {error.start}"
+            raise ValueError(f"The globals file {globals_str} is {mistake}") from error
     else:
         try:
             values = json.loads(globals_str)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar, overload
 
 from ducktape.errors import DucktapeError
+from ducktape.mark.support.calling import takes_keywords
 from ducktape.utils.support.stable_text import in_stable_order
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -231,6 +232,7 @@ def is_env(f: object) -> bool:
     return Mark.marked(f, ENV)
 
 
+@takes_keywords("size=3")
 def parametrize(**kwargs: object) -> Callable[[F], F]:
     """Run a test with the given arguments; each further ``@parametrize`` adds a test.
 
@@ -240,6 +242,7 @@ def parametrize(**kwargs: object) -> Callable[[F], F]:
     return _decorator(Parametrize(**kwargs))
 
 
+@takes_keywords("size=[1, 3]")
 def matrix(**kwargs: Iterable[object]) -> Callable[[F], F]:
     """Run a test with each combination of the given values.
 
@@ -252,6 +255,7 @@ def matrix(**kwargs: Iterable[object]) -> Callable[[F], F]:
     return _decorator(Matrix(**kwargs))
 
 
+@takes_keywords("size=[1, 3]")
 def defaults(**kwargs: Iterable[object]) -> Callable[[F], F]:
     """Add values for arguments that the decorators below do not set.
 
@@ -285,6 +289,7 @@ def ignore(*args: Any, **kwargs: object) -> object:
     return _decorator(Ignore(**kwargs) if kwargs else IgnoreAll())
 
 
+@takes_keywords('NAME="value"')
 def env(**kwargs: object) -> Callable[[F], F]:
     """Skip all tests below unless every environment variable has the given value.
 

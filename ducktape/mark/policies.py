@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 import reprlib
 from collections.abc import Callable
-from typing import NoReturn
 
 from ducktape.errors import DucktapeError
 from ducktape.mark._mark import F, Mark, MarkedTest, T
+from ducktape.mark.support.calling import takes_keywords
 from ducktape.utils.support.times import seconds_of
 
 # Not `marks`, which classes of users may have and inherit
@@ -116,8 +116,9 @@ class Tag(Policy):
         return f"{type(self).__name__}({sorted(self.said)})"
 
 
+@takes_keywords('test="20m"', known=("test", "setup", "teardown"))
 def timeout(
-    *unnamed: NoReturn,
+    *,
     test: float | int | str | None = None,
     setup: float | int | str | None = None,
     teardown: float | int | str | None = None,
@@ -132,8 +133,6 @@ def timeout(
     Raises:
         DucktapeError: a limit is invalid, or there is none.
     """
-    if unnamed:
-        raise DucktapeError(f'@timeout cannot tell what {_shown(unnamed[0])} limits: write @timeout(test="20m")')
     return _decorator(Timeout({"test": test, "setup": setup, "teardown": teardown}))
 
 

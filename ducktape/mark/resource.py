@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, overload
 
 from ducktape.mark._mark import F, Mark, T
 from ducktape.mark.consts import CLUSTER_NODE_TYPE_KEYWORD, CLUSTER_SIZE_KEYWORD, CLUSTER_SPEC_KEYWORD
+from ducktape.mark.support.calling import takes_keywords
 
 if TYPE_CHECKING:
     from ducktape.cluster.cluster_spec import ClusterSpec
@@ -54,6 +55,7 @@ def cluster(
 def cluster(*, cluster_spec: ClusterSpec, num_nodes: None = None, **kwargs: object) -> Callable[[F], F]: ...
 @overload
 def cluster(*, num_nodes: None = None, cluster_spec: None = None, **kwargs: object) -> Callable[[F], F]: ...
+@takes_keywords("num_nodes=3")
 def cluster(**kwargs: object) -> Callable[[F], F]:
     """Declare the nodes that a test needs, for all parametrizations below without a declaration.
 

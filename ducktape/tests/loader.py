@@ -26,7 +26,7 @@ from ducktape.tests.loading.discovery import (
 )
 from ducktape.tests.loading.expansion import Expansion
 from ducktape.tests.loading.expressions import Expression, select
-from ducktape.tests.loading.suggestions import mistake_in, similar_file
+from ducktape.tests.loading.suggestions import mistake_in, without_tests
 from ducktape.tests.loading.suites import Suite, is_suite_file, read_suites
 from ducktape.tests.loading.symbols import LoaderException, NoTestsError, TestSymbol, parse_symbol
 from ducktape.tests.scheduling.durations import durations_of
@@ -264,7 +264,7 @@ class _Search:
                 self._logger.warning(
                     "No test files found for %s (of a directory only packages are searched)%s",
                     os.path.abspath(symbol.path),
-                    similar_file(symbol.path),
+                    without_tests(symbol.path, self._loader.test_file_pattern),
                 )
             unimportant = frozenset(files) if excluding else left_out | self._left_out
             # All imports first: whether a class has subclasses must not depend on the order of the files
@@ -341,7 +341,9 @@ def read_durations(report: str) -> dict[str, float]:
             return durations_of(report)
         results = json.loads(_read_report(report))["results"]
         times = {result["test_id"]: result.get("run_time_seconds") for result in results}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+    except (KeyError, TypeError, AttributeError) as e:
+        raise LoaderException(f"Cannot use {report} as historical report: it is not a report.json of a run") from e
+    except (OSError, ValueError) as e:
         raise LoaderException(f"Cannot use {report} as historical report: {type(e).__name__}: {e}") from e
     # A test that never started has -1
     return {

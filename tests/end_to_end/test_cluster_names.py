@@ -110,7 +110,7 @@ def test_an_unknown_name_is_told_in_one_line(bare: Path, arguments: list[str]) -
     program = _run(bare, *arguments, "--cluster", "sanbox")
     assert program.process.returncode == 1
     assert program.output.splitlines()[-1] == (
-        "Failed to load cluster:  <class 'ValueError'> There is no cluster with the name sanbox: known are json, "
-        "localhost, sandbox, vagrant; any other is named by its class with its module, as in "
-        "ducktape.cluster.json.JsonCluster"
+        "Failed to load cluster:  <class 'ValueError'> There is no cluster with the name sanbox (did you mean "
+        "sandbox?): known are json, localhost, sandbox, vagrant; any other is named by its class with its module, as "
+        "in ducktape.cluster.json.JsonCluster"
     )

@@ -13,11 +13,14 @@ from typing import Any, NoReturn
 from ducktape.cluster.copy.names import as_file_name, shown
 from ducktape.cluster.ssh.config import RemoteAccountSSHConfig
 from ducktape.utils.support.files import read_text
+from ducktape.utils.support.similar import closest, or_similar
 
 DEFAULT_FILE = os.path.join(".ducktape", "cluster.json")
 _INVALID = "JSON cluster definition invalid: "
 _MISTAKE = "_ducktape_cluster_file_mistake"
 _TEXTS = ("host", "hostname", "user", "password", "proxyjump", "password_env", "userknownhostsfile")
+_OF_A_SANDBOX = frozenset({"max_nodes", "types", "network", "mounts", "sshd", "cpu", "memory", "pids", "disk"})
+_EXAMPLE = 'write {"ssh_config": {"hostname": ..., "user": ...}}'
 _PATHS = ("identityfile", "identityfiles")
 
 
@@ -36,14 +39,27 @@ def read_cluster_file(path: str) -> Any:
     try:
         return json.loads(read_text(path))
     except OSError as error:
-        _mark(error, f"{path}: {error.strerror}")
+        remedy = ""
+        if isinstance(error, FileNotFoundError):
+            remedy = _similar_file(path) or ": name the file with --cluster-file, or write it"
+        _mark(error, f"{path}: {error.strerror}{remedy}")
         raise
     except json.JSONDecodeError as error:
-        _mark(error, f"{path}: not valid JSON: line {error.lineno}, column {error.colno}: {error.msg}")
+        is_empty = not error.doc.strip()
+        problem = "it is empty" if is_empty else f"line {error.lineno}, column {error.colno}: {error.msg}"
+        _mark(error, f"{path}: not valid JSON: {problem}")
         raise
     except UnicodeDecodeError as error:
         _mark(error, f"{path}: not UTF-8 text: {error.reason} at byte {error.start}")
         raise
+
+
+def _similar_file(path: str) -> str:
+    directory, name = os.path.split(path)
+    try:
+        return or_similar(name, (each for each in os.listdir(directory or ".") if each.endswith(".json")))
+    except OSError:
+        return ""
 
 
 def refuse(complaint: str, path: str | None) -> NoReturn:
@@ -60,7 +76,10 @@ def nodes_of(description: object) -> list[Any]:
         raise ValueError(f"the top level is {_kind(description)}, not an object with the key nodes")
     if "nodes" not in description:
         present = ", ".join(sorted(map(str, description))) or "nothing"
-        raise ValueError(f"the key nodes is missing; the top level has {present}")
+        if _OF_A_SANDBOX & description.keys():
+            raise ValueError(f"the key nodes is missing; {present} is for --cluster sandbox")
+        meant = " (did you mean nodes?)" if any(closest(str(key), ["nodes"]) for key in description) else ""
+        raise ValueError(f"the key nodes is missing; the top level has {present}{meant}")
     nodes = description["nodes"]
     if isinstance(nodes, (str, bytes, Mapping)) or not isinstance(nodes, Iterable):
         raise ValueError(f"the key nodes is {_kind(nodes)}, not a list")
@@ -74,7 +93,9 @@ def ssh_settings(node: object) -> dict[str, Any]:
     settings = node.get("ssh_config")
     if settings is None:
         present = ", ".join(sorted(map(str, node))) or "nothing"
-        raise ValueError(f"has no ssh_config, only {present}")
+        is_misspelt = any(closest(str(key), ["ssh_config"]) for key in node if key != "ssh_config")
+        remedy = "did you mean ssh_config?" if is_misspelt else _EXAMPLE
+        raise ValueError(f"has no ssh_config, only {present}: {remedy}")
     if not isinstance(settings, Mapping):
         raise ValueError(f"ssh_config is {_kind(settings)}, not an object")
     for key in ("externally_routable_ip", "node_type"):

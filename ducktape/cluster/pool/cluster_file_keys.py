@@ -86,7 +86,8 @@ def _check(
         path = (*place, key)
         meant = _resembling(key, known)
         if meant is not None and (meant not in holder or holder[meant] is None):
-            raise ValueError(f"{_spelled(path)} is an unknown key: did you mean {meant}?")
+            # The caller names the node
+            raise ValueError(f"{_spelled(path[2:] or path)} is an unknown key: did you mean {meant}?")
         problem = f"the key {_spelled(path)} is unknown and has no effect"
         tolerate(problem, file or _NO_FILE, _line_of(path, file))
 

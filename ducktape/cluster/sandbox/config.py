@@ -14,6 +14,7 @@ from typing import Any
 
 from ducktape.cluster.pool.cluster_file import read_cluster_file, refuse
 from ducktape.cluster.sandbox.ipc import Settings
+from ducktape.utils.support.similar import or_similar
 from ducktape.utils.support.text import shorten
 
 _MOST_NODES = 250
@@ -105,10 +106,13 @@ def understand(content: object) -> SandboxConfig:
 
 def _object(value: object, place: str, keys: set[str]) -> Mapping[str, object]:
     if not isinstance(value, Mapping):
-        raise _Mistake(f"{place} is not an object")
+        raise _Mistake(f"{place} is not an object, which has keys such as {', '.join(sorted(keys)[:4])}")
     unknown = sorted(set(map(str, value)) - keys)
     if unknown:
-        raise _Mistake(f"{place} has the unknown key {unknown[0]}; there are {', '.join(sorted(keys))}")
+        if "nodes" in unknown:
+            raise _Mistake(f"{place} has the key nodes, as a file for --cluster json does: it is not one for a sandbox")
+        meant = or_similar(unknown[0], keys)
+        raise _Mistake(f"{place} has the unknown key {unknown[0]}{meant}; there are {', '.join(sorted(keys))}")
     return value
 
 

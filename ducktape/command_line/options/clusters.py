@@ -6,14 +6,17 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import reprlib
 import shlex
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.command_line.options.options import Options
 from ducktape.errors import DucktapeError
+from ducktape.utils.support.similar import or_similar
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -31,7 +34,11 @@ _SHOWN_PATHS = 3
 
 
 class UnknownClusterError(ValueError):
-    """There is no cluster of that name; the message is one line."""
+    """There is no such cluster, or more than one; ``kind`` is the class of the error that users see."""
+
+    def __init__(self, message: str, kind: type[Exception] = ValueError) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 def full_name(name: str) -> str:
@@ -49,16 +56,13 @@ def cluster_class(name: str) -> Callable[..., Cluster]:
         Exception: raised while importing it.
     """
     name = full_name(name)
-    module_name, dot, class_name = name.rpartition(".")
-    found: Callable[..., Cluster]
-    if dot:
-        if not module_name or not class_name:
-            raise UnknownClusterError(f"--cluster {name} names no class in a module{_known()}")
-        found = getattr(importlib.import_module(module_name), class_name)
-        return found
-    registered = [each for each in _registrations() if each.name == name]
+    if "." in name:
+        return _class_in_module(name)
+    registrations = _registrations()
+    registered = [each for each in registrations if each.name == name]
     if not registered:
-        raise UnknownClusterError(f"There is no cluster with the name {name or '(nothing)'}{_known()}")
+        meant = or_similar(name, {*_OURS, *(each.name for each in registrations)})
+        raise UnknownClusterError(f"There is no cluster with the name {name or '(nothing)'}{meant}{_known()}")
     # A distribution that is installed beside a checkout of it registers the same class twice
     different = sorted({each.value for each in registered})
     if len(different) > 1:
@@ -66,7 +70,32 @@ def cluster_class(name: str) -> Callable[..., Cluster]:
             f"Several distributions have a cluster with the name {name}: name its class instead, "
             f"one of {', '.join(value.replace(':', '.') for value in different)}"
         )
-    found = registered[0].load()
+    found: Callable[..., Cluster] = registered[0].load()
+    return found
+
+
+def _class_in_module(name: str) -> Callable[..., Cluster]:
+    module_name, _, class_name = name.rpartition(".")
+    if not module_name or not class_name:
+        raise UnknownClusterError(f"--cluster {name} names no class in a module{_known()}")
+    try:
+        module = importlib.import_module(module_name)
+        found: Callable[..., Cluster] = getattr(module, class_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise  # an import in that module
+        meant = or_similar(name, _OURS.values()) or ": is the directory that contains it in PYTHONPATH?"
+        problem = f"--cluster {name}: there is no module {error.name}{meant}"
+        raise UnknownClusterError(problem, type(error)) from error
+    except AttributeError as error:
+        if not hasattr(error, "obj") or error.obj is not sys.modules.get(module_name):
+            raise  # code in that module
+        classes = [each for each, value in vars(error.obj).items() if isinstance(value, type)]
+        meant = or_similar(class_name, classes)
+        problem = f"--cluster {name}: the module {module_name} has no {class_name}{meant}"
+        raise UnknownClusterError(problem, type(error)) from error
+    if not callable(found):
+        raise UnknownClusterError(f"--cluster {name} is not a class but {reprlib.repr(found)}", TypeError)
     return found
 
 

@@ -9,17 +9,22 @@ from ducktape.errors import DucktapeError
 
 
 class CommandError(DucktapeError):
-    """The program cannot go on, for a reason that its user can fix; some messages belong to standard output."""
+    """The program cannot go on, for a reason that its user can fix; some messages belong to standard output.
+
+    ``option`` is the name of the option with the wrong value.
+    """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, on_stdout: bool = False) -> None:
+    def __init__(self, message: str, *, on_stdout: bool = False, option: str = "") -> None:
         super().__init__(message)
         self._on_stdout = on_stdout
+        self.option = option
 
-    def show(self) -> None:
-        """Print the message."""
-        print(self, file=sys.stdout if self._on_stdout else sys.stderr)
+    def show(self, place: str = "") -> None:
+        """Print the message, with the place of the option if it comes from a file."""
+        hint = f" (--{self.option.replace('_', '-')} is in {place})" if place else ""
+        print(f"{self}{hint}", file=sys.stdout if self._on_stdout else sys.stderr)
 
 
 class UsageError(CommandError):
@@ -31,7 +36,7 @@ class UsageError(CommandError):
         super().__init__(message)
         self._help_command = help_command
 
-    def show(self) -> None:
+    def show(self, place: str = "") -> None:
         """Print the message, and which command describes the options."""
         hint = f" (see {self._help_command})" if self._help_command else ""
         print(f"ducktape: error: {self}{hint}", file=sys.stderr)

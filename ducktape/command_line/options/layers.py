@@ -9,7 +9,7 @@ import re
 from typing import TypeAlias
 
 from ducktape.command_line.defaults import SESSION_ID, ConsoleDefaults
-from ducktape.command_line.options.config_file import Word, read_words, similar_option, suspicious_words
+from ducktape.command_line.options.config_file import Word, read_words, suspicious_words
 from ducktape.command_line.options.errors import UsageError
 from ducktape.command_line.options.options import Given, Options, RaisingParser, build_parser, option_names
 from ducktape.utils.support.strictness import tolerate
@@ -68,6 +68,24 @@ def load_options(args: list[str]) -> Options | None:
     return loaded
 
 
+def place_in_files(option: str, argv: list[str]) -> str:
+    """Return the configuration file, and its line, that sets an option; empty if the command line sets it, or nothing.
+
+    ``option`` is a name such as ``cluster_file``.
+    """
+    place = ""
+    try:
+        given = given_options(argv)
+        for path in (ConsoleDefaults.PROJECT_CONFIG_FILE, user_config_file(given)):
+            words = read_words(path) if option not in given and os.path.exists(path) else []
+            spelling = f"--{option.replace('_', '-')}"
+            lines = [word.line for word in words if word.text.partition("=")[0] == spelling]
+            place = f"{path}, line {lines[-1]}" if lines else place
+    except (UsageError, OSError):
+        return ""
+    return place
+
+
 def user_config_file(given: Given) -> str:
     """Return the path of the user's own file of options."""
     return os.path.expanduser(str(given.get("config_file", ConsoleDefaults.USER_CONFIG_FILE)))
@@ -85,8 +103,7 @@ def given_options(args: list[str]) -> Given:
                 parser.add_argument(opposite, dest=action.dest, action="store_false", default=argparse.SUPPRESS)
     values, unknown = parser.parse_known_args(_completed(args, names))
     if unknown:
-        meant = similar_option(unknown[0], names) if unknown[0].startswith("--") else None
-        parser.error(f"unrecognized arguments: {' '.join(unknown)}" + (f" (did you mean {meant}?)" if meant else ""))
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     given = vars(values)
     if not given.get("test_path", True):
         del given["test_path"]

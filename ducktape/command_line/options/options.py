@@ -14,7 +14,9 @@ from typing import Any, Literal, NoReturn, TypeAlias
 
 from ducktape.cluster.ssh.host_key_mode import MODES
 from ducktape.command_line.defaults import ConsoleDefaults
+from ducktape.command_line.options.config_file import similar_option
 from ducktape.command_line.options.errors import UsageError
+from ducktape.utils.support.similar import or_similar
 from ducktape.utils.support.times import seconds_of
 
 # Options by name, in the form in which a command line has them
@@ -60,7 +62,7 @@ def integer(text: str) -> int:
     try:
         return int(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"invalid int value: {text!r}") from error
+        raise argparse.ArgumentTypeError(f"invalid int value: {text!r}: write a whole number") from error
 
 
 def not_negative(text: str) -> int:
@@ -79,7 +81,11 @@ def positive(text: str) -> int:
 
 def max_parallel(text: str) -> int | Literal["auto"]:
     """Return a whole number from 1, or ``auto``."""
-    return "auto" if text == "auto" else positive(text)
+    if text == "auto":
+        return "auto"
+    if not text.lstrip("-").isdecimal():
+        raise argparse.ArgumentTypeError(f"invalid int value: {text!r}: write a number from 1, or auto")
+    return positive(text)
 
 
 def seed(text: str) -> int | Literal["random"]:
@@ -304,7 +310,18 @@ class RaisingParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise a ``UsageError``."""
         words = (self.usage or "").split("[")[0].replace("%(prog)s", self.prog)
+        message = message.replace("ignored explicit argument", "it takes no value, so leave out")
+        _, is_unknown, unknown = message.partition("unrecognized arguments: ")
+        if is_unknown and unknown.startswith("-") and (meant := similar_option(unknown.split()[0], option_names(self))):
+            message += f" (did you mean {meant}?)"
         raise UsageError(message, help_command=f"{words.strip()} --help")
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        choices = [str(each) for each in action.choices]
+        text = f"invalid choice: {value!r} (choose from {', '.join(choices)}){or_similar(str(value), choices)}"
+        raise argparse.ArgumentError(action, text)
 
 
 def build_parser(defaults: Mapping[str, object], make: type[argparse.ArgumentParser]) -> argparse.ArgumentParser:

@@ -10,9 +10,11 @@ from collections.abc import Callable
 
 from ducktape.command_line.options.errors import UsageError
 from ducktape.command_line.options.options import RaisingParser, build_parser
+from ducktape.utils.support.similar import closest
 
 # The module of each has a function `main`, which takes the whole command line and returns the exit code.
 SUBCOMMANDS = {name: f"ducktape.command_line.{name}.command" for name in ("doctor", "init", "report")}
+_RESEMBLANCE = 0.75
 
 
 def find_subcommand(argv: list[str]) -> Callable[[list[str]], int] | None:
@@ -20,8 +22,13 @@ def find_subcommand(argv: list[str]) -> Callable[[list[str]], int] | None:
 
     Only the first positional argument counts, and only its exact name: ``./doctor`` is a path of tests. Where such a
     path exists, a line on standard error says how to write it.
+
+    Raises:
+        UsageError: the command line begins with a word that is no path but resembles a subcommand.
     """
     if not any(name in argv for name in SUBCOMMANDS):
+        if argv:
+            _refuse_misspelt(argv[0])
         return None
     name = argv[0]
     if name.startswith("-"):
@@ -39,3 +46,9 @@ def find_subcommand(argv: list[str]) -> Callable[[list[str]], int] | None:
         print(f"{name} is taken for the subcommand: the path of that name here is written ./{name}", file=sys.stderr)
     found: Callable[[list[str]], int] = importlib.import_module(module).main
     return found
+
+
+def _refuse_misspelt(word: str) -> None:
+    meant = closest(word, SUBCOMMANDS, _RESEMBLANCE) if word.isalpha() and not os.path.exists(word) else None
+    if meant is not None:
+        raise UsageError(f"There is neither a path nor a subcommand {word}: did you mean ducktape {meant}?")

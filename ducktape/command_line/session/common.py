@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import traceback
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ducktape.cluster.pool.cluster_file import mistake_in_cluster_file
@@ -85,7 +86,7 @@ def make_cluster(options: Options) -> Cluster:
     if not is_sandbox(options) and full_name(options.cluster) != _LOCALHOST:
         file = options.known_hosts
         if file and options.host_keys != ACCEPT_NEW and not os.path.isfile(os.path.expanduser(file)):
-            raise CommandError(f"--known-hosts: there is no file {file}")
+            raise CommandError(f"--known-hosts: there is no file {file}", option="known_hosts")
         tell_processes(options.host_keys, file, options.results_root, os.environ)
     try:
         make = cluster_class(options.cluster)
@@ -99,8 +100,24 @@ def make_cluster(options: Options) -> Cluster:
             keywords["check_nodes"] = True
         return make(**keywords)
     except UnknownClusterError as error:
-        raise CommandError(f"Failed to load cluster:  {ValueError} {error}", on_stdout=True) from error
+        raise CommandError(
+            f"Failed to load cluster:  {error.kind} {error}", on_stdout=True, option="cluster"
+        ) from error
     except Exception as error:  # importing and constructing a cluster runs any code of users
-        known = mistake_in_cluster_file(error) or advice_without_vagrant(error, options)
+        known = (
+            mistake_in_cluster_file(error)
+            or advice_without_vagrant(error, options)
+            or _mistake_in_checkers(error, options.ssh_checker_function or ())
+        )
         detail = f"\n{traceback.format_exc(limit=_TRACEBACK_LIMIT)}" if known is None else f" {known}"
-        raise CommandError(f"Failed to load cluster:  {type(error)}{detail}", on_stdout=True) from error
+        option = "" if known is None else "cluster_file"
+        raise CommandError(f"Failed to load cluster:  {type(error)}{detail}", on_stdout=True, option=option) from error
+
+
+def _mistake_in_checkers(error: Exception, names: Iterable[str]) -> str | None:
+    """Return the line about a checker function that does not exist; ``None`` if another error was raised."""
+    if traceback.extract_tb(error.__traceback__)[-1].name == load_function.__name__:
+        return f"--ssh-checker-function: {error}"
+    if isinstance(error, ModuleNotFoundError) and any(name.startswith(f"{error.name}.") for name in names):
+        return f"--ssh-checker-function: there is no module {error.name}: is its directory in PYTHONPATH?"
+    return None

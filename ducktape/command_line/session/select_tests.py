@@ -62,6 +62,8 @@ def load_tests(
             show_import_failures(loader.import_failures)
             found_broken_files = False
         tolerated = isinstance(error, NoTestsError) and options.allow_empty_tests_list
+        if isinstance(error, NoTestsError) and options.exclude and options.test_path == Options().test_path:
+            logger.warning("No path is given, and --exclude takes all words after it: write the paths before it")
         if not tolerated and not found_broken_files:
             raise CommandError(f"Failed while trying to discover tests: {error}", on_stdout=True) from error
         tests = []

@@ -143,7 +143,10 @@ def module_name(path: str, search_path: Sequence[str] | None = None) -> str:
 def _place(path: str, search_path: Sequence[str]) -> _Place:
     file = os.path.abspath(path)
     if not file.endswith(".py"):
-        raise LoaderException(f"Expected absolute path ending in '.py' but got {file}")
+        remedy = "name a Python file, a directory or a suite file"
+        if file.endswith((".yml", ".yaml")):
+            remedy = "a suite file is named alone, without ::, and another suite file lists it below import"
+        raise LoaderException(f"Expected absolute path ending in '.py' but got {file}: {remedy}")
     directory = os.path.dirname(file)
     root = directory
     while os.path.isfile(os.path.join(root, _PACKAGE_MARKER)) and os.path.dirname(root) != root:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from ducktape.json_serializable import jsonable_arguments
 from ducktape.utils.support.masking import masked_word
 
+_JSON = " (after @ comes a JSON object, in quotes for the shell: 'test_x.py::TestX.test_y@{\"size\": 3}')"
+
 
 class LoaderException(Exception):
     """The requested tests cannot be understood, found or made."""
@@ -65,5 +67,5 @@ def parse_symbol(text: str, base_dir: str | None = None) -> TestSymbol:
         with contextlib.suppress(ValueError):
             arguments = json.loads(encoded)
         if not isinstance(arguments, (dict, list)):
-            raise LoaderException(f"Invalid discovery symbol: cannot parse params: {masked_word(encoded)}")
+            raise LoaderException(f"Invalid discovery symbol: cannot parse params: {masked_word(encoded)}{_JSON}")
     return TestSymbol(path, cls_name, method_name, arguments)

@@ -102,7 +102,7 @@ class RecordedSession:
                 ) from None
             raise RecordError(
                 f"{results_dir} has no {JOURNAL_NAME}: it is not the directory of a session, or of one of an earlier "
-                "ducktape, which wrote none"
+                "ducktape, which wrote none: name one such as results/2026-11-22--001"
             ) from None
         except OSError as error:
             raise RecordError(f"Cannot read {path}: {error.strerror}") from error

@@ -84,7 +84,7 @@ class WrongTest(Test):
         self.archive = Archive(self)  # type: ignore[arg-type]
         self.watcher = Watcher(num_nodes=1, context=self.context)  # type: ignore[attr-defined]
 
-    @timeout("20m")  # type: ignore[arg-type]
+    @timeout("20m")  # type: ignore[call-arg]
     def test_the_context(self) -> None:
         self.test_context.test_nme.upper()  # type: ignore[attr-defined]
         self.test_context.session_context.result_dir.upper()  # type: ignore[attr-defined]

@@ -148,6 +148,9 @@ def test_a_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         JsonCluster()
 
 
+_LOGIN = 'write {"ssh_config": {"hostname": ..., "user": ...}}'
+
+
 def _two(second: Any) -> dict[str, Any]:
     return {"nodes": [{"ssh_config": {"host": "w1"}}, second]}
 
@@ -156,13 +159,15 @@ def _two(second: Any) -> dict[str, Any]:
     ("description", "complaint"),
     [
         ({}, "the key nodes is missing; the top level has nothing"),
-        ({"node": [], "a": 1}, "the key nodes is missing; the top level has a, node"),
+        ({"node": [], "a": 1}, "the key nodes is missing; the top level has a, node (did you mean nodes?)"),
+        ({"max_nodes": 3}, "the key nodes is missing; max_nodes is for --cluster sandbox"),
         ([], "the top level is a list, not an object with the key nodes"),
         ({"nodes": 1}, "the key nodes is a number, not a list"),
         ({"nodes": {"w1": {}}}, "the key nodes is an object, not a list"),
         ({"nodes": None}, "the key nodes is null, not a list"),
-        (_two({}), "nodes[1]: has no ssh_config, only nothing"),
-        (_two({"host": "w2", "ssh_config": None}), "nodes[1]: has no ssh_config, only host, ssh_config"),
+        (_two({}), f"nodes[1]: has no ssh_config, only nothing: {_LOGIN}"),
+        (_two({"host": "w2", "ssh_config": None}), f"nodes[1]: has no ssh_config, only host, ssh_config: {_LOGIN}"),
+        (_two({"ssh-config": {}}), "nodes[1]: has no ssh_config, only ssh-config: did you mean ssh_config?"),
         (_two("w2"), "nodes[1]: is a string, not an object with the key ssh_config"),
         (_two({"ssh_config": "w2"}), "nodes[1]: ssh_config is a string, not an object"),
         (
@@ -237,7 +242,12 @@ def test_files_that_cannot_be_read_say_where(tmp_path: Path) -> None:
     file = tmp_path / "cluster.json"
     with pytest.raises(FileNotFoundError) as missing:
         JsonCluster(cluster_file=str(file))
-    assert mistake_in_cluster_file(missing.value) == f"{file}: No such file or directory"
+    remedy = "name the file with --cluster-file, or write it"
+    assert mistake_in_cluster_file(missing.value) == f"{file}: No such file or directory: {remedy}"
+    (tmp_path / "clusters.json").touch()
+    with pytest.raises(FileNotFoundError) as missing:
+        JsonCluster(cluster_file=str(file))
+    assert mistake_in_cluster_file(missing.value) == f"{file}: No such file or directory (did you mean clusters.json?)"
     file.write_text('{"nodes": [\n  {,}\n]}')
     with pytest.raises(json.JSONDecodeError) as malformed:
         JsonCluster(cluster_file=str(file))

@@ -195,8 +195,9 @@ def test_globals_that_are_neither_are_told_with_both_reasons() -> None:
 
 def test_a_file_that_is_no_json_is_the_error_of_the_parser(tmp_path: Path) -> None:
     file = write(tmp_path / "globals.json", "{x}")
-    with pytest.raises(json.JSONDecodeError):
+    with pytest.raises(json.JSONDecodeError, match=r"is not valid JSON: .*: line 1 column 2") as error:
         get_user_defined_globals(str(file))
+    assert str(error.value).startswith(f"The globals file {file} ")
 
 
 def test_globals_that_are_no_object_are_told_with_their_type(tmp_path: Path) -> None:
@@ -366,10 +367,8 @@ def test_broken_files_can_be_ignored_when_collecting(console: Console) -> None:
 @pytest.mark.parametrize(
     ("args", "error", "detail"),
     [
-        (["--cluster", "no.such.Cluster"], "<class 'ModuleNotFoundError'>", "No module named 'no'"),
-        (["--cluster", "ducktape.cluster.localhost.Nothing"], "<class 'AttributeError'>", "Nothing"),
         (["--cluster", "suite.clusters.Refusing"], "<class 'ZeroDivisionError'>", "refused cluster_file=f.json"),
-        (["--cluster", "suite.clusters.Fine", "--ssh-checker-function", "no.such"], "<class 'ModuleNot", "no"),
+        (["--cluster", "suite.broken.Fine"], "<class 'ModuleNotFoundError'>", "No module named 'nothing_of_that_name'"),
     ],
 )
 def test_a_cluster_that_cannot_be_made_is_told(console: Console, args: list[str], error: str, detail: str) -> None:
@@ -386,6 +385,7 @@ def test_a_cluster_that_cannot_be_made_is_told(console: Console, args: list[str]
             raise ZeroDivisionError("refused " + ", ".join(f"{key}={kwargs[key]}" for key in sorted(kwargs)))
         """,
     )
+    write(console.folder / "suite" / "broken.py", "import nothing_of_that_name\n")
     ended = console.run(suite_path, "--cluster-file", "f.json", *args)
     assert (ended.code, ended.err) == (1, "")
     assert f"\nFailed to load cluster:  {error}" in ended.out

@@ -489,7 +489,7 @@ def test_a_byte_order_mark_belongs_to_no_option(place: Place) -> None:
         ("max_parallel=4", 1, "'max_parallel=4' is not an option: did you mean --max-parallel?"),
         ("--debug\n\ncluster sandbox", 3, "'cluster' is not an option: did you mean --cluster?"),
         ("Results-Root: there", 1, "'Results-Root:' is not an option: did you mean --results-root?"),
-        ("--debug\n--repeat\nmany", 2, "argument --repeat: invalid int value: 'many'"),
+        ("--debug\n--repeat\nmany", 2, "argument --repeat: invalid int value: 'many': write a whole number"),
     ],
 )
 def test_a_mistake_in_a_file_is_told_in_one_line_with_its_place(

@@ -290,8 +290,9 @@ WRONG: list[tuple[Any, str]] = [
     (lambda: _timeout(setup=0), "Wrong limit of setup in @timeout: 0 is not a span of time: it must be finite"),
     (lambda: _timeout(teardown=[1]), "Wrong limit of teardown in @timeout: [1] is not a span of time: write seconds"),
     (lambda: _timeout(), '@timeout limits nothing: write @timeout(test="20m"), setup=… or teardown=…'),
-    (lambda: _timeout("20m"), "@timeout cannot tell what '20m' limits: write @timeout(test=\"20m\")"),
-    (lambda: _timeout(_expand), '@timeout cannot tell what the function _expand limits: write @timeout(test="20m")'),
+    (lambda: _timeout("20m"), '@timeout takes its arguments by name, in parentheses: write @timeout(test="20m")'),
+    (lambda: _timeout(_expand), '@timeout takes its arguments by name, in parentheses: write @timeout(test="20m")'),
+    (lambda: _timeout(tests=3), "@timeout has the unknown keyword tests (did you mean test?); there are setup, teardo"),
     (
         lambda: _expected_failure(""),
         "@expected_failure needs a reason, not '': write @expected_failure(\"why it fails\")",

@@ -23,11 +23,11 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize(
     ("node", "key", "meant"),
     [
-        ({"ssh_config": {"host": "a", "hostnam": "x"}}, "nodes[0].ssh_config.hostnam", "hostname"),
-        ({"ssh_config": {"host": "a", "HostName": "x"}}, "nodes[0].ssh_config.HostName", "hostname"),
-        ({"ssh_config": {"hostname": "a", "username": "x"}}, "nodes[0].ssh_config.username", "user"),
-        ({"ssh_config": {"hostname": "a", "identity_file": "x"}}, "nodes[0].ssh_config.identity_file", "identityfile"),
-        ({"ssh_config": {"hostname": "a"}, "node_typ": "x"}, "nodes[0].node_typ", "node_type"),
+        ({"ssh_config": {"host": "a", "hostnam": "x"}}, "ssh_config.hostnam", "hostname"),
+        ({"ssh_config": {"host": "a", "HostName": "x"}}, "ssh_config.HostName", "hostname"),
+        ({"ssh_config": {"hostname": "a", "username": "x"}}, "ssh_config.username", "user"),
+        ({"ssh_config": {"hostname": "a", "identity_file": "x"}}, "ssh_config.identity_file", "identityfile"),
+        ({"ssh_config": {"hostname": "a"}, "node_typ": "x"}, "node_typ", "node_type"),
     ],
 )
 def test_a_misspelt_key_is_an_error(shown: list[str], node: dict[str, Any], key: str, meant: str) -> None:

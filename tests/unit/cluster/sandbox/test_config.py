@@ -131,4 +131,5 @@ def test_a_kind_without_a_count_gets_what_the_others_leave(tmp_path: Path) -> No
 def test_an_absent_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as caught:
         read_config(str(tmp_path / "absent.json"))
-    assert mistake_in_cluster_file(caught.value) == f"{tmp_path}/absent.json: No such file or directory"
+    remedy = "name the file with --cluster-file, or write it"
+    assert mistake_in_cluster_file(caught.value) == f"{tmp_path}/absent.json: No such file or directory: {remedy}"

@@ -127,7 +127,9 @@ def test_a_plain_directory_called_tests_is_no_namespace_package(tmp_path: Path) 
 
 
 def test_only_python_files_have_a_module_name(tmp_path: Path) -> None:
-    with pytest.raises(LoaderException, match=r"^Expected absolute path ending in '\.py' but got .*/suite\.yaml$"):
+    with pytest.raises(
+        LoaderException, match=r"^Expected absolute path ending in '\.py' but got .*/suite\.yaml: a suite file is "
+    ):
         module_name(str(tmp_path / "suite.yaml"))
 
 
