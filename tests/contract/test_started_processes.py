@@ -72,6 +72,14 @@ def test_a_process_that_ignores_the_signal_is_killed(account: LinuxRemoteAccount
     assert "told to end" in (place / "log").read_text()
 
 
+@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGQUIT])
+def test_signals_that_shells_ignore_in_the_background_end_it(
+    account: LinuxRemoteAccount, place: Path, sig: signal.Signals
+) -> None:
+    process = account.start(["sleep", "600"], log=str(place / "log"))
+    assert process.stop(sig, timeout_sec=5) == Standing(State.ENDED, status=128 + sig)
+
+
 def test_what_it_has_started_ends_with_it(account: LinuxRemoteAccount, place: Path) -> None:
     # The child ignores the signal that ends its parent
     command = ["sh", "-c", "(trap '' TERM; exec sleep 600) & echo $! >child; exec sleep 600"]

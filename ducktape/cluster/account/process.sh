@@ -33,7 +33,7 @@ recall() {
 start() {
     rm -f pid exit sudo
     mkdir -p "$1" && : >>"$2" && : >pid || exit
-    DT_HERE=$PWD DT_DIRECTORY=$1 DT_LOG=$2 DT_PROGRAM=$4 DT_AS='' DT_SESSION=''
+    DT_HERE=$PWD DT_DIRECTORY=$1 DT_LOG=$2 DT_PROGRAM=$4 DT_AS='' DT_SESSION='' DT_RESET=''
     if [ -n "$3" ] && [ "$3" != "$(id -un)" ]; then
         id -u "$3" >/dev/null || exit
         if [ "$(id -u)" != 0 ]; then
@@ -47,7 +47,13 @@ start() {
         fi
     fi
     if command -v setsid >/dev/null; then DT_SESSION=setsid; fi
-    export DT_HERE DT_DIRECTORY DT_LOG DT_PROGRAM DT_AS DT_SESSION
+    # A shell makes what it starts in the background ignore INT and QUIT, and no shell can undo that
+    if env --default-signal true 2>/dev/null; then
+        DT_RESET='env --default-signal'
+    elif command -v perl >/dev/null; then
+        DT_RESET='perl -e $SIG{INT}=$SIG{QUIT}="DEFAULT";exec(@ARGV)'
+    fi
+    export DT_HERE DT_DIRECTORY DT_LOG DT_PROGRAM DT_AS DT_SESSION DT_RESET
     DT_IDENTIFY=$(sed -n '/^identity()/,/^}/p' control)
     export DT_IDENTIFY
     # No command line but that of the process itself names the program, or searches for it would find others, too
@@ -55,14 +61,14 @@ start() {
         trap "" HUP INT TERM
         exec 9>pid
         (trap - HUP INT TERM
-        exec $DT_SESSION $DT_AS sh -c '\''
+        exec $DT_SESSION $DT_RESET $DT_AS sh -c '\''
             eval "$DT_IDENTIFY"
             known="$$ $(identity $$)"
             { echo "$known" >&9; } 2>/dev/null || echo "$known" >"$DT_HERE/pid"
             exec 9>&-
             cd "$DT_DIRECTORY" || exit 127
             program=$DT_PROGRAM
-            unset DT_HERE DT_DIRECTORY DT_LOG DT_PROGRAM DT_AS DT_SESSION DT_IDENTIFY
+            unset DT_HERE DT_DIRECTORY DT_LOG DT_PROGRAM DT_AS DT_SESSION DT_RESET DT_IDENTIFY
             eval "exec env $program"
         '\'') >>"$DT_LOG" 2>&1 &
         wait $!
