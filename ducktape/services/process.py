@@ -5,26 +5,30 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
-import socket
+import shlex
 import time
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from signal import SIGKILL, SIGTERM
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ducktape.cluster.account.started import RemoteProcess, Standing, State
 from ducktape.errors import DucktapeError
 from ducktape.faults.engine.log import FaultLog
-from ducktape.services.service import MissingHookError, Service
+from ducktape.services.service import MissingHookError
+from ducktape.services.support.endpoints import Endpoints
+from ducktape.services.support.node_files import NodeFiles
 from ducktape.services.support.protocols import Context, accepts_any_override
+from ducktape.utils.support.hooks import answer_of
 from ducktape.utils.support.parallel import run_parallel
-from ducktape.utils.wait import Condition, NotReadyError, condition, log, wait_for
+from ducktape.utils.wait import Condition, NotReadyError, all_of, any_of, condition, log, wait_for
 
 if TYPE_CHECKING:
     from ducktape.cluster.cluster_node import ClusterNode
     from ducktape.cluster.cluster_spec import ClusterSpec
 
 __all__ = ["ProcessDiedError", "ProcessService"]
+
+T = TypeVar("T")
 
 _LINES_OF_LOG = 20
 _CHECK_SEC = 15.0
@@ -44,22 +48,18 @@ class ProcessDiedError(DucktapeError):
         self.standing = standing
 
 
-class ProcessService(Service):
+class ProcessService(NodeFiles, Endpoints):
     """One process on each node.
 
-    A subclass defines :meth:`command` and, as needed, :meth:`files` and :meth:`ready`, and sets attributes::
+    A subclass defines :meth:`command` and, as needed, other hooks, and sets attributes::
 
         class Store(ProcessService):
-            data_paths = ("/mnt/store",)
-
-            def files(self, node):
-                return {"store.conf": self.template("store.conf", node)}
+            ports = {"store": 7000}
+            templates = ("store.conf",)
+            ready_line = "accepting connections"
 
             def command(self, node):
-                return ["store-server", "--config", f"{self.work_dir(node)}/store.conf"]
-
-            def ready(self, node):
-                return port(node, 7000)
+                return ["store-server", "--config", "store.conf"]
 
     A process that dies although nobody stopped it fails the test at its end, with its exit status and the last lines of
     its log. :meth:`expect_death` announces that this is intended; :meth:`kill_node` and faults that end processes do so
@@ -67,13 +67,18 @@ class ProcessService(Service):
 
     Attributes:
         name: used in names of files and logs; by default the name of the class in lower case.
-        work_root: directory on the nodes in which each node gets its working directory.
+        work_root: directory on the nodes in which each node gets its working directory; ``work_root`` in ``--globals``
+            replaces it.
+        templates: files to render into the working directory before each start, relative to ``templates``; the others
+            are those of :meth:`files`.
+        ready_line: regular expression of the line of the log that says that the process is ready; :meth:`ready` defines
+            other conditions.
         environment: additional environment variables of the process.
         user: runs the process; by default that of the account.
         stop_signal: number, constant or name of the signal that asks the process to end.
         stop_timeout_sec: seconds until a process that was asked to end is killed.
         start_timeout_sec: seconds until the process has to be ready.
-        ports: the ports that the process listens on, by name; see :meth:`port`.
+        ports: the ports that the process listens on, by name, the most important one first; see :meth:`port`.
         data_paths: further files and directories to remove when the node is cleaned; expanded by the shell.
 
     Args:
@@ -83,14 +88,12 @@ class ProcessService(Service):
     """
 
     parallel_nodes = True
-    name: str = ""
-    work_root: str = "/tmp"
+    ready_line: str = ""
     environment: Mapping[str, object] = {}
     user: str | None = None
     stop_signal: int | str = SIGTERM
     stop_timeout_sec: float = 15
     start_timeout_sec: float = 60
-    ports: Mapping[str, int] = {}
     data_paths: Sequence[str] = ()
 
     def __init__(
@@ -101,14 +104,13 @@ class ProcessService(Service):
         *args: object,
         **kwargs: object,
     ) -> None:
-        # Plain values only, so that another process can clean up after a test that died
-        self.instance = uuid.uuid4().hex[:12]
-        self.expected_ends: list[str] = []
-        self.launched: dict[str, float] = {}
-        self.log_offsets: dict[str, int] = {}
-        self.local_ports: dict[str, int] = {}
         super().__init__(context, num_nodes, cluster_spec, *args, **kwargs)
-        self.name = self.name or type(self).__name__.lower()
+        # Plain values only, so that another process can clean up after a test that died; with all keys from the
+        # beginning, so that threads that start and stop nodes do not get in each other's way
+        names = [node.name for node in self.nodes]
+        self.expected_ends = dict.fromkeys(names, True)
+        self.launched = dict.fromkeys(names, 0.0)
+        self.log_offsets = dict.fromkeys(names, 0)
         self.logs = {
             **type(self).logs,
             **{
@@ -129,57 +131,19 @@ class ProcessService(Service):
             f"{type(self).__name__} does not say what to run: define command(self, node), which returns a list of words"
         )
 
-    def files(self, node: ClusterNode) -> Mapping[str, str]:
-        """Return the files to write before each start: path, in the working directory unless absolute, to content.
-
-        Args:
-            node: one of ``nodes``.
-        """
-        return {}
-
     def ready(self, node: ClusterNode) -> Condition | None:
         """Return the condition of :mod:`ducktape.utils.wait` under which the process is ready, if there is one.
 
         Args:
             node: one of ``nodes``.
         """
-        return None
-
-    def template(self, path: str, node: ClusterNode, **kwargs: object) -> str:
-        """Render a template for a node; ``service`` and ``node`` are among its variables.
-
-        Args:
-            path: as for :meth:`render`.
-            node: one of ``nodes``.
-            **kwargs: further variables.
-        """
-        return self.render(path, service=self, node=node, **kwargs)
+        return self.logged(node, self.ready_line) if self.ready_line else None
 
     # ---- where things are
-
-    def work_dir(self, node: ClusterNode) -> str:
-        """Return the working directory of the process, which no other service shares."""
-        return posixpath.join(self.work_root, f"{self.name}-{self.instance}-{node.name}")
 
     def log_file(self, node: ClusterNode) -> str:
         """Return the file with the output of the process."""
         return posixpath.join(self.work_dir(node), f"{self.name}-{node.name}.log")
-
-    def address(self, node: ClusterNode) -> str:
-        """Return the address at which other nodes reach a node; nodes that are this machine have the loopback one."""
-        found = node.account.externally_routable_ip or str(node.account.hostname)
-        return "127.0.0.1" if found == "localhost" else found
-
-    def port(self, node: ClusterNode, name: str) -> int:
-        """Return a port of the process: the one in ``ports``, or a free one where the nodes are this machine.
-
-        Args:
-            node: one of ``nodes``.
-            name: a key of ``ports``.
-        """
-        if not self.address(node).startswith("127."):
-            return self.ports[name]
-        return self.local_ports.setdefault(f"{node.name} {name}", _free_port())
 
     def logged(self, node: ClusterNode, pattern: str) -> Condition:
         """Return the condition that the process has written a matching line since it was last started.
@@ -215,47 +179,72 @@ class ProcessService(Service):
     def launch(self, node: ClusterNode) -> None:
         """Write the files and start the process, without waiting until it is ready."""
         size = node.account.ssh_output(f"wc -c <{self.log_file(node)}", allow_fail=True, combine_stderr=False)
-        self.log_offsets = {**self.log_offsets, node.name: int(size or 0)}
-        work_dir = self.work_dir(node)
-        node.account.mkdirs(work_dir)
-        for path, content in self.files(node).items():
-            place = posixpath.join(work_dir, path)
-            if "/" in path:
-                node.account.mkdirs(posixpath.dirname(place))
-            node.account.create_file(place, content)
-        self.launched = {**self.launched, node.name: time.time()}
+        self.log_offsets[node.name] = int(size or 0)
+        # Where another user runs it, the process may write there, too
+        mode = 0o777 if self.user else 0o755
+        node.account.mkdirs(self.work_dir(node), mode)
+        self._write_files(node, mode)
+        self.launched[node.name] = time.time()
         node.account.start(
             self.command(node),
             log=self.log_file(node),
-            directory=work_dir,
+            directory=self.work_dir(node),
             environment=self.environment,
             user=self.user,
         )
-        self.expected_ends = [name for name in self.expected_ends if name != node.name]
+        self.expected_ends[node.name] = False
 
-    def wait_until_ready(self, node: ClusterNode, timeout_sec: float | None = None) -> None:
-        """Wait until the process is ready.
+    def wait_until_ready(self, node: ClusterNode | None = None, timeout_sec: float | None = None) -> None:
+        """Wait until the process of a node is ready, or those of all nodes.
 
         Args:
-            node: one of ``nodes``.
+            node: one of ``nodes``, by default all.
             timeout_sec: seconds, by default ``start_timeout_sec``.
 
         Raises:
-            ProcessDiedError: it ended.
-            NotReadyError: it is not ready in time; the text has the end of its log.
+            ProcessDiedError: one of them ended.
+            NotReadyError: they are not ready in time; the text has the ends of their logs.
         """
-        ready = self.ready(node)
-        if ready is not None:
-            try:
-                wait_for(
-                    ready | self._has_ended(node),
-                    timeout=self.start_timeout_sec if timeout_sec is None else timeout_sec,
-                    err_msg=self.who_am_i(node),
-                )
-            except NotReadyError as error:
-                text = f"{error}\nThe log ends with:\n{self.tail_of_log(node)}"
-                raise NotReadyError(text, error.timeout_sec, error.standings) from error.__cause__
-        self._check(node)
+        waited = self.nodes if node is None else [node]
+        wanted = [ready for each in waited if (ready := self.ready(each)) is not None]
+        deaths = []
+        for each in waited:
+            ended = self._has_ended(each)
+            if self._may_have_ended(each):
+                # Its log may still say that it is ready
+                wanted.append(~ended)
+            else:
+                deaths.append(ended)
+        if wanted:
+            seconds = self.start_timeout_sec if timeout_sec is None else timeout_sec
+            self._wait(any_of([all_of(wanted), *deaths]), waited, seconds)
+        for each in waited:
+            self._check(each)
+
+    def wait_until(self, function: Callable[[], T | None], what: str, timeout_sec: float = 60) -> T:
+        """Wait until a function returns a true value, and return that; for instance the node that leads the others.
+
+        A function that raises, such as by an ``assert`` with a message, has not succeeded yet.
+
+        Args:
+            function: called without arguments, in another thread.
+            what: what it is that is waited for.
+            timeout_sec: seconds.
+
+        Raises:
+            NotReadyError: there was none in time; the text has the last result or error of the function, and for each
+                node the state of its process and the end of its log.
+        """
+        found: list[T] = []
+
+        def ask() -> T | None:
+            result = answer_of(function)
+            if result:
+                found.append(result)
+            return result
+
+        self._wait(condition(ask, what), self.nodes, timeout_sec)
+        return found[0]
 
     @accepts_any_override
     def stop_node(self, node: ClusterNode, **kwargs: Any) -> None:
@@ -276,8 +265,14 @@ class ProcessService(Service):
             node: one of ``nodes``.
             **kwargs: those of :meth:`clean`; ignored.
         """
-        for path in (self.work_dir(node), *self.data_paths):
-            node.account.remove(path, allow_fail=True)
+        paths = " ".join([self.work_dir(node), *self.data_paths])
+        if not self.user:
+            node.account.remove(paths, allow_fail=True)
+            return
+        # The account may not remove what another user has written
+        removal = f"rm -rf {paths}"
+        own = f'"$(id -u)" = 0 ] || [ "$(id -un)" = {shlex.quote(self.user)}'
+        node.account.ssh(f"if [ {own} ]; then {removal}; else sudo -n sh -c {shlex.quote(removal)}; fi")
 
     def kill_node(self, node: ClusterNode) -> None:
         """Kill the process and everything that it has started, as a crash would."""
@@ -348,28 +343,39 @@ class ProcessService(Service):
                 self.logger.warning("%s: cannot check the process: %s", self.who_am_i(attempt.item), problem)
         return [str(attempt.error) for attempt in attempts if isinstance(attempt.error, ProcessDiedError)]
 
+    def _wait(self, condition: Condition, nodes: Sequence[ClusterNode], timeout_sec: float) -> None:
+        """Wait for a condition; the error of a timeout describes nodes."""
+        who = self.who_am_i(nodes[0]) if len(nodes) == 1 else self.who_am_i()
+        try:
+            wait_for(condition, timeout=timeout_sec, err_msg=who)
+        except NotReadyError as error:
+            described = [attempt.result for attempt in run_parallel(nodes, self._describe, timeout=_CHECK_SEC)]
+            text = "\n".join([str(error), *filter(None, described)])
+            raise NotReadyError(text, error.timeout_sec, error.standings) from error.__cause__
+
+    def _describe(self, node: ClusterNode) -> str:
+        """Return the state of the process and the end of its log."""
+        return f"The log of {node.name} ({self.process(node).standing()}) ends with:\n{self.tail_of_log(node)}"
+
     def _check(self, node: ClusterNode) -> None:
         """Raise if the process of a node has died unexpectedly."""
-        if node.name in self.expected_ends:
+        if self.expected_ends.get(node.name, True):
             return
+        # A fault may end the process and announce it while the node is asked
         standing = self.process(node).standing()
-        faults = node.account.fault_log
-        if isinstance(faults, FaultLog) and faults.has_ended_processes(node, self.launched.get(node.name, 0)):
-            return
-        if standing.state is State.ENDED:
+        if standing.state in (State.ENDED, State.LOST) and not self._may_have_ended(node):
             raise ProcessDiedError(self.who_am_i(node), node.name, standing, self.tail_of_log(node))
 
+    def _may_have_ended(self, node: ClusterNode) -> bool:
+        """Return whether the process was stopped or may die, or a fault has ended it."""
+        faults = node.account.fault_log
+        return self.expected_ends.get(node.name, True) or (
+            isinstance(faults, FaultLog) and faults.has_ended_processes(node, self.launched.get(node.name, 0))
+        )
+
     def _expect_end(self, node: ClusterNode) -> None:
-        if node.name not in self.expected_ends:
-            self.expected_ends = [*self.expected_ends, node.name]
+        self.expected_ends[node.name] = True
 
     def _has_ended(self, node: ClusterNode) -> Condition:
         process = self.process(node)
         return condition(lambda: not process.is_alive(), f"{self.name} of {node.name} has ended")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

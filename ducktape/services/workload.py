@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from signal import SIGTERM
 from typing import TYPE_CHECKING, Any
 
 from ducktape.cluster.account.errors import RemoteCommandError
 from ducktape.errors import DucktapeError
 from ducktape.services.background_thread import BackgroundThreadService
+from ducktape.services.support.node_files import NodeFiles
 from ducktape.services.support.protocols import Context, accepts_any_override
 from ducktape.utils.util import wait_until
 
@@ -25,7 +27,7 @@ class WorkloadEndedError(DucktapeError):
     """A workload ended although nobody stopped it."""
 
 
-class Workload(BackgroundThreadService):
+class Workload(NodeFiles, BackgroundThreadService):
     """Works in one thread per node until it is stopped, and counts what it does.
 
     A subclass defines :meth:`work`, which returns soon after :attr:`stopping` is set::
@@ -39,10 +41,17 @@ class Workload(BackgroundThreadService):
     An error in a thread, and one that ends although nobody stopped it, is raised by :meth:`wait_for`, :meth:`wait` and
     :meth:`stop`. The counters are in the reports.
 
+    A program that the work needs on its node is one of the :meth:`files`; :meth:`lines` runs it.
+
     Attributes:
         stopping: set when the work has to end.
         is_endless: whether it is an error if the work ends by itself.
         stop_timeout_sec: seconds in which the threads have to end.
+        name: used in the names of the working directories; by default the name of the class in lower case.
+        work_root: directory on the nodes in which each node gets its working directory; ``work_root`` in ``--globals``
+            replaces it.
+        templates: files to render into the working directory before each start, relative to ``templates``; the others
+            are those of :meth:`files`.
 
     Args:
         context: as for :class:`Service`.
@@ -75,18 +84,23 @@ class Workload(BackgroundThreadService):
         """
         raise NotImplementedError(f"{type(self).__name__} does not say how to work: define work(self, idx, node)")
 
-    def lines(self, node: ClusterNode, command: str, stop_signal: int | str = SIGTERM) -> Iterator[str]:
+    def lines(self, node: ClusterNode, command: str | Sequence[str], stop_signal: int | str = SIGTERM) -> Iterator[str]:
         """Run a program on a node and yield the lines of its output as they come; it is asked to end with the workload.
+
+        It runs in the working directory, or in the home directory if there are no :meth:`files` and templates.
 
         Args:
             node: one of ``nodes``.
-            command: the text of a simple command for the shell, without ``;``, ``&&`` and the like.
+            command: the program and its arguments as a list, or the text of a simple command for the shell, without
+                ``;``, ``&&`` and the like.
             stop_signal: number, constant or name of the signal that asks it to end.
 
         Raises:
             RemoteCommandError: it failed, other than by that signal.
         """
-        output = node.account.ssh_capture(f"echo $$; exec {command} </dev/null", combine_stderr=False)
+        program = command if isinstance(command, str) else shlex.join(command)
+        text = self._in_work_dir(node, f"echo $$; exec {program} </dev/null")
+        output = node.account.ssh_capture(text, combine_stderr=False)
         try:
             pid = int(next(output))
             with self.lock:
@@ -136,6 +150,7 @@ class Workload(BackgroundThreadService):
     def start_node(self, node: ClusterNode, **kwargs: Any) -> None:
         """See :meth:`BackgroundThreadService.start_node`; the work may begin again after a stop."""
         self.stopping.clear()
+        self._write_files(node)
         super().start_node(node, **kwargs)
 
     @accepts_any_override
@@ -159,10 +174,6 @@ class Workload(BackgroundThreadService):
             program = self.programs.get(node.name)
         if program is not None:
             node.account.signal(*program, allow_fail=True)
-
-    @accepts_any_override
-    def clean_node(self, node: ClusterNode, **kwargs: Any) -> None:
-        """Do nothing: a thread of the test leaves nothing on the node."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the record for reports, with the ``counters``."""

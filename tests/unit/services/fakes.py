@@ -6,11 +6,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.finite_subcluster import FiniteSubcluster
+from ducktape.cluster.localhost import LocalhostCluster
 from ducktape.services.service import Service
 from ducktape.services.service_registry import ServiceRegistry
 
@@ -138,3 +140,12 @@ class RecordingService(Service):
     def called(self) -> list[str]:
         """The calls without their keywords, as ``hook hostname``."""
         return [f"{hook} {hostname}" for hook, hostname, _ in self.calls]
+
+
+class LocalContext(FakeContext):
+    """A context whose nodes are this machine."""
+
+    def __init__(self, work_root: Path) -> None:
+        super().__init__(0)
+        self.cluster: Any = LocalhostCluster()
+        self.globals = {"work_root": str(work_root)}
