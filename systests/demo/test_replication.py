@@ -12,7 +12,6 @@ from typing import Any
 from ducktape.mark import ignore, matrix, parametrize
 from ducktape.mark.resource import cluster
 from ducktape.tests.test import Test
-from ducktape.utils.util import wait_until
 from systests.demo.kv_service import KvLoad, KvService
 
 
@@ -62,10 +61,10 @@ class ReplicationTest(Test):
         self.kv.wait_for_backups()
         self.load.wait_for("writes", 50, timeout_sec=20)
         self.load.stop()
-        wait_until(
+        self.kv.wait_until(
             lambda: self.kv.entries(backup) == self.kv.entries(self.kv.primary),
+            "the backup has caught up",
             timeout_sec=10,
-            err_msg="the backup does not catch up",
         )
         self.check_that_nothing_acknowledged_is_lost()
         assert self.kv.data(backup) == self.kv.data(self.kv.primary)
@@ -90,8 +89,8 @@ class ReplicationTest(Test):
         """Backups choose a new primary among themselves; the server cannot do that yet."""
         self.start(backups=2, clients=0)
         self.kv.kill_node(self.kv.primary)
-        wait_until(
+        self.kv.wait_until(
             lambda: any(self.kv.request(node, "status")["role"] == "primary" for node in self.kv.backups),
+            "a backup has taken over",
             timeout_sec=10,
-            err_msg="no backup took over",
         )

@@ -36,7 +36,7 @@ class EtcdTest(Test):
 
     def check_history(self) -> dict[str, Any]:
         """Stop the clients, and compare what they were told with what is there in the end."""
-        self.etcd.wait_until_healthy()
+        self.etcd.wait_until_ready()
         self.clients.wait_for(DONE, 20, timeout_sec=30)
         self.clients.stop()
         history = self.clients.history
@@ -53,10 +53,9 @@ class EtcdTest(Test):
         """Another member takes over, and the killed one comes back and gets what it missed."""
         old = self.etcd.wait_for_leader()
         self.etcd.kill_node(old)
-        self.etcd.wait_for_leader(self.etcd.others(old))
+        self.etcd.wait_for_leader(*self.etcd.others(old))
         self.clients.wait_for(DONE, 30, timeout_sec=30)
         self.etcd.start_node(old)
-        self.etcd.wait_until_healthy([old])
         self.etcd.wait_until_caught_up(old)
         return self.check_history()
 
@@ -68,12 +67,12 @@ class EtcdTest(Test):
         lonely = leader if isolated == "leader" else self.etcd.others(leader)[0]
         majority = self.etcd.others(lonely)
         with faults.partition([lonely], majority):
-            self.etcd.wait_for_leader(majority)
+            self.etcd.wait_for_leader(*majority)
             self.clients.wait_for(DONE, 30, timeout_sec=30)
             member = self.etcd.client(lonely, timeout_sec=1)
             self.refuses(lonely, lambda: self.clients.ask(member, self.clients.keys[0]))
             self.refuses(lonely, lambda: member.swap("other", None, "written by few"))
-        self.etcd.wait_until_healthy()
+        self.etcd.wait_until_ready()
         self.etcd.wait_until_caught_up(lonely)
         return self.check_history()
 
@@ -82,7 +81,7 @@ class EtcdTest(Test):
         """A leader that goes on after a pause does not answer from its memory: others have written meanwhile."""
         old = self.etcd.wait_for_leader()
         with faults.pause(old, process=self.etcd.command(old)):
-            self.etcd.wait_for_leader(self.etcd.others(old))
+            self.etcd.wait_for_leader(*self.etcd.others(old))
             self.clients.wait_for(DONE, 30, timeout_sec=30)
         self.etcd.wait_until_caught_up(old)
         return self.check_history()

@@ -7,8 +7,6 @@ that out. ``"work_root"`` in the globals is where the nodes keep their files, in
 
 from __future__ import annotations
 
-from typing import Any
-
 from ducktape.faults import partition
 from ducktape.mark import matrix
 from ducktape.mark.resource import cluster
@@ -25,9 +23,6 @@ class ZookeeperTest(Test):
         self.zookeeper.start()
         self.load.start()
         self.load.wait_for("writes", 50)
-
-    def others(self, node: Any) -> list[Any]:
-        return [other for other in self.zookeeper.nodes if other is not node]
 
     def check_that_nothing_acknowledged_is_lost(self) -> None:
         acknowledged = list(self.load.acknowledged)
@@ -47,12 +42,12 @@ class ZookeeperTest(Test):
     @cluster(num_nodes=4)
     def test_leader_is_killed(self) -> dict[str, float]:
         """Another leader is elected and writes go on; the killed one comes back as a follower and catches up."""
-        old = self.zookeeper.wait_for_leader(self.zookeeper.nodes)
+        old = self.zookeeper.wait_for_leader()
         self.zookeeper.kill_node(old)
-        self.zookeeper.wait_for_leader(self.others(old))
+        self.zookeeper.wait_for_leader(*self.zookeeper.others(old))
         self.load.wait_for("writes", 50)
         self.zookeeper.start_node(old)
-        assert self.zookeeper.wait_for_leader(self.zookeeper.nodes) is not old
+        assert self.zookeeper.wait_for_leader() is not old
         self.load.wait_for("writes", 50)
         return self.finish()
 
@@ -60,15 +55,15 @@ class ZookeeperTest(Test):
     @matrix(isolated=["leader", "follower"])
     def test_partition(self, isolated: str) -> dict[str, float]:
         """A server that is cut off refuses writes while the majority goes on; healed, it catches up."""
-        leader = self.zookeeper.wait_for_leader(self.zookeeper.nodes)
-        lonely = leader if isolated == "leader" else self.others(leader)[0]
-        majority = self.others(lonely)
+        leader = self.zookeeper.wait_for_leader()
+        lonely = leader if isolated == "leader" else self.zookeeper.others(leader)[0]
+        majority = self.zookeeper.others(lonely)
         with partition([lonely], majority):
             answer = self.zookeeper.write(lonely, "refused", seconds=3)
             assert not answer["acknowledged"], f"{lonely.name} takes writes although it is cut off from the majority"
-            self.zookeeper.wait_for_leader(majority)
+            self.zookeeper.wait_for_leader(*majority)
             self.load.wait_for("writes", 50)
-        self.zookeeper.wait_for_leader(self.zookeeper.nodes)
+        self.zookeeper.wait_for_leader()
         self.load.wait_for("writes", 50)
         return self.finish()
 
@@ -77,7 +72,7 @@ class ZookeeperTest(Test):
         """The power fails everywhere, and comes back."""
         self.zookeeper.for_nodes(self.zookeeper.kill_node)
         self.zookeeper.for_nodes(self.zookeeper.start_node)
-        self.zookeeper.wait_for_leader(self.zookeeper.nodes)
+        self.zookeeper.wait_for_leader()
         self.check_that_nothing_acknowledged_is_lost()
         self.load.wait_for("writes", 50)
         return self.finish()

@@ -8,13 +8,13 @@ servers get free ports, but they cannot be cut off from each other.
 from __future__ import annotations
 
 import json
-import shlex
+import re
 from pathlib import Path
 from typing import Any
 
 from ducktape.services.process import ProcessService
 from ducktape.services.workload import Workload
-from ducktape.utils.util import wait_until
+from ducktape.utils.wait import Condition, condition
 from systests.packages import need_packages
 
 CLIENT = Path(__file__).with_name("zk_client.py")
@@ -44,38 +44,26 @@ class ZookeeperService(ProcessService):
 
     name = "zookeeper"
     ports = {"client": 2181, "quorum": 2888, "election": 3888}
+    templates = ("zoo.cfg",)
 
     def __init__(self, context: Any, num_nodes: int = 3) -> None:
-        self.work_root = context.globals.get("work_root", "/tmp")
         self.broken = context.globals.get("broken", "")
-        super().__init__(context, num_nodes=num_nodes)
+        super().__init__(context, num_nodes)
 
-    def servers(self, *nodes: Any) -> str:
-        """Where clients find the servers of some nodes, of all unless given."""
-        return ",".join(f"{self.address(node)}:{self.port(node, 'client')}" for node in nodes or self.nodes)
+    def files(self, node: Any) -> dict[str, str | Path]:
+        return {"data/myid": f"{self.idx(node)}\n", CLIENT.name: CLIENT}
 
-    # ---- life
-
-    def start(self, **kwargs: Any) -> None:
-        """Start all servers at the same time, since none is of use before a majority runs."""
-        self.for_nodes(lambda node: need_packages(node, SERVER_PACKAGES))
-        super().start(**kwargs)
-        self.wait_for_leader(self.nodes)
-
-    def files(self, node: Any) -> dict[str, str]:
-        return {
-            "zoo.cfg": self.template("zoo.cfg", node),
-            "data/myid": f"{self.idx(node)}\n",
-            CLIENT.name: CLIENT.read_text(),
-        }
+    def prepare(self, node: Any) -> None:
+        need_packages(node, SERVER_PACKAGES)
+        if self.broken == "volatile":
+            node.account.remove(f"{self.work_dir(node)}/data/version-2", allow_fail=True)
 
     def command(self, node: Any) -> str:
         return f"{JAVA} {self.work_dir(node)}/zoo.cfg"
 
-    def start_node(self, node: Any, **kwargs: Any) -> None:
-        if self.broken == "volatile":
-            node.account.remove(f"{self.work_dir(node)}/data", allow_fail=True)
-        super().start_node(node, **kwargs)
+    def ready(self, node: Any) -> Condition:
+        """A server leads or follows, which none does before a majority runs."""
+        return condition(lambda: self.mode(node), f"{node.name} leads or follows")
 
     def dump(self, node: Any) -> None:
         """Let a server write into its log what its threads do; called when the time of a test is over."""
@@ -85,39 +73,27 @@ class ZookeeperService(ProcessService):
 
     def mode(self, node: Any) -> str:
         """What the server of a node is: ``leader`` or ``follower``; empty if it serves nobody."""
-        place = f"{self.address(node)}/{self.port(node, 'client')}"
-        ask = f"exec 3<>/dev/tcp/{place} && printf srvr >&3 && timeout 5 cat <&3"
-        output: bytes = node.account.ssh_output(f"bash -c '{ask}'", allow_fail=True, combine_stderr=False)
-        modes = [line[6:] for line in output.decode().splitlines() if line.startswith("Mode: ")]
+        ask = f"exec 3<>/dev/tcp/{self.address(node)}/{self.port(node)} && printf srvr >&3 && timeout 5 cat <&3"
+        modes = re.findall("^Mode: (.*)$", self.output_of(node, ["bash", "-c", ask], allow_fail=True), re.MULTILINE)
         return modes[0] if modes else ""
 
-    def leader(self, nodes: list[Any]) -> Any | None:
-        """The node that leads all these nodes, if there is one."""
-        modes = self.for_nodes(lambda node: self.mode(node) if node in nodes else None)
-        leaders = [node for node, mode in zip(self.nodes, modes, strict=True) if mode == "leader"]
-        return leaders[0] if len(leaders) == 1 and modes.count("follower") == len(nodes) - 1 else None
+    def wait_for_leader(self, *nodes: Any, timeout_sec: float = 60) -> Any:
+        """Wait until one of some nodes, by default of all, leads all the others of them; return it."""
+        members = nodes or self.nodes
+        names = [node.name for node in members]
+        return self.wait_until(lambda: self.leader(members), f"a leader of {names}", timeout_sec)
 
-    def wait_for_leader(self, nodes: list[Any], timeout_sec: float = 60) -> Any:
-        """Wait until one of some nodes leads all the others of them; return it."""
-        found: list[Any] = []
-
-        def there_is_a_leader() -> bool:
-            found[:] = [self.leader(nodes)]
-            return found[0] is not None
-
-        wait_until(
-            there_is_a_leader,
-            timeout_sec=timeout_sec,
-            backoff_sec=0.2,
-            err_msg=lambda: "there is no leader with all followers. " + "; ".join(map(self.describe, nodes)),
-        )
-        return found[0]
-
-    def describe(self, node: Any) -> str:
-        """What a node is and what it said last, for an error message."""
-        return f"{node.name} is {self.mode(node) or 'nothing'} and said: {self.tail_of_log(node)}"
+    def leader(self, nodes: Any) -> Any:
+        """The one of some nodes that leads all the others, if there is one."""
+        modes = {node.name: self.mode(node) for node in nodes}
+        assert sorted(modes.values()) == ["follower"] * (len(nodes) - 1) + ["leader"], str(modes)
+        return next(node for node in nodes if modes[node.name] == "leader")
 
     # ---- conversation
+
+    def servers(self, *nodes: Any) -> str:
+        """Where clients find the servers of some nodes, of all unless given."""
+        return ",".join(self.endpoint(node) for node in nodes or self.nodes)
 
     def write(self, node: Any, key: str, seconds: float) -> dict[str, Any]:
         """Try to write a key through the server of one node alone, and return whether it was acknowledged."""
@@ -129,8 +105,7 @@ class ZookeeperService(ProcessService):
         return data
 
     def client(self, node: Any, *arguments: str) -> dict[str, Any]:
-        command = shlex.join([PYTHON, f"{self.work_dir(node)}/{CLIENT.name}", *arguments])
-        answer: dict[str, Any] = json.loads(node.account.ssh_output(command, combine_stderr=False))
+        answer: dict[str, Any] = json.loads(self.output_of(node, [PYTHON, CLIENT.name, *arguments]))
         return answer
 
 
@@ -144,22 +119,22 @@ class ZookeeperLoad(Workload):
     """
 
     def __init__(self, context: Any, num_nodes: int, zookeeper: ZookeeperService) -> None:
-        super().__init__(context, num_nodes=num_nodes)
+        super().__init__(context, num_nodes)
         self.zookeeper = zookeeper
-        self.program = f"{zookeeper.work_root}/{zookeeper.instance}-client.py"
         self.acknowledged: list[str] = []
         self.slowest_seconds = 0.0
 
-    def work(self, idx: int, node: Any) -> None:
+    def prepare(self, node: Any) -> None:
         need_packages(node, CLIENT_PACKAGES)
-        node.account.create_file(self.program, CLIENT.read_text())
-        arguments = f"load {self.zookeeper.servers()} client{idx}"
-        for event in map(json.loads, self.lines(node, f"{PYTHON} {self.program} {arguments}")):
+
+    def files(self, node: Any) -> dict[str, Path]:
+        return {CLIENT.name: CLIENT}
+
+    def work(self, idx: int, node: Any) -> None:
+        program = [PYTHON, CLIENT.name, "load", self.zookeeper.servers(), f"client{idx}"]
+        for event in map(json.loads, self.lines(node, program)):
             if "key" in event:
                 self.acknowledged.append(event["key"])
                 self.count("writes")
             else:
                 self.slowest_seconds = max(self.slowest_seconds, event["slowest_seconds"])
-
-    def clean_node(self, node: Any, **kwargs: Any) -> None:
-        node.account.remove(self.program, allow_fail=True)
