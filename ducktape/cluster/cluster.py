@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import NoReturn
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.utils.support.hooks import called
 
-__all__ = ["Cluster", "ClusterNode", "ClusterSpec", "UnhealthyNode"]
+if TYPE_CHECKING:
+    from ducktape.cluster.remoteaccount import RemoteAccount
+
+__all__ = ["Cluster", "ClusterNode", "ClusterSpec", "Keeping", "UnhealthyNode"]
 
 
 @dataclass
@@ -38,6 +41,22 @@ class UnhealthyNode:
         return dict(vars(self))
 
 
+@dataclass
+class Keeping:
+    """How nodes stay when their run ends: held by another process, the holder, until people have looked inside.
+
+    Attributes:
+        where: for each node in order, plain values without secrets by which ``kept_account`` finds it, with its
+            ``name`` among them.
+        descriptors: files that the holder inherits, such as those of locks; closed in the run once it has them.
+        confirm: called with the process id of the holder and the time, in Unix seconds, at which it ends by itself.
+    """
+
+    where: list[dict[str, object]]
+    descriptors: list[int] = field(default_factory=list)
+    confirm: Callable[[int, float], object] = lambda pid, until: None
+
+
 class Cluster:
     """Owns nodes and lends them out.
 
@@ -48,9 +67,11 @@ class Cluster:
     Attributes:
         max_used_nodes: the greatest number of nodes that were in use at the same time.
         retries_unhealthy: whether nodes that are in quarantine may come back by ``retry_unhealthy``.
+        destroys_nodes: whether nodes end when they are given back, with all that runs on them.
     """
 
     retries_unhealthy = False
+    destroys_nodes = False
 
     def __init__(self) -> None:
         self.max_used_nodes = 0
@@ -117,6 +138,49 @@ class Cluster:
     def name_session(self, session_id: str) -> bool:
         """Tell other runs which session uses the nodes; return whether others can know of them at all."""
         return False
+
+    def keep(self, nodes: Sequence[ClusterNode]) -> Keeping:
+        """Prepare to keep nodes that are in use for people to look inside, also after the end of this run.
+
+        The nodes stay in use, and are given back if their holder ends before the run does. Providers whose nodes do
+        not outlive the run by themselves, or could be given to other runs, write this.
+
+        Args:
+            nodes: of one test.
+
+        Returns:
+            How they are kept and found again.
+        """
+        return Keeping([{"name": str(node.account.hostname)} for node in nodes])
+
+    @classmethod
+    def kept_account(cls, where: Mapping[str, Any], make: Callable[[], Cluster]) -> RemoteAccount:
+        """Return the account of a kept node, in another program than the run that keeps it.
+
+        Args:
+            where: what ``keep`` returned for the node.
+            make: makes the cluster anew, with the options of that run.
+
+        Raises:
+            LookupError: there is no such node any more.
+        """
+        return make().account_named(str(where["name"]))
+
+    def account_named(self, name: str) -> RemoteAccount:
+        """Return the account of a node that may be in use elsewhere, without taking it into use.
+
+        Args:
+            name: host name of the account.
+
+        Raises:
+            LookupError: there is no such node.
+        """
+        nodes = self.alloc(self.available())
+        self.free(nodes)
+        for node in nodes:
+            if str(node.account.hostname) == name:
+                return node.account
+        raise LookupError(f"the cluster has no node {name}")
 
     def available(self) -> ClusterSpec:
         """Return what is free now; written by each provider, and asked for often."""

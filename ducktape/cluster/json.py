@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ducktape.cluster.cluster import Cluster, UnhealthyNode
+from ducktape.cluster.cluster import Cluster, Keeping, UnhealthyNode
 from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.consts import WINDOWS
@@ -242,6 +242,29 @@ class JsonCluster(Cluster):
         if self._leased is not None:
             self._leased.leases.session = session_id
         return self._leased is not None
+
+    def keep(self, nodes: Sequence[ClusterNode]) -> Keeping:
+        """Hand the leases of nodes on to their holder: other runs do not get them before it ends."""
+        keeping = super().keep(nodes)
+        if self._leased is not None:
+            leased = self._leased
+            keeping.descriptors = [leased.descriptor(node.account) for node in nodes]
+
+            def show_in_leases(pid: int, until: float) -> None:
+                for node in nodes:
+                    leased.hand_on(node.account, pid, until)
+
+            keeping.confirm = show_in_leases
+        return keeping
+
+    def account_named(self, name: str) -> RemoteAccount:
+        """Return the account of a machine of the description; leases do not matter."""
+        accounts: list[RemoteAccount] = [*self._available_accounts]
+        accounts += [node.account for node in self._in_use_nodes]
+        for account in accounts:
+            if account.hostname == name:
+                return account
+        raise LookupError(f"the cluster has no node {name}")
 
     def _externally_routable_ip(self, account: Any) -> str | None:
         """The address of a machine whose description has none; for subclasses to answer."""

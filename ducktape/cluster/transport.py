@@ -20,6 +20,8 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, Union
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from ducktape.cluster.account.console import Console
+
 Stdin = Union[str, bytes, IO[bytes], IO[str], None]
 
 KEPT_STDERR = 32 * 1024
@@ -262,6 +264,37 @@ class Transport(ABC):
         finally:
             stream.close()
 
+    def attach(self, command: str | None, console: Console) -> int:
+        """Connect a command, or a shell, with the terminal or the streams of this process; blocks until it has ended.
+
+        Without an implementation of its own, a transport runs commands, which get their whole input and whose error
+        output comes at their end, and has no interactive shell.
+
+        Args:
+            command: text for the shell; ``None`` for an interactive shell.
+            console: descriptors ``input``, ``output`` and ``errors``; ``is_terminal`` if the shell is to have one, too.
+
+        Returns:
+            The exit status.
+
+        Raises:
+            NotImplementedError: there is no interactive shell.
+        """
+        if command is None:
+            raise NotImplementedError(f"{type(self).__name__} has no interactive shell: give a command")
+        from ducktape.cluster.account.console import write_all  # needed here alone
+
+        with os.fdopen(os.dup(console.input), "rb", buffering=0) as given:
+            stream = self.stream(command, stdin=given)
+            try:
+                while piece := stream.read():
+                    write_all(console.output, piece)
+                status = stream.exit_status()
+                write_all(console.errors, stream.stderr())
+                return status
+            finally:
+                stream.close()
+
 
 class TransportWrapper(Transport):
     """Base class of wrappers: delegates everything to the wrapped transport.
@@ -283,6 +316,10 @@ class TransportWrapper(Transport):
     ) -> CommandStream:
         """Start the command on the wrapped transport."""
         return self.inner.stream(command, stdin=stdin, merge_stderr=merge_stderr, timeout=timeout)
+
+    def attach(self, command: str | None, console: Console) -> int:
+        """Connect the command with this process on the wrapped transport."""
+        return self.inner.attach(command, console)
 
     @property
     def files(self) -> Files:

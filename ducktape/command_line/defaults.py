@@ -29,6 +29,7 @@ class ConsoleDefaults:
     SESSION_ID_FILE = os.path.join(METADATA_DIR, "session_id")
     RESULTS_ROOT_DIRECTORY = "./results"
     MAX_DATA_BYTES = 10 * 1024 * 1024
+    KEEP_FOR_SEC = 7200.0
 
     # Log lines
     SESSION_LOG_FORMATTER = "[%(levelname)s:%(asctime)s]: %(message)s"

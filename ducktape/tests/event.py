@@ -120,6 +120,11 @@ class ServiceGone:
 
 
 @dataclasses.dataclass(frozen=True)
+class Kept:
+    """The test is over, and neither its services nor its faults were ended: people are to look inside its nodes."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Attempted:
     """An attempt is over; others may follow."""
 
@@ -143,12 +148,12 @@ class CleanedUp:
     services: list[dict[str, object]] = dataclasses.field(default_factory=list)
 
 
-Plain = Running | Log | Tolerated | Heartbeat | Phase | Paused | Resumed | ServiceNoted | ServiceGone | CleanedUp
+Plain = Running | Log | Tolerated | Heartbeat | Phase | Paused | Resumed | ServiceNoted | ServiceGone | Kept | CleanedUp
 Message = Plain | Attempted | Finished
 
 _KINDS: dict[str, type[Plain]] = {
     kind.__name__.lower(): kind
-    for kind in (Running, Log, Tolerated, Heartbeat, Phase, Paused, Resumed, ServiceNoted, ServiceGone, CleanedUp)
+    for kind in (Running, Log, Tolerated, Heartbeat, Phase, Paused, Resumed, ServiceNoted, ServiceGone, Kept, CleanedUp)
 }
 
 

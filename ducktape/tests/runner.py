@@ -16,15 +16,18 @@ from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.node_container import InsufficientResourcesError
 from ducktape.cluster.pool.cluster_file import mistake_in_cluster_file
 from ducktape.command_line.defaults import ConsoleDefaults
+from ducktape.services.support.record import named_nodes
 from ducktape.tests.driver.allocator import NodeAllocator, names_of
 from ducktape.tests.driver.deadlines import limits_of
 from ducktape.tests.driver.dispatcher import Dispatcher
 from ducktape.tests.driver.failure_cause import Cause, describe_exception, failed, too_large
+from ducktape.tests.driver.holders import Holders
 from ducktape.tests.driver.job import HAS_NODES, Job, State, TestKey, key_of
 from ducktape.tests.driver.recorder import ClientStatus, InterimReports, Observer, Recorder
 from ducktape.tests.driver.requests import test_request
 from ducktape.tests.driver.signals import StopRequests
 from ducktape.tests.driver.supervisor import Supervisor
+from ducktape.tests.keeping.registry import KeptTest
 from ducktape.tests.loading.flaws import FlawedTest
 from ducktape.tests.recording.bounds import LONGEST_LINE, bounded_text
 from ducktape.tests.recording.journal import Journal
@@ -112,6 +115,7 @@ class TestRunner:
         self._logger = session_logger
         complain = partial(self._log, logging.ERROR)
         self.recorder = Recorder(self.results, self.client_report, journal, complain, observe)
+        self._holders = Holders(cluster, session_context, self._log)
         self._supervisor = Supervisor(
             self._log,
             self.recorder,
@@ -119,6 +123,7 @@ class TestRunner:
             requeued=lambda: self._dispatcher.look_again(),
             finish_join_timeout=finish_join_timeout,
             no_teardown=bool(session_context.no_teardown),
+            holders=self._holders,
         )
         self._interim_reports = InterimReports(report)
         self._stop_requests = stop_requests
@@ -179,12 +184,14 @@ class TestRunner:
             if self._may_trigger():
                 until = min(until, self._dispatcher.look_again_at)
             before = time.monotonic()
-            supervisor.wait([requests.fileno()], until)
+            supervisor.wait([requests.fileno(), *self._holders.waitables()], until)
             if requests.debugged:
                 self._session_deadline += time.monotonic() - before
             requests.clear()
             supervisor.reap_orphans()
             supervisor.handle_events()
+            for released in self._holders.ended():
+                self._give_back(released.key, released.nodes, released.dirty)
             requests.divert(supervisor.debugged, self._interrupts_obeyed)
             supervisor.enforce_deadlines()
             if not self._may_trigger():
@@ -229,7 +236,7 @@ class TestRunner:
                 return
             if not self._supervisor.jobs_in(*HAS_NODES, State.RETRYING) and not self._nodes.awaits_return():
                 self._fail_unschedulable()
-                self._why_not_run = "there were no nodes for it"
+                self._why_not_run = self._holders.shortage() or "there were no nodes for it"
                 self.stop_testing = True  # nothing runs that could give nodes back
                 return
             dispatcher.wait(_SECONDS_BETWEEN_LOOKS)
@@ -302,17 +309,26 @@ class TestRunner:
 
     def _conclude(self, job: Job, dirty: dict[str, str]) -> None:
         """Record the result of a test, or that it runs once more, and take its nodes back."""
-        if not self.stop_testing and job.wants_more():
+        is_kept = job.is_kept and self._holders.keep(job)
+        if job.is_kept and not is_kept:
+            dirty = dict.fromkeys(named_nodes(job.nodes), "its test was to be kept, and was not cleaned up")
+        if not job.is_kept and not self.stop_testing and job.wants_more():
             if job.plan.blames_infrastructure(job.attempts):
                 job.avoid |= frozenset(names_of(job.nodes))
             self._log(logging.INFO, f"{job.known_key.test_id}: running it once more after {job.attempts[-1].reason}")
             job.state = State.RETRYING
         else:
             self._report(job)
-        self._give_back(job.known_key, job.nodes, dirty)
+        if not is_kept:
+            self._give_back(job.known_key, job.nodes, dirty)
         self.scheduler.finished(job.context, time.monotonic())
         if self.session_context.max_parallel == 1 and len(self.scheduler) > 0 and not self.stop_testing:
             self._log(logging.INFO, "~" * int(2 * get_terminal_size()[0] / 3))
+
+    @property
+    def kept_tests(self) -> list[KeptTest]:
+        """The tests whose nodes are kept."""
+        return self._holders.kept
 
     def _give_back(self, key: TestKey, nodes: list[ClusterNode], dirty: dict[str, str] | None = None) -> None:
         self._nodes.give_back(nodes, dirty)

@@ -18,13 +18,14 @@ from typing import IO
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.json_serializable import jsonable
 from ducktape.services.service import MultiRunServiceIdFactory
-from ducktape.tests.driver.retries import PASSED, counted, outcome_of
+from ducktape.tests.driver.retries import PASSED, counted, keeps, outcome_of
 from ducktape.tests.driver.retries import run_summaries as summaries_of_runs
 from ducktape.tests.event import (
     Attempt,
     Attempted,
     Finished,
     Heartbeat,
+    Kept,
     Log,
     Message,
     Outcome,
@@ -87,6 +88,7 @@ class RunnerClient:
         self.test_context = context
         self.settings = settings
         self._send = send
+        self._is_kept = False
         self.gate = InterruptGate()
         self.debugger = Debugger(settings.why_no_debugger, self.send)
         context.test_index = settings.test_index
@@ -134,7 +136,10 @@ class RunnerClient:
         else:
             outcome = self._attempts()
         outcome = bounded_outcome(dataclasses.replace(outcome, data=jsonable(outcome.data)))
-        self._end_leftovers()
+        if self._is_kept:
+            self.send(Kept())
+        else:
+            self._end_leftovers()
         self.send(Finished(outcome))
         self.test_context.close()
 
@@ -148,8 +153,9 @@ class RunnerClient:
             enter=lambda phase: self.send(Phase(phase, len(self.settings.earlier) + 1)),
             user_code=self.gate.user_code,
         )
-        done = clean_up.run(dump=request.dump, collect=request.collect)
-        self._end_leftovers()
+        done = clean_up.run(dump=request.dump, collect=request.collect, keeps=request.keeps)
+        if not request.keeps:
+            self._end_leftovers()
         self.send(done)
         self.test_context.close()
 
@@ -212,9 +218,11 @@ class RunnerClient:
                 listener=self._note_service,
                 wants_evidence=self._wants_evidence,
                 post_mortem=self.debugger.post_mortem if self.settings.post_mortem else None,
+                keeps=lambda status, reason: keeps(self.settings.keep, status, reason, earlier, plan),
                 max_data_bytes=self.settings.max_data_bytes,
             )
             own = run.run(MultiRunServiceIdFactory(number) if several or number > 1 else None)
+            self._is_kept = run.is_kept
             reported = {**vars(own), "data": None, "faults": []}
             attempt = Attempt(**reported, number=number, nodes=self.settings.nodes, directory=directory)
             attempt = bounded_attempt(attempt, plan.most_runs([*earlier, attempt]))

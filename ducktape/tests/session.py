@@ -31,8 +31,15 @@ UNREPORTED_OPTIONS = frozenset(
         "keep_output",
         "pdb",
         "debugger",
+        "keep",
+        "keep_for",
+        "cluster_options",
     }
 )
+
+
+# By which a cluster is made again
+_CLUSTER_OPTIONS = ("cluster", "cluster_file", "host_keys", "known_hosts", "results_root")
 
 
 class SessionContext:
@@ -74,6 +81,9 @@ class SessionContext:
         self.keep_output: bool = False  # set where the terminal shows the progress of the run
         self.pdb: bool = kwargs.get("pdb", False)
         self.debugger: str | None = kwargs.get("debugger")
+        self.keep: str | None = kwargs.get("keep")
+        self.keep_for: float = kwargs.get("keep_for") or ConsoleDefaults.KEEP_FOR_SEC
+        self.cluster_options: dict[str, Any] = {name: kwargs.get(name) for name in _CLUSTER_OPTIONS}
         self.max_data_bytes: int = kwargs.get("max_data_bytes") or ConsoleDefaults.MAX_DATA_BYTES
 
     @property

@@ -20,7 +20,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (5, ("tests.result", "tests.recording*", "tests.reports.text")),
     (7, ("tests.reporter", "tests.reports.*")),
     (6, ("tests.loader", "tests.loading*", "tests.scheduler", "tests.scheduling*")),
-    (6, ("tests.runner", "tests.driver*", "tests.runner_client", "tests.worker*")),
+    (6, ("tests.runner", "tests.driver*", "tests.runner_client", "tests.worker*", "tests.keeping*")),
     (8, ("command_line.*", "__main__")),
 )
 

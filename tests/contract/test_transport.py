@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ducktape.cluster.transport import Transport, unwrap
+from ducktape.cluster.account.console import Console
+from ducktape.cluster.transport import CommandStream, Files, Stdin, Transport, unwrap
 
 ODD_TEXT = 'it\'s "quoted", a\nnewline, $HOME `true` \\ * und Grüße 日本'
 
@@ -299,3 +300,49 @@ def test_files_from_several_threads(transport: Transport, tmp_path: Path) -> Non
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(sizes, range(8))) == [{number * 50_000} for number in range(8)]
     assert [(tmp_path / f"{number}.copy").stat().st_size for number in range(8)] == [n * 50_000 for n in range(8)]
+
+
+# --- connected with the streams of this process
+
+
+class _Plain(Transport):
+    """A transport of others, which knows nothing of ``attach``."""
+
+    def __init__(self, inner: Transport) -> None:
+        self._inner = inner
+
+    def stream(
+        self, command: str, *, stdin: Stdin = None, merge_stderr: bool = False, timeout: float | None = None
+    ) -> CommandStream:
+        return self._inner.stream(command, stdin=stdin, merge_stderr=merge_stderr, timeout=timeout)
+
+    @property
+    def files(self) -> Files:
+        return self._inner.files
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def _attached(transport: Transport, folder: Path, command: str | None, given: bytes = b"") -> tuple[int, bytes, bytes]:
+    (folder / "in").write_bytes(given)
+    console = Console(wants_terminal=False)
+    with open(folder / "in", "rb") as source, open(folder / "out", "wb") as out, open(folder / "err", "wb") as err:
+        console.input, console.output, console.errors = source.fileno(), out.fileno(), err.fileno()
+        status = transport.attach(command, console)
+    return status, (folder / "out").read_bytes(), (folder / "err").read_bytes()
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["own", "default"])
+def test_an_attached_command_has_all_three_streams(transport: Transport, plain: bool, tmp_path: Path) -> None:
+    given = b"0123456789\n" * 60_000
+    attached = _Plain(transport) if plain else transport
+    assert _attached(attached, tmp_path, "cat; echo err >&2; exit 3", given) == (3, given, b"err\n")
+    assert _attached(attached, tmp_path, "exec >&- 2>&-; exit 5") == (5, b"", b"")
+
+
+def test_an_attached_shell_reads_commands_unless_there_is_a_terminal(transport: Transport, tmp_path: Path) -> None:
+    status, output, _ = _attached(transport, tmp_path, None, b"echo $((6 * 7))\nexit 4\n")
+    assert (status, output.splitlines()[-1]) == (4, b"42")
+    with pytest.raises(NotImplementedError, match="_Plain has no interactive shell: give a command"):
+        _attached(_Plain(transport), tmp_path, None)

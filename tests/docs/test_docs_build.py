@@ -16,8 +16,11 @@ import pytest
 
 from ducktape.command_line.doctor.command import create_doctor_parser
 from ducktape.command_line.init.command import create_init_parser
+from ducktape.command_line.nodes.command import create_nodes_parser
 from ducktape.command_line.parse_args import create_ducktape_parser
+from ducktape.command_line.release.command import create_release_parser
 from ducktape.command_line.report.command import create_report_parser
+from ducktape.command_line.shell.command import create_shell_parser
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -132,7 +135,15 @@ def test_the_text_of_the_reference_is_that_of_the_program(pages: Path) -> None:
 
 
 def test_the_pages_mention_no_option_that_does_not_exist() -> None:
-    parsers = (create_ducktape_parser(), create_doctor_parser(), create_init_parser(), create_report_parser())
+    parsers = (
+        create_ducktape_parser(),
+        create_doctor_parser(),
+        create_init_parser(),
+        create_nodes_parser(),
+        create_release_parser(),
+        create_report_parser(),
+        create_shell_parser(),
+    )
     known = {name for parser in parsers for action in parser._actions for name in action.option_strings}
     mentioned = {
         (path.name, option)

@@ -246,6 +246,16 @@ def test_a_killed_run_leaves_nothing_and_is_resumed(start: Start, tmp_path: Path
     assert logs == ["root\n", "root\n"]
 
 
+def test_kept_nodes_are_looked_into_and_released_without_rights(start: Start, tmp_path: Path) -> None:
+    run = start("suite", *SANDBOX, "--keep", "always")
+    assert run.wait() == 0, run.output
+    looked = start("shell", "1", "node2", "--", "id -un; pgrep -c sleep; cat /var/log/sleeper")
+    assert (looked.wait(), looked.output) == (0, "root\n1\nroot\n")
+    released = start("release", "--all")
+    assert released.wait() == 0
+    assert released.output.startswith("Released node1, node2 of suite.test_it.OrdinaryTest.test_nodes (")
+
+
 @pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_ends_as_elsewhere(start: Start, tmp_path: Path, sig: signal.Signals) -> None:
     program = _running(start, tmp_path)

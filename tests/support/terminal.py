@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import struct
 import subprocess
 import termios
 from collections.abc import Iterator
@@ -55,6 +56,10 @@ class TerminalProgram(Program):
     def press(self, character: str) -> None:
         """Press Ctrl and a key."""
         os.write(self._master, bytes([ord(character) & 0x1F]))
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Give the window another size."""
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
 
     def interrupt_until(self, text: str) -> None:
         """Press Ctrl-C until a text appears: one that comes just before the prompt begins to read is seen too late."""

@@ -7,16 +7,20 @@ import contextlib
 import os
 import pwd
 import select
+import signal
 import subprocess
 import time
 from collections import deque
 from collections.abc import Iterator
-from typing import IO, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 from ducktape.cluster.account.detached import Leftovers, StreamHandle
 from ducktape.cluster.local.files import LocalFiles
 from ducktape.cluster.transport import BoundedBytes, CommandStream, Stdin, Transport, longest_silence, stdin_chunks
 from ducktape.utils.support.text import shorten
+
+if TYPE_CHECKING:
+    from ducktape.cluster.account.console import Console
 
 _PIECE = 1024 * 1024
 _HAS_DATA = select.POLLIN | select.POLLHUP | select.POLLERR
@@ -250,6 +254,24 @@ class LocalTransport(Transport):
             command, stdin=stdin, merge_stderr=merge_stderr, timeout=timeout, survivors=self._unreaped
         )
         return StreamHandle(started, self._leftovers)
+
+    def attach(self, command: str | None, console: Console) -> int:
+        """Run a command or a shell on the very streams of this process, in the foreground of its terminal."""
+        shell = login_shell()
+        arguments = [] if command is None else ["-c", command]
+        former = signal.signal(signal.SIGINT, lambda *_: None)  # it is for the program
+        try:
+            status = subprocess.run(
+                [os.path.basename(shell), *arguments],
+                executable=shell,
+                stdin=console.input,
+                stdout=console.output,
+                stderr=console.errors,
+                cwd=home_directory(),
+            ).returncode
+        finally:
+            signal.signal(signal.SIGINT, former)
+        return status if status >= 0 else 128 - status
 
     @property
     def files(self) -> LocalFiles:

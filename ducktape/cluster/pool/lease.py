@@ -15,6 +15,7 @@ import json
 import os
 import re
 import stat
+import time
 import weakref
 from typing import Any
 
@@ -30,10 +31,14 @@ class Holder:
 
     pid: int | None = None
     session: str | None = None
+    kept_until: float | None = None  # Unix seconds
 
     def __str__(self) -> str:
         if self.pid is None:
             return "held by another run"
+        if self.kept_until is not None:
+            end = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.kept_until))
+            return f"kept until {end} for people to look inside, session {self.session}, pid {self.pid}"
         return f"held by pid {self.pid}" + (f", session {self.session}" if self.session else "")
 
 
@@ -108,12 +113,22 @@ class Leases:
             fcntl.flock(descriptor, fcntl.LOCK_UN)
             os.close(descriptor)
 
+    def duplicate(self, node: str) -> int:
+        """Return a further descriptor of a lease of this run: a process that inherits it holds the lease, too."""
+        return os.dup(self._files[node])
+
+    def hand_on(self, node: str, pid: int, until: float) -> None:
+        """Show in the file of a lease that another process keeps the node until a time in Unix seconds."""
+        content = {"node": node, "pid": pid, "session": self.session, "kept_until": until}
+        self._write(self._files[node], content)
+
     def holder(self, node: str) -> Holder:
         """Return the holder of a node according to the file of its lease."""
         try:
             with open(self._path(node), encoding="utf-8") as file:
                 content = json.load(file)
-            return Holder(int(content["pid"]), content["session"])
+            until = content.get("kept_until")
+            return Holder(int(content["pid"]), content["session"], None if until is None else float(until))
         except (OSError, ValueError, KeyError, TypeError):
             return Holder()
 

@@ -70,7 +70,18 @@ class LeasedPool:
     def release(self, account: RemoteAccount) -> None:
         """Release the lease of an account, unless it is kept."""
         if not _contains(self._kept, account):
-            self.leases.release(next((name for member, name in self._names if member is account), ""))
+            self.leases.release(self._name(account))
+
+    def _name(self, account: RemoteAccount) -> str:
+        return next((name for member, name in self._names if member is account), "")
+
+    def descriptor(self, account: RemoteAccount) -> int:
+        """Return a further descriptor of an account's lease, which lasts until all of them are closed."""
+        return self.leases.duplicate(self._name(account))
+
+    def hand_on(self, account: RemoteAccount, pid: int, until: float) -> None:
+        """Show in the lease of an account that another process keeps the node."""
+        self.leases.hand_on(self._name(account), pid, until)
 
     def keep(self, account: RemoteAccount) -> None:
         """Keep the lease of an account until this run ends, so that no other run gets a dirty node."""

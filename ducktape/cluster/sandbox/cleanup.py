@@ -60,7 +60,7 @@ def remove_sandbox_leftovers() -> list[str]:
 
 
 def _orphaned_supervisors() -> list[int]:
-    """Return the supervisors whose driver is dead; they end by themselves unless they are stopped."""
+    """Return the supervisors that nobody needs any more; they end by themselves unless they are stopped."""
     return [int(name) for name in os.listdir("/proc") if cgroups.is_supervisor(name) and _is_orphaned(name)]
 
 
@@ -69,27 +69,29 @@ def _is_orphaned(pid: str) -> bool:
         stat = read_stat(pid)
         if stat is None or stat.is_dead:
             return False
-        driver = _watched_by(pid)
-        if driver is None:
+        watched = _watched_by(pid)
+        if not watched:
             # Old kernels have no pidfd, so only the parent is known; in a container the driver may be process 1
             with open("/proc/1/cmdline", "rb") as file:
                 return stat.parent == 1 and b"ducktape" not in file.read()
     except OSError:  # it has ended, or belongs to another user
         return False
-    if driver <= 0:
-        return True
-    stat = read_stat(driver)
-    return stat is None or stat.is_dead
+    # The driver, or after its end the processes that keep nodes
+    return not any(_is_alive(process) for process in watched)
 
 
-def _watched_by(pid: str) -> int | None:
-    """Return the process that a process watches with a pidfd: -1 if that has ended; ``None`` without a pidfd."""
+def _is_alive(pid: int) -> bool:
+    stat = read_stat(pid) if pid > 0 else None
+    return stat is not None and not stat.is_dead
+
+
+def _watched_by(pid: str) -> list[int]:
+    """Return the processes that a process watches with pidfds, -1 for those that have ended."""
+    watched = []
     for name in os.listdir(f"/proc/{pid}/fdinfo"):
         with open(f"/proc/{pid}/fdinfo/{name}", encoding="ascii", errors="replace") as file:
-            for line in file:
-                if line.startswith("Pid:"):
-                    return int(line.split()[1])
-    return None
+            watched += [int(line.split()[1]) for line in file if line.startswith("Pid:")]
+    return watched
 
 
 def _links() -> list[str]:

@@ -132,7 +132,9 @@ def _stop(owner: int, process: UntracedProcess, supervisor: Supervisor) -> None:
         return  # a forked child has a copy of the finalizer
     if process.poll() is None and not supervisor.timed_out:
         with contextlib.suppress(SandboxError):
-            supervisor.request("stop", seconds=_SECONDS_TO_STOP)
+            answer = supervisor.request("stop", seconds=_SECONDS_TO_STOP)
+            if answer and answer["kept"]:
+                return  # it lives on until the last kept node is released
     with contextlib.suppress(subprocess.TimeoutExpired):
         if process.wait(0 if supervisor.timed_out else 5) == 0:
             return

@@ -10,11 +10,11 @@ from __future__ import annotations
 import logging
 import os
 import pwd
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from ducktape.cluster.cluster import Cluster
+from ducktape.cluster.cluster import Cluster, Keeping
 from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.cluster.consts import LINUX
@@ -30,6 +30,7 @@ from ducktape.cluster.sandbox.transport import SandboxTransport
 from ducktape.cluster.sandbox.userns import obstacle
 from ducktape.cluster.ssh.transport import SshTransport
 from ducktape.cluster.transport import unwrap
+from ducktape.utils.process.proc import start_of
 
 __all__ = ["SandboxAccount", "SandboxCluster", "SandboxError", "SandboxNode"]
 
@@ -120,6 +121,8 @@ class SandboxCluster(Cluster):
         SandboxError: this user cannot make nodes on this machine.
     """
 
+    destroys_nodes = True
+
     def __init__(self, cluster_file: str | None = None, **kwargs: Any) -> None:
         super().__init__()
         self._config: SandboxConfig = read_config(cluster_file)
@@ -208,8 +211,36 @@ class SandboxCluster(Cluster):
     def free_single(self, node: ClusterNode) -> None:
         self.free(node)
 
+    def keep(self, nodes: Sequence[ClusterNode]) -> Keeping:
+        """Keep nodes that are in use: the supervisor outlives this run with them, and destroys them with their holder.
+
+        Raises:
+            SandboxError: when the holder is confirmed, if the kernel cannot watch it (before Linux 5.3).
+        """
+        supervisor = self._supervisor
+        assert supervisor is not None  # it has made them
+        keeping = super().keep(nodes)
+        names = [str(where["name"]) for where in keeping.where]
+        for where, node in zip(keeping.where, nodes, strict=True):
+            where |= {"supervisor": supervisor.pid, "start": start_of(supervisor.pid), "base": supervisor.base}
+            where |= {"address": node.account.assigned_address, "node_type": node.account.node_type}
+            where["home"] = _home()  # of this user in its namespace
+        keeping.confirm = lambda pid, until: supervisor.request("keep", pid=pid, names=names)
+        return keeping
+
+    @classmethod
+    def kept_account(cls, where: Mapping[str, Any], make: Callable[[], Cluster]) -> SandboxAccount:
+        """Return the account of a kept node; needs neither a cluster nor the rights to make nodes."""
+        if start_of(where["supervisor"]) != where["start"]:
+            raise LookupError(f"the sandbox of {where['name']} does not exist any more")
+        supervisor = Supervisor(where["supervisor"], where["base"])
+        config = RemoteAccountSSHConfig(host=where["name"], hostname=where["address"], user=_USER, port=22)
+        account = SandboxAccount(config, where["address"], where["node_type"], supervisor=supervisor)
+        account.transport = SandboxTransport(supervisor, where["name"], where["home"])
+        return account
+
     def close(self) -> None:
-        """Destroy all nodes and end the supervisor; a later allocation starts a new one."""
+        """Destroy all nodes but the kept ones, and end the supervisor; a later allocation starts a new one."""
         supervisor, self._supervisor = self._supervisor, None
         self._in_use.clear()
         if supervisor is not None:

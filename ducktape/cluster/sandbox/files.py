@@ -77,7 +77,7 @@ class SandboxFiles:
 
     def open(self, path: str, mode: str = "r") -> LocalFile:
         """A file object that reads bytes and writes text or bytes."""
-        descriptor = self._open(path, _flags(mode))
+        descriptor = self.open_descriptor(path, _flags(mode))
         # A descriptor can be opened like a path; the file was created or truncated already
         return LocalFile(cast(str, descriptor), mode.replace("x", "w"))
 
@@ -85,17 +85,18 @@ class SandboxFiles:
         self._ask("mkdir", path, mode)
 
     def get(self, path: str, local_path: str) -> None:
-        with os.fdopen(self._open(path, os.O_RDONLY), "rb", buffering=0) as source:
+        with os.fdopen(self.open_descriptor(path, os.O_RDONLY), "rb", buffering=0) as source:
             receive_file(source, local_path)
 
     def put(self, local_path: str, path: str) -> None:
         with (
             open(local_path, "rb") as source,
-            os.fdopen(self._open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as target,
+            os.fdopen(self.open_descriptor(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as target,
         ):
             shutil.copyfileobj(source, target, 1 << 20)
 
-    def _open(self, path: str, flags: int) -> int:
+    def open_descriptor(self, path: str, flags: int) -> int:
+        """Open a file in the node with flags of the system; returns the descriptor."""
         [descriptor] = self._ask("open", path, flags)[1]
         os.set_inheritable(descriptor, False)
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):

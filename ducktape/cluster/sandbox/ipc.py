@@ -13,7 +13,7 @@ import os
 import select
 import signal
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TypedDict
 
 LARGEST = 200 * 1024  # less than what the kernel takes by default
@@ -68,6 +68,7 @@ class Request(TypedDict, total=False):
     names: list[str]
     name: str
     lose_unsynced: bool
+    pid: int
 
 
 def bind_socket(path: str) -> socket.socket:
@@ -120,20 +121,23 @@ def answer(client: socket.socket, fields: Mapping[str, object], descriptors: Seq
         socket.send_fds(client, [json.dumps(fields).encode()], list(descriptors))
 
 
-def readable(*descriptors: int) -> Iterator[set[int]]:
-    """Yield the descriptors with data: none at first and after a signal; ignores negative ones."""
+def readable(descriptors: Collection[int]) -> Iterator[set[int]]:
+    """Yield the descriptors with data: none at first and after a signal; ignores negative ones.
+
+    The collection may change meanwhile.
+    """
     wake, wake_end = socket.socketpair()
     for end in (wake, wake_end):
         end.setblocking(False)
     signal.set_wakeup_fd(wake_end.fileno(), warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    poll = select.poll()
-    for descriptor in (wake.fileno(), *descriptors):
-        if descriptor >= 0:
-            poll.register(descriptor, select.POLLIN)
     ready: set[int] = set()
     while True:
         yield ready
+        poll = select.poll()
+        for descriptor in (wake.fileno(), *descriptors):
+            if descriptor >= 0:
+                poll.register(descriptor, select.POLLIN)
         ready = {descriptor for descriptor, _ in poll.poll()}
         if wake.fileno() in ready:
             wake.recv(4096)

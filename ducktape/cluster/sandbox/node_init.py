@@ -8,10 +8,12 @@ clients.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
 import socket
+import termios
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
@@ -103,7 +105,7 @@ class _CommandServer:
         self._clients: dict[int, socket.socket] = {}
 
     def serve(self) -> None:
-        for ready in ipc.readable(self._requests.fileno()):
+        for ready in ipc.readable([self._requests.fileno()]):
             if self._requests.fileno() in ready:
                 self._take()
             self._reap()
@@ -140,8 +142,10 @@ class _CommandServer:
                 serve(client, data)
                 return
             head, _, command = data.partition(b"\0")
-            shell, home, own = json.loads(head)
+            shell, home, own, *terminal = json.loads(head)
             os.setsid()
+            if terminal == [True]:
+                fcntl.ioctl(descriptors[0], termios.TIOCSCTTY, 0)
             os.chdir(home)
             for number, descriptor in enumerate(descriptors):
                 os.dup2(descriptor, number)

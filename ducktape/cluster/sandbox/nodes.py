@@ -59,6 +59,10 @@ class Nodes:
         self._server: Server | None = None
         self._early = self.server() if settings["sshd"] else Server(program=[], files={})
 
+    @property
+    def names(self) -> list[str]:
+        return list(self._nodes)
+
     def _address(self, last: int) -> str:
         return f"{self._network}.{last}"
 

@@ -24,29 +24,81 @@ from ducktape.utils.process.proc import end_with_parent, set_name
 
 
 def _serve(nodes: Nodes, control: socket.socket, driver: int, ended: list[int]) -> None:
-    """Serve requests until the last one, SIGTERM, or the end of the driver."""
-    for ready in ipc.readable(control.fileno(), driver):
-        if ended or driver in ready:
+    """Serve requests until SIGTERM, or until the driver and all processes that keep nodes of it have ended."""
+    kept = _KeptNodes(nodes)
+    watched = [control.fileno(), driver]
+    for ready in ipc.readable(watched):
+        if ended:
+            return
+        if driver in ready and kept.outlive_driver():
+            os.close(driver)  # what this process watches says who needs it
+            driver = -1
+        elif driver in ready:
             return
         nodes.reap()
-        if control.fileno() not in ready:
-            continue
-        data, client, descriptors = ipc.receive(control)
-        for each in descriptors:
-            os.close(each)
-        if client is None:
-            continue
-        with client:
-            request = json.loads(data)
-            if request["verb"] == "stop":
+        is_left = kept.end(ready)
+        if kept.has_no_driver and not is_left:
+            return
+        if control.fileno() in ready and _answer(control, nodes, kept):
+            return
+        watched[:] = [control.fileno(), driver, *kept.holders]
+
+
+def _answer(control: socket.socket, nodes: Nodes, kept: _KeptNodes) -> bool:
+    """Serve a request; returns whether it was the last one."""
+    data, client, descriptors = ipc.receive(control)
+    for each in descriptors:
+        os.close(each)
+    if client is None:
+        return False
+    with client:
+        request = json.loads(data)
+        if request["verb"] == "stop":
+            is_needed = kept.outlive_driver()
+            if not is_needed:
                 nodes.close()
-                ipc.answer(client, {})
-                return
-            try:
-                answer = {"result": nodes.serve(request)}
-            except Exception as error:  # no request ends the nodes of other tests
-                answer = {"error": _reason(error)}
-            ipc.answer(client, answer)
+            ipc.answer(client, {"result": {"kept": is_needed}})
+            return not is_needed
+        try:
+            answer = {"result": kept.serve(request)}
+        except Exception as error:  # no request ends the nodes of other tests
+            answer = {"error": _reason(error)}
+        ipc.answer(client, answer)
+    return False
+
+
+class _KeptNodes:
+    """The nodes that processes keep, which are destroyed when these end; they may outlive the driver."""
+
+    def __init__(self, nodes: Nodes) -> None:
+        self._nodes = nodes
+        self.has_no_driver = False
+        self.holders: dict[int, list[str]] = {}  # by the descriptors of the processes
+
+    def serve(self, request: ipc.Request) -> object:
+        if request["verb"] == "keep":
+            self.holders[os.pidfd_open(request["pid"])] = request["names"]
+            return None
+        if request["verb"] == "destroy":
+            # Their names may belong to other nodes soon
+            for names in self.holders.values():
+                names[:] = [name for name in names if name not in request["names"]]
+        return self._nodes.serve(request)
+
+    def end(self, ready: set[int]) -> bool:
+        """Destroy the nodes whose holders have ended; returns whether others are kept."""
+        for descriptor in ready & set(self.holders):
+            self._nodes.destroy(self.holders.pop(descriptor))
+            os.close(descriptor)
+        return bool(self.holders)
+
+    def outlive_driver(self) -> bool:
+        """Destroy the nodes that nobody keeps; returns whether there are others."""
+        self.has_no_driver = True
+        names = {name for names in self.holders.values() for name in names}
+        if names:
+            self._nodes.destroy([name for name in self._nodes.names if name not in names])
+        return bool(names)
 
 
 def _reason(error: Exception) -> str:

@@ -58,6 +58,50 @@ def start_command(channel: paramiko.Channel, command: str, deadline: Deadline, *
     channel.exec_command(command.encode("utf-8", "surrogateescape"))
 
 
+class AttachedChannel:
+    """A program on an SSH channel, for :class:`ducktape.cluster.account.console.Console`."""
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        self._channel = channel
+        channel.setblocking(False)
+
+    def waitables(self) -> list[int]:
+        # Always readable after the end of the output
+        return [] if self._channel.eof_received else [self._channel.fileno()]
+
+    def receive(self) -> Iterator[tuple[int, bytes]]:
+        channel = self._channel
+        while channel.recv_ready():
+            yield 1, channel.recv(_PIECE)
+        while channel.recv_stderr_ready():
+            yield 2, channel.recv_stderr(_PIECE)
+
+    def send(self, data: bytes) -> int:
+        channel = self._channel
+        if not channel.send_ready() or not has_room(channel.get_transport()):
+            return 0
+        try:
+            return channel.send(data)
+        except TimeoutError:
+            return 0
+        except OSError:  # the program has ended, or closed its input
+            return len(data)
+
+    def end_input(self) -> None:
+        self._channel.shutdown_write()
+
+    def resize(self, columns: int, rows: int) -> None:
+        self._channel.resize_pty(columns, rows)
+
+    def poll(self) -> int | None:
+        """Return the exit status once all output has arrived; 255 for death by a signal or of the connection."""
+        channel = self._channel
+        if not (channel.closed or (channel.eof_received and channel.exit_status_ready())):
+            return None
+        status = channel.recv_exit_status() if channel.exit_status_ready() else -1
+        return 255 if status < 0 else status
+
+
 def has_room(transport: paramiko.Transport) -> bool:
     """Whether a message can be sent without blocking, which would block all other threads in a lock of the library."""
     sock: Any = getattr(transport, "sock", None)

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 
 from ducktape.cluster.account.detached import Leftovers, StreamHandle
-from ducktape.cluster.ssh.channel import SshCommand, start_command
+from ducktape.cluster.ssh.channel import AttachedChannel, SshCommand, bound_answers, start_command
 from ducktape.cluster.ssh.config import IgnoreMissingHostKeyPolicy, SshSettings, name_of
 from ducktape.cluster.ssh.connections import CHANNEL_TIMEOUT_SEC, KEEPALIVE_SEC, Connections, close_all, is_dead
 from ducktape.cluster.ssh.sftp import ANSWER_SEC, SftpFiles
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import paramiko
+
+    from ducktape.cluster.account.console import Console
 
 __all__ = ["KEEPALIVE_SEC", "IgnoreMissingHostKeyPolicy", "SshSettings", "SshTransport"]
 
@@ -139,6 +141,22 @@ class SshTransport(Transport):
                 raise self._lost(error) from error
             undo.pop_all()
         return StreamHandle(started, self._leftovers)
+
+    def attach(self, command: str | None, console: Console) -> int:
+        """Connect a program with this process, by a channel of its own, with a pseudo terminal if one is here, too."""
+        deadline = Deadline(ANSWER_SEC)
+        channel = self._open_channel(deadline)
+        try:
+            if command is not None:
+                start_command(channel, command, deadline, name=self.name, limit=ANSWER_SEC)
+            else:
+                bound_answers(channel, deadline, f"{self.name}: no shell after {ANSWER_SEC:g} seconds")
+                if console.is_terminal:
+                    channel.get_pty(console.kind, *console.size)
+                channel.invoke_shell()
+            return console.connect(AttachedChannel(channel))
+        finally:
+            self._release(channel)
 
     def close(self) -> None:
         """Close the own connection with everything on it."""

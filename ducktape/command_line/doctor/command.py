@@ -9,6 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from ducktape.command_line.doctor import kept
 from ducktape.command_line.options.options import Options, RaisingParser, add_option, seconds
 from ducktape.command_line.session.common import is_sandbox, make_cluster, read_options
 from ducktape.json_serializable import strict_dumps
@@ -49,11 +50,12 @@ def main(argv: list[str]) -> int:
     except KeyboardInterrupt:
         return _INTERRUPTED
     if arguments.json:
-        print(strict_dumps(_as_json(options.cluster, findings, remarks), indent=2))
+        print(strict_dumps(_as_json(options.cluster, findings, remarks) | kept.to_json(*kept.take_stock()), indent=2))
     else:
         from ducktape.command_line.doctor.view import render
 
         print(render(findings, remarks, columns=_columns()))
+        _show_kept()
     return 0 if findings and all(each.usable for each in findings) else 1
 
 
@@ -63,10 +65,16 @@ def _check_sandbox(options: Options, arguments: argparse.Namespace) -> int:
 
     visit = visit_sandbox(lambda: make_cluster(options), timeout=arguments.timeout)
     if arguments.json:
-        print(strict_dumps(to_json(options.cluster, visit), indent=2))
+        print(strict_dumps(to_json(options.cluster, visit) | kept.to_json(*kept.take_stock()), indent=2))
     else:
         print(render_sandbox(visit, columns=_columns()))
+        _show_kept()
     return 0 if visit.usable else 1
+
+
+def _show_kept() -> None:
+    if text := kept.render(*kept.take_stock()):
+        print(text)
 
 
 def create_doctor_parser() -> argparse.ArgumentParser:

@@ -25,11 +25,14 @@ Given: TypeAlias = dict[str, Any]
 _USAGE = """%(prog)s [options] [test_path ...]
        %(prog)s doctor [options]                       check the nodes of a cluster
        %(prog)s init [options] [DIR]                   write a small suite to begin with
-       %(prog)s report [options] [RESULTS_DIR ...]     write the reports of a session again"""
+       %(prog)s nodes [options]                        list the nodes that are kept
+       %(prog)s release [options] [TEST ...]           give kept nodes back
+       %(prog)s report [options] [RESULTS_DIR ...]     write the reports of a session again
+       %(prog)s shell [options] TEST [NODE]            look inside a kept node"""
 _EPILOG = (
     "Options may also be in .ducktape/config and ~/.ducktape/config. A flag that such a file turns on is turned off "
-    "again by its opposite, such as --no-debug. `ducktape doctor --help`, and likewise for `init` and "
-    "`report`, describes the subcommands."
+    "again by its opposite, such as --no-debug. `ducktape doctor --help`, and likewise for `init`, "
+    "`nodes`, `release`, `report` and `shell`, describes the subcommands."
 )
 # The first option of each group that the help shows, and the title of the group
 _GROUPS = {
@@ -295,6 +298,17 @@ class Options:
         choices=("debugpy",),
     )
     no_teardown: bool = _flag("Do not tear down tests or stop services, to inspect them afterwards.")
+    keep: Literal["on-failure", "always"] | None = _option(
+        "Keep the nodes of failed tests, or of all, with their processes and faults, for ducktape shell; the run "
+        "continues with other nodes.",
+        choices=("on-failure", "always"),
+    )
+    keep_for: float = _option(
+        "How long they are kept unless they are released before: 2h (the default), 30m or seconds.",
+        make_default=lambda: ConsoleDefaults.KEEP_FOR_SEC,
+        type=duration,
+        metavar="TIME",
+    )
     explain_schedule: bool = _flag("Log why the tests run in their order.")
     strict: bool = _flag("Turn warnings about probable mistakes into errors.")
 

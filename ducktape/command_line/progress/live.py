@@ -269,8 +269,8 @@ class LiveProgress(logging.Handler):
 
     # --- the end
 
-    def summarize(self, results: TestResults) -> None:
-        """Print the failures with their causes, the counts and where everything is."""
+    def summarize(self, results: TestResults, kept: Sequence[str] = ()) -> None:
+        """Print the failures with their causes, the counts and where everything is; then lines about kept nodes."""
         # Loads much that nobody needs before the end
         from ducktape.tests.reports import rerun
 
@@ -303,6 +303,8 @@ class LiveProgress(logging.Handler):
         if results.num_failed and os.path.exists(suite):
             self._tell(Text(f"run them again: ducktape {os.path.relpath(suite)}"))
         self._tell(Text(f"report: {os.path.relpath(report)}"))
+        for line in kept:
+            self._tell(Text(line, "yellow"))
 
     def _tell(self, line: Text) -> None:
         self.console.print(_harmless(line), no_wrap=True, overflow="ellipsis", crop=True)

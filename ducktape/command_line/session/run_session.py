@@ -22,6 +22,7 @@ from ducktape.command_line.session.common import make_cluster
 from ducktape.command_line.session.reports import SessionReports
 from ducktape.command_line.session.select_tests import Choice
 from ducktape.command_line.session.start_session import shows_live
+from ducktape.tests.driver.holders import lines_about
 from ducktape.tests.driver.recorder import Observer
 from ducktape.tests.recording.journal import JOURNAL_VERSION, Journal, SessionBusyError
 from ducktape.tests.recording.not_run import NotRun
@@ -67,6 +68,8 @@ def cluster_for(
 
         session_context.max_parallel = slots(cluster, tests)
         logger.info("Up to %d tests in parallel", session_context.max_parallel)
+    if options.no_teardown and options.keep is None and getattr(cluster, "destroys_nodes", False):
+        session_context.keep = "always"  # or there would be nothing left to look at
     # Other runs that wait for nodes of this one show the name of its session
     has_leases = isinstance(cluster, Cluster) and cluster.name_session(session_context.session_id)
     if options.lease and not has_leases:
@@ -137,8 +140,12 @@ class Run:
                 )
             )
         succeeded = self._end(results)
+        kept = lines_about(runner.kept_tests)
         if progress is not None:
-            progress.summarize(results)
+            progress.summarize(results, kept)
+        else:
+            for line in kept:
+                self.logger.info(line)
         return succeeded
 
     def _progress(self, choice: Choice, expected: int) -> LiveProgress | None:

@@ -28,8 +28,12 @@ while [ -d "$d" ] && [ "$left" -gt 0 ]; do
     left=$((left - 1))
     if [ -e "$d/renewed" ]; then
         rm -f "$d/renewed"
-        # The renewal may be a second old
-        left=$(($2 - 1))
+        # The renewal may be a second old, and must not shorten a longer one
+        [ "$left" -ge "$(($2 - 1))" ] || left=$(($2 - 1))
+    fi
+    if [ -e "$d/extended" ]; then
+        left=$(cat "$d/extended")
+        rm -f "$d/extended"
     fi
 done
 if [ ! -d "$d" ]; then
@@ -87,6 +91,13 @@ case $(tr '\0' ' ' <"/proc/$(cat "$d/watcher")/cmdline") in *"$d/watch"*) exit 0
 # It may just have done its work
 [ -d "$d" ] && [ ! -d "$d/undoing" ] && exit {_ORPHANED}
 exit {_GONE}
+"""
+
+
+# Renamed, so that the script above never reads half of it
+_EXTEND = r"""
+[ -d "$d" ] || { echo gone; exit 0; }
+echo "$seconds" >"$d/extension" && mv "$d/extension" "$d/extended"
 """
 
 
@@ -205,6 +216,12 @@ class DeadManSwitch:
 def undo_now(host: Host, token: str) -> bool:
     """Undo the action with this token and wait for that; returns ``False`` if the machine had already done so."""
     return "gone" not in host.ask(f"d={_directory(token)}\n{_UNDO_NOW}", "undoing the fault").split()
+
+
+def extend(host: Host, token: str, seconds: float) -> None:
+    """Let the action with this token stay in force for some time, without being renewed by anybody."""
+    whole = max(2, round(seconds))
+    host.ask(f"d={_directory(token)}\nseconds={whole}\n{_EXTEND}", "extending the fault")
 
 
 def _directory(token: str) -> str:

@@ -8,11 +8,11 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ducktape.cluster.cluster_node import ClusterNode
-from ducktape.faults.engine.action import undo_now
+from ducktape.faults.engine.action import extend, undo_now
 from ducktape.faults.engine.host import Host
 from ducktape.faults.engine.log import EVENTS_FILE, write_events
 from ducktape.faults.engine.validation import power_switch_of
@@ -40,9 +40,7 @@ def heal_remaining(directory: str, nodes: Iterable[ClusterNode]) -> list[str]:
     The nodes undo a fault that could not be healed by themselves, at the end of its time to live.
     """
     faults = recorded_faults(directory)
-    by_name: dict[str, list[ClusterNode]] = {}
-    for node in nodes:
-        by_name.setdefault(str(node.account.hostname), []).append(node)
+    by_name = _by_name(nodes)
     problems: list[str] = []
     for fault in reversed(faults):
         if fault.get("injected") is None or fault.get("healed") is not None:
@@ -59,14 +57,45 @@ def heal_remaining(directory: str, nodes: Iterable[ClusterNode]) -> list[str]:
     return problems
 
 
+def extend_remaining(directory: str, nodes: Iterable[ClusterNode], seconds: float) -> list[str]:
+    """Let the faults that a test left in force stay so for some time; returns the errors as lines.
+
+    The nodes undo them by themselves afterwards, if nobody has healed them.
+    """
+    by_name = _by_name(nodes)
+    problems: list[str] = []
+    for fault in recorded_faults(directory):
+        if fault.get("injected") is None or fault.get("healed") is not None:
+            continue
+        with tolerated() as extension:
+            for host, token in _scripts(fault, by_name):
+                extend(host, token, seconds)
+        if extension.error is not None:
+            problems.append(f"extending {fault.get('fault')}: {reason_of(extension.error)}")
+    return problems
+
+
+def _by_name(nodes: Iterable[ClusterNode]) -> dict[str, list[ClusterNode]]:
+    by_name: dict[str, list[ClusterNode]] = {}
+    for node in nodes:
+        by_name.setdefault(str(node.account.hostname), []).append(node)
+    return by_name
+
+
 def _heal(fault: Mapping[str, Any], by_name: Mapping[str, list[ClusterNode]]) -> None:
     if fault.get("fault") == "power_off":
         for name in fault.get("nodes") or ():
             for node in by_name.get(name, ()):
                 power_switch_of(node).power_on()
+    for host, token in _scripts(fault, by_name):
+        undo_now(host, token)
+
+
+def _scripts(fault: Mapping[str, Any], by_name: Mapping[str, list[ClusterNode]]) -> Iterator[tuple[Host, str]]:
+    """Yield where a fault has scripts that would undo it, and their tokens."""
     for name, token in fault.get("undo") or ():
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             continue  # not written by this package
         # Several machines may have the same name; without the script nothing happens
         for node in by_name.get(name, ()):
-            undo_now(Host.of(node), token)
+            yield Host.of(node), token

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.faults.engine.recovery import recorded_faults
+from ducktape.services.support.record import named_nodes
 from ducktape.tests.driver.allocator import names_of
 from ducktape.tests.driver.failure_cause import UNENDED, Cause, paragraphs
-from ducktape.tests.driver.retries import Plan, outcome_of
+from ducktape.tests.driver.retries import Plan, keeps, outcome_of
 from ducktape.tests.event import Attempt, CleanedUp, Outcome, ServiceNoted
 from ducktape.tests.recording.bounds import ROOM_TO_REMEMBER, bounded_outcome, longest_summary
 from ducktape.tests.status import FAIL
@@ -69,6 +70,7 @@ class Job:
     attempt: int = 1  # number of the attempt that is under way
     attempt_clock: Stopwatch = dataclasses.field(default_factory=Stopwatch)
     services: dict[str, dict[str, object]] = dataclasses.field(default_factory=dict)  # their records by their ids
+    is_kept: bool = False  # whether its services and faults were left as they are, for people to look inside
     late_attempt: int = 0  # number of the attempt whose time was over, or 0; it may have ended by itself meanwhile
     late: list[str] = dataclasses.field(default_factory=list)  # what took too long after it was asked to end
     _room_to_remember: int = 0
@@ -93,7 +95,7 @@ class Job:
         self.key, self.plan, self.nodes, self.worker, self.cleaner = key, plan, nodes, worker, None
         self.state, self.nodes_allocated, self.outcome = State.RUNNING, len(nodes), None
         self.attempt, self.attempt_clock = len(self.attempts) + 1, worker.clock
-        self.services, self.late, self.late_attempt = {}, [], 0
+        self.services, self.late, self.late_attempt, self.is_kept = {}, [], 0, False
         runs = plan.most_runs(self.attempts)
         self._room_to_remember = ROOM_TO_REMEMBER + longest_summary(runs) * runs
 
@@ -178,6 +180,16 @@ class Job:
             services=own.services if own else done.services or noted,
             directory=own.directory if own else ("" if self.plan.is_single else f"attempt-{number}"),
         )
+
+    def is_kept_after(self, cause: Cause, keep: str | None) -> bool:
+        """Return whether a test whose process has died is kept; ``keep`` is the option."""
+        earlier = [record for record in self.attempts if record.number < self.attempt]
+        return keeps(keep, str(FAIL), cause.reason, earlier, self.plan)
+
+    def not_cleaned(self, why: str) -> CleanedUp:
+        """Return the result of a clean-up that failed altogether."""
+        problem = f"cleaning up after {self.known_key.test_id} failed: {why}"
+        return CleanedUp(problems=[problem], dirty=dict.fromkeys(named_nodes(self.nodes), problem.splitlines()[0]))
 
     def wants_more(self) -> bool:
         """Return whether a test that its own process did not run to the end is to be run once more."""

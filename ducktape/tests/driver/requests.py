@@ -41,6 +41,7 @@ def test_request(
         post_mortem=getattr(session, "pdb", False) is True,
         debugger=getattr(session, "debugger", None),
         max_data_bytes=getattr(session, "max_data_bytes", DEFAULT_DATA_BYTES),
+        keep=keep_option(session),
         keep_output=getattr(session, "keep_output", False) is True,
     )
     return TestRequest(job.context, FiniteSubcluster(nodes), settings)
@@ -49,8 +50,14 @@ def test_request(
 test_request.__test__ = False  # type: ignore[attr-defined]
 
 
+def keep_option(session: SessionContext) -> str | None:
+    """Return when the nodes of tests are kept: ``on-failure``, ``always``, or ``None`` for never."""
+    keep = getattr(session, "keep", None)
+    return keep if isinstance(keep, str) else None  # session contexts of library users may be mocks
+
+
 def clean_up_request(job: Job, mark: str) -> CleanUpRequest:
-    """Return the request to end the services that the process of a test has left."""
+    """Return the request to end the services that the process of a test has left, or only to collect their logs."""
     services = list(job.services.values())
     if job.attempt > 1 or not job.plan.is_single:
         # The logs of each attempt have directories of their own
@@ -71,5 +78,6 @@ def clean_up_request(job: Job, mark: str) -> CleanUpRequest:
         nodes=job.nodes,
         services=services,
         collect=died,
+        keeps=job.is_kept,
         dump=died and job.cause_of_end is not None and job.cause_of_end.reason == "timeout",
     )

@@ -51,6 +51,18 @@ class Plan:
         return (self.detect_flakes or max(1, self.deflake)) + min(failures, self.retry_infrastructure)
 
 
+def keeps(keep: str | None, status: str, reason: str | None, earlier: Sequence[Attempt], plan: Plan) -> bool:
+    """Return whether the nodes of a test are kept if its next attempt ends like this; ``keep`` is the option."""
+    if keep is None:
+        return False
+    last = Attempt(status, "", None, 0, 0, 0, [], reason, number=len(earlier) + 1)
+    attempts = [*earlier, last]
+    if plan.wants_more(attempts):
+        return False
+    outcome = outcome_of(attempts, plan, stop_time=0)
+    return outcome.status == FAIL or (keep == "always" and outcome.status in (PASS, FLAKY))
+
+
 def counted(records: Sequence[Attempt], plan: Plan) -> list[Attempt]:
     """Return the attempts that say something of the test: all but those that were repeated for the infrastructure."""
     forgiven = plan.retry_infrastructure

@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Iterable
 
 from ducktape.cluster.cluster_node import ClusterNode
-from ducktape.services.support.record import named_nodes
 from ducktape.tests.driver.allocator import names_of
 from ducktape.tests.driver.deadlines import SETUP, Limits, Step
 from ducktape.tests.driver.failure_cause import Cause, cause_of_death, describe_exception
+from ducktape.tests.driver.holders import Holders
 from ducktape.tests.driver.job import HAS_NODES, Job, State, TestKey
 from ducktape.tests.driver.recorder import ClientStatus, Recorder
 from ducktape.tests.driver.requests import clean_up_request
@@ -26,6 +26,7 @@ from ducktape.tests.event import (
     CleanedUp,
     Finished,
     Heartbeat,
+    Kept,
     Log,
     Message,
     Outcome,
@@ -64,6 +65,7 @@ class Supervisor:
         requeued: Callable[[], None],
         finish_join_timeout: float,
         no_teardown: bool,
+        holders: Holders,
     ) -> None:
         self.jobs: dict[TestKey, Job] = {}  # tests that have processes or wait for another attempt
         self.orphans = Orphans()
@@ -73,6 +75,7 @@ class Supervisor:
         self._requeued = requeued
         self._finish_join_timeout = finish_join_timeout
         self._no_teardown = no_teardown
+        self._holders = holders
         self._watchdog = Watchdog()
         self._terminal = Terminal()
         self._killing = False
@@ -141,7 +144,7 @@ class Supervisor:
         self.orphans.reap(keep=self._own_pids())
 
     def _own_pids(self) -> set[int]:
-        return {worker.pid for worker in self.workers()} | {self._watchdog.pid}
+        return {worker.pid for worker in self.workers()} | {self._watchdog.pid} | self._holders.pids
 
     # --- messages
 
@@ -179,6 +182,8 @@ class Supervisor:
             self._debugged(worker, message)
         elif isinstance(message, Finished):
             self._finished(job, worker, message.outcome)
+        elif isinstance(message, Kept):
+            self._keep(job, worker)
         elif isinstance(message, CleanedUp):
             self._cleaned(job, worker, message)
         elif isinstance(message, (ServiceNoted, ServiceGone, Attempted)):
@@ -222,12 +227,19 @@ class Supervisor:
     def _finished(self, job: Job, worker: Worker, outcome: Outcome) -> None:
         """Take the result that a worker reports; its process may still need time to end."""
         if worker is job.cleaner:
-            self._cleaned(job, worker, _not_cleaned(job, outcome.summary))
+            self._cleaned(job, worker, job.not_cleaned(outcome.summary))
         elif job.state is State.RUNNING:
             self._let_end(worker)
             job.outcome = outcome
             # Services are left if an interrupt cut their ending short
             self._clean_up_after(job)
+
+    def _keep(self, job: Job, worker: Worker) -> None:
+        """Note that a worker has left everything as it is."""
+        if worker is not job.worker or self._holders.option is None:
+            raise ValueError("a test that was not to be kept")
+        job.is_kept = True
+        self._watchdog.forget(worker.pid)
 
     def _cleaned(self, job: Job, worker: Worker, done: CleanedUp) -> None:
         """Take the result of a clean-up."""
@@ -252,11 +264,15 @@ class Supervisor:
         if worker.watch.is_paused:
             self._recorder.observe("debugger", {"is_open": False})
         worker.close()
-        self._end_leftovers(lambda: worker.family.members(self._orphan_pids()))
         cause = worker.cause_of_end or cause_of_death(worker.exit_code)
+        died = worker is job.worker and job.state is State.RUNNING
+        job.is_kept |= died and job.is_kept_after(cause, self._holders.option)
+        job.is_kept &= not self._killing
+        if not job.is_kept:
+            self._end_leftovers(lambda: worker.family.members(self._orphan_pids()))
         if worker is job.cleaner and job.state is State.CLEANING:
-            self._settle(job, _not_cleaned(job, cause.text))
-        elif worker is job.worker and job.state is State.RUNNING:
+            self._settle(job, job.not_cleaned(cause.text))
+        elif died:
             worker.cause_of_end = cause
             self._log(logging.ERROR, f"{job.known_key.test_id}: {cause.text}")
             self._clean_up_after(job)
@@ -264,9 +280,13 @@ class Supervisor:
             self._release(job)
 
     def _clean_up_after(self, job: Job) -> None:
-        """Stop, collect and clean what a worker left, in a process of its own; settle at once if it left nothing."""
+        """Stop, collect and clean what a worker left, in a process of its own; settle at once if it left nothing.
+
+        Of a test that is kept, only the logs are collected, if its own process could not do so.
+        """
         job.state = State.CLEANING
-        if not job.services or self._no_teardown or self._killing:
+        is_done = job.outcome is not None if job.is_kept else self._no_teardown
+        if not job.services or is_done or self._killing:
             self._settle(job, CleanedUp())
             return
         assert job.worker is not None  # it has reported, or is dead
@@ -277,7 +297,7 @@ class Supervisor:
             job.cleaner = self._start(request, job.worker.watch.limits)
             job.cleaner.watch.ending = True
         if start.error is not None:
-            self._settle(job, _not_cleaned(job, describe_exception(start.error)))
+            self._settle(job, job.not_cleaned(describe_exception(start.error)))
 
     def _settle(self, job: Job, done: CleanedUp) -> None:
         """Conclude a test, now that its nodes are clean, or dirty for good."""
@@ -302,7 +322,7 @@ class Supervisor:
             self._requeued()
 
     def _orphan_pids(self) -> list[int]:
-        return self.orphans.pids(keep=self._own_pids())
+        return self._holders.spared(self.orphans.pids(keep=self._own_pids()))
 
     def _end_leftovers(self, pids: Callable[[], list[int]]) -> None:
         """End what tests could not end themselves, because they died or because it hid from them."""
@@ -388,9 +408,3 @@ class Supervisor:
         for worker in self.workers():
             worker.cause_of_end = worker.cause_of_end or Cause("Test aborted: KeyboardInterrupt", "interrupted")
             worker.signal(signal.SIGKILL)
-
-
-def _not_cleaned(job: Job, why: str) -> CleanedUp:
-    """Return the result of a clean-up that failed altogether."""
-    problem = f"cleaning up after {job.known_key.test_id} failed: {why}"
-    return CleanedUp(problems=[problem], dirty=dict.fromkeys(named_nodes(job.nodes), problem.splitlines()[0]))

@@ -95,7 +95,9 @@ class Worker:
             CLEAN_UP_STACKS_FILE if isinstance(request, CleanUpRequest) else STACKS_FILE,
         )
         self.family = Family(settings.mark, self.pid)
-        self._keep_leftovers = bool(getattr(request.context.session_context, "no_teardown", False))
+        # Whether the test is kept is decided when its last messages have been read
+        session = request.context.session_context
+        self._keep_leftovers = bool(getattr(session, "no_teardown", False)) or settings.keep is not None
         self.is_closed = False
 
     def waitables(self) -> Iterator[int]:

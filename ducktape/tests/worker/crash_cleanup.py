@@ -103,8 +103,12 @@ class CrashCleanUp(Ending):
             # Only a test that took over the pipe of its process can have sent this
             self.errors.append("Ignored invalid service records; those services were not stopped")
 
-    def run(self, *, dump: bool, collect: bool = True) -> CleanedUp:
-        """Go through all steps; blocks, and raises nothing of what the services raise."""
+    def run(self, *, dump: bool, collect: bool = True, keeps: bool = False) -> CleanedUp:
+        """Go through all steps; blocks, and raises nothing of what the services raise.
+
+        With ``keeps``, only their state is dumped and their logs are collected.
+        """
+        self.is_kept = keeps
         self._revive()
         self.end(dump=dump, collect=collect)
         return CleanedUp(self.missing_logs, self.errors, self.dirty, self.services)

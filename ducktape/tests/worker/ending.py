@@ -35,6 +35,7 @@ class Ending:
         self.context = context
         self.log = log
         self.phase = ""  # the one that was entered last
+        self.is_kept = False  # whether everything is left as it is, for people to look inside
         self.errors: list[str] = []  # what went wrong, each a string
         self.services: list[dict[str, object]] = []
         self._enter = enter
@@ -46,7 +47,9 @@ class Ending:
         services = registry.ever_registered
         if dump:
             self.step(DUMP, "dumping the state of services", lambda: dump_services(registry, self.log))
-        self.heal()  # services that are paused or cut off would not stop
+        no_teardown = no_teardown or self.is_kept
+        if not self.is_kept:
+            self.heal()  # services that are paused or cut off would not stop
         if not no_teardown:
             self.tear_down()
             self.step(STOP, "stopping services", self.stop)
@@ -61,8 +64,9 @@ class Ending:
             self.step(CLEAN, "cleaning services", self.clean)
             self.judge()
         self.describe(services)
-        self.log(logging.DEBUG, "Freeing nodes...")
-        self.step("", "freeing nodes", self.free_nodes)
+        if not self.is_kept:
+            self.log(logging.DEBUG, "Freeing nodes...")
+            self.step("", "freeing nodes", self.free_nodes)
         for service in services:
             self.step("", "closing a service", partial(called, service.close))
         self.errors += registry.problems

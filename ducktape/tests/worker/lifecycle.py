@@ -44,7 +44,8 @@ class TestRun(Ending):
     """One run of one test, on a fresh instance with a fresh registry of services.
 
     ``wants_evidence`` returns whether the test was ended because its time was over. ``post_mortem`` gets what an
-    attempt failed with while everything still runs.
+    attempt failed with while everything still runs. ``keeps`` takes the status and the reason, and returns whether
+    everything is left as it is.
     """
 
     __test__ = False
@@ -59,6 +60,7 @@ class TestRun(Ending):
         listener: Listener | None = None,
         wants_evidence: Callable[[], bool] = lambda: False,
         post_mortem: Callable[[BaseException], object] | None = None,
+        keeps: Callable[[str, str | None], bool] = lambda status, reason: False,
         max_data_bytes: int = DEFAULT_DATA_BYTES,
     ) -> None:
         super().__init__(context, log, enter, gate.user_code)
@@ -66,6 +68,7 @@ class TestRun(Ending):
         self._listener = listener
         self._wants_evidence = wants_evidence
         self._post_mortem = post_mortem
+        self._keeps = keeps
         self._max_data_bytes = max_data_bytes
         self._test: Test | None = None
         self._hook_never_ran = False
@@ -87,7 +90,12 @@ class TestRun(Ending):
             for service in context.services.ever_registered:
                 service.service_id_factory = id_factory
             context.services.note_all()
-        self.end(dump=self._wants_evidence(), no_teardown=getattr(context.session_context, "no_teardown", False))
+        is_late = self._wants_evidence()
+        reason = "timeout" if is_late else self._reason
+        self.is_kept = self._keeps(str(FAIL if is_late else self._status), reason)
+        if self.is_kept:
+            self._note_what_stays()
+        self.end(dump=is_late, no_teardown=getattr(context.session_context, "no_teardown", False))
         if self._hook_never_ran or context.services.hook_never_ran:
             self.judge()
         thread_names = "\n".join(thread.name for thread in threading.enumerate())
@@ -199,6 +207,13 @@ class TestRun(Ending):
         self._reason = reason
 
     # --- the steps of its end
+
+    def _note_what_stays(self) -> None:
+        """Let others end the services and heal the faults later, from what is recorded of them now."""
+        self.context.services.note_all()
+        if "fault_log" in vars(self.context):
+            self._faults = self.context.fault_log.to_json()
+        self.log(logging.INFO, "Its nodes are kept: nothing is torn down, stopped or cleaned")
 
     def heal(self) -> None:
         if "fault_log" in vars(self.context):

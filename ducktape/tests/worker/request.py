@@ -42,6 +42,7 @@ class RunSettings:
     post_mortem: bool = False  # open it where a test fails
     debugger: str | None = None  # wait for an editor to attach to it, before the test is constructed
     max_data_bytes: int = DEFAULT_DATA_BYTES  # most that the test may return, as JSON
+    keep: str | None = None  # "on-failure" or "always": leave everything as it is, for people to look inside
     keep_output: bool = False  # what the test prints goes to a file, since the terminal shows the progress of the run
 
 
@@ -102,3 +103,4 @@ class CleanUpRequest(TestRequest):
     services: list[dict[str, object]] = dataclasses.field(default_factory=list)  # their records
     dump: bool = False  # the services show their state first, because the test took too long
     collect: bool = True  # their logs are still to be collected
+    keeps: bool = False  # nothing more than this: everything else stays as it is

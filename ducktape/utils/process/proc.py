@@ -10,13 +10,15 @@ import ctypes
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_GET_CHILD_SUBREAPER = 37
+
+_FIELD_OF_START = 19  # the 22nd of the file, counted from the one after the name
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -50,6 +52,12 @@ def read_stat(pid: int | str) -> Stat | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     return Stat(name, rest.split())
+
+
+def start_of(pid: int) -> str:
+    """Return when a living process started, in ticks since the boot; empty if there is none of that number."""
+    stat = read_stat(pid)
+    return "" if stat is None or stat.is_dead else stat.fields[_FIELD_OF_START]
 
 
 class Mount(NamedTuple):
@@ -120,3 +128,14 @@ def detach_standard_streams() -> None:
         os.dup2(null, number)
     if null > 2:
         os.close(null)
+
+
+def detach_descriptors(keep: Collection[int]) -> None:
+    """Let all open descriptors but some lead to the null device, and the standard streams too.
+
+    They are not closed: file objects that still have their numbers must not write into files that are opened later.
+    """
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for number in sorted({0, 1, 2, *map(int, os.listdir("/proc/self/fd"))}):
+        if number != null and number not in keep:
+            os.dup2(null, number, inheritable=number <= 2)

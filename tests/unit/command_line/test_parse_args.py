@@ -65,6 +65,8 @@ NEWER_DEFAULTS = {
     "lease": None,
     "host_keys": None,
     "known_hosts": None,
+    "keep": None,
+    "keep_for": 7200.0,
     "keyword": None,
     "tags": None,
     "list_tags": False,

@@ -112,7 +112,7 @@ def test_one_node_is_left_in_peace_by_remarks(doctor: Doctor) -> None:
 def test_programs_get_all_of_it(doctor: Doctor) -> None:
     content = doctor.json("--cluster", LOCALHOST)
     [node] = content["nodes"]
-    assert list(content) == ["cluster", "usable", "remarks", "nodes"]
+    assert list(content) == ["cluster", "usable", "remarks", "nodes", "kept", "forgotten"]
     assert (content["cluster"], content["usable"]) == (LOCALHOST, True)
     assert (node["name"], node["local"], node["usable"], node["failure"]) == ("localhost0", True, True, None)
     assert (node["home"], next(iter(node["free_bytes"]))) == (str(doctor.folder), str(doctor.folder))

@@ -4,14 +4,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import secrets
+import time
 from pathlib import Path
 from typing import Any
 
 from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.local.transport import LocalTransport
-from ducktape.faults.engine.action import Action, DeadManSwitch
+from ducktape.faults.engine.action import Action, DeadManSwitch, Renewal
 from ducktape.faults.engine.host import Host
-from ducktape.faults.engine.recovery import heal_remaining, recorded_faults
+from ducktape.faults.engine.recovery import extend_remaining, heal_remaining, recorded_faults
 
 
 @dataclasses.dataclass
@@ -40,9 +41,9 @@ def note(directory: Path, *faults: Any) -> None:
     (directory / "events.json").write_text(json.dumps({"faults": faults}))
 
 
-def make_switch(mark: Path) -> DeadManSwitch:
+def make_switch(mark: Path, ttl: float = 60) -> DeadManSwitch:
     action = Action(Host(LocalTransport(), "a"), f"touch {mark}", f"rm -f {mark}")
-    switch = DeadManSwitch(action, f"{secrets.token_hex(5)}n0", 60)
+    switch = DeadManSwitch(action, f"{secrets.token_hex(5)}n0", ttl)
     switch.inject()
     return switch
 
@@ -106,3 +107,22 @@ def test_nonsense_in_the_file_does_nothing(tmp_path: Path) -> None:
 def test_a_test_without_faults_gets_no_file(tmp_path: Path) -> None:
     assert heal_remaining(str(tmp_path / "test"), []) == []
     assert not (tmp_path / "test").exists()
+
+
+def test_what_is_extended_outlives_its_own_time_and_is_undone_at_the_end_of_the_longer_one(tmp_path: Path) -> None:
+    began = time.monotonic()
+    switch = make_switch(tmp_path / "mark", ttl=2)
+    note(
+        tmp_path,
+        {"fault": "pause", "nodes": ["a"], "injected": 1.0, "healed": None, "undo": [["a", switch.token]]},
+        {"fault": "slow", "nodes": ["away"], "injected": 2.0, "healed": None, "undo": [["away", "abcn0"]]},
+        {"fault": "drop", "nodes": ["away"], "injected": 2.0, "healed": 3.0, "undo": [["away", "abcn1"]]},
+    )
+    problems = extend_remaining(str(tmp_path), [Node(Account("a")), Node(Account("away", Unplugged()))], 5)
+    assert problems == ["extending slow: away cannot be reached: no route to the node"]
+    assert switch.renew() is Renewal.STAYS  # by a test that is about to end
+    while not switch.is_gone:
+        assert time.monotonic() - began < 20
+        time.sleep(0.05)
+    assert time.monotonic() - began > 4
+    assert not (tmp_path / "mark").exists()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ducktape.tests.driver.retries import Plan, counted, outcome_of, run_summaries
+from ducktape.tests.driver.retries import Plan, counted, keeps, outcome_of, run_summaries
 from ducktape.tests.event import Attempt
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus, status_named
 
@@ -407,3 +407,28 @@ def test_a_single_attempt_is_not_listed() -> None:
     outcome = outcome_of(records, Plan(), stop_time=30)
     assert (outcome.attempts, outcome.runs) == ([], None)
     assert status_named(outcome.status) == PASS
+
+
+@pytest.mark.parametrize(
+    ("plan", "attempts", "kept"),
+    [
+        # The letter of an attempt, or of several, the last of which is to be judged; then on failure, and always
+        (Plan(), "P", (False, True)),
+        (Plan(), "E", (True, True)),
+        (Plan(), "T", (True, True)),
+        (Plan(), "S", (False, False)),
+        (Plan(deflake=2), "E", (False, False)),
+        (Plan(deflake=2), "EE", (True, True)),
+        (Plan(deflake=2), "EP", (False, True)),
+        (Plan(detect_flakes=2), "E", (False, False)),
+        (Plan(retry_infrastructure=1), "I", (False, False)),
+        (Plan(retry_infrastructure=1), "II", (True, True)),
+    ],
+)
+def test_the_last_attempt_is_kept_by_what_the_test_has_come_to(
+    plan: Plan, attempts: str, kept: tuple[bool, bool]
+) -> None:
+    earlier = [attempt(number, kind) for number, kind in enumerate(attempts[:-1], 1)]
+    status, reason = _KINDS[attempts[-1]]
+    assert (keeps("on-failure", status, reason, earlier, plan), keeps("always", status, reason, earlier, plan)) == kept
+    assert not keeps(None, status, reason, earlier, plan)

@@ -18,6 +18,7 @@ from ducktape.cluster.localhost import LocalhostCluster
 from ducktape.services.service import Service
 from ducktape.tests.driver.deadlines import Limits
 from ducktape.tests.driver.failure_cause import Cause
+from ducktape.tests.driver.holders import Holders
 from ducktape.tests.driver.job import Job, State, TestKey
 from ducktape.tests.driver.recorder import ClientStatus, Recorder
 from ducktape.tests.driver.retries import Plan
@@ -79,6 +80,7 @@ class Driver:
             requeued=lambda: self.requeued.extend(job.known_key for job in self.supervisor.jobs_in(State.QUEUED)),
             finish_join_timeout=10,
             no_teardown=False,
+            holders=Holders(LocalhostCluster(), self.session, lambda level, line: self.lines.append((level, line))),
         )
 
     def _conclude(self, job: Job, dirty: dict[str, str]) -> None:
