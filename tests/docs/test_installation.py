@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def _run(command: str, folder: Path, environment: dict[str, str]) -> subprocess.
 
 @pytest.fixture(scope="module", params=[VENV, PIPX])
 def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of a shell that finds the program, which the commands of README have installed from a checkout."""
+    """The environment of a shell that finds the program, installed from a checkout by the commands of README."""
     first = request.param
     if shutil.which(first.split()[0]) is None:
         pytest.skip(f"{first.split()[0]} is not installed")
@@ -107,4 +108,4 @@ def test_a_newcomer_gets_from_an_empty_directory_to_a_test_that_was_mended(
                 assert "    page = '<h1>Hello from node1</h1>'" in output, output
     assert [status for _, status in outcomes] == [0, 0, 1, 0, 0, 0, 0, 0], outcomes
     assert "No nodes are kept" in _run("ducktape nodes", tmp_path, installed).stdout
-    print(f"From an empty directory to the test that passes: {time.monotonic() - began:.0f} s")
+    sys.stdout.write(f"From an empty directory to the test that passes: {time.monotonic() - began:.0f} s\n")
