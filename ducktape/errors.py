@@ -18,6 +18,7 @@ Each error is defined where it is raised; this is the whole tree::
          ├─ MissingHookError                           ducktape.services.service (a NotImplementedError too)
          ├─ ProcessDiedError                           ducktape.services.process
          ├─ WorkloadEndedError                         ducktape.services.workload
+         ├─ MetricError                                ducktape.metrics
          ├─ DebuggerError                              ducktape.tests.worker.debugger
          ├─ HookError                                  ducktape.utils.support.hooks (a hook is async, or contains yield)
          └─ RemoteAccountError                         ducktape.cluster.account.errors

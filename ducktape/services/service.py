@@ -8,10 +8,12 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ducktape.cluster.cluster_spec import ClusterSpec
 from ducktape.errors import DucktapeError, TimeoutError
+from ducktape.metrics import Metrics
 from ducktape.services.support.nodes import (
     call_on_each_node,
     notify_registry,
@@ -163,6 +165,13 @@ class Service(TemplateRenderer):
     def logger(self) -> logging.Logger:
         """The log of the test."""
         return self.context.logger
+
+    # Not a property: suites have attributes of this name
+    @cached_property
+    def metrics(self) -> Metrics:
+        """Records what the service measures, among the metrics of its test."""
+        found = getattr(self.context, "metrics", None)
+        return found if isinstance(found, Metrics) else Metrics()
 
     @property
     def cluster(self) -> FiniteSubcluster:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import threading
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ducktape.cluster.account.errors import RemoteCommandError
 from ducktape.errors import DucktapeError
+from ducktape.metrics import MetricError
 from ducktape.services.background_thread import BackgroundThreadService
 from ducktape.services.support.node_files import NodeFiles
 from ducktape.services.support.protocols import Context, accepts_any_override
@@ -116,9 +118,11 @@ class Workload(NodeFiles, BackgroundThreadService):
                 self.programs.pop(node.name, None)
 
     def count(self, name: str, number: int = 1) -> None:
-        """Add to a counter; any thread may do so."""
+        """Add to a counter, and to the metric ``<class>.<counter>`` of the test; any thread may do so."""
         with self.lock:
             self.counters[name] = self.counters.get(name, 0) + number
+        with contextlib.suppress(MetricError):  # counters may have any names
+            self.metrics.count(f"{type(self).__name__}.{name}", number)
 
     def total(self, name: str) -> int:
         """Return a counter, 0 if nothing was counted."""

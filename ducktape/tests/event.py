@@ -23,6 +23,7 @@ class Outcome:
         start_time: Unix seconds, of the last attempt.
         nodes_used: largest number of nodes that services held at one time.
         services: JSON form of every service of every attempt.
+        metrics: summaries of the last attempt's metrics by name.
     """
 
     status: str
@@ -37,6 +38,7 @@ class Outcome:
     attempts: list[dict[str, object]] = dataclasses.field(default_factory=list)
     runs: dict[str, int] | None = None
     faults: list[dict[str, object]] = dataclasses.field(default_factory=list)
+    metrics: dict[str, object] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +51,8 @@ class Attempt(Outcome):
 
     def to_json(self) -> dict[str, object]:
         """Return what reports show; the services of all attempts stand in the result."""
-        return {name: getattr(self, name) for name in _SHOWN_OF_ATTEMPT}
+        shown = {name: getattr(self, name) for name in _SHOWN_OF_ATTEMPT}
+        return {**shown, "metrics": self.metrics} if self.metrics else shown
 
 
 _SHOWN_OF_ATTEMPT = (

@@ -46,7 +46,7 @@ _REPORTED = (
     *("start_time", "stop_time", "summary", "test_id"),
 )
 # What few results have: the others share an empty value, of which there is one in the class
-_REPORTED_RARE = ("attempts", "teardown_errors", "runs", "faults")
+_REPORTED_RARE = ("attempts", "teardown_errors", "runs", "faults", "metrics")
 _RARE = (*_REPORTED_RARE, "symbol_arguments")
 
 
@@ -70,6 +70,7 @@ class TestResult:
         teardown_errors: what went wrong after the test itself, each a string.
         runs: how many runs ``passed`` and ``failed``, if the test was run again and again to find that out.
         faults: what was done to its nodes, and when.
+        metrics: summaries of what it measured, by name.
 
     Attributes:
         symbol_arguments: the arguments as a symbol has them, where strict JSON cannot say it (NaN, for example).
@@ -81,6 +82,7 @@ class TestResult:
     teardown_errors: Sequence[str] = ()
     runs: dict[str, int] | None = None
     faults: Sequence[dict[str, object]] = ()
+    metrics: Mapping[str, object] | None = None
     symbol_arguments: str | None = None
 
     def __init__(
@@ -102,6 +104,7 @@ class TestResult:
         teardown_errors: Sequence[str] = (),
         runs: Mapping[str, int] | None = None,
         faults: Sequence[dict[str, object]] = (),
+        metrics: Mapping[str, object] | None = None,
     ) -> None:
         cluster = test_context.cluster
         self.session_context = session_context
@@ -134,7 +137,8 @@ class TestResult:
         self.reason: str | None = _ready(reason)
         directory = os.path.relpath(test_context.results_dir(test_context, test_index), session_context.results_dir)
         self.relative_results_dir = "" if directory == os.curdir else os.path.join(directory, "")
-        self._set_rare({"attempts": attempts, "teardown_errors": teardown_errors, "runs": runs, "faults": faults})
+        rare = {"attempts": attempts, "teardown_errors": teardown_errors, "runs": runs, "faults": faults}
+        self._set_rare({**rare, "metrics": metrics})
 
     def _set_rare(self, values: Mapping[str, object]) -> None:
         for name in _RARE:

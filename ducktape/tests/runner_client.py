@@ -207,6 +207,7 @@ class RunnerClient:
         several = not plan.is_single
         directory = f"attempt-{number}" if several else ""
         path = os.path.join(self.results_dir, directory)
+        self.test_context.attempt_dir = path
         own_log = also_to_files(self.logger, path, "test_log", ConsoleDefaults.TEST_LOG_FORMATTER)
         with own_log if directory else contextlib.nullcontext():
             self.log(logging.INFO, f"on run {number}/{plan.most_runs(earlier)}")

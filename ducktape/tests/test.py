@@ -8,8 +8,10 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ducktape.metrics import Metrics
 from ducktape.services.service import Service
 from ducktape.services.support.log_compression import compress_command, compress_logs
 from ducktape.services.support.log_paths import service_directory
@@ -61,6 +63,12 @@ class Test(TemplateRenderer):
     def logger(self) -> logging.Logger:
         """The log of this test."""
         return self.test_context.logger
+
+    # Not a property: suites have attributes of this name
+    @cached_property
+    def metrics(self) -> Metrics:
+        """Records what the test measures."""
+        return self.test_context.metrics
 
     def min_cluster_spec(self) -> object:
         """Deprecated and never called: declare nodes with ``@cluster``."""

@@ -17,6 +17,7 @@ from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.faults.engine.log import FaultLog
 from ducktape.json_serializable import jsonable, jsonable_arguments
 from ducktape.mark.consts import CLUSTER_NODE_TYPE_KEYWORD, CLUSTER_SIZE_KEYWORD, CLUSTER_SPEC_KEYWORD
+from ducktape.metrics import Metrics
 from ducktape.services.service_registry import ServiceRegistry
 from ducktape.tests.loggermaker import FileLoggerMaker, close_logger
 from ducktape.utils.persistence import PDict
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 _OF_ONE_RUN = {
     "services",
     "fault_log",
+    "metrics",
+    "attempt_dir",
     "log_collect",
     "disambiguator",
     "test_index",
@@ -116,12 +119,15 @@ class TestContext:
 
     services: ServiceRegistry
     fault_log: FaultLog
+    metrics: Metrics
     log_collect: dict[object, bool]
     # Tells apart tests whose names come out the same; set by the loader
     disambiguator: str = ""
     # Tell apart arguments that have no text of their own; set when the marks are expanded
     argument_numbers: Numbers = {}
     test_index: int | None = None
+    # Where an attempt among several writes its own files, if not into the directory of the test
+    attempt_dir: str | None = None
     timeouts: Mapping[str, float] = {}
     expected_failure: str | None = None
     tags: frozenset[str] = frozenset()
@@ -171,6 +177,10 @@ class TestContext:
         if name == "fault_log" and not self._closed:
             self.fault_log = FaultLog(TestContext.results_dir(self, self.test_index))
             return self.fault_log
+        if name == "metrics" and not self._closed:
+            directory = self.attempt_dir or TestContext.results_dir(self, self.test_index)
+            self.metrics = Metrics(directory, lambda text: self.logger.warning("%s", text))
+            return self.metrics
         if name == "log_collect":
             self.log_collect = {}
             return self.log_collect
@@ -346,9 +356,18 @@ class TestContext:
         for name in ("services", "log_collect"):
             vars(self).pop(name, None)
 
+    def end_metrics(self) -> dict[str, object]:
+        """Close the metrics of an attempt and return their summaries by name."""
+        metrics = vars(self).get("metrics")
+        if not isinstance(metrics, Metrics):  # a suite may have an attribute of this name
+            return {}
+        del self.metrics
+        return metrics.close()
+
     def close(self) -> None:
         """Release what the test holds on the driver: services, scratch directory and log files; twice is fine."""
         self._closed = True
+        self.end_metrics()
         # A closed context may live as long as the run does; its services must not
         for service in vars(self).pop("services", ()):
             with tolerated() as closing:

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 # Patterns below `ducktape.`; the first one that matches decides, from the top of this table to its end.
 FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
-    (0, ("errors", "json_serializable", "template", "utils*", "command_line.defaults")),
+    (0, ("errors", "json_serializable", "template", "metrics", "utils*", "command_line.defaults")),
     (1, ("cluster.consts", "cluster.node_spec", "cluster.cluster_spec", "cluster.node_container")),
     (3, ("cluster.cluster", "cluster.finite_subcluster", "cluster.localhost", "cluster.json", "cluster.vagrant")),
     (3, ("cluster.pool*", "cluster.health*", "cluster.sandbox.cluster", "cluster.sandbox.config")),

@@ -97,6 +97,7 @@ def outcome_of(
         teardown_errors=[error for attempt in attempts for error in attempt.teardown_errors],
         attempts=[attempt.to_json() for attempt in attempts] if len(attempts) > 1 else [],
         faults=list(faults),
+        metrics=attempts[-1].metrics,
     )
     runs = counted(attempts, plan)
     if plan.detect_flakes is not None:

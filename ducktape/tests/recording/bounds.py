@@ -128,9 +128,13 @@ def _beginning(data: object) -> str:
 
 def bounded_attempt(attempt: Attempt, runs: int) -> Attempt:
     """Return an attempt with what is too much of it cut, and said to be."""
-    services, errors = _fitting_lists(attempt.services, attempt.teardown_errors)
     summary = bounded_text(attempt.summary, longest_summary(runs))
-    return dataclasses.replace(attempt, summary=summary, services=services, teardown_errors=errors)
+    metrics, left_out = _fitting(list(attempt.metrics.items()), _ROOM_FOR_LISTS // max(1, runs))
+    more = [f"{left_out:,} metrics are too many for the report and left out"] if left_out else []
+    services, errors = _fitting_lists(attempt.services, [*attempt.teardown_errors, *more])
+    return dataclasses.replace(
+        attempt, summary=summary, services=services, teardown_errors=errors, metrics=dict(metrics)
+    )
 
 
 def bounded_outcome(outcome: Outcome) -> Outcome:
@@ -178,7 +182,9 @@ def substitute(message: Message, size: int, limit: int) -> Message | None:
         return Finished(_unspeakable(Outcome(str(FAIL), "", None, now, now, 0, []), size, limit))
     if isinstance(message, Attempted):
         summary = bounded_text(message.attempt.summary, _MOST_OF_A_MESSAGE_SHOWN)
-        return Attempted(dataclasses.replace(message.attempt, summary=summary, services=[], teardown_errors=[]))
+        return Attempted(
+            dataclasses.replace(message.attempt, summary=summary, services=[], teardown_errors=[], metrics={})
+        )
     return None
 
 

@@ -98,6 +98,7 @@ class TestRun(Ending):
         self.end(dump=is_late, no_teardown=getattr(context.session_context, "no_teardown", False))
         if self._hook_never_ran or context.services.hook_never_ran:
             self.judge()
+        metrics = context.end_metrics()
         thread_names = "\n".join(thread.name for thread in threading.enumerate())
         self.log(logging.DEBUG, f"Threads after {self._test_id} finished: {thread_names}")
         return Outcome(
@@ -111,6 +112,7 @@ class TestRun(Ending):
             reason=self._reason,
             teardown_errors=self.errors,
             faults=self._faults,
+            metrics=metrics,
         )
 
     def _decide(self) -> None:

@@ -122,6 +122,13 @@ def test_services_and_errors_that_are_too_much_are_left_out_and_counted() -> Non
     assert cut.teardown_errors[1] == "3 services are too many, or too large, for the report and left out"
 
 
+def test_metrics_that_are_too_much_are_left_out_and_counted() -> None:
+    metrics: dict[str, object] = {"a": {"count": 1}, "b": {"values": [1.5] * _MB}, "c": {"total": 3}}
+    cut = bounded_attempt(record(metrics=metrics), 1)
+    assert cut.metrics == {"a": {"count": 1}, "c": {"total": 3}}
+    assert cut.teardown_errors == ["1 metrics are too many for the report and left out"]
+
+
 def test_the_more_runs_there_are_the_less_is_kept_of_each_summary() -> None:
     long = record(summary="x" * _MB)
     assert bounded_attempt(long, 1) == long
