@@ -12,6 +12,7 @@ Each error is defined where it is raised; this is the whole tree::
          ├─ RecordError                                ducktape.tests.recording.state
          │   └─ NoEarlierSessionError                  ducktape.command_line.session.resume
          ├─ CommandError                               ducktape.command_line.options.errors
+         │   ├─ NoSessionError                         ducktape.command_line.compare.command
          │   └─ UsageError                             ducktape.command_line.options.errors
          │       └─ OtherTestsError                    ducktape.command_line.session.resume
          ├─ FaultError                                 ducktape.faults.errors

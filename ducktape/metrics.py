@@ -13,7 +13,8 @@
 
     self.metrics.count("retries", better="lower")
 
-The points are in ``metrics.jsonl`` in the directory of the test, summaries in ``report.json``.
+The points are in ``metrics.jsonl`` in the directory of the test, summaries in ``report.json``, and ``ducktape compare``
+compares them with those of other sessions.
 """
 
 from __future__ import annotations

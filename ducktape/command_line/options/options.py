@@ -23,6 +23,7 @@ from ducktape.utils.support.times import seconds_of
 Given: TypeAlias = dict[str, Any]
 
 _USAGE = """%(prog)s [options] [test_path ...]
+       %(prog)s compare [options] A B                  name what differs between two sessions
        %(prog)s doctor [options]                       check the nodes of a cluster
        %(prog)s init [options] [DIR]                   write a small suite to begin with
        %(prog)s nodes [options]                        list the nodes that are kept
@@ -31,7 +32,7 @@ _USAGE = """%(prog)s [options] [test_path ...]
        %(prog)s shell [options] TEST [NODE]            look inside a kept node"""
 _EPILOG = (
     "Options may also be in .ducktape/config and ~/.ducktape/config. A flag that such a file turns on is turned off "
-    "again by its opposite, such as --no-debug. `ducktape doctor --help`, and likewise for `init`, "
+    "again by its opposite, such as --no-debug. `ducktape doctor --help`, and likewise for `compare`, `init`, "
     "`nodes`, `release`, `report` and `shell`, describes the subcommands."
 )
 # The first option of each group that the help shows, and the title of the group

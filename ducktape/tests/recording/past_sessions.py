@@ -62,9 +62,10 @@ def last_failed(results_root: str) -> tuple[str, frozenset[str]] | None:
     return None
 
 
-def reported_results(directory: str) -> tuple[list[Any], int]:
-    """Return the results in the ``report.json`` of a session, and its bytes; ``ValueError`` if it is damaged."""
-    with os.fdopen(open_to_read(os.path.join(directory, "report.json")), "rb") as file:
+def reported_results(place: str) -> tuple[list[Any], int]:
+    """Return the results in a ``report.json`` (or that of a session), and its bytes; ``ValueError`` if damaged."""
+    path = os.path.join(place, "report.json") if os.path.isdir(place) else place
+    with os.fdopen(open_to_read(path), "rb") as file:
         content = file.read()
     try:
         return list(json.loads(content)["results"]), len(content)
