@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import IO
 
 from ducktape.command_line.defaults import ConsoleDefaults
@@ -222,7 +223,8 @@ class RunnerClient:
                 keeps=lambda status, reason: keeps(self.settings.keep, status, reason, earlier, plan),
                 max_data_bytes=self.settings.max_data_bytes,
             )
-            own = run.run(MultiRunServiceIdFactory(number) if several or number > 1 else None)
+            with self._node_metrics(path):
+                own = run.run(MultiRunServiceIdFactory(number) if several or number > 1 else None)
             self._is_kept = run.is_kept
             reported = {**vars(own), "data": None, "faults": []}
             attempt = Attempt(**reported, number=number, nodes=self.settings.nodes, directory=directory)
@@ -231,6 +233,14 @@ class RunnerClient:
             status = FLAKY if attempt.status == PASS and after_failures else attempt.status
             self.log(logging.INFO, str(status).upper() + (f": {attempt.summary}" if attempt.summary else ""))
         return own, attempt
+
+    def _node_metrics(self, directory: str) -> AbstractContextManager[object]:
+        if not self.settings.node_metrics:
+            return contextlib.nullcontext()
+        # Most runs have none
+        from ducktape.tests.worker.node_metrics import NodeMetrics
+
+        return NodeMetrics(self.test_context.cluster.nodes, directory, self.log)
 
     def _wants_evidence(self) -> bool:
         # The driver asks for stacks when the time of the test is over, and in no other case

@@ -28,6 +28,7 @@ UNREPORTED_OPTIONS = frozenset(
         "detect_flakes",
         "retry_infrastructure",
         "max_data_bytes",
+        "node_metrics",
         "keep_output",
         "pdb",
         "debugger",
@@ -84,6 +85,7 @@ class SessionContext:
         self.keep: str | None = kwargs.get("keep")
         self.keep_for: float = kwargs.get("keep_for") or ConsoleDefaults.KEEP_FOR_SEC
         self.cluster_options: dict[str, Any] = {name: kwargs.get(name) for name in _CLUSTER_OPTIONS}
+        self.node_metrics: bool = kwargs.get("node_metrics", False)
         self.max_data_bytes: int = kwargs.get("max_data_bytes") or ConsoleDefaults.MAX_DATA_BYTES
 
     @property

@@ -278,6 +278,7 @@ class Options:
         type=positive,
         metavar="N",
     )
+    node_metrics: bool = _flag("Record processor, memory, disk and network of the nodes of each test once a second.")
     enable_jvm_logs: bool = _flag("Collect logs of every JVM that services start.")
 
     progress: Literal["auto", "live", "plain"] = _option(

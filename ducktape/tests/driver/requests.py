@@ -43,6 +43,7 @@ def test_request(
         max_data_bytes=getattr(session, "max_data_bytes", DEFAULT_DATA_BYTES),
         keep=keep_option(session),
         keep_output=getattr(session, "keep_output", False) is True,
+        node_metrics=getattr(session, "node_metrics", False) is True,
     )
     return TestRequest(job.context, FiniteSubcluster(nodes), settings)
 

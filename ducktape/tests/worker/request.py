@@ -43,6 +43,7 @@ class RunSettings:
     debugger: str | None = None  # wait for an editor to attach to it, before the test is constructed
     max_data_bytes: int = DEFAULT_DATA_BYTES  # most that the test may return, as JSON
     keep: str | None = None  # "on-failure" or "always": leave everything as it is, for people to look inside
+    node_metrics: bool = False  # record what its nodes do
     keep_output: bool = False  # what the test prints goes to a file, since the terminal shows the progress of the run
 
 

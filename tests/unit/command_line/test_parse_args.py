@@ -82,6 +82,7 @@ NEWER_DEFAULTS = {
     "debugger": None,
     "retry_infrastructure": 0,
     "max_data_bytes": 10_485_760,
+    "node_metrics": False,
     "fail_on_teardown_error": False,
     "shuffle": None,
     "explain_schedule": False,

@@ -79,6 +79,7 @@ def test_every_option_is_kept_and_unknown_ones_are_not() -> None:
         ("fail_on_teardown_error", False, True),
         ("detect_flakes", None, 5),
         ("retry_infrastructure", 0, 3),
+        ("node_metrics", False, True),
     ],
 )
 def test_newer_options_are_attributes_but_not_in_the_report(option: str, default: object, value: object) -> None:
