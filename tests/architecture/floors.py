@@ -17,7 +17,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (4, ("mark.*", "services.*", "faults.*", "jvm_logging")),
     (4, ("tests.test_context", "tests.session", "tests.loggermaker")),
     (5, ("tests.test", "tests.status", "tests.event")),
-    (5, ("tests.result", "tests.recording*", "tests.reports.text")),
+    (5, ("tests.result", "tests.recording*", "tests.reports.text", "tests.reports.traceback_view")),
     (7, ("tests.reporter", "tests.reports.*")),
     (6, ("tests.loader", "tests.loading*", "tests.scheduler", "tests.scheduling*")),
     (6, ("tests.runner", "tests.driver*", "tests.runner_client", "tests.worker*", "tests.keeping*")),

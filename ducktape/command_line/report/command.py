@@ -106,6 +106,8 @@ def _find(place: str) -> str:
 def _report_to(target: str, directory: str) -> list[str]:
     """Write the reports of one session; returns the failures."""
     from ducktape.errors import DucktapeError
+    from ducktape.tests.recording.history import remembered
+    from ducktape.tests.recording.outcomes import seed_of
     from ducktape.tests.recording.state import RecordedSession
     from ducktape.utils.support.files import locked_directory
 
@@ -119,6 +121,10 @@ def _report_to(target: str, directory: str) -> list[str]:
         results = recorded.results()
         if target != recorded.results_dir:
             results.logs_root = os.path.relpath(recorded.results_dir, target)
+        if not recorded.going_on:
+            # Whoever wants the reports elsewhere may not write here
+            keep = target == recorded.results_dir
+            remembered(results, recorded.expected, seed_of(recorded.configuration), keep=keep)
         for name, write in _files(recorded, results, target):
             path = os.path.join(target, name)
             try:

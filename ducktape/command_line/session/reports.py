@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from ducktape.utils.support.text import class_and_text
 
 if TYPE_CHECKING:
+    from ducktape.tests.recording.history import History
     from ducktape.tests.recording.journal import Journal
     from ducktape.tests.result import TestResults
 
@@ -30,8 +31,18 @@ _SECONDS_BETWEEN_LOOKS = 0.5
 class SessionReports:
     """Writes the reports of one session, beside a copy of its journal if they are written elsewhere."""
 
-    def __init__(self, logger: logging.Logger, journal: Journal, expected: int, *, silent: bool = False) -> None:
+    def __init__(
+        self,
+        logger: logging.Logger,
+        journal: Journal,
+        expected: int,
+        *,
+        silent: bool = False,
+        seed: int | None = None,
+    ) -> None:
         self._silent = silent
+        self._seed = seed
+        self.history: History | None = None  # once the session has ended
         self.expected = expected  # number of results at the end
         self._logger = logger
         self._journal = journal
@@ -52,8 +63,10 @@ class SessionReports:
         If the disk stays full for a few seconds, the files are written to a new directory elsewhere, which is logged.
         """
         from ducktape.tests.driver.recorder import write_missing_files
+        from ducktape.tests.recording.history import remembered
 
         self._journal.flush()
+        self.history = remembered(results, self.expected, self._seed)
         failures = self._write_files(results, silent=self._silent)
         deadline = time.monotonic() + _SECONDS_FOR_ROOM
         while self._needs_room(failures) and time.monotonic() < deadline:

@@ -26,6 +26,7 @@ from ducktape.tests.driver.holders import lines_about
 from ducktape.tests.driver.recorder import Observer
 from ducktape.tests.recording.journal import JOURNAL_VERSION, Journal, SessionBusyError
 from ducktape.tests.recording.not_run import NotRun
+from ducktape.tests.recording.outcomes import seed_of
 from ducktape.tests.runner import TestRunner
 from ducktape.tests.scheduler import TestScheduler
 from ducktape.utils.support.masking import masked_command_line, masked_options, options_with_secrets
@@ -87,7 +88,8 @@ def conclude(resumed: Resumed, logger: logging.Logger) -> bool:
     logger.info("Every test of session %s has a result: writing its reports", recorded.session_id)
     if not recorded.ended:
         _write_end(journal, results, succeeded=succeeded)
-    complete = SessionReports(logger, journal, len(results)).write(results)
+    seed = seed_of(recorded.configuration)
+    complete = SessionReports(logger, journal, len(results), seed=seed).write(results)
     return succeeded and complete
 
 
@@ -124,7 +126,9 @@ class Run:
         expected = earlier + len(choice.tests) + len(import_failures) + len(choice.gone)
         self._begin_journal(choice, expected)
         progress = self._progress(choice, expected)
-        self._reports = SessionReports(self.logger, self.journal, expected, silent=progress is not None)
+        self._reports = SessionReports(
+            self.logger, self.journal, expected, silent=progress is not None, seed=choice.seed
+        )
         with contextlib.nullcontext() if progress is None else progress:
             observe = (lambda event, fields: None) if progress is None else progress.observe
             runner = self._runner(choice, None if import_failures else self._rounds(choice), observe)

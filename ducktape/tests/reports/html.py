@@ -6,7 +6,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib.resources
-import re
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,7 +23,7 @@ from ducktape.tests.reports.rows import Extent, Row, row, row_of_not_run, texts,
 from ducktape.tests.reports.session_details import SessionDetails
 from ducktape.tests.reports.text import fitting_limit, format_time, headline, visible
 from ducktape.tests.reports.timeline import LANE_HEIGHT, timeline
-from ducktape.tests.reports.traceback_view import last_own_frame
+from ducktape.tests.reports.traceback_view import cause_of_failure
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus
 
 if TYPE_CHECKING:
@@ -51,8 +50,6 @@ _FAULT_BUDGET = 20_000
 # Of tests that passed: with more of them the page would be large, and nobody reads them one by one
 _MOST_WITH_DETAILS = 1_000
 _TAILS_BUDGET = 1_000_000
-# What differs between two occurrences of one problem: numbers, addresses, ids
-_CHANGING = re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-f]{8,}\b|\d+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,9 +165,8 @@ def alike(failures: Iterable[TestResult]) -> list[Alike]:
     """Return groups of similar failures, the largest group first."""
     groups: dict[tuple[str, str, str], Alike] = {}
     for result in failures:
-        text, place = headline(result.summary), last_own_frame(result.summary)
-        key = reason_of(result), _CHANGING.sub("#", text), place
-        groups.setdefault(key, Alike(key[0], text, place, [])).tests.append(result)
+        key = reason, _, place = cause_of_failure(reason_of(result), result.summary)
+        groups.setdefault(key, Alike(reason, headline(result.summary), place, [])).tests.append(result)
     return sorted(groups.values(), key=lambda group: -len(group.tests))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import ducktape
+from ducktape.tests.reports.text import headline
 
 _FRAME = '  File "'
 _WITHIN_FRAME = ("    ", "  [")
@@ -18,6 +19,8 @@ _INSTALLED_FRAME = re.compile(rf'{_FRAME}[^"]*[\\/](?:site|dist)-packages[\\/]du
 # A traceback that is longer hardly ever differs from others after that
 _BEGINNING = 1 << 16
 _LINE_NUMBER = re.compile(r", line \d+")
+# What differs between two occurrences of one problem: numbers, addresses, ids
+_CHANGING = re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-f]{8,}\b|\d+")
 
 
 class Part(NamedTuple):
@@ -58,6 +61,11 @@ def last_own_frame(summary: str) -> str:
     lines = reversed(summary[:_BEGINNING].split("\n"))
     own = (line for line in lines if is_frame(line) and not is_frame_of_framework(line))
     return _LINE_NUMBER.sub("", next(own, "")).strip()
+
+
+def cause_of_failure(reason: str, summary: str) -> tuple[str, str, str]:
+    """Return what similar failures have in common: reason, first words without numbers, and last frame of users."""
+    return reason, _CHANGING.sub("#", headline(summary)), last_own_frame(summary)
 
 
 def _pieces(summary: str) -> Iterator[Part]:
