@@ -25,6 +25,7 @@ Given: TypeAlias = dict[str, Any]
 _USAGE = """%(prog)s [options] [test_path ...]
        %(prog)s compare [options] A B                  name what differs between two sessions
        %(prog)s doctor [options]                       check the nodes of a cluster
+       %(prog)s history [options] [TEST]               show how earlier sessions went
        %(prog)s init [options] [DIR]                   write a small suite to begin with
        %(prog)s nodes [options]                        list the nodes that are kept
        %(prog)s release [options] [TEST ...]           give kept nodes back
@@ -32,8 +33,8 @@ _USAGE = """%(prog)s [options] [test_path ...]
        %(prog)s shell [options] TEST [NODE]            look inside a kept node"""
 _EPILOG = (
     "Options may also be in .ducktape/config and ~/.ducktape/config. A flag that such a file turns on is turned off "
-    "again by its opposite, such as --no-debug. `ducktape doctor --help`, and likewise for `compare`, `init`, "
-    "`nodes`, `release`, `report` and `shell`, describes the subcommands."
+    "again by its opposite, such as --no-debug. `ducktape doctor --help`, and likewise for `compare`, `history`, "
+    "`init`, `nodes`, `release`, `report` and `shell`, describes the subcommands."
 )
 # The first option of each group that the help shows, and the title of the group
 _GROUPS = {

@@ -12,7 +12,7 @@ from ducktape.command_line.options.errors import UsageError
 from ducktape.command_line.options.options import RaisingParser, build_parser
 from ducktape.utils.support.similar import closest
 
-_NAMES = ("compare", "doctor", "init", "nodes", "release", "report", "shell")
+_NAMES = ("compare", "doctor", "history", "init", "nodes", "release", "report", "shell")
 # The module of each has a function `main`, which takes the whole command line and returns the exit code.
 SUBCOMMANDS = {name: f"ducktape.command_line.{name}.command" for name in _NAMES}
 _RESEMBLANCE = 0.75

@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -29,10 +30,14 @@ from ducktape.tests.worker.request import OUTPUT_FILE
 from ducktape.utils.support.files import read_start
 from ducktape.utils.support.text import one_line
 
+if TYPE_CHECKING:
+    from ducktape.tests.recording.history import Changes
+
 _SECONDS_BETWEEN_FRAMES = 0.2
 _LINES_OF_OUTPUT = 5
 _STYLES = {"PASS": "green", "FAIL": "bold red", "FLAKY": "yellow", "IGNORE": "dim"}
 _LINES_OF_CAUSE = 8
+_KIND_STYLES = {"new": "bold red", "still failing": "red", "flaky": "yellow", "fixed": "green"}
 
 
 def elapsed(seconds: float) -> str:
@@ -211,7 +216,7 @@ class LiveProgress(logging.Handler):
             self._print(Text(f"       {name} | … all in {os.path.relpath(path)}", "dim"))
 
     def _print(self, line: Text) -> None:
-        self._lines.append(_harmless(line))
+        self._lines.append(harmless(line))
 
     # --- the panel
 
@@ -237,7 +242,7 @@ class LiveProgress(logging.Handler):
             ]
             if wide:
                 cells += [Text(",".join(test.nodes), "dim"), Text(test.line, "dim")]
-            table.add_row(*map(_harmless, cells))
+            table.add_row(*map(harmless, cells))
         if len(running) > room:
             table.add_row(Text(f"… and {len(running) - room} more", "dim"))
         return Group(Text("─" * self.console.width, "dim"), table, self._counts_line(now))
@@ -269,10 +274,14 @@ class LiveProgress(logging.Handler):
 
     # --- the end
 
-    def summarize(self, results: TestResults, kept: Sequence[str] = ()) -> None:
-        """Print the failures with their causes, the counts and where everything is; then lines about kept nodes."""
+    def summarize(self, results: TestResults, kept: Sequence[str] = (), changes: Changes | None = None) -> None:
+        """Print the failures with their causes, the counts, what changed since earlier sessions, and where all is.
+
+        Lines about kept nodes come last.
+        """
         # Loads much that nobody needs before the end
         from ducktape.tests.reports import rerun
+        from ducktape.tests.reports.comparison import changed_tests, label, news
 
         self.draw()
         directory = results.session_context.results_dir
@@ -280,15 +289,16 @@ class LiveProgress(logging.Handler):
         for result in results:
             if result.test_status != FAIL:
                 continue
-            title = f"{result.test_id} ({result.reason})" if result.reason else result.test_id
-            self.console.rule(_harmless(Text(title, "bold red")), style="red", align="left")
+            words = ", ".join(filter(None, [result.reason, label(changes, result.test_id)]))
+            title = f"{result.test_id} ({words})" if words else result.test_id
+            self.console.rule(harmless(Text(title, "bold red")), style="red", align="left")
             for line in cause_of(str(result.summary or "")):
                 self._tell(Text(line))
             if result.relative_results_dir:
                 self._tell(Text(f"logs: {os.path.relpath(result.results_dir)}", "dim"))
             # Whole, since half a command is none
             command = Text(f"rerun: {rerun.command(result, self.argv, os.getcwd())}", "dim")
-            self.console.print(_harmless(command), soft_wrap=True)
+            self.console.print(harmless(command), soft_wrap=True)
         if results.not_run:
             self._tell(Text(f"{len(results.not_run)} tests did not run: {results.not_run[0].why}", "yellow"))
         counts = {
@@ -300,6 +310,11 @@ class LiveProgress(logging.Handler):
         told = ", ".join(f"{number} {name}" for name, number in counts.items() if number) or "no results"
         style = "bold red" if results.num_failed else "bold green"
         self.console.rule(Text(f"{told} in {elapsed(results.run_time_seconds)}", style), style=style, align="left")
+        if results.num_failed and (said := news(changes)):
+            self._tell(Text(f"Failures: {said}"))
+        for name, test_id in changed_tests(changes):
+            shown = _end_of(test_id, self.console.width - 15)
+            self._tell(Text.assemble((f"{name:>13}  ", _KIND_STYLES.get(name, "")), shown))
         if results.num_failed and os.path.exists(suite):
             self._tell(Text(f"run them again: ducktape {os.path.relpath(suite)}"))
         self._tell(Text(f"report: {os.path.relpath(report)}"))
@@ -307,10 +322,10 @@ class LiveProgress(logging.Handler):
             self._tell(Text(line, "yellow"))
 
     def _tell(self, line: Text) -> None:
-        self.console.print(_harmless(line), no_wrap=True, overflow="ellipsis", crop=True)
+        self.console.print(harmless(line), no_wrap=True, overflow="ellipsis", crop=True)
 
 
-def _harmless(text: Text) -> Text:
+def harmless(text: Text) -> Text:
     """Replace what would control the terminal, since tests and nodes have written it."""
     text.plain = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text.plain)
     return text

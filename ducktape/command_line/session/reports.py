@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from ducktape.utils.support.text import class_and_text
 
 if TYPE_CHECKING:
-    from ducktape.tests.recording.history import History
+    from ducktape.tests.recording.history import Changes
     from ducktape.tests.recording.journal import Journal
     from ducktape.tests.result import TestResults
 
@@ -42,7 +42,7 @@ class SessionReports:
     ) -> None:
         self._silent = silent
         self._seed = seed
-        self.history: History | None = None  # once the session has ended
+        self.changes: Changes | None = None  # since earlier sessions, once this one has ended
         self.expected = expected  # number of results at the end
         self._logger = logger
         self._journal = journal
@@ -66,7 +66,8 @@ class SessionReports:
         from ducktape.tests.recording.history import remembered
 
         self._journal.flush()
-        self.history = remembered(results, self.expected, self._seed)
+        if (history := remembered(results, self.expected, self._seed)) is not None:
+            self.changes = history.changes(os.path.basename(results.session_context.results_dir))
         failures = self._write_files(results, silent=self._silent)
         deadline = time.monotonic() + _SECONDS_FOR_ROOM
         while self._needs_room(failures) and time.monotonic() < deadline:

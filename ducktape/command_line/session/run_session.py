@@ -146,7 +146,7 @@ class Run:
         succeeded = self._end(results)
         kept = lines_about(runner.kept_tests)
         if progress is not None:
-            progress.summarize(results, kept)
+            progress.summarize(results, kept, self._reports.changes)
         else:
             for line in kept:
                 self.logger.info(line)

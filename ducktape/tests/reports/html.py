@@ -21,7 +21,7 @@ from ducktape.tests.reports.fault_view import clock_text
 from ducktape.tests.reports.log_files import size_text
 from ducktape.tests.reports.rows import Extent, Row, row, row_of_not_run, texts, texts_of_not_run
 from ducktape.tests.reports.session_details import SessionDetails
-from ducktape.tests.reports.text import fitting_limit, format_time, headline, visible
+from ducktape.tests.reports.text import fitting_limit, format_time, headline, verdict_text, visible
 from ducktape.tests.reports.timeline import LANE_HEIGHT, timeline
 from ducktape.tests.reports.traceback_view import cause_of_failure
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus
@@ -132,17 +132,13 @@ def verdict(results: TestResults, expected_test_count: int | None = None) -> str
     """Return in words how a session went, such as ``2 of 300 tests failed, 1 did not run``."""
     total = len(results) + len(results.not_run)
     total = total if expected_test_count is None else max(total, expected_test_count)
-    if results.num_failed:
-        said = [f"{results.num_failed:,} of {total:,} {_tests(total)} failed"]
-    elif results.num_passed == total:
-        return f"All {total:,} tests passed" if total > 1 else "The test passed" if total else "No tests ran"
-    else:
-        said = [f"No test failed, {results.num_passed:,} of {total:,} passed"]
-    others = {"flaky": results.num_flaky, "ignored": results.num_ignored}
-    said += [f"{count:,} {name}" for name, count in others.items() if count]
-    if missing := total - len(results):
-        said.append(f"{missing:,} did not run")
-    return ", ".join(said)
+    return verdict_text(
+        total=total,
+        passed=results.num_passed,
+        failed=results.num_failed,
+        flaky=results.num_flaky,
+        ignored=results.num_ignored,
+    )
 
 
 @functools.cache
@@ -168,10 +164,6 @@ def alike(failures: Iterable[TestResult]) -> list[Alike]:
         key = reason, _, place = cause_of_failure(reason_of(result), result.summary)
         groups.setdefault(key, Alike(reason, headline(result.summary), place, [])).tests.append(result)
     return sorted(groups.values(), key=lambda group: -len(group.tests))
-
-
-def _tests(number: int) -> str:
-    return "test" if number == 1 else "tests"
 
 
 def _facts(results: TestResults, details: SessionDetails) -> list[tuple[str, str]]:

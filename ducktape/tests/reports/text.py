@@ -96,6 +96,23 @@ def fitting_limit(lengths: Collection[int], budget: int, limits: Sequence[int]) 
     return next(fitting, limits[-1])
 
 
+def verdict_text(*, total: int, passed: int, failed: int, flaky: int, ignored: int, news: str = "") -> str:
+    """Return in words how a session went, such as ``2 of 300 tests failed, 1 did not run``.
+
+    ``news`` says how many of the failures are new. ``total`` is the number of tests that were to run.
+    """
+    if failed:
+        said = [f"{failed:,} of {total:,} {'test' if total == 1 else 'tests'} failed", *filter(None, [news])]
+    elif passed == total:
+        return f"All {total:,} tests passed" if total > 1 else "The test passed" if total else "No tests ran"
+    else:
+        said = [f"No test failed, {passed:,} of {total:,} passed"]
+    said += [f"{count:,} {name}" for name, count in (("flaky", flaky), ("ignored", ignored)) if count]
+    if missing := total - passed - failed - flaky - ignored:
+        said.append(f"{missing:,} did not run")
+    return ", ".join(said)
+
+
 def rate(runs: Mapping[str, int]) -> str:
     """Return how often a test passed, as ``passed 3 of 5 runs``."""
     return f"passed {runs.get('passed', 0)} of {sum(runs.values())} runs"

@@ -12,6 +12,10 @@ import pytest
 from rich.console import Console
 
 from ducktape.command_line.progress.live import LiveProgress, cause_of, elapsed
+from ducktape.tests.recording.history import Changes
+from ducktape.tests.recording.outcomes import SessionOutcomes
+from tests.support import recorded
+from tests.unit.tests.reports.samples import demo_results
 
 
 class Screen:
@@ -193,3 +197,23 @@ def test_a_cause_without_frames_is_its_beginning() -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0s"), (59.9, "59s"), (65, "1:05"), (3723, "1:02:03")])
 def test_durations(seconds: float, text: str) -> None:
     assert elapsed(seconds) == text
+
+
+def test_the_end_names_what_changed_since_earlier_sessions(tmp_path: Path) -> None:
+    results = demo_results(recorded.session_of(tmp_path, "2026-11-22--002"))
+    session = SessionOutcomes.of(results)
+    failed = [name for name, each in session.tests.items() if each.status == "FAIL"]
+    others = [f"m.T.t{n}" for n in range(12)]
+    kinds = {failed[0]: "new", failed[1]: "known", **dict.fromkeys(others, "fixed")}
+    screen = Screen()
+
+    screen.progress.summarize(results, changes=Changes(session, "2026-11-22--001", kinds, {failed[1]}))
+
+    assert f"{failed[0]} (assertion, new)" in screen.file.getvalue().replace("\n", " ")
+    assert screen.lines[-15:-1] == [
+        "Failures: 1 of them new since 2026-11-22--001",
+        f"          new  {failed[0]}",
+        f"still failing  {failed[1]} (other cause than before)",
+        *(f"{'fixed' if n == 0 else '':>13}  {name}" for n, name in enumerate(sorted(others)[:10])),
+        "               … and 2 more",
+    ]

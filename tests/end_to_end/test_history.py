@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Four nights of one suite: every place names the same new, known, flaky and fixed tests."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.program import LOCALHOST, environment, suite
+
+SUITE = """
+    import os
+    from ducktape.mark import matrix
+    from ducktape.mark.resource import cluster
+    from ducktape.tests.test import Test
+
+    # In each night; test 59 passes at the second attempt in the last one
+    FAILING = [{1, 20}, {1, 2, 10, 20}, {1, 2, 3, 4, 20}, {1, 2, 3, 4, 5, 6, 7, 10}]
+
+    class NightTest(Test):
+        @cluster(num_nodes=0)
+        @matrix(n=list(range(60)))
+        def test_it(self, n):
+            night = self.test_context.globals["night"]
+            if n in FAILING[night]:
+                raise RuntimeError(f"failed in night {night}")
+            marker = os.path.join(self.test_context.session_context.results_dir, "marker")
+            if (n, night) == (59, 3) and not os.path.exists(marker):
+                open(marker, "w").close()
+                raise RuntimeError("passes when it runs again")
+"""
+KINDS = {"new": (5, 6, 7), "still failing": (1, 2, 3, 4), "flaky": (10, 59), "fixed": (20,)}
+
+
+def ducktape(folder: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "ducktape", *arguments]
+    done = subprocess.run(
+        command, cwd=folder, env=environment(folder, {"COLUMNS": "120"}), capture_output=True, text=True, timeout=120
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_after_four_nights_every_place_names_the_same_tests(tmp_path: Path) -> None:
+    path = suite(tmp_path, SUITE)
+    for night in range(4):
+        arguments = [path, *LOCALHOST, "--max-parallel", "8", "--progress", "live", "-q"]
+        arguments += ["--globals", f'{{"night": {night}}}', *(("--deflake", "2") if night == 3 else ())]
+        last = ducktape(tmp_path, *arguments)
+    directory = (tmp_path / "results" / "latest").resolve()
+    since = f"{directory.name[:-1]}3"
+
+    shown = [line.rstrip() for line in last.splitlines()]
+    assert f"Failures: 3 of them new since {since}" in shown
+    expected = []
+    for kind, numbers in KINDS.items():
+        first, *others = map(name, numbers)
+        expected += [f"{kind:>13}  {first}", *(f"{'':>13}  {each}" for each in others)]
+    start = shown.index(expected[0])
+    assert shown[start : start + len(expected)] == expected
+
+    history = ducktape(tmp_path, "history").splitlines()
+    assert history[3].endswith(f"  8 of 60 tests failed, 3 of them new since {since}, 1 flaky")
+    assert [line.split() for line in history[5:]] == [
+        *(["...F", "new", "flake", "rate", "25%", name(n)] for n in (5, 6, 7)),
+        [".FFF", "known", "flake", "rate", "25%", name(2)],
+        *(["..FF", "known", "flake", "rate", "25%", name(n)] for n in (3, 4)),
+        ["FFFF", "known", "flake", "rate", "0%", name(1)],
+        [".F.F", "flaky", "flake", "rate", "75%", name(10)],
+        ["...f", "flaky", "flake", "rate", "25%", name(59)],
+        ["FFF.", "fixed", "flake", "rate", "25%", name(20)],
+    ]
+
+
+def name(number: int) -> str:
+    return f"suite.test_it.NightTest.test_it.n={number}"
