@@ -18,6 +18,7 @@ from ducktape.tests.result import TestResult, TestResults
 from ducktape.utils.support.files import locked_directory, write_atomically
 
 if TYPE_CHECKING:
+    from ducktape.tests.recording.history import Changes
     from ducktape.tests.reports.session_details import SessionDetails
 
 __all__ = [
@@ -162,25 +163,34 @@ class HTMLSummaryReporter(SummaryReporter):
         expected_test_count: how many tests were to run; by default as many as there are results.
         partial: whether the session goes on: then only what the results say is in the page, and not what the journal
             and the files of the tests say.
+        changes: what changed since earlier sessions, if that is to be in the page.
     """
 
-    def __init__(self, results: TestResults, expected_test_count: int | None = None, *, partial: bool = False) -> None:
+    def __init__(
+        self,
+        results: TestResults,
+        expected_test_count: int | None = None,
+        *,
+        partial: bool = False,
+        changes: Changes | None = None,
+    ) -> None:
         super().__init__(results)
         self.expected_test_count = expected_test_count
         self.partial = partial
+        self.changes = changes
 
     def report_string(self) -> str:
         """Return the content of ``report.html``."""
         from ducktape.tests.reports import html
 
-        return html.render(self.results, self.expected_test_count, self._details())
+        return html.render(self.results, self.expected_test_count, self._details(), self.changes)
 
     def report(self) -> None:
         """Write both files."""
         from ducktape.tests.reports import html
 
         self._write("report.css", html.style_sheet())
-        self._write("report.html", html.pieces(self.results, self.expected_test_count, self._details()))
+        self._write("report.html", html.pieces(self.results, self.expected_test_count, self._details(), self.changes))
 
     def _details(self) -> SessionDetails | None:
         from ducktape.tests.reports.session_details import SessionDetails
@@ -250,7 +260,12 @@ class _RerunFile(FailedTestSymbolReporter):
 
 
 def write_session_reports(
-    results: TestResults, expected_test_count: int | None, *, partial: bool, silent: bool = False
+    results: TestResults,
+    expected_test_count: int | None,
+    *,
+    partial: bool,
+    silent: bool = False,
+    changes: Changes | None = None,
 ) -> list[tuple[str, Exception]]:
     """Write the reports of a session; if one fails, the others are still written.
 
@@ -259,6 +274,7 @@ def write_session_reports(
         expected_test_count: how many tests were to run.
         partial: whether the session goes on: then only the files are written, without a word on the console.
         silent: write the files of a session that is over, without a word on the console.
+        changes: what changed since earlier sessions.
 
     Returns:
         The name of every report that could not be made, and why.
@@ -267,7 +283,9 @@ def write_session_reports(
         results = results.so_far()
     files: list[_Maker] = [
         SimpleFileSummaryReporter,
-        functools.partial(HTMLSummaryReporter, expected_test_count=expected_test_count, partial=partial),
+        functools.partial(
+            HTMLSummaryReporter, expected_test_count=expected_test_count, partial=partial, changes=changes
+        ),
         JSONReporter,
         JUnitReporter,
     ]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,7 @@ SUITE = """
                 open(marker, "w").close()
                 raise RuntimeError("passes when it runs again")
 """
+NAMES = {"new": "new", "still failing": "known", "flaky": "flaky", "fixed": "fixed"}
 KINDS = {"new": (5, 6, 7), "still failing": (1, 2, 3, 4), "flaky": (10, 59), "fixed": (20,)}
 
 
@@ -71,6 +73,12 @@ def test_after_four_nights_every_place_names_the_same_tests(tmp_path: Path) -> N
         ["...f", "flaky", "flake", "rate", "25%", name(59)],
         ["FFF.", "fixed", "flake", "rate", "25%", name(20)],
     ]
+
+    page = (directory / "report.html").read_text("utf-8")
+    assert f"8 of 60 tests failed, 3 of them new since {since}, 1 flaky</p>" in page
+    row = '<tr class="[^>]* data-change="([a-z]+)">.*?<tr><th scope="row">Test</th><td>(.*?)</td>'
+    rows = re.findall(row, page, re.DOTALL)
+    assert sorted(rows) == sorted((NAMES[kind], name(n)) for kind, numbers in KINDS.items() for n in numbers)
 
 
 def name(number: int) -> str:

@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from ducktape.tests import reporter
+from ducktape.tests.recording.history import Changes
+from ducktape.tests.recording.outcomes import SessionOutcomes
 from ducktape.tests.result import FAIL, PASS, TestResult, TestResults
 from tests.unit.tests.reports.samples import demo_results, eventful_results, not_run, result, session
 
@@ -118,15 +120,16 @@ const count = () => document.getElementById("filter_count").textContent;
 """
 
 
-def asked(results: TestResults, directory: Path, script: str) -> Any:
+def asked(results: TestResults, directory: Path, script: str, changes: Changes | None = None) -> Any:
     """Return what a script finds in a page that a browser has opened.
 
     Args:
         results: what the page is about.
         directory: a fresh one.
         script: body of an asynchronous function; it returns a value for JSON.
+        changes: since earlier sessions.
     """
-    content = reporter.HTMLSummaryReporter(results).report_string()
+    content = reporter.HTMLSummaryReporter(results, changes=changes).report_string()
     probe = (
         f"{{ {SHOWN}(async () => {{ {script} }})().then((found) => {{ document.title = JSON.stringify(found); }}) }}"
     )
@@ -250,6 +253,14 @@ def test_what_is_looked_at_is_in_the_address(tmp_path: Path) -> None:
         *("", [4, []]),
         *([1, []], "1 of 12 tests", "worker4", "name"),
     ]
+
+
+def test_failures_that_are_new_are_found_with_one_click(tmp_path: Path) -> None:
+    results = many(3, 2, 1)
+    failed = [result.test_id for result in results if result.test_status == FAIL]
+    changes = Changes(SessionOutcomes.of(results), "2026-11-21--001", {failed[0]: "new", failed[1]: "known"})
+    script = 'press("new"); return [location.hash, shown().failed, shown().passed, count()];'
+    assert asked(results, tmp_path, script, changes) == ["#change=new", [1, []], None, "1 of 6 tests"]
 
 
 def test_rows_are_sorted_by_name_and_duration_and_back(tmp_path: Path) -> None:

@@ -123,6 +123,8 @@ def _tests(history: History, wanted: str, most: int, results_root: str) -> Itera
     """Yield the sessions of each test whose id contains a text."""
     from rich.text import Text
 
+    from ducktape.tests.reports.comparison import label
+
     ids = [wanted] if history.test(wanted).outcomes else [name for name in history.test_ids if wanted in name]
     if not ids:
         raise CommandError(f"No test in the sessions below {results_root} has {wanted!r} in its id")
@@ -138,8 +140,7 @@ def _tests(history: History, wanted: str, most: int, results_root: str) -> Itera
         for number, outcome in test.outcomes[-most:]:
             session = history.sessions[number].session_id
             changes = history.changes(session)
-            kind = "" if changes is None or not changes.since else changes.kinds.get(test_id, "")
-            words = ", ".join(filter(None, [outcome.reason, kind]))
+            words = ", ".join(filter(None, [outcome.reason, label(changes, test_id)]))
             line = f"  {session}  ", (f"{outcome.status:<6}", _STYLES[outcome.status]), f"  {outcome.seconds:>10.3f}s"
             yield Text.assemble(*line, f"  {words}" if words else "")
     if len(ids) > _MOST_MATCHES:

@@ -15,6 +15,7 @@ from ducktape.command_line.session.common import require_current_directory
 
 # Wrong options are reported without the modules that write reports.
 if TYPE_CHECKING:
+    from ducktape.tests.recording.history import Changes
     from ducktape.tests.recording.state import RecordedSession
     from ducktape.tests.result import TestResults
 
@@ -121,11 +122,13 @@ def _report_to(target: str, directory: str) -> list[str]:
         results = recorded.results()
         if target != recorded.results_dir:
             results.logs_root = os.path.relpath(recorded.results_dir, target)
+        changes = None
         if not recorded.going_on:
             # Whoever wants the reports elsewhere may not write here
             keep = target == recorded.results_dir
-            remembered(results, recorded.expected, seed_of(recorded.configuration), keep=keep)
-        for name, write in _files(recorded, results, target):
+            history = remembered(results, recorded.expected, seed_of(recorded.configuration), keep=keep)
+            changes = None if history is None else history.changes(os.path.basename(recorded.results_dir))
+        for name, write in _files(recorded, results, changes, target):
             path = os.path.join(target, name)
             try:
                 write(path)
@@ -143,7 +146,7 @@ def _report_to(target: str, directory: str) -> list[str]:
 
 
 def _files(
-    recorded: RecordedSession, results: TestResults, directory: str
+    recorded: RecordedSession, results: TestResults, changes: Changes | None, directory: str
 ) -> Iterable[tuple[str, Callable[[str], None]]]:
     """Yield the name of every report, and a function that writes it to a path."""
     from ducktape.tests.reports import html, json_report, junit, rerun, summary
@@ -153,7 +156,7 @@ def _files(
     yield "report.txt", lambda path: write_atomically(path, summary.session_pieces(results))
     yield "report.css", lambda path: write_atomically(path, html.style_sheet())
     details = SessionDetails.read(recorded.results_dir)
-    yield "report.html", lambda path: write_atomically(path, html.pieces(results, recorded.expected, details))
+    yield "report.html", lambda path: write_atomically(path, html.pieces(results, recorded.expected, details, changes))
     yield "report.json", lambda path: write_atomically(path, json_report.pieces(results))
     yield "report.xml", lambda path: write_atomically(path, junit.pieces(results))
     if not results.get_aggregate_success():

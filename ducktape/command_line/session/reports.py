@@ -91,7 +91,7 @@ class SessionReports:
         # Reports load much that a run which only lists tests does not need
         from ducktape.tests.reporter import write_session_reports
 
-        failures = write_session_reports(results, self.expected, partial=partial, silent=silent)
+        failures = write_session_reports(results, self.expected, partial=partial, silent=silent, changes=self.changes)
         # A closed console loses nothing that is not in the files
         return [(name, error) for name, error in failures if not isinstance(error, BrokenPipeError)]
 

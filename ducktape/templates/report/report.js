@@ -23,7 +23,7 @@
     }));
     return { element, name, rows, blocks, tests: CONSTANTS[name]?.() };
   });
-  const buttons = [...document.querySelectorAll("button[data-reason], button[data-panel]")];
+  const buttons = [...document.querySelectorAll("button[data-reason], button[data-panel], button[data-change]")];
   const input = document.getElementById("filter_text");
   const order = document.getElementById("sort_by");
   const output = document.getElementById("filter_count");
@@ -67,8 +67,10 @@
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
     const reasons = pressed("reason");
     const names = pressed("panel");
-    const filtered = words.length + reasons.length + names.length > 0;
+    const changes = pressed("change");
+    const filtered = words.length + reasons.length + names.length + changes.length > 0;
     const matches = (entry) =>
+      (!changes.length || changes.includes(entry.row.dataset.change)) &&
       (!reasons.length || reasons.includes(reason(entry))) && words.every((word) => text(entry).includes(word));
     let found = 0;
     let all = 0;
@@ -108,6 +110,7 @@
     if (input.value) state.set("text", input.value);
     if (order.value) state.set("sort", order.value);
     pressed("reason").forEach((name) => state.append("reason", name));
+    pressed("change").forEach((name) => state.append("change", name));
     pressed("panel").forEach((name) => state.append("panel", name));
     history.replaceState(null, "", `#${state}`);
   };
@@ -116,12 +119,11 @@
     const hash = decodeURIComponent(location.hash.slice(1));
     const target = hash && !hash.includes("=") && document.getElementById(hash);
     const state = new URLSearchParams(target ? "" : location.hash.slice(1));
-    if (!target && !["text", "sort", "reason", "panel"].some((name) => state.has(name))) return;
+    if (!target && !["text", "sort", "reason", "panel", "change"].some((name) => state.has(name))) return;
     input.value = state.get("text") ?? "";
     if (state.has("sort")) order.value = state.get("sort");
     for (const button of buttons) {
-      const on =
-        state.getAll("reason").includes(button.dataset.reason) || state.getAll("panel").includes(button.dataset.panel);
+      const on = Object.entries(button.dataset).some(([name, value]) => state.getAll(name).includes(value));
       button.setAttribute("aria-pressed", String(on));
     }
     apply();

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ducktape.command_line.defaults import SESSION_ID
-from ducktape.tests.recording.outcomes import PastOutcome, SessionOutcomes, outcomes_below
+from ducktape.tests.recording.outcomes import PastOutcome, SessionOutcomes, bounded_id, outcomes_below
 
 if TYPE_CHECKING:
     from ducktape.tests.result import TestResults
@@ -48,6 +48,14 @@ class Changes:
     since: str = ""
     kinds: dict[str, str] = dataclasses.field(default_factory=dict)
     other_cause: set[str] = dataclasses.field(default_factory=set)
+
+    def kind(self, test_id: str) -> str:
+        """Return the kind of a test; empty if there is no session to compare with, or nothing to say."""
+        return self.kinds.get(bounded_id(test_id), "") if self.since else ""
+
+    def has_other_cause(self, test_id: str) -> bool:
+        """Return whether a test failed before for another cause."""
+        return bounded_id(test_id) in self.other_cause
 
     def of_kind(self, kind: str) -> list[str]:
         """Return the tests of a kind, in the order of their names."""

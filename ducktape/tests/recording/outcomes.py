@@ -77,7 +77,7 @@ class SessionOutcomes:
         """Return the outcomes of a session."""
         tests: dict[str, PastOutcome] = {}
         for result in results:
-            outcome, test_id = _outcome(result), _bounded_id(result.test_id)
+            outcome, test_id = _outcome(result), bounded_id(result.test_id)
             tests[test_id] = _merged(tests[test_id], outcome) if test_id in tests else outcome
         room = _ROOM_FOR_TESTS
         # Failures first: they are what later sessions ask for
@@ -254,7 +254,8 @@ def _shortest(outcome: PastOutcome) -> list[object]:
     return fields
 
 
-def _bounded_id(test_id: str) -> str:
+def bounded_id(test_id: str) -> str:
+    """Return the name under which a test is kept."""
     if len(test_id) <= _LONGEST_ID:
         return test_id
     digest = hashlib.sha256(test_id.encode("utf-8", "backslashreplace")).hexdigest()[:12]

@@ -37,9 +37,9 @@ def session_verdict(changes: Changes) -> str:
 
 def label(changes: Changes | None, test_id: str) -> str:
     """Return the kind of a failure or of a flaky test in words; empty if there is nothing to compare it with."""
-    if changes is None or not changes.since:
+    if changes is None:
         return ""
-    return "known, other cause" if test_id in changes.other_cause else changes.kinds.get(test_id, "")
+    return "known, other cause" if changes.has_other_cause(test_id) else changes.kind(test_id)
 
 
 def changed_tests(changes: Changes | None, most: int = _MOST) -> Iterator[tuple[str, str]]:

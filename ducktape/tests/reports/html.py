@@ -17,6 +17,8 @@ from markupsafe import Markup
 
 from ducktape import __version__
 from ducktape.json_serializable import strict_dumps
+from ducktape.tests.recording.history import KINDS
+from ducktape.tests.reports.comparison import news
 from ducktape.tests.reports.fault_view import clock_text
 from ducktape.tests.reports.log_files import size_text
 from ducktape.tests.reports.rows import Extent, Row, row, row_of_not_run, texts, texts_of_not_run
@@ -27,6 +29,7 @@ from ducktape.tests.reports.traceback_view import cause_of_failure
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus
 
 if TYPE_CHECKING:
+    from ducktape.tests.recording.history import Changes
     from ducktape.tests.recording.not_run import NotRun
     from ducktape.tests.result import TestResult, TestResults
 
@@ -83,13 +86,21 @@ class Alike:
     tests: list[TestResult]
 
 
-def render(results: TestResults, expected_test_count: int | None = None, details: SessionDetails | None = None) -> str:
+def render(
+    results: TestResults,
+    expected_test_count: int | None = None,
+    details: SessionDetails | None = None,
+    changes: Changes | None = None,
+) -> str:
     """Return the text of ``report.html``: complete in itself, readable without scripts and without a network."""
-    return "".join(pieces(results, expected_test_count, details))
+    return "".join(pieces(results, expected_test_count, details, changes))
 
 
 def pieces(
-    results: TestResults, expected_test_count: int | None = None, details: SessionDetails | None = None
+    results: TestResults,
+    expected_test_count: int | None = None,
+    details: SessionDetails | None = None,
+    changes: Changes | None = None,
 ) -> Iterator[str]:
     """Yield the same text in pieces, so that a long session is never in memory as a whole."""
     details = details or SessionDetails()
@@ -101,15 +112,18 @@ def pieces(
     constants = {"HEADING": heading, "SUMMARY": summary, "COLOR_KEYS": color_keys}
     stream = _template().stream(
         heading=heading,
-        verdict=verdict(results, expected_test_count),
+        verdict=verdict(results, expected_test_count, changes),
         is_good=not failures and not results.not_run,
         facts=_facts(results, details),
         summary=summary,
         color_keys=color_keys,
-        sections=_sections(results, details),
+        sections=_sections(results, details, changes),
+        since="" if changes is None else changes.since,
+        changes=_numbers(changes, [result.test_id for result in results]),
         unhealthy=[str(node) for node in results.unhealthy_nodes],
         reasons=counted(reason_of(result) for result in failures),
         groups=groups[:_MOST_GROUPS] if len(failures) > 1 else [],
+        of_group=lambda group: _numbers(changes, [result.test_id for result in group.tests]),
         groups_left_out=max(len(groups) - _MOST_GROUPS, 0),
         not_run_reasons=counted(test.why for test in results.not_run),
         with_teardown_errors=sum(bool(each.teardown_errors) and each.test_status != FAIL for each in results),
@@ -128,7 +142,7 @@ def pieces(
     return stream
 
 
-def verdict(results: TestResults, expected_test_count: int | None = None) -> str:
+def verdict(results: TestResults, expected_test_count: int | None = None, changes: Changes | None = None) -> str:
     """Return in words how a session went, such as ``2 of 300 tests failed, 1 did not run``."""
     total = len(results) + len(results.not_run)
     total = total if expected_test_count is None else max(total, expected_test_count)
@@ -138,6 +152,7 @@ def verdict(results: TestResults, expected_test_count: int | None = None) -> str
         failed=results.num_failed,
         flaky=results.num_flaky,
         ignored=results.num_ignored,
+        news=news(changes),
     )
 
 
@@ -181,6 +196,14 @@ def _facts(results: TestResults, details: SessionDetails) -> list[tuple[str, str
     return [(name, value) for name, value in found if value]
 
 
+def _numbers(changes: Changes | None, test_ids: Iterable[str]) -> dict[str, int]:
+    """Return how many tests there are of each kind of change."""
+    if changes is None:
+        return {}
+    numbers = Counter(map(changes.kind, test_ids))
+    return {kind: numbers[kind] for kind in KINDS if numbers[kind]}
+
+
 def _anchors(results: TestResults) -> dict[int, str]:
     """Return the name by which each result can be linked to: that of its index, which hardly ever two have."""
     anchors: dict[int, str] = {}
@@ -209,7 +232,9 @@ def _summary(results: TestResults, expected_test_count: int | None) -> dict[str,
     return summary
 
 
-def _sections(results: TestResults, details: SessionDetails) -> list[_Section[TestResult] | _Section[NotRun]]:
+def _sections(
+    results: TestResults, details: SessionDetails, changes: Changes | None
+) -> list[_Section[TestResult] | _Section[NotRun]]:
     of_status: dict[str, list[TestResult]] = {str(status): [] for status, _, _ in _SECTIONS}
     for result in results:
         of_status[str(result.test_status)].append(result)
@@ -222,7 +247,7 @@ def _sections(results: TestResults, details: SessionDetails) -> list[_Section[Te
         passed=len(results) <= _MOST_WITH_DETAILS,
         tails=[_TAILS_BUDGET],
     )
-    row_of = functools.partial(row, extent=extent, details=details, logs_root=results.logs_root)
+    row_of = functools.partial(row, extent=extent, details=details, logs_root=results.logs_root, changes=changes)
     texts_of = functools.partial(texts, extent=extent, logs_root=results.logs_root)
     sections: list[_Section[TestResult] | _Section[NotRun]] = [
         _Section(name, title, of_status[str(status)], row_of, texts_of) for status, name, title in _SECTIONS

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ducktape.json_serializable import strict_dumps
 from ducktape.tests.reports import rerun
+from ducktape.tests.reports.comparison import label
 from ducktape.tests.reports.fault_view import clock_text, fault_view, time_in
 from ducktape.tests.reports.log_files import LogFile, log_files
 from ducktape.tests.reports.session_details import SessionDetails, durations
@@ -20,6 +21,7 @@ from ducktape.tests.status import FAIL, IGNORE, PASS
 from ducktape.utils.support.text import shorten
 
 if TYPE_CHECKING:
+    from ducktape.tests.recording.history import Changes
     from ducktape.tests.recording.not_run import NotRun
     from ducktape.tests.result import TestResult
 
@@ -57,6 +59,8 @@ class Row(NamedTuple):
     headline: str = ""
     parts: list[Part] = []
     details: Details | None = None
+    change: str = ""  # since earlier sessions, such as "new"
+    change_label: str = ""
 
 
 class Details(NamedTuple):
@@ -71,7 +75,9 @@ class Details(NamedTuple):
     rerun: str
 
 
-def row(result: TestResult, extent: Extent, details: SessionDetails, logs_root: str) -> Row:
+def row(
+    result: TestResult, extent: Extent, details: SessionDetails, logs_root: str, changes: Changes | None = None
+) -> Row:
     """Return what the page shows of a result."""
     of_scripts = texts(result, extent, logs_root)
     summary = str(of_scripts["summary"])
@@ -86,6 +92,8 @@ def row(result: TestResult, extent: Extent, details: SessionDetails, logs_root: 
         "" if result.test_status == PASS else headline(summary),
         parts(summary),
         _details(result, extent, details) if wants_details else None,
+        "" if changes is None else changes.kind(result.test_id),
+        label(changes, result.test_id),
     )
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ducktape import __version__
+from ducktape.tests.recording.history import Changes
+from ducktape.tests.recording.outcomes import SessionOutcomes
 from ducktape.tests.reports import html, junit, summary, text
 from ducktape.tests.reports.session_details import Allocation, Phase, SessionDetails
 from ducktape.tests.result import FAIL, PASS, TestResult, TestResults
@@ -596,3 +598,33 @@ def test_of_very_many_tests_only_those_that_did_not_pass_have_details() -> None:
     page = html.render(of_many(3, 998))
     assert len(tables(page, "Test")) == 3
     assert len(tables(html.render(of_many(3, 997)), "Test")) == 1000
+
+
+def test_failures_are_marked_as_new_or_known_or_flaky() -> None:
+    results = demo_results()
+    session = SessionOutcomes.of(results)
+    failed = [each.test_id for each in results if each.test_status == FAIL]
+    passed = [each.test_id for each in results if each.test_status == PASS]
+    kinds = dict(zip(failed, ("new", "known", "flaky", "known"), strict=True)) | {passed[0]: "fixed"}
+    changes = Changes(session, "2026-11-21--003", kinds, {failed[3]})
+
+    content = html.render(results, 9, None, changes)
+
+    page = Page(content)
+    assert "</span> 4 of 9 tests failed, 1 of them new since 2026-11-21--003, " in content
+    assert page.attributes("data-change") == [
+        *("new", "known", "flaky", "fixed"),  # buttons
+        *("new", "known", "flaky", "known", "fixed"),  # rows
+    ]
+    assert re.findall('<span class="change">(.*?)</span>', content) == [
+        *("new", "known", "flaky", "known, other cause", "fixed")
+    ]
+    [line] = re.findall('<p id="changes">(.*?)</p>', content)
+    assert " ".join(re.sub("<.*?>", "", line).split()) == "Since 2026-11-21--003: new 1 known 2 flaky 1 fixed 1"
+    assert "<td>1<br><small>1 new</small></td>" in content  # in the table of causes
+
+
+def test_without_earlier_sessions_nothing_is_marked() -> None:
+    results = demo_results()
+    kinds = {each.test_id: "new" for each in results}
+    assert html.render(results, 9, None, Changes(SessionOutcomes.of(results), "", kinds)) == html.render(results, 9)
