@@ -50,6 +50,8 @@ def test_after_four_nights_every_place_names_the_same_tests(tmp_path: Path) -> N
         arguments = [path, *LOCALHOST, "--max-parallel", "8", "--progress", "live", "-q"]
         arguments += ["--globals", f'{{"night": {night}}}', *(("--deflake", "2") if night == 3 else ())]
         last = ducktape(tmp_path, *arguments)
+        if night == 0:
+            assert ducktape(tmp_path, "history", "--html") == "./results/index.html\n"
     directory = (tmp_path / "results" / "latest").resolve()
     since = f"{directory.name[:-1]}3"
 
@@ -79,6 +81,11 @@ def test_after_four_nights_every_place_names_the_same_tests(tmp_path: Path) -> N
     row = '<tr class="[^>]* data-change="([a-z]+)">.*?<tr><th scope="row">Test</th><td>(.*?)</td>'
     rows = re.findall(row, page, re.DOTALL)
     assert sorted(rows) == sorted((NAMES[kind], name(n)) for kind, numbers in KINDS.items() for n in numbers)
+
+    index = (tmp_path / "results" / "index.html").read_text("utf-8")
+    assert index.count(f"8 of 60 tests failed, 3 of them new since {since}, 1 flaky") == 2
+    rows = re.findall("<tr><td>(suite.*?)</td><td>([a-z]+)</td>", index)
+    assert sorted(rows) == sorted((name(n), NAMES[kind]) for kind, numbers in KINDS.items() for n in numbers)
 
 
 def name(number: int) -> str:

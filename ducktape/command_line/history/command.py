@@ -45,6 +45,9 @@ def main(argv: list[str]) -> int:
                 f"No session in {options.results_root} has results: run tests first, or name its directory with "
                 "--results-root"
             )
+        if options.html:
+            console.print(_write_page(options.results_root, history), soft_wrap=True)
+            return 0
         lines = _overview(history, options.sessions)
         if options.test is not None:
             lines = _tests(history, options.test, options.sessions, options.results_root)
@@ -78,7 +81,22 @@ def create_history_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--sessions", type=positive, default=_SESSIONS, metavar="N", help=f"Show the last N, by default {_SESSIONS}."
     )
+    parser.add_argument(
+        "--html",
+        action="store_true",
+        help="Write index.html to the results root, and print its path; every later session writes it again.",
+    )
     return parser
+
+
+def _write_page(results_root: str, history: History) -> str:
+    """Write ``index.html`` and return its path."""
+    from ducktape.tests.reports import index
+
+    try:
+        return index.write(results_root, history)
+    except OSError as error:
+        raise CommandError(f"Cannot write {index.FILE_NAME} to {results_root}: {error.strerror}") from error
 
 
 def _overview(history: History, most: int) -> Iterator[Text]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from ducktape.utils.support.text import class_and_text
 
 if TYPE_CHECKING:
-    from ducktape.tests.recording.history import Changes
+    from ducktape.tests.recording.history import Changes, History
     from ducktape.tests.recording.journal import Journal
     from ducktape.tests.result import TestResults
 
@@ -66,7 +66,8 @@ class SessionReports:
         from ducktape.tests.recording.history import remembered
 
         self._journal.flush()
-        if (history := remembered(results, self.expected, self._seed)) is not None:
+        history = remembered(results, self.expected, self._seed)
+        if history is not None:
             self.changes = history.changes(os.path.basename(results.session_context.results_dir))
         failures = self._write_files(results, silent=self._silent)
         deadline = time.monotonic() + _SECONDS_FOR_ROOM
@@ -77,6 +78,8 @@ class SessionReports:
         for name, error in failures:
             if not _is_no_room(error):
                 self._log_error(name, error)
+        if history is not None:
+            self._write_index(os.path.dirname(results.session_context.results_dir), history)
         if self._needs_room(failures):
             reasons = [error for _, error in failures if _is_no_room(error)]
             self._write_elsewhere(results, reasons[0] if reasons else self._journal.trouble)
@@ -94,6 +97,16 @@ class SessionReports:
         failures = write_session_reports(results, self.expected, partial=partial, silent=silent, changes=self.changes)
         # A closed console loses nothing that is not in the files
         return [(name, error) for name, error in failures if not isinstance(error, BrokenPipeError)]
+
+    def _write_index(self, results_root: str, history: History) -> None:
+        """Write the page about all sessions again, if somebody has asked for it."""
+        from ducktape.tests.reports import index
+
+        if index.is_ours(results_root):
+            try:
+                index.write(results_root, history)
+            except OSError as error:
+                self._logger.warning("Could not write %s of %s: %s", index.FILE_NAME, results_root, error)
 
     def _write_elsewhere(self, results: TestResults, error: Exception | None) -> None:
         """Write everything to the first directory that has room."""

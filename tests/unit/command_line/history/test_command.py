@@ -74,5 +74,8 @@ def test_what_is_not_there_is_told(root: Path) -> None:
     session(root, 1, {"m.a": PASS})
     with pytest.raises(CommandError, match=r"No test in the sessions below \./results has 'x' in its id"):
         main(["history", "x"])
+    (root / "index.html").write_text("mine")
+    with pytest.raises(CommandError, match=r"Cannot write index\.html to \./results: ducktape did not write the one"):
+        main(["history", "--html"])
     with pytest.raises(UsageError, match="0 is less than 1"):
         main(["history", "--sessions", "0"])
