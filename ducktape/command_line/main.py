@@ -104,6 +104,7 @@ def _run(argv: list[str], resources: contextlib.ExitStack) -> bool:
     if resumed is None and options.last_failed and not choice.tests:
         return not choice.lost
     del tests  # each is freed when it is over: thousands of them need more memory than their results
+    from ducktape.command_line.session.reports import remove_old_sessions
     from ducktape.command_line.session.run_session import Run, cluster_for, new_journal
 
     cluster = cluster_for(choice.tests, session_context, logger, options)
@@ -112,21 +113,25 @@ def _run(argv: list[str], resources: contextlib.ExitStack) -> bool:
         run = Run(options, cluster, session_context, logger, journal, stop_requests, recorded)
         succeeded = run.run(choice, import_failures)
     update_latest_symlink(options.results_root, session_context.results_dir)
+    remove_old_sessions(options, session_context.results_dir, logger)
     return succeeded and not choice.lost
 
 
 def _conclude(resumed: Resumed, resources: contextlib.ExitStack) -> bool:
     """End a session that has all its results, and whose program died before its end; writes its reports again."""
+    from ducktape.command_line.session.reports import remove_old_sessions
     from ducktape.command_line.session.run_session import conclude
     from ducktape.tests.recording import past_sessions
 
     results_dir = resumed.recorded.results_dir
     results_root = resumed.options.results_root
-    succeeded = conclude(resumed, open_log(resumed.recorded.session_context, None, resources))
+    logger = open_log(resumed.recorded.session_context, None, resources)
+    succeeded = conclude(resumed, logger)
     # An old session that was complete must not replace a newer one
     is_newest = past_sessions.newest_with_journal(results_root) == results_dir
     if is_newest or not resumed.recorded.ended or not os.path.exists(os.path.join(results_root, "latest")):
         update_latest_symlink(results_root, results_dir)
+    remove_old_sessions(resumed.options, results_dir, logger)
     return succeeded
 
 

@@ -70,6 +70,19 @@ def test_a_real_directory_called_latest_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "results" / today(1) / "report.json").is_file()
 
 
+def test_old_sessions_are_removed_at_the_end_of_a_run_if_that_is_wanted(tmp_path: Path) -> None:
+    path = suite(tmp_path, SUITE)
+    for arguments in ([path], ["history", "--html"], [path], [path, "--keep-sessions", "2"]):
+        command = [sys.executable, "-m", "ducktape", *arguments, *(LOCALHOST if path in arguments else ())]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, check=True
+        )
+    assert done.stdout.count(f"Removed 1 old session: {today(1)}\n") == 1
+    assert sessions(tmp_path) == [today(2), today(3), "index.html"]
+    page = (tmp_path / "results" / "index.html").read_text("utf-8")
+    assert re.findall('href="(.*?)/report.html"', page) == [today(3), today(2)]
+
+
 # --- places that cannot be written
 
 

@@ -98,6 +98,18 @@ def seed(text: str) -> int | Literal["random"]:
     return "random" if text == "random" else integer(text)
 
 
+def retention(text: str) -> str:
+    """Return the text of a limit for old sessions if it can be parsed."""
+    # Most runs have none
+    from ducktape.tests.recording.retention import Limit
+
+    try:
+        Limit.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
+
+
 def expression(text: str) -> str:
     """Return the text of an expression of ``-k`` or ``--tags`` if it can be parsed."""
     # Most runs have none
@@ -265,6 +277,12 @@ class Options:
         "Directory in which every run gets its own.",
         make_default=lambda: ConsoleDefaults.RESULTS_ROOT_DIRECTORY,
         metavar="DIR",
+    )
+    keep_sessions: str | None = _option(
+        "At the end of a run, remove the oldest sessions beyond a number (20), an age (14d) or a size (5GB). Running "
+        "sessions, and those with a file named keep, stay.",
+        type=retention,
+        metavar="LIMIT",
     )
     nested_result_dirs: bool = _flag("Give every argument of a test a directory level of its own in the results.")
     compress: bool = _flag("Compress service logs before copying them.")

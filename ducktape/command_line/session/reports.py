@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from ducktape.utils.support.text import class_and_text
 
 if TYPE_CHECKING:
+    from ducktape.command_line.options.options import Options
     from ducktape.tests.recording.history import Changes, History
     from ducktape.tests.recording.journal import Journal
     from ducktape.tests.result import TestResults
@@ -79,7 +80,7 @@ class SessionReports:
             if not _is_no_room(error):
                 self._log_error(name, error)
         if history is not None:
-            self._write_index(os.path.dirname(results.session_context.results_dir), history)
+            _write_index(os.path.dirname(results.session_context.results_dir), history, self._logger)
         if self._needs_room(failures):
             reasons = [error for _, error in failures if _is_no_room(error)]
             self._write_elsewhere(results, reasons[0] if reasons else self._journal.trouble)
@@ -97,16 +98,6 @@ class SessionReports:
         failures = write_session_reports(results, self.expected, partial=partial, silent=silent, changes=self.changes)
         # A closed console loses nothing that is not in the files
         return [(name, error) for name, error in failures if not isinstance(error, BrokenPipeError)]
-
-    def _write_index(self, results_root: str, history: History) -> None:
-        """Write the page about all sessions again, if somebody has asked for it."""
-        from ducktape.tests.reports import index
-
-        if index.is_ours(results_root):
-            try:
-                index.write(results_root, history)
-            except OSError as error:
-                self._logger.warning("Could not write %s of %s: %s", index.FILE_NAME, results_root, error)
 
     def _write_elsewhere(self, results: TestResults, error: Exception | None) -> None:
         """Write everything to the first directory that has room."""
@@ -129,6 +120,35 @@ class SessionReports:
 
     def _log_error(self, name: str, error: Exception) -> None:
         self._logger.error("Could not write %s: %s", name, "".join(traceback.format_exception(error)))
+
+
+def remove_old_sessions(options: Options, results_dir: str, logger: logging.Logger) -> None:
+    """Remove the sessions beyond the limit in the options, if any, also from the page about all sessions."""
+    if options.keep_sessions is None:
+        return
+    from ducktape.tests.keeping.registry import kept_tests
+    from ducktape.tests.recording import retention
+    from ducktape.tests.recording.history import History
+    from ducktape.tests.recording.outcomes import outcomes_below
+    from ducktape.tests.reports import index
+
+    results_root = os.path.dirname(results_dir)
+    limit = retention.Limit.parse(options.keep_sessions)
+    # The logs of a test whose nodes are kept are collected when these are released
+    in_use = [results_dir, *(test.results_dir for test in kept_tests())]
+    if retention.remove_old_sessions(results_root, limit, in_use, logger) and index.is_ours(results_root):
+        _write_index(results_root, History(outcomes_below(results_root)), logger)
+
+
+def _write_index(results_root: str, history: History, logger: logging.Logger) -> None:
+    """Write the page about all sessions again, if somebody has asked for it."""
+    from ducktape.tests.reports import index
+
+    if index.is_ours(results_root):
+        try:
+            index.write(results_root, history)
+        except OSError as error:
+            logger.warning("Could not write %s of %s: %s", index.FILE_NAME, results_root, error)
 
 
 def _is_no_room(error: Exception) -> bool:

@@ -58,6 +58,7 @@ DOCUMENTED_DEFAULTS = {
     "enable_jvm_logs": False,
 }
 NEWER_DEFAULTS = {
+    "keep_sessions": None,
     "collect_timeout": None,
     "ignore_import_errors": False,
     "allow_empty_tests_list": False,
@@ -191,6 +192,7 @@ def test_a_newer_option_has_a_value_of_its_kind(option: str, text: str, value: A
     ("option", "text", "complaint"),
     [
         ("test-timeout", "soon", "'soon' is not a span of time"),
+        ("keep-sessions", "5G", "'5G' is not a number of sessions (20), days (14d) or bytes (500MB, 5GB) above 0"),
         ("session-timeout", "0", "'0' is not a span of time: it must be finite and more than zero"),
         ("collect-timeout", "-1", "'-1' is not a span of time"),
         ("detect-flakes", "0", "0 is less than 1"),
