@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import os
 import re
 import subprocess
@@ -81,6 +82,20 @@ def test_old_sessions_are_removed_at_the_end_of_a_run_if_that_is_wanted(tmp_path
     assert sessions(tmp_path) == [today(2), today(3), "index.html"]
     page = (tmp_path / "results" / "index.html").read_text("utf-8")
     assert re.findall('href="(.*?)/report.html"', page) == [today(3), today(2)]
+
+
+def test_drivers_that_ran_parts_of_the_tests_get_one_report(tmp_path: Path) -> None:
+    path = suite(tmp_path, SUITE + SUITE.replace("QuickTest", "OtherTest"))
+    for part in ("0", "1"):
+        arguments = ("--subsets", "2", "--subset", part, "--results-root", f"driver-{part}")
+        with finished(tmp_path, path, *arguments) as program:
+            assert program.process.returncode == 0
+    command = [sys.executable, "-m", "ducktape", "report", "driver-0", "driver-1", "--merge", "all"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[0] == "Merged 2 sessions: 2 passed"
+    report = json.loads((tmp_path / "all" / "report.json").read_text("utf-8"))
+    assert all((Path(result["results_dir"]) / "test_log.info").is_file() for result in report["results"])
+    assert "All 2 tests passed" in (tmp_path / "all" / "report.html").read_text("utf-8")
 
 
 # --- places that cannot be written

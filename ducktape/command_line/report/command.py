@@ -6,21 +6,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.command_line.options.options import RaisingParser
 from ducktape.command_line.session.common import require_current_directory
 
-# Wrong options are reported without the modules that write reports.
-if TYPE_CHECKING:
-    from ducktape.tests.recording.history import Changes
-    from ducktape.tests.recording.state import RecordedSession
-    from ducktape.tests.result import TestResults
-
 _INTERRUPTED = 130
-_LONGEST_WAIT_SEC = 60.0
 
 
 def main(argv: list[str]) -> int:
@@ -28,8 +19,9 @@ def main(argv: list[str]) -> int:
     # Directories may be given before and after an option
     options = create_report_parser().parse_intermixed_args(argv)
     require_current_directory()
+    places = options.results_dir or [ConsoleDefaults.RESULTS_ROOT_DIRECTORY]
     try:
-        failures = _report_all(options.results_dir or [ConsoleDefaults.RESULTS_ROOT_DIRECTORY], options.output)
+        failures = _report_all(places, options.output) if options.merge is None else _merge(places, options.merge)
     except KeyboardInterrupt:
         return _INTERRUPTED
     for failure in failures:
@@ -55,7 +47,13 @@ def create_report_parser() -> argparse.ArgumentParser:
         help="Directory of a session, or of all sessions for the newest of them, by default "
         f"{ConsoleDefaults.RESULTS_ROOT_DIRECTORY}.",
     )
-    parser.add_argument(
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument(
+        "--merge",
+        metavar="DIR",
+        help="Write one report of all sessions, which are parts of a run (--subsets), to this directory.",
+    )
+    target.add_argument(
         "--output",
         metavar="DIR",
         help="Directory to write to instead; with more than one RESULTS_DIR, each session gets a directory there.",
@@ -63,8 +61,27 @@ def create_report_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _merge(places: list[str], target: str) -> list[str]:
+    """Write one report of several sessions, and return one line for each failure."""
+    # Wrong options are reported without the modules that write reports
+    from ducktape.command_line.report.files import cannot_write
+    from ducktape.command_line.report.merge import merge_to
+    from ducktape.errors import DucktapeError
+
+    try:
+        directories = [_find(place) for place in places]
+        if twice := [place for place in directories if directories.count(place) > 1]:
+            raise DucktapeError(f"{twice[0]} is named twice")
+        return merge_to(os.path.abspath(target), directories)
+    except DucktapeError as error:
+        return [str(error)]
+    except OSError as error:
+        return [cannot_write(error)]
+
+
 def _report_all(places: list[str], output: str | None) -> list[str]:
     """Write the reports of several sessions, and return one line for each failure."""
+    from ducktape.command_line.report.files import cannot_write
     from ducktape.errors import DucktapeError
     from ducktape.tests.recording.state import RecordedSession
 
@@ -85,7 +102,7 @@ def _report_all(places: list[str], output: str | None) -> list[str]:
         except DucktapeError as error:
             failures.append(str(error))
         except OSError as error:
-            failures.append(_cannot_write(error))
+            failures.append(cannot_write(error))
     return failures
 
 
@@ -106,18 +123,13 @@ def _find(place: str) -> str:
 
 def _report_to(target: str, directory: str) -> list[str]:
     """Write the reports of one session; returns the failures."""
-    from ducktape.errors import DucktapeError
+    from ducktape.command_line.report.files import counts, locked_target, write_files
     from ducktape.tests.recording.history import remembered
     from ducktape.tests.recording.outcomes import seed_of
     from ducktape.tests.recording.state import RecordedSession
-    from ducktape.utils.support.files import locked_directory
+    from ducktape.tests.reports.session_details import SessionDetails
 
-    written: list[str] = []
-    failures: list[str] = []
-    # Read under the lock: newer reports are never replaced by older ones
-    with locked_directory(target, wait_sec=_LONGEST_WAIT_SEC) as is_ours:
-        if not is_ours:
-            raise DucktapeError(f"Another program is writing reports to {target}: try again when it is done")
+    with locked_target(target):
         recorded = RecordedSession.read(directory)
         results = recorded.results()
         if target != recorded.results_dir:
@@ -128,53 +140,11 @@ def _report_to(target: str, directory: str) -> list[str]:
             keep = target == recorded.results_dir
             history = remembered(results, recorded.expected, seed_of(recorded.configuration), keep=keep)
             changes = None if history is None else history.changes(os.path.basename(recorded.results_dir))
-        for name, write in _files(recorded, results, changes, target):
-            path = os.path.join(target, name)
-            try:
-                write(path)
-                written.append(path)
-            except OSError as error:
-                failures.append(_cannot_write(error, path))
-                break  # the others would fail, too
-            except Exception as error:  # one report among several must not prevent the others
-                failures.append(f"Could not write {path}: {type(error).__name__}: {error}")
-    print("\n    ".join([_headline(recorded, results), *written]))
+        details = SessionDetails.read(recorded.results_dir)
+        written, failures = write_files(target, results, recorded.expected, details, changes)
+    state = " is still running" if recorded.going_on else "" if recorded.ended else " was interrupted"
+    print("\n    ".join([f"Session {recorded.session_id}{state}: {counts(results)}", *written]))
     if recorded.damaged_lines:
         lines = "1 damaged line" if recorded.damaged_lines == 1 else f"{recorded.damaged_lines} damaged lines"
         print(f"Ignored {lines} of the journal", file=sys.stderr)
     return failures
-
-
-def _files(
-    recorded: RecordedSession, results: TestResults, changes: Changes | None, directory: str
-) -> Iterable[tuple[str, Callable[[str], None]]]:
-    """Yield the name of every report, and a function that writes it to a path."""
-    from ducktape.tests.reports import html, json_report, junit, rerun, summary
-    from ducktape.tests.reports.session_details import SessionDetails
-    from ducktape.utils.support.files import write_atomically
-
-    yield "report.txt", lambda path: write_atomically(path, summary.session_pieces(results))
-    yield "report.css", lambda path: write_atomically(path, html.style_sheet())
-    details = SessionDetails.read(recorded.results_dir)
-    yield "report.html", lambda path: write_atomically(path, html.pieces(results, recorded.expected, details, changes))
-    yield "report.json", lambda path: write_atomically(path, json_report.pieces(results))
-    yield "report.xml", lambda path: write_atomically(path, junit.pieces(results))
-    if not results.get_aggregate_success():
-        yield "rerun-failed.yml", lambda path: write_atomically(path, rerun.suite(results, directory))
-
-
-def _headline(recorded: RecordedSession, results: TestResults) -> str:
-    state = " is still running" if recorded.going_on else "" if recorded.ended else " was interrupted"
-    counts = {
-        "passed": results.num_passed,
-        "flaky": results.num_flaky,
-        "failed": results.num_failed,
-        "ignored": results.num_ignored,
-        "not finished": len(results.not_run),
-    }
-    told = ", ".join(f"{number} {name}" for name, number in counts.items() if number) or "no results"
-    return f"Session {recorded.session_id}{state}: {told}"
-
-
-def _cannot_write(error: OSError, path: str | None = None) -> str:
-    return f"Cannot write {path or error.filename}: {error.strerror}. Use --output DIR to write the reports elsewhere"

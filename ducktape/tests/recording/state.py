@@ -22,6 +22,7 @@ from ducktape.tests.status import FAIL, status_named
 _NO_VERDICT = ("interrupted", "import")
 _NUMBERS = ("start_time", "stop_time", "nodes_allocated", "nodes_used")
 _TEXTS = ("module_name", "cls_name", "function_name", "description", "summary", "relative_results_dir")
+_PARTS = (("subset", 0), ("subsets", 1))
 _NOT_UNDERSTOOD = (KeyError, TypeError, ValueError, AttributeError)
 _WHY_CUT_OFF = ("was running when the run was cut off", "the run was cut off before it started")
 _WHY_GOING_ON = ("was running when this report was made", "had not started when this report was made")
@@ -74,6 +75,8 @@ class RecordedSession:
         self.expected: int | None = None  # number of tests that were to run
         self._size = 0
         self._read_options(event)
+        # Which part of the tests it runs; when it is resumed, the options do not say so any more
+        self.subset, self.subsets = (_part(self.configuration.get(name), few) for name, few in _PARTS)
         self._queued: dict[int, NotRun] = {}
         self._finished: dict[object, TestResult] = {}
         self.client_status: dict[str, dict[str, object]] = {}
@@ -343,6 +346,10 @@ def _integer(value: int) -> int:
     if type(value) is not int:
         raise TypeError(f"{value!r} is not an integer")
     return value
+
+
+def _part(value: object, otherwise: int) -> int:
+    return value if type(value) is int and value >= otherwise else otherwise
 
 
 def _one_less(counter: Counter[str], name: str) -> bool:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib.resources
+import os
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -129,7 +130,12 @@ def pieces(
         with_teardown_errors=sum(bool(each.teardown_errors) and each.test_status != FAIL for each in results),
         timeline=timeline(results, details),
         lane_height=LANE_HEIGHT,
-        logs_root=results.logs_root,
+        session_logs=[
+            os.path.join(place, name)
+            for place in details.parts or [results.logs_root]
+            for name in ("session_log.info", "session_log.debug")
+        ],
+        several_sessions=len(details.parts) > 1,
         utilization=results.totals_to_json()["cluster_utilization"],
         anchors=_anchors(results),
         key=id,

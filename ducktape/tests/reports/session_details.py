@@ -37,6 +37,7 @@ class SessionDetails:
 
     Attributes:
         logs_dir: the directory that has those of the tests; empty if nobody is to look there.
+        parts: where the logs of the sessions are, as seen from the page, if it is about several.
     """
 
     logs_dir: str = ""
@@ -45,6 +46,24 @@ class SessionDetails:
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     allocations: dict[int, list[Allocation]] = dataclasses.field(default_factory=dict)
     phases: dict[int, list[Phase]] = dataclasses.field(default_factory=dict)
+    parts: list[str] = dataclasses.field(default_factory=list)
+
+    @classmethod
+    def merged(cls, directories: Sequence[str], offsets: Sequence[int], target: str) -> SessionDetails:
+        """Return what the journals of several sessions say, with numbers added to their indices of tests."""
+        parts = [cls.read(directory) for directory in directories]
+        details = dataclasses.replace(parts[0], logs_dir=target, allocations={}, phases={})
+        details.parts = [os.path.relpath(directory, target) for directory in directories]
+        names = [{node for index in part.allocations for node in part.nodes_of(index)} for part in parts]
+        are_distinct = len(set().union(*names)) == sum(map(len, names))
+        for number, (part, offset) in enumerate(zip(parts, offsets, strict=True), start=1):
+            details.phases |= {index + offset: phases for index, phases in part.phases.items()}
+            for index, given in part.allocations.items():
+                # Each driver had a cluster of its own
+                details.allocations[index + offset] = (
+                    given if are_distinct else [_named(each, number) for each in given]
+                )
+        return details
 
     @classmethod
     def read(cls, results_dir: str, logs_dir: str | None = None) -> SessionDetails:
@@ -85,6 +104,10 @@ def durations(phases: Sequence[Phase], end: float) -> Iterator[tuple[Phase, floa
     for number, phase in enumerate(phases):
         until = phases[number + 1].since if number + 1 < len(phases) else end
         yield phase, max(0.0, until - phase.since)
+
+
+def _named(allocation: Allocation, number: int) -> Allocation:
+    return allocation._replace(nodes=tuple(f"{number}: {node}" for node in allocation.nodes))
 
 
 def _sequence(value: object) -> Sequence[Any]:

@@ -220,7 +220,7 @@ def test_what_is_written_is_what_the_journal_says_when_the_other_writer_is_done(
 def test_a_writer_that_does_not_come_to_an_end_is_told_in_one_line(
     program: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report, "_LONGEST_WAIT_SEC", 0.1)
+    monkeypatch.setattr("ducktape.command_line.report.files._LONGEST_WAIT_SEC", 0.1)
     directory = recorded.session_of(program.folder)
     cut_off(directory).close()
     with locked_directory(str(directory)):
