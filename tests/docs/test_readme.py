@@ -15,9 +15,9 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 VARIABLE = re.compile(r"\d{4}-\d\d-\d\d--\d{3}|\d+\.\d{3}(?= seconds)")
 
 
-def _block(language: str) -> str:
-    """Return the first block of code in a language."""
-    match = re.search(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def _block(language: str, heading: str = "") -> str:
+    """Return the first block of code in a language, below a heading if one is given."""
+    match = re.search(rf"```{language}\n(.*?)```", README.partition(f"## {heading}\n")[2] or README, re.DOTALL)
     assert match is not None
     return match[1]
 
@@ -28,7 +28,7 @@ def test_the_first_two_commands_are_those_that_do_everything() -> None:
 
 @pytest.mark.needs("sandbox")
 def test_the_test_prints_what_is_shown(tmp_path: Path) -> None:
-    (tmp_path / "test_first.py").write_text(_block("python"), encoding="utf-8")
+    (tmp_path / "test_first.py").write_text(_block("python", "A test"), encoding="utf-8")
     command = re.search(r"`ducktape (test_first[^`]*)`", README)
     assert command is not None
     completed = subprocess.run(
