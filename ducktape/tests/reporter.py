@@ -77,6 +77,8 @@ class SummaryReporter:
         results: the results.
     """
 
+    partial = False
+
     def __init__(self, results: TestResults) -> None:
         self.results = results
         self.width = DEFAULT_SEPARATOR_WIDTH
@@ -84,6 +86,14 @@ class SummaryReporter:
     def report(self) -> None:
         """Publish the report; subclasses say how and where."""
         raise NotImplementedError(f"{type(self).__name__} does not say where to report: write its method report()")
+
+    def _details(self) -> SessionDetails | None:
+        from ducktape.tests.reports.session_details import SessionDetails
+
+        if self.partial:
+            return None
+        directory = self.results.session_context.results_dir
+        return SessionDetails.read(directory, os.path.join(directory, self.results.logs_root))
 
     def _write(self, name: str, content: str | Iterable[str]) -> None:
         write_atomically(os.path.join(self.results.session_context.results_dir, name), content)
@@ -140,19 +150,30 @@ class JSONReporter(SummaryReporter):
 
 
 class JUnitReporter(SummaryReporter):
-    """Writes ``report.xml`` into the directory of the session."""
+    """Writes ``report.xml`` into the directory of the session.
+
+    Args:
+        results: the results.
+        partial: whether the session goes on: then only what the results say is in the file, and neither nodes nor the
+            logs of failed tests.
+    """
+
+    def __init__(self, results: TestResults, *, partial: bool = False) -> None:
+        super().__init__(results)
+        self.partial = partial
 
     def report_string(self) -> str:
         """Return the content of the file."""
-        from ducktape.tests.reports import junit
-
-        return junit.render(self.results)
+        return "".join(self._pieces())
 
     def report(self) -> None:
         """Write the file."""
+        self._write("report.xml", self._pieces())
+
+    def _pieces(self) -> Iterable[str]:
         from ducktape.tests.reports import junit
 
-        self._write("report.xml", junit.pieces(self.results))
+        return junit.pieces(self.results, _current_directory(), self._details())
 
 
 class HTMLSummaryReporter(SummaryReporter):
@@ -191,14 +212,6 @@ class HTMLSummaryReporter(SummaryReporter):
 
         self._write("report.css", html.style_sheet())
         self._write("report.html", html.pieces(self.results, self.expected_test_count, self._details(), self.changes))
-
-    def _details(self) -> SessionDetails | None:
-        from ducktape.tests.reports.session_details import SessionDetails
-
-        if self.partial:
-            return None
-        directory = self.results.session_context.results_dir
-        return SessionDetails.read(directory, os.path.join(directory, self.results.logs_root))
 
 
 class FailedTestSymbolReporter(SummaryReporter):
@@ -287,7 +300,7 @@ def write_session_reports(
             HTMLSummaryReporter, expected_test_count=expected_test_count, partial=partial, changes=changes
         ),
         JSONReporter,
-        JUnitReporter,
+        functools.partial(JUnitReporter, partial=partial),
     ]
     if not partial:
         files.append(_RerunFile if silent else FailedTestSymbolReporter)
@@ -315,6 +328,13 @@ def _print(content: str, *, end: str = "\n") -> None:
     # The terminal may know fewer characters than what the tests put into their results
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     print(content.encode(encoding, errors="backslashreplace").decode(encoding), end=end, flush=bool(end))
+
+
+def _current_directory() -> str | None:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return None
 
 
 def _terminal_width() -> int:

@@ -17,6 +17,7 @@ from ducktape.json_serializable import jsonable, strict, strict_dumps
 from ducktape.tests.event import Outcome
 from ducktape.tests.recording.bounds import LONGEST_DESCRIPTION, bounded_text
 from ducktape.tests.recording.not_run import NotRun
+from ducktape.tests.recording.source_line import line_of
 from ducktape.tests.recording.statistics import Totals
 from ducktape.tests.reports import text
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus, status_named
@@ -33,7 +34,7 @@ __all__ = ["FAIL", "FLAKY", "IGNORE", "PASS", "NotRun", "TestResult", "TestResul
 # What is taken from a record as it stands there, and what stands for it in a record of another version
 _RECORDED: dict[str, object] = {
     **dict.fromkeys(("test_id", "module_name", "cls_name", "function_name", "description", "summary"), ""),
-    **dict.fromkeys(("injected_args", "file_name", "test_index", "data", "node_type", "reason"), None),
+    **dict.fromkeys(("injected_args", "file_name", "line", "test_index", "data", "node_type", "reason"), None),
     **dict.fromkeys(("start_time", "stop_time"), -1),
     **dict.fromkeys(("nodes_allocated", "nodes_used"), 0),
     "services": [],
@@ -119,6 +120,7 @@ class TestResult:
             self.symbol_arguments = exact
         self.description: str = bounded_text(strict(test_context.description), LONGEST_DESCRIPTION)
         self.file_name = test_context.file
+        self.line = line_of(test_context.function, self.file_name)
         self.test_index = test_index
         self.test_status = _the_one(test_status)
         self.summary: str = interned(strict(summary))
@@ -253,10 +255,8 @@ class TestResult:
 
     def to_record(self) -> dict[str, Any]:
         """Return the JSON-ready content of ``report.json`` and whatever else :meth:`from_record` needs."""
-        record = {**self.to_json(), "file_name": self.file_name, "test_index": self.test_index}
-        if self.symbol_arguments:
-            record["symbol_arguments"] = self.symbol_arguments
-        return record
+        optional = {name: value for name in ("line", "symbol_arguments") if (value := getattr(self, name))}
+        return {**self.to_json(), "file_name": self.file_name, "test_index": self.test_index, **optional}
 
     def __repr__(self) -> str:
         return f"<TestResult - test_status:{self.test_status}, data:{self.data}>"

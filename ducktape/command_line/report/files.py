@@ -70,6 +70,6 @@ def _files(
     yield "report.css", lambda path: write_atomically(path, html.style_sheet())
     yield "report.html", lambda path: write_atomically(path, html.pieces(results, expected, details, changes))
     yield "report.json", lambda path: write_atomically(path, json_report.pieces(results))
-    yield "report.xml", lambda path: write_atomically(path, junit.pieces(results))
+    yield "report.xml", lambda path: write_atomically(path, junit.pieces(results, os.getcwd(), details))
     if not results.get_aggregate_success():
         yield "rerun-failed.yml", lambda path: write_atomically(path, rerun.suite(results, directory))

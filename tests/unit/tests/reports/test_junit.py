@@ -1,14 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from ducktape.tests.reports import junit
+from ducktape.tests.reports.session_details import Allocation, SessionDetails
 from ducktape.tests.result import FAIL, IGNORE, PASS, TestResult, TestResults
 from ducktape.tests.status import TestStatus
-from tests.unit.tests.reports.samples import check_golden, demo_results, eventful_results, result, session
+from tests.support.junit_schema import problems_of
+from tests.unit.tests.reports.samples import (
+    PROJECT,
+    START,
+    check_golden,
+    demo_results,
+    eventful_results,
+    result,
+    session,
+)
 
 
 def parsed(*results: TestResult) -> ElementTree.Element:
@@ -127,14 +139,15 @@ def test_tests_that_did_not_run_are_counted_as_skipped() -> None:
     [late] = root[1]
     assert (late.get("classname"), late.get("name"), late.get("status")) == ("DemoTest", "test_other", "notrun")
     assert [(child.tag, child.attrib) for child in late] == [
-        ("skipped", {"message": "not run: the run was interrupted"})
+        ("skipped", {"message": "not run: the run was interrupted"}),
+        ("properties", {}),
     ]
 
 
 def test_errors_of_the_teardown_are_on_standard_error() -> None:
-    case = parsed(result(teardown_errors=["one \x00", "two"])).find("testsuite/testcase")
-    assert case is not None
-    assert [(child.tag, child.text) for child in case] == [("system-err", "one \\x00\n\ntwo")]
+    found = parsed(result(teardown_errors=["one \x00", "two"])).find("testsuite/testcase/system-err")
+    assert found is not None
+    assert found.text == "one \\x00\n\ntwo"
 
 
 def test_a_very_long_text_is_cut() -> None:
@@ -145,3 +158,52 @@ def test_a_very_long_text_is_cut() -> None:
     assert found.text.startswith("first\nxxx")
     assert found.text.endswith("xxx\nlast")
     assert "all of them are in DemoTest/test_fail/1/report.txt" in found.text
+
+
+def test_reports_follow_the_common_schema() -> None:
+    for results in (demo_results(), eventful_results()):
+        assert problems_of(junit.render(results, PROJECT, SessionDetails())) == []
+    hostile = "]]> <![CDATA[ \x00 \ud800\n::error::x"
+    several = TestResults(session())
+    several.append(result("test_fail", status=FAIL, summary=hostile, reason=hostile, injected_args={hostile: hostile}))
+    several.append(result("test_skipped", status=IGNORE, summary=hostile, teardown_errors=[hostile]))
+    details = SessionDetails(allocations={1: [Allocation((hostile,), START, None)]})
+    assert problems_of(junit.render(several, "/", details)) == []
+
+
+def test_the_schema_finds_what_is_wrong() -> None:
+    right = junit.render(demo_results(), PROJECT)
+    assert problems_of(right.replace(' name="test_pass"', "", 1)) == ["testcase: no name"]
+    assert problems_of(right.replace('timestamp="2026-11-22T', 'timestamp="22 Nov ', 1)) == [
+        "testsuites: timestamp='22 Nov 15:14:20'"
+    ]
+    assert problems_of(right.replace("<skipped />", "<skip />")) == [
+        "testcase: skip is unknown",
+        "testsuite: skipped is 1, not 0",
+    ]
+
+
+def test_a_test_says_where_it_is_and_on_what_it_ran(tmp_path: Path) -> None:
+    of = session(tmp_path / "results")
+    one = result("test_fail", status=FAIL, summary="oh", reason="timeout", of=of, file=__file__)
+    one.line = 17
+    logs = Path(one.results_dir)
+    (logs / "Echo-0" / "node]]1").mkdir(parents=True)
+    for name in ("test_log.info", "report.txt", "Echo-0/echo.log", "Echo-0/node]]1/no.log", "Echo-0/a\nb.log"):
+        (logs / name).write_text("x")
+    several = TestResults(of)
+    several.append(one)
+    details = SessionDetails(os.fspath(tmp_path / "results"), allocations={1: [Allocation(("w1", "w2"), START, None)]})
+    case = ElementTree.fromstring(junit.render(several, os.fspath(tmp_path), details)).find("testsuite/testcase")
+    assert case is not None
+    assert (case.get("file"), case.get("line"), case.get("timestamp")) == (__file__, "17", "2026-11-22T15:14:20")
+    properties = {each.get("name"): each.get("value") for each in case.iter("property")}
+    module = "demo_tests.test_demo"
+    assert properties == {"module": module, "nodes": "w1, w2", "reason": "timeout", "attempts": "1"}
+    assert case.findtext("system-out") == (
+        "logs in results/DemoTest/test_fail/1\n"
+        "[[ATTACHMENT|results/DemoTest/test_fail/1/test_log.info]]\n"
+        "[[ATTACHMENT|results/DemoTest/test_fail/1/Echo-0/echo.log]]"
+    )
+    below = junit.render(several, os.path.dirname(__file__), details)
+    assert f' file="{os.path.basename(__file__)}" line="17"' in below
