@@ -27,6 +27,7 @@ __all__ = [
     "HTMLSummaryReporter",
     "JSONReporter",
     "JUnitReporter",
+    "MarkdownReporter",
     "SimpleFileSummaryReporter",
     "SimpleStdoutSummaryReporter",
     "SimpleSummaryReporter",
@@ -214,6 +215,51 @@ class HTMLSummaryReporter(SummaryReporter):
         self._write("report.html", html.pieces(self.results, self.expected_test_count, self._details(), self.changes))
 
 
+class MarkdownReporter(SummaryReporter):
+    """Writes ``report.md`` into the directory of the session.
+
+    Args:
+        results: the results.
+        expected_test_count: how many tests were to run; by default as many as there are results.
+    """
+
+    def __init__(self, results: TestResults, expected_test_count: int | None = None) -> None:
+        super().__init__(results)
+        self.expected_test_count = expected_test_count
+
+    def report_string(self) -> str:
+        """Return the content of the file."""
+        from ducktape.tests.reports import markdown
+
+        return markdown.render(self.results, self.expected_test_count, _current_directory())
+
+    def report(self) -> None:
+        """Write the file."""
+        self._write("report.md", self.report_string())
+
+
+class _BuildServerReporter(MarkdownReporter):
+    """Tells the CI server on which this program runs, if it is one that can be told, what failed and where."""
+
+    def report(self) -> None:
+        from ducktape.tests.reports import build_servers
+
+        if os.environ.get("TEAMCITY_VERSION"):
+            path = os.path.join(self.results.session_context.results_dir, "report.xml")
+            _print(build_servers.junit_import(os.path.abspath(path)))
+        if os.environ.get("GITHUB_ACTIONS") != "true":
+            return
+        repository = os.environ.get("GITHUB_WORKSPACE") or _current_directory()
+        for line in build_servers.annotations_of(self.results, repository):
+            _print(line)
+        if summary_file := os.environ.get("GITHUB_STEP_SUMMARY"):
+            try:
+                with open(summary_file, "a", encoding="utf-8", errors="backslashreplace") as file:
+                    file.write(self.report_string())
+            except OSError as error:  # no reason for a run to fail
+                _print(build_servers.warning(f"Could not write the job summary: {error}"))
+
+
 class FailedTestSymbolReporter(SummaryReporter):
     """Reports how to run the failed tests again: writes ``rerun-failed.yml`` and prints the symbols.
 
@@ -300,10 +346,15 @@ def write_session_reports(
             HTMLSummaryReporter, expected_test_count=expected_test_count, partial=partial, changes=changes
         ),
         JSONReporter,
+        functools.partial(MarkdownReporter, expected_test_count=expected_test_count),
         functools.partial(JUnitReporter, partial=partial),
     ]
-    if not partial:
-        files.append(_RerunFile if silent else FailedTestSymbolReporter)
+    if not partial and silent:
+        files.append(_RerunFile)
+    elif not partial:
+        # The symbols are the last lines of the output, where scripts look for them
+        tell_server = functools.partial(_BuildServerReporter, expected_test_count=expected_test_count)
+        files += [tell_server, FailedTestSymbolReporter]
     failures = [] if partial or silent else _reported([SimpleStdoutSummaryReporter], results)
     # Whoever writes reports has the newest state while the lock is held: an older one never replaces a newer one
     wait_sec = 0.0 if partial else _LONGEST_WAIT_SEC

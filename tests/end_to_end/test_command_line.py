@@ -205,6 +205,7 @@ def test_an_empty_selection_can_be_allowed(tmp_path: Path) -> None:
             "report.css",
             "report.html",
             "report.json",
+            "report.md",
             "report.txt",
             "report.xml",
             "session_log.debug",

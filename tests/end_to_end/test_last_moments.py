@@ -21,7 +21,7 @@ MOMENTS = 30 if os.environ.get("DUCKTAPE_THOROUGH") else 5
 RUNS = 10 if os.environ.get("DUCKTAPE_THOROUGH") else 2
 SEED = int(os.environ.get("DUCKTAPE_E2E_SEED") or time.time_ns() % 1_000_000)
 _LONGEST_DELAY_SEC = 0.06
-REPORTS = ("report.html", "report.json", "report.txt", "report.xml", "rerun-failed.yml")
+REPORTS = ("report.html", "report.json", "report.md", "report.txt", "report.xml", "rerun-failed.yml")
 
 SUITE = """
     from ducktape.mark import matrix

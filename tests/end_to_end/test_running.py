@@ -101,7 +101,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
 
 def test_the_tree_of_a_run_is_complete_and_nothing_else_is_there(whole: Program) -> None:
     of_a_test = ["report.json", "report.txt", "test_log.debug", "test_log.info"]
-    expected = ["report.css", "report.html", "report.json", "report.txt", "report.xml", "rerun-failed.yml"]
+    expected = ["report.css", "report.html", "report.json", "report.md", "report.txt", "report.xml", "rerun-failed.yml"]
     expected += ["journal.jsonl", "outcomes.json"]
     expected += ["session_log.debug", "session_log.info"]
     for directory in (

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from ducktape.errors import DucktapeError
 from ducktape.tests.recording.history import Changes
-from ducktape.tests.reports import html, json_report, junit, rerun, summary
+from ducktape.tests.reports import html, json_report, junit, markdown, rerun, summary
 from ducktape.tests.reports.session_details import SessionDetails
 from ducktape.tests.result import TestResults
 from ducktape.utils.support.files import locked_directory, write_atomically
@@ -70,6 +70,7 @@ def _files(
     yield "report.css", lambda path: write_atomically(path, html.style_sheet())
     yield "report.html", lambda path: write_atomically(path, html.pieces(results, expected, details, changes))
     yield "report.json", lambda path: write_atomically(path, json_report.pieces(results))
+    yield "report.md", lambda path: write_atomically(path, markdown.render(results, expected, os.getcwd()))
     yield "report.xml", lambda path: write_atomically(path, junit.pieces(results, os.getcwd(), details))
     if not results.get_aggregate_success():
         yield "rerun-failed.yml", lambda path: write_atomically(path, rerun.suite(results, directory))

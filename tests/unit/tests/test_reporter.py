@@ -17,7 +17,7 @@ from ducktape.tests.result import FAIL, TestResults
 from ducktape.utils.support.files import locked_directory
 from tests.unit.tests.reports.samples import PROJECT, Cluster, demo_results, eventful_results, result, session
 
-FILES = ["report.css", "report.html", "report.json", "report.txt", "report.xml"]
+FILES = ["report.css", "report.html", "report.json", "report.md", "report.txt", "report.xml"]
 
 
 def test_a_single_result_is_reported_as_text() -> None:
@@ -48,6 +48,10 @@ def test_every_reporter_writes_its_file(tmp_path: Path) -> None:
     assert written.startswith(reporter.SimpleSummaryReporter(results).header_string())
     reporter.JSONReporter(results).report()
     assert (tmp_path / "report.json").read_text() == json_report.render(results)
+    reporter.MarkdownReporter(results, 9).report()
+    assert (
+        (tmp_path / "report.md").read_text().startswith("## 4 of 9 tests failed, 1 flaky, 1 ignored, 1 did not run\n")
+    )
     reporter.JUnitReporter(results).report()
     assert (tmp_path / "report.xml").read_text() == reporter.JUnitReporter(results).report_string()
     reporter.HTMLSummaryReporter(results, 9).report()
@@ -200,4 +204,47 @@ def test_reports_of_a_running_session_give_way_to_another_writer_and_the_last_on
         assert reporter.write_session_reports(results, 8, partial=True) == []
         assert list(tmp_path.glob("report.*")) == []
         assert reporter.write_session_reports(results, 8, partial=False, silent=True) == []
-    assert sorted(path.suffix for path in tmp_path.glob("report.*")) == [".css", ".html", ".json", ".txt", ".xml"]
+    assert sorted(path.suffix for path in tmp_path.glob("report.*")) == [
+        ".css",
+        ".html",
+        ".json",
+        ".md",
+        ".txt",
+        ".xml",
+    ]
+
+
+def test_a_ci_server_is_told_before_the_symbols_of_failed_tests(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "results").mkdir()
+    results = demo_results(tmp_path / "results")
+    summary_of_job = tmp_path / "summary.md"
+    summary_of_job.write_text("before\n")
+    for name, value in (
+        ("GITHUB_ACTIONS", "true"),
+        ("GITHUB_WORKSPACE", PROJECT),
+        ("GITHUB_STEP_SUMMARY", str(summary_of_job)),
+        ("TEAMCITY_VERSION", "2025.1"),
+    ):
+        monkeypatch.setenv(name, value)
+    assert reporter.write_session_reports(results, 8, partial=False) == []
+    lines = capsys.readouterr().out.splitlines()
+    told = [number for number, line in enumerate(lines) if line.startswith(("::error file=demo_tests/", "##teamcity["))]
+    assert len(told) == 5
+    assert lines.index("FAILED TESTS") > told[-1]
+    report = (tmp_path / "results" / "report.md").read_text()
+    assert summary_of_job.read_text() == f"before\n{report}"
+
+    for quiet in ({"partial": True}, {"partial": False, "silent": True}):
+        assert reporter.write_session_reports(results, 8, **quiet) == []
+    assert capsys.readouterr().out == ""
+    assert summary_of_job.read_text() == f"before\n{report}"
+
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path))
+    assert reporter.write_session_reports(results, 8, partial=False) == []
+    assert "::warning title=ducktape::Could not write the job summary: " in capsys.readouterr().out
+    monkeypatch.setenv("GITHUB_ACTIONS", "")
+    monkeypatch.setenv("TEAMCITY_VERSION", "")
+    assert reporter.write_session_reports(results, 8, partial=False) == []
+    assert not [line for line in capsys.readouterr().out.splitlines() if line.startswith(("::", "##"))]

@@ -19,7 +19,7 @@ from ducktape.tests.reporter import write_session_reports
 from ducktape.utils.support.files import locked_directory
 from tests.support import recorded
 
-NAMES = ["report.txt", "report.css", "report.html", "report.json", "report.xml", "rerun-failed.yml"]
+NAMES = ["report.txt", "report.css", "report.html", "report.json", "report.md", "report.xml", "rerun-failed.yml"]
 
 
 class Report:
@@ -181,7 +181,7 @@ def test_a_report_that_cannot_be_made_does_not_hold_back_the_others(
     cut_off(directory).close()
     assert program.run(directory) == 1
     assert program.err == f"Could not write {directory}/report.json: ZeroDivisionError: no\n"
-    assert set(contents(directory)) == {"report.txt", "report.css", "report.html", "report.xml"}
+    assert set(contents(directory)) == {"report.txt", "report.css", "report.html", "report.md", "report.xml"}
 
 
 def test_an_interrupt_ends_it_without_a_word(program: Report, monkeypatch: pytest.MonkeyPatch) -> None:

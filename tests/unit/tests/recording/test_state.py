@@ -47,7 +47,7 @@ def whys(session: RecordedSession) -> dict[str, str]:
 def test_the_reports_of_a_journal_are_those_of_the_run(tmp_path: Path) -> None:
     results = recorded.demo(tmp_path)
     assert write_session_reports(results, 8, partial=False, silent=True) == []
-    names = ["report.css", "report.html", "report.json", "report.txt", "report.xml", "rerun-failed.yml"]
+    names = ["report.css", "report.html", "report.json", "report.md", "report.txt", "report.xml", "rerun-failed.yml"]
     direct = {name: (tmp_path / name).read_bytes() for name in names}
     assert write_session_reports(read(tmp_path).results(), 8, partial=False, silent=True) == []
     assert {name: (tmp_path / name).read_bytes() for name in names} == direct
