@@ -56,7 +56,6 @@ def start(journal: Journal, test_id: str, index: int, *, pid: int = 14766) -> No
         attempt=1,
         pid=pid,
         process=f"Process-{index}",
-        nodes=["n1"],
         start_time=START,
     )
     journal.write("phase", test_index=index, attempt=1, phase="setup", since=START)
