@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from ducktape.mark._mark import defaults, env, ignore, ignored, is_env, matrix, parametrize, parametrized
+from ducktape.mark.policies import allow_logs as allow_logs
 from ducktape.mark.policies import expected_failure as expected_failure
 from ducktape.mark.policies import tag as tag
 from ducktape.mark.policies import timeout as timeout

@@ -31,6 +31,7 @@ class MarkedTest(Protocol):
     timeouts: Mapping[str, float]
     expected_failure: str | None
     tags: frozenset[str]
+    allowed_logs: tuple[str, ...]
 
     def copy(self: T, **kwargs: object) -> T:
         """Return a context with other attributes."""

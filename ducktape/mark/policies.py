@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Marks for policies: time limits, expected failures, and tags.
+"""Marks for policies: time limits, expected failures, tags, and lines that logs may contain.
 
 They apply to a method or, except for expected failures, to a class, whose methods may override them.
 """
@@ -116,6 +116,30 @@ class Tag(Policy):
         return f"{type(self).__name__}({sorted(self.said)})"
 
 
+class AllowLogs(Policy):
+    """Adds patterns of lines that no rule for logs forbids in tests."""
+
+    name = "ALLOW_LOGS"
+    said: tuple[str, ...]
+
+    def __init__(self, patterns: tuple[str, ...]) -> None:
+        if not patterns:
+            raise DucktapeError('@allow_logs needs a regular expression: write @allow_logs("connection refused")')
+        for pattern in patterns:
+            if not isinstance(pattern, str):
+                raise DucktapeError(f"Wrong pattern in @allow_logs: {_shown(pattern)} is not text")
+            try:
+                re.compile(pattern)
+            except (re.error, OverflowError, RecursionError) as error:
+                raise DucktapeError(f"Wrong pattern in @allow_logs: {_shown(pattern)}: {error}") from None
+        self.said = patterns
+
+    def apply(self, seed_context: T, context_list: list[T]) -> list[T]:
+        for context in context_list:
+            context.allowed_logs = (*context.allowed_logs, *self.said)
+        return context_list
+
+
 @takes_keywords('test="20m"', known=("test", "setup", "teardown"))
 def timeout(
     *,
@@ -159,6 +183,18 @@ def tag(*words: str) -> Callable[[F], F]:
         DucktapeError: a tag is invalid, or there is none.
     """
     return _decorator(Tag(words))
+
+
+def allow_logs(*patterns: str) -> Callable[[F], F]:
+    """Accept lines in the logs of services, although a rule forbids them, in a test or in each test of a class.
+
+    Args:
+        *patterns: regular expressions, searched anywhere in a line.
+
+    Raises:
+        DucktapeError: an expression is invalid, or there are no expressions.
+    """
+    return _decorator(AllowLogs(patterns))
 
 
 def class_marks(cls: object) -> list[Mark]:

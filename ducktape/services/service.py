@@ -33,6 +33,7 @@ from ducktape.utils.support.times import Stopwatch
 if TYPE_CHECKING:
     from ducktape.cluster.cluster_node import ClusterNode
     from ducktape.cluster.finite_subcluster import FiniteSubcluster
+    from ducktape.services.log_rules import LogRule
     from ducktape.tests.test_context import TestContext
 
 R = TypeVar("R")
@@ -73,6 +74,8 @@ class Service(TemplateRenderer):
 
     Attributes:
         logs: the logs to collect after a test, as ``{name: {"path": <on the node>, "collect_default": <bool>}}``.
+        log_rules: what collected logs must not contain, such as ``[bad("ERROR", unless="retrying")]``; see
+            :func:`ducktape.services.log_rules.bad`.
         parallel_nodes: whether start, stop and clean run on all nodes in parallel, each node in its own thread.
 
     Args:
@@ -88,6 +91,7 @@ class Service(TemplateRenderer):
     """
 
     logs: dict[str, dict[str, Any]] = {}
+    log_rules: Sequence[LogRule] = ()
     parallel_nodes: bool = False
     service_id_factory: ServiceIdFactory
     _registered_order: int | None = None

@@ -39,6 +39,7 @@ class Outcome:
     runs: dict[str, int] | None = None
     faults: list[dict[str, object]] = dataclasses.field(default_factory=list)
     metrics: dict[str, object] = dataclasses.field(default_factory=dict)
+    findings: list[dict[str, object]] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,6 +150,7 @@ class CleanedUp:
     problems: list[str] = dataclasses.field(default_factory=list)  # everything else that went wrong, one line each
     dirty: dict[str, str] = dataclasses.field(default_factory=dict)  # nodes that may not be clean, and why
     services: list[dict[str, object]] = dataclasses.field(default_factory=list)
+    findings: list[dict[str, object]] = dataclasses.field(default_factory=list)
 
 
 Plain = Running | Log | Tolerated | Heartbeat | Phase | Paused | Resumed | ServiceNoted | ServiceGone | Kept | CleanedUp

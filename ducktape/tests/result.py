@@ -47,7 +47,7 @@ _REPORTED = (
     *("start_time", "stop_time", "summary", "test_id"),
 )
 # What few results have: the others share an empty value, of which there is one in the class
-_REPORTED_RARE = ("attempts", "teardown_errors", "runs", "faults", "metrics")
+_REPORTED_RARE = ("attempts", "teardown_errors", "runs", "faults", "metrics", "findings")
 _RARE = (*_REPORTED_RARE, "symbol_arguments")
 
 
@@ -72,6 +72,7 @@ class TestResult:
         runs: how many runs ``passed`` and ``failed``, if the test was run again and again to find that out.
         faults: what was done to its nodes, and when.
         metrics: summaries of what it measured, by name.
+        findings: what was found in logs and on nodes that should not be there.
 
     Attributes:
         symbol_arguments: the arguments as a symbol has them, where strict JSON cannot say it (NaN, for example).
@@ -84,6 +85,7 @@ class TestResult:
     runs: dict[str, int] | None = None
     faults: Sequence[dict[str, object]] = ()
     metrics: Mapping[str, object] | None = None
+    findings: Sequence[dict[str, object]] = ()
     symbol_arguments: str | None = None
 
     def __init__(
@@ -106,6 +108,7 @@ class TestResult:
         runs: Mapping[str, int] | None = None,
         faults: Sequence[dict[str, object]] = (),
         metrics: Mapping[str, object] | None = None,
+        findings: Sequence[dict[str, object]] = (),
     ) -> None:
         cluster = test_context.cluster
         self.session_context = session_context
@@ -139,13 +142,12 @@ class TestResult:
         self.reason: str | None = _ready(reason)
         directory = os.path.relpath(test_context.results_dir(test_context, test_index), session_context.results_dir)
         self.relative_results_dir = "" if directory == os.curdir else os.path.join(directory, "")
-        rare = {"attempts": attempts, "teardown_errors": teardown_errors, "runs": runs, "faults": faults}
-        self._set_rare({**rare, "metrics": metrics})
+        rare = (attempts, teardown_errors, runs, faults, metrics, findings)
+        self._set_rare(dict(zip(_REPORTED_RARE, rare, strict=True)))
 
     def _set_rare(self, values: Mapping[str, object]) -> None:
-        for name in _RARE:
-            if values.get(name):
-                setattr(self, name, _ready(values[name]))
+        for name in filter(values.get, _RARE):
+            setattr(self, name, _ready(values[name]))
 
     @classmethod
     def from_outcome(

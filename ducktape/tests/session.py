@@ -21,6 +21,7 @@ UNREPORTED_OPTIONS = frozenset(
         "skip_nodes_allocation",
         "ignore_import_errors",
         "fail_on_teardown_error",
+        "fail_on_findings",
         "strict",
         "collect_timeout",
         "test_timeout",
@@ -73,6 +74,7 @@ class SessionContext:
         self.skip_nodes_allocation: bool = kwargs.get("skip_nodes_allocation", False)
         self.ignore_import_errors: bool = kwargs.get("ignore_import_errors", False)
         self.fail_on_teardown_error: bool = kwargs.get("fail_on_teardown_error", False)
+        self.fail_on_findings: bool = kwargs.get("fail_on_findings", False)
         self.strict: bool = kwargs.get("strict", False)
         self.collect_timeout: float | None = kwargs.get("collect_timeout")
         self.test_timeout: float | None = kwargs.get("test_timeout")

@@ -113,6 +113,7 @@ class TestContext:
         timeouts: limits in seconds by ``test``, ``setup`` and ``teardown``, as far as ``@timeout`` gives them.
         expected_failure: why the test is expected to fail; ``None`` if it is not.
         tags: the words of ``@tag``.
+        allowed_logs: the patterns of ``@allow_logs``.
     """
 
     __test__ = False
@@ -131,6 +132,7 @@ class TestContext:
     timeouts: Mapping[str, float] = {}
     expected_failure: str | None = None
     tags: frozenset[str] = frozenset()
+    allowed_logs: tuple[str, ...] = ()
     _logger: logging.Logger | None = None
     _local_scratch_dir: str | None = None
     _closed: bool = False

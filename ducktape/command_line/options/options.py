@@ -245,6 +245,9 @@ class Options:
     fail_on_teardown_error: bool = _flag(
         "Fail a test if its teardown, or the stop or clean of one of its services, raises an error."
     )
+    fail_on_findings: bool = _flag(
+        "Fail a test if a log of its services contains what the log_rules of the service forbid."
+    )
 
     cluster: str = _option(
         "localhost, json, vagrant, sandbox, a registered name, or a class as module.Class.",

@@ -18,6 +18,7 @@ from ducktape.tests.driver.failure_cause import UNENDED, Cause, paragraphs
 from ducktape.tests.driver.retries import Plan, keeps, outcome_of
 from ducktape.tests.event import Attempt, CleanedUp, Outcome, ServiceNoted
 from ducktape.tests.recording.bounds import ROOM_TO_REMEMBER, bounded_outcome, longest_summary
+from ducktape.tests.reports.text import findings_paragraph
 from ducktape.tests.status import FAIL
 from ducktape.tests.test_context import TestContext
 from ducktape.utils.support.times import Stopwatch
@@ -172,12 +173,14 @@ class Job:
                 stacks,
                 summary,
                 "\n".join(["Logs that are missing:", *logs] if logs else []),
+                findings_paragraph(done.findings),
             ),
             start_time=start_time,
             stop_time=start_time + self.attempt_clock.elapsed,
             nodes=names_of(self.nodes),
             teardown_errors=[*(own.teardown_errors if own else []), *self.late],
             services=own.services if own else done.services or noted,
+            findings=[*(own.findings if own else []), *done.findings],
             directory=own.directory if own else ("" if self.plan.is_single else f"attempt-{number}"),
         )
 

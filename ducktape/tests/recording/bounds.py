@@ -132,14 +132,21 @@ def bounded_attempt(attempt: Attempt, runs: int) -> Attempt:
     metrics, left_out = _fitting(list(attempt.metrics.items()), _ROOM_FOR_LISTS // max(1, runs))
     more = [f"{left_out:,} metrics are too many for the report and left out"] if left_out else []
     services, errors = _fitting_lists(attempt.services, [*attempt.teardown_errors, *more])
+    found, _ = _fitting(attempt.findings)
     return dataclasses.replace(
-        attempt, summary=summary, services=services, teardown_errors=errors, metrics=dict(metrics)
+        attempt,
+        summary=summary,
+        services=services,
+        teardown_errors=errors,
+        metrics=dict(metrics),
+        findings=found,
     )
 
 
 def bounded_outcome(outcome: Outcome) -> Outcome:
     """Return an outcome with what is too much of it cut, and said to be; its data have a limit of their own."""
     faults, left_out = _fitting(outcome.faults)
+    findings, _ = _fitting(outcome.findings)
     attempts, _ = _fitting(outcome.attempts, _ROOM_FOR_SUMMARIES)
     more = [f"{left_out:,} faults are too many for the report and left out"] if left_out else []
     services, errors = _fitting_lists(outcome.services, [*outcome.teardown_errors, *more])
@@ -150,6 +157,7 @@ def bounded_outcome(outcome: Outcome) -> Outcome:
         teardown_errors=errors,
         attempts=attempts,
         faults=faults,
+        findings=findings,
     )
 
 
@@ -183,7 +191,9 @@ def substitute(message: Message, size: int, limit: int) -> Message | None:
     if isinstance(message, Attempted):
         summary = bounded_text(message.attempt.summary, _MOST_OF_A_MESSAGE_SHOWN)
         return Attempted(
-            dataclasses.replace(message.attempt, summary=summary, services=[], teardown_errors=[], metrics={})
+            dataclasses.replace(
+                message.attempt, summary=summary, services=[], teardown_errors=[], metrics={}, findings=[]
+            )
         )
     return None
 

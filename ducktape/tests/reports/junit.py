@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 from ducktape.tests.reports.log_files import log_files
 from ducktape.tests.reports.places import definition_of, logs_of
 from ducktape.tests.reports.session_details import SessionDetails
-from ducktape.tests.reports.text import attempt_line, excerpt, fitting_limit, headline, rate, visible
+from ducktape.tests.reports.text import attempt_line, excerpt, finding_line, fitting_limit, headline, rate, visible
 from ducktape.tests.status import FAIL, IGNORE
 
 if TYPE_CHECKING:
@@ -127,6 +127,8 @@ def _notes(result: TestResult) -> Iterator[str]:
         yield rate(result.runs)
     for attempt in result.attempts:
         yield f"attempt {attempt_line(attempt)}"
+    for finding in result.findings:
+        yield f"finding: {finding_line(finding)}"
 
 
 def _log_paths(result: TestResult, view: _View) -> Iterator[str]:

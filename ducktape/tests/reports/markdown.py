@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ducktape import __version__
 from ducktape.tests.reports.html import reason_of, verdict
 from ducktape.tests.reports.places import failure_of, logs_of
-from ducktape.tests.reports.text import excerpt, format_time, headline, visible
+from ducktape.tests.reports.text import excerpt, finding_line, format_time, headline, visible
 from ducktape.tests.status import FAIL, FLAKY, PASS
 from ducktape.utils.support.text import one_line
 
@@ -56,6 +56,8 @@ def _blocks(results: TestResults, expected_test_count: int | None, directory: st
     yield f"## {verdict(results, expected_test_count)}\n\nSession {session}, {took}, ducktape {__version__}\n\n"
     failed = [result for result in results if result.test_status == FAIL]
     yield from _table("Failed", ("Test", "Reason", "Error", "Where"), (_failure(each, directory) for each in failed))
+    found = ([_name(each), code(finding_line(finding))] for each in results for finding in each.findings)
+    yield from _table("Findings", ("Test", "Finding"), found)
     if results.unhealthy_nodes:
         yield from _table("Unhealthy nodes", ("Node",), ([code(str(node))] for node in results.unhealthy_nodes))
     flaky = [result for result in results if result.test_status == FLAKY]

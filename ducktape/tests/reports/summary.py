@@ -33,6 +33,8 @@ def session_header(results: TestResults, width: int = DEFAULT_SEPARATOR_WIDTH) -
         f"failed:           {results.num_failed}",
         f"ignored:          {results.num_ignored}",
     ]
+    if found := [len(result.findings) for result in results if result.findings]:
+        lines.append(f"findings:         {sum(found)} in {len(found)} test{'' if len(found) == 1 else 's'}")
     if results.not_run:
         lines.append(f"not run:          {len(results.not_run)}")
     if results.unhealthy_nodes:

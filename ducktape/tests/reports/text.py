@@ -13,6 +13,7 @@ from ducktape.tests.status import FAIL, IGNORE
 DEFAULT_SEPARATOR_WIDTH = 100
 _INDENT = "    "
 _LONGEST_HEADLINE = 400
+_MOST_FINDINGS = 20
 # Where the first line of a text is looked for that says something
 _BEGINNING = 1 << 16
 
@@ -43,6 +44,8 @@ class ResultText(Protocol):
     def attempts(self) -> Sequence[Mapping[str, object]]: ...
     @property
     def teardown_errors(self) -> Sequence[str]: ...
+    @property
+    def findings(self) -> Sequence[Mapping[str, object]]: ...
     @property
     def results_dir(self) -> str: ...
 
@@ -118,6 +121,24 @@ def rate(runs: Mapping[str, int]) -> str:
     return f"passed {runs.get('passed', 0)} of {sum(runs.values())} runs"
 
 
+def finding_line(finding: Mapping[str, object]) -> str:
+    """Return one finding in one line."""
+    subject = " on ".join(str(finding[name]) for name in ("service", "node") if finding.get(name))
+    place = ":".join(str(finding[name]) for name in ("file", "line") if finding.get(name))
+    said = " ".join(visible(str(finding.get("text") or "")).split())
+    count = finding.get("count")
+    repeated = f" ({count:,} times)" if isinstance(count, int) and count > 1 else ""
+    return ": ".join(part for part in (subject, place, said) if part) + repeated
+
+
+def findings_paragraph(findings: Sequence[Mapping[str, object]]) -> str:
+    """Return what a summary says about findings; empty without any."""
+    lines = [f"  {finding_line(finding)}" for finding in findings[:_MOST_FINDINGS]]
+    if len(findings) > _MOST_FINDINGS:
+        lines.append(f"  and {len(findings) - _MOST_FINDINGS} more")
+    return "\n".join(["Findings:", *lines]) if lines else ""
+
+
 def attempt_nodes(attempt: Mapping[str, object]) -> str:
     """Return the names of the nodes of one attempt, separated by commas."""
     nodes = attempt.get("nodes")
@@ -155,6 +176,8 @@ def result_pieces(result: ResultText, shortened: Callable[[str], str] = str) -> 
     if result.test_status == FAIL or (result.test_status == IGNORE and result.summary):
         yield f"\n\n\n{_INDENT}"
         yield shortened(result.summary)
+    elif result.findings:
+        yield f"\n\n\n{findings_paragraph(result.findings)}"
     if result.teardown_errors:
         yield "\n\n\nteardown errors:"
         for error in result.teardown_errors:

@@ -111,7 +111,7 @@ class CrashCleanUp(Ending):
         self.is_kept = keeps
         self._revive()
         self.end(dump=dump, collect=collect)
-        return CleanedUp(self.missing_logs, self.errors, self.dirty, self.services)
+        return CleanedUp(self.missing_logs, self.errors, self.dirty, self.services, self.findings)
 
     def _revive(self) -> None:
         def revive_one(dead: _DeadService) -> None:

@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 
+from ducktape.services.log_rules import LogRule
 from ducktape.services.service import Service
 from ducktape.services.support.diagnostics import dump_services
+from ducktape.services.support.log_paths import service_directory
 from ducktape.tests.driver.deadlines import CLEAN, COLLECT, DUMP, STOP
+from ducktape.tests.reports.text import finding_line
 from ducktape.tests.test_context import TestContext
-from ducktape.utils.support.guard import error_of
+from ducktape.utils.support.guard import error_of, value_or
 from ducktape.utils.support.hooks import called
 
 Log = Callable[[int, str], None]
@@ -38,6 +42,7 @@ class Ending:
         self.is_kept = False  # whether everything is left as it is, for people to look inside
         self.errors: list[str] = []  # what went wrong, each a string
         self.services: list[dict[str, object]] = []
+        self.findings: list[dict[str, object]] = []
         self._enter = enter
         self._user_code = user_code
 
@@ -58,6 +63,7 @@ class Ending:
             self.enter(COLLECT)
             self.log(logging.DEBUG, "Copying logs from services...")
             self.collect()
+            self.step(COLLECT, "searching service logs", lambda: self._search_logs(services))
         if not no_teardown:
             self.enter(CLEAN)
             self.log(logging.DEBUG, "Cleaning up services...")
@@ -71,6 +77,25 @@ class Ending:
             self.step("", "closing a service", partial(called, service.close))
         self.errors += registry.problems
         registry.problems.clear()
+
+    def _search_logs(self, services: list[Service]) -> None:
+        """Search the logs of services that have rules for them."""
+        ruled = [(service, rules) for service in services if (rules := _rules_of(service))]
+        if not ruled:
+            return
+        # Suites that have rules have loaded it
+        from ducktape.services.support.log_search import LogSearch
+
+        directory = TestContext.results_dir(self.context, self.context.test_index)
+        search = LogSearch(directory, [re.compile(pattern) for pattern in self.context.allowed_logs])
+        self.findings = search.findings  # those that it has when it is interrupted
+        for service, rules in ruled:
+            service_id = str(service.service_id)
+            search.search(service_id, service_directory(directory, service_id), rules)
+        for finding in search.findings:
+            self.log(logging.WARNING, f"Finding: {finding_line(finding)}")
+        if search.left_out:
+            self.log(logging.WARNING, f"Logs were not searched completely: {search.left_out}")
 
     def enter(self, phase: str) -> None:
         """Begin a phase, unless it has begun already."""
@@ -120,3 +145,9 @@ class Ending:
 
     def failed(self, phase: str, activity: str, error: BaseException) -> None:
         """Note what a step raised."""
+
+
+def _rules_of(service: Service) -> list[LogRule]:
+    """Return the rules for the logs of a service, which may be a property of the user that fails."""
+    rules = value_or((), lambda: tuple(service.log_rules))
+    return [rule for rule in rules if isinstance(rule, LogRule)]

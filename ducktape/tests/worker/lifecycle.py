@@ -25,6 +25,7 @@ from ducktape.tests.driver.deadlines import CLEAN, SETUP, STOP, TEARDOWN, TEST
 from ducktape.tests.driver.failure_cause import UNENDED, describe_exception, failure_reason, paragraphs
 from ducktape.tests.event import Outcome
 from ducktape.tests.recording.bounds import DEFAULT_DATA_BYTES, bounded_text, data_problem
+from ducktape.tests.reports.text import findings_paragraph
 from ducktape.tests.status import FAIL, IGNORE, PASS
 from ducktape.tests.test import Test
 from ducktape.tests.test_context import TestContext
@@ -99,6 +100,7 @@ class TestRun(Ending):
         if self._hook_never_ran or context.services.hook_never_ran:
             self.judge()
         metrics = context.end_metrics()
+        self._report_findings()
         thread_names = "\n".join(thread.name for thread in threading.enumerate())
         self.log(logging.DEBUG, f"Threads after {self._test_id} finished: {thread_names}")
         return Outcome(
@@ -113,6 +115,7 @@ class TestRun(Ending):
             teardown_errors=self.errors,
             faults=self._faults,
             metrics=metrics,
+            findings=self.findings,
         )
 
     def _decide(self) -> None:
@@ -255,6 +258,18 @@ class TestRun(Ending):
         if missing:
             gap = ["", ""] if self._summary else []
             self._summary.extend([*gap, "Logs that are missing:", *(f"  {line}" for line in missing)])
+
+    def _report_findings(self) -> None:
+        paragraph = findings_paragraph(self.findings)
+        if not paragraph:
+            return
+        wanted = getattr(self.context.session_context, "fail_on_findings", False) is True
+        said = self._summary
+        if wanted and self._status != FAIL:
+            self._fail(f"The test itself did not fail, but there are findings\n\n{paragraph}", "finding")
+            self._summary.extend(["", "", *said] if said else [])
+        else:
+            self._summary = [*said, *(["", ""] if said else []), *paragraph.split("\n")]
 
     def _instance(self) -> Test:
         # A constructor that failed may have made services all the same: a bare test collects for them and frees them.

@@ -24,7 +24,7 @@ STACKS_SIGNAL = signal.SIGUSR2
 
 # What a context consists of beside its code
 _FIELDS = ("session_context", "module", "file", "injected_args", "ignore", "cluster_use_metadata")
-_OF_MARKS = ("disambiguator", "timeouts", "expected_failure", "tags")
+_OF_MARKS = ("disambiguator", "timeouts", "expected_failure", "tags", "allowed_logs")
 
 
 @dataclasses.dataclass

@@ -85,6 +85,7 @@ NEWER_DEFAULTS = {
     "max_data_bytes": 10_485_760,
     "node_metrics": False,
     "fail_on_teardown_error": False,
+    "fail_on_findings": False,
     "shuffle": None,
     "explain_schedule": False,
 }

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ducktape.errors import DucktapeError
-from ducktape.mark import defaults, env, expected_failure, ignore, matrix, parametrize, tag, timeout
+from ducktape.mark import allow_logs, defaults, env, expected_failure, ignore, matrix, parametrize, tag, timeout
 from ducktape.mark._mark import Mark
 from ducktape.mark.mark_expander import MarkedFunctionExpander
 from ducktape.mark.policies import ExpectedFailure, Tag, Timeout, class_marks
@@ -393,3 +393,26 @@ def test_nothing_else_of_a_test_changes() -> None:
     assert repr(one) == repr(other)
     assert one.cluster_use_metadata == other.cluster_use_metadata
     assert (one.test_id, one.test_metadata) == (other.test_id, other.test_metadata)
+
+
+def test_lines_are_allowed_by_methods_and_classes() -> None:
+    @allow_logs("c", "d")
+    @parametrize(x=1)
+    @allow_logs("b")
+    def function(x: int) -> None: ...
+
+    (context,) = _expand(function)
+    assert sorted(context.allowed_logs) == ["b", "c", "d"]
+
+    @allow_logs("a")
+    class Marked: ...
+
+    assert [repr(mark) for mark in class_marks(Marked)] == ["AllowLogs(('a',))"]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "said"), [((), "needs a regular expression"), (("(",), "missing"), ((7,), "text")]
+)
+def test_wrong_patterns_are_refused_where_they_are_written(patterns: tuple[Any, ...], said: str) -> None:
+    with pytest.raises(DucktapeError, match=said):
+        allow_logs(*patterns)

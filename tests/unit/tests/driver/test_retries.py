@@ -432,3 +432,8 @@ def test_the_last_attempt_is_kept_by_what_the_test_has_come_to(
     status, reason = _KINDS[attempts[-1]]
     assert (keeps("on-failure", status, reason, earlier, plan), keeps("always", status, reason, earlier, plan)) == kept
     assert not keeps(None, status, reason, earlier, plan)
+
+
+def test_the_findings_of_all_attempts_are_those_of_the_test() -> None:
+    several = [dataclasses.replace(attempt(number, "AP"[number - 1]), findings=[{"line": number}]) for number in (1, 2)]
+    assert outcome_of(several, Plan(deflake=2), stop_time=0).findings == [{"line": 1}, {"line": 2}]

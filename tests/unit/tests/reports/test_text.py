@@ -214,3 +214,20 @@ def test_no_character_is_shown_twice_or_uncounted(content: str, limit: int) -> N
 )
 def test_many_texts_share_what_there_is_room_for(lengths: list[int], limit: int) -> None:
     assert text.fitting_limit(lengths, 1050, (1000, 100, 10)) == limit
+
+
+def test_a_finding_is_one_line() -> None:
+    finding = {
+        "service": "Echo-0",
+        "node": "n1",
+        "file": "Echo-0/n1/a.log",
+        "line": 3,
+        "text": " a\n\x1b b ",
+        "count": 1,
+    }
+    assert text.finding_line(finding) == r"Echo-0 on n1: Echo-0/n1/a.log:3: a \x1b b"
+    assert text.finding_line({**finding, "count": 1234}).endswith(r"b (1,234 times)")
+    assert text.finding_line({"kind": "oom", "node": "n1", "text": "killed"}) == "n1: killed"
+    assert text.findings_paragraph([]) == ""
+    lines = text.findings_paragraph([finding] * 25).split("\n")
+    assert (lines[0], len(lines), lines[-1]) == ("Findings:", 22, "  and 5 more")
