@@ -154,7 +154,9 @@ class RunnerClient:
             enter=lambda phase: self.send(Phase(phase, len(self.settings.earlier) + 1)),
             user_code=self.gate.user_code,
         )
-        done = clean_up.run(dump=request.dump, collect=request.collect, keeps=request.keeps)
+        done = clean_up.run(
+            dump=request.dump, collect=request.collect, keeps=request.keeps, seconds_ago=request.seconds_ago
+        )
         if not request.keeps:
             self._end_leftovers()
         self.send(done)

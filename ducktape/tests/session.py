@@ -22,6 +22,7 @@ UNREPORTED_OPTIONS = frozenset(
         "ignore_import_errors",
         "fail_on_teardown_error",
         "fail_on_findings",
+        "find_crashes",
         "strict",
         "collect_timeout",
         "test_timeout",
@@ -75,6 +76,7 @@ class SessionContext:
         self.ignore_import_errors: bool = kwargs.get("ignore_import_errors", False)
         self.fail_on_teardown_error: bool = kwargs.get("fail_on_teardown_error", False)
         self.fail_on_findings: bool = kwargs.get("fail_on_findings", False)
+        self.find_crashes: bool = kwargs.get("find_crashes", False)
         self.strict: bool = kwargs.get("strict", False)
         self.collect_timeout: float | None = kwargs.get("collect_timeout")
         self.test_timeout: float | None = kwargs.get("test_timeout")

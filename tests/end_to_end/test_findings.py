@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ducktape.cluster.sandbox.cgroups import parents
 from tests.support import junit_schema
 from tests.support.program import LOCALHOST, Program, finished, suite
 from tests.support.schemas import problems_of_session
@@ -151,3 +154,93 @@ def test_a_pattern_that_never_ends_is_ended_with_the_test(tmp_path: Path) -> Non
         assert program.wait() == 1
         assert program.result("test_endless")["reason"] == "timeout"
         assert not (tmp_path / "test_endless.log").exists()  # it was cleaned after that
+
+
+CRASHES = """
+import os
+import sys
+import time
+
+from ducktape.faults import limit_memory
+from ducktape.mark import allow_logs
+from ducktape.mark.resource import cluster
+from ducktape.services.service import Service
+from ducktape.tests.test import Test
+
+CRASH = "ulimit -c unlimited; cd /tmp; sh -c 'kill -SEGV $$'; true"
+
+
+class Crashing(Service):
+    def __init__(self, context):
+        super().__init__(context, 1)
+
+    def start_node(self, node):
+        time.sleep(1.1)  # files of the same second may be those of the test before
+        node.account.ssh(CRASH, allow_fail=True)
+
+    def stop_node(self, node):
+        pass
+
+    def clean_node(self, node):
+        node.account.ssh("rm -f /tmp/core")
+
+
+class CrashTest(Test):
+    @cluster(num_nodes=1)
+    def test_core(self):
+        Crashing(self.test_context).start()
+
+    @cluster(num_nodes=1)
+    def test_dies(self):
+        Crashing(self.test_context).start()
+        os._exit(3)
+
+    @cluster(num_nodes=1)
+    @allow_logs("^core file")
+    def test_allows(self):
+        Crashing(self.test_context).start()
+
+    @cluster(num_nodes=1)
+    def test_clean(self):
+        Service(self.test_context, 1).nodes[0].account.ssh("true")
+
+    @cluster(num_nodes=1)
+    def test_memory(self):
+        [node] = Service(self.test_context, 1).nodes
+        with limit_memory([node], "60M"):
+            node.account.ssh(f"{sys.executable} -c 'x = bytearray(300 << 20)'", allow_fail=True)
+"""
+
+
+def _keeps_cores() -> bool:
+    return not Path("/proc/sys/kernel/core_pattern").read_text().startswith("|")
+
+
+@pytest.mark.needs("sandbox")
+@pytest.mark.skipif(not _keeps_cores(), reason="the kernel of this machine hands core files to a program")
+def test_crashes_on_nodes_are_found(tmp_path: Path) -> None:
+    path = suite(tmp_path, CRASHES)
+    options = ("--cluster", "sandbox", "--find-crashes", "--fail-on-findings", "--max-parallel", "5")
+    # Not finished(), which chooses a cluster
+    program = Program(tmp_path, path, *options)
+    with contextlib.ExitStack() as undo:
+        undo.callback(program.kill_everything)
+        program.wait()
+        found = {
+            result["function_name"]: [
+                (each["kind"], re.sub(r" of [\d,]+ bytes", "", each["text"])) for each in result["findings"]
+            ]
+            for result in program.report["results"]
+            if "findings" in result
+        }
+        core = ("core", "core file /tmp/core")
+        killed = ("oom", "the kernel killed 1 process for lack of memory")
+        expected = {"test_core": [core], "test_dies": [core]}
+        if "memory" in parents():
+            expected["test_memory"] = [killed]
+        assert found == expected, program.output
+        statuses = program.statuses
+        assert (statuses["test_allows"], statuses["test_clean"]) == ("PASS", "PASS")
+        reasons = {name: program.result(name).get("reason") for name in ("test_core", "test_dies")}
+        assert reasons == {"test_core": "finding", "test_dies": "crash"}
+        assert problems_of_session(tmp_path / "results" / "latest") == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Mapping
 
 from ducktape.cluster.sandbox.cgroupfs import hold, read, remove_tree, unused, write
@@ -29,13 +30,32 @@ def _below(place: str, root: str, path: str) -> str:
     return place if relative == "." or relative.startswith("..") else os.path.join(place, relative)
 
 
-def parents() -> dict[str, str]:
-    """Return the directory for new groups by controller."""
-    own: dict[str, str] = {}  # this process's group by controller; "" is version 2
-    with open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as file:
+def _groups_of(pid: int | str) -> dict[str, str]:
+    """Return the groups of a process by controller; "" is version 2."""
+    found: dict[str, str] = {}
+    with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="surrogateescape") as file:
         for line in file:
             _, controllers, path = line.rstrip("\n").split(":", 2)
-            own.update(dict.fromkeys(controllers.split(","), path))
+            found.update(dict.fromkeys(controllers.split(","), path))
+    return found
+
+
+def memory_kills(pid: int) -> int:
+    """Return how many processes the kernel killed for lack of memory in the group of a process, and below that."""
+    own = _groups_of(pid)
+    texts: list[str] = []
+    for place, root, options in mounted():
+        if "memory" in options and "memory" in own:
+            folders = os.walk(_below(place, root, own["memory"]))
+            texts += [read(f"{folder}/memory.oom_control") for folder, _, _ in folders]
+        elif not options and "" in own:
+            texts.append(read(f"{_below(place, root, own[''])}/memory.events"))
+    return sum(int(count) for text in texts for count in re.findall(r"^oom_kill (\d+)$", text, re.MULTILINE))
+
+
+def parents() -> dict[str, str]:
+    """Return the directory for new groups by controller."""
+    own = _groups_of("self")
     found: dict[str, str] = {}
     for place, root, options in mounted():
         for name in options:

@@ -245,8 +245,12 @@ class Options:
     fail_on_teardown_error: bool = _flag(
         "Fail a test if its teardown, or the stop or clean of one of its services, raises an error."
     )
+    find_crashes: bool = _flag(
+        "After each test, look for core files on its nodes, and for processes killed for lack of memory."
+    )
     fail_on_findings: bool = _flag(
-        "Fail a test if a log of its services contains what the log_rules of the service forbid."
+        "Fail a test if a log of its services contains what the log_rules of the service forbid, or if --find-crashes "
+        "found something."
     )
 
     cluster: str = _option(

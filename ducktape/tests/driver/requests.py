@@ -80,5 +80,6 @@ def clean_up_request(job: Job, mark: str) -> CleanUpRequest:
         services=services,
         collect=died,
         keeps=job.is_kept,
+        seconds_ago=job.attempt_clock.elapsed,
         dump=died and job.cause_of_end is not None and job.cause_of_end.reason == "timeout",
     )

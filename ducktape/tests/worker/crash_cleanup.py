@@ -103,12 +103,15 @@ class CrashCleanUp(Ending):
             # Only a test that took over the pipe of its process can have sent this
             self.errors.append("Ignored invalid service records; those services were not stopped")
 
-    def run(self, *, dump: bool, collect: bool = True, keeps: bool = False) -> CleanedUp:
+    def run(self, *, dump: bool, collect: bool = True, keeps: bool = False, seconds_ago: float = 0.0) -> CleanedUp:
         """Go through all steps; blocks, and raises nothing of what the services raise.
 
-        With ``keeps``, only their state is dumped and their logs are collected.
+        With ``keeps``, only their state is dumped and their logs are collected. The attempt began some seconds ago;
+        without that nobody looks for crashes.
         """
         self.is_kept = keeps
+        if seconds_ago > 0:
+            self.watch_for_crashes(self._all_nodes, seconds_ago=seconds_ago)
         self._revive()
         self.end(dump=dump, collect=collect)
         return CleanedUp(self.missing_logs, self.errors, self.dirty, self.services, self.findings)

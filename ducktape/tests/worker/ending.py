@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
+from typing import TYPE_CHECKING
 
+from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.services.log_rules import LogRule
 from ducktape.services.service import Service
 from ducktape.services.support.diagnostics import dump_services
@@ -18,6 +20,9 @@ from ducktape.tests.reports.text import finding_line
 from ducktape.tests.test_context import TestContext
 from ducktape.utils.support.guard import error_of, value_or
 from ducktape.utils.support.hooks import called
+
+if TYPE_CHECKING:
+    from ducktape.cluster.health.crashes import CrashWatch
 
 Log = Callable[[int, str], None]
 
@@ -43,6 +48,7 @@ class Ending:
         self.errors: list[str] = []  # what went wrong, each a string
         self.services: list[dict[str, object]] = []
         self.findings: list[dict[str, object]] = []
+        self.crash_watch: CrashWatch | None = None
         self._enter = enter
         self._user_code = user_code
 
@@ -64,6 +70,8 @@ class Ending:
             self.log(logging.DEBUG, "Copying logs from services...")
             self.collect()
             self.step(COLLECT, "searching service logs", lambda: self._search_logs(services))
+            if self.crash_watch is not None:  # before services are cleaned: core files may be among their data
+                self.step(COLLECT, "looking for crashes", partial(self._look_for_crashes, self.crash_watch))
         if not no_teardown:
             self.enter(CLEAN)
             self.log(logging.DEBUG, "Cleaning up services...")
@@ -92,10 +100,27 @@ class Ending:
         for service, rules in ruled:
             service_id = str(service.service_id)
             search.search(service_id, service_directory(directory, service_id), rules)
-        for finding in search.findings:
-            self.log(logging.WARNING, f"Finding: {finding_line(finding)}")
+        self._log_findings(search.findings)
         if search.left_out:
             self.log(logging.WARNING, f"Logs were not searched completely: {search.left_out}")
+
+    def _look_for_crashes(self, watch: CrashWatch) -> None:
+        allowed = [re.compile(pattern) for pattern in self.context.allowed_logs]
+        found = [each for each in watch.findings() if not any(one.search(str(each["text"])) for one in allowed)]
+        self.findings = [*self.findings, *found]
+        self._log_findings(found)
+
+    def _log_findings(self, findings: Iterable[Mapping[str, object]]) -> None:
+        for finding in findings:
+            self.log(logging.WARNING, f"Finding: {finding_line(finding)}")
+
+    def watch_for_crashes(self, nodes: Collection[ClusterNode], *, seconds_ago: float = 0.0) -> None:
+        """Look for crashes on nodes at the end, if that is wanted."""
+        if getattr(self.context.session_context, "find_crashes", False) is True:
+            # Most runs do without
+            from ducktape.cluster.health.crashes import CrashWatch
+
+            self.crash_watch = CrashWatch(nodes, seconds_ago=seconds_ago)
 
     def enter(self, phase: str) -> None:
         """Begin a phase, unless it has begun already."""

@@ -86,6 +86,7 @@ class TestRun(Ending):
         context = self.context
         context.renew_services()
         context.services.listener = self._listener
+        self.watch_for_crashes(context.cluster.nodes)
         self._decide()
         if id_factory is not None:
             for service in context.services.ever_registered:

@@ -105,3 +105,4 @@ class CleanUpRequest(TestRequest):
     dump: bool = False  # the services show their state first, because the test took too long
     collect: bool = True  # their logs are still to be collected
     keeps: bool = False  # nothing more than this: everything else stays as it is
+    seconds_ago: float = 0.0  # when the attempt began

@@ -86,6 +86,7 @@ NEWER_DEFAULTS = {
     "node_metrics": False,
     "fail_on_teardown_error": False,
     "fail_on_findings": False,
+    "find_crashes": False,
     "shuffle": None,
     "explain_schedule": False,
 }
