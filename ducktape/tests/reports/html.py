@@ -21,6 +21,7 @@ from ducktape.json_serializable import strict_dumps
 from ducktape.tests.recording.history import KINDS
 from ducktape.tests.reports.comparison import news
 from ducktape.tests.reports.fault_view import clock_text
+from ducktape.tests.reports.findings_view import findings_view
 from ducktape.tests.reports.log_files import size_text
 from ducktape.tests.reports.rows import Extent, Row, row, row_of_not_run, texts, texts_of_not_run
 from ducktape.tests.reports.session_details import SessionDetails
@@ -139,6 +140,7 @@ def pieces(
         utilization=results.totals_to_json()["cluster_utilization"],
         anchors=_anchors(results),
         key=id,
+        findings=findings_view(results),
         constants={name: _script_constant(value) for name, value in constants.items()},
         script_constant=_script_constant,
         css=Markup(style_sheet()),
