@@ -236,8 +236,8 @@ def test_a_ci_server_is_told_before_the_symbols_of_failed_tests(
     report = (tmp_path / "results" / "report.md").read_text()
     assert summary_of_job.read_text() == f"before\n{report}"
 
-    for quiet in ({"partial": True}, {"partial": False, "silent": True}):
-        assert reporter.write_session_reports(results, 8, **quiet) == []
+    for partial in (True, False):
+        assert reporter.write_session_reports(results, 8, partial=partial, silent=True) == []
     assert capsys.readouterr().out == ""
     assert summary_of_job.read_text() == f"before\n{report}"
 

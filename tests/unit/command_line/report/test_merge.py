@@ -16,7 +16,7 @@ from ducktape.tests.recording.journal import Journal
 from tests.support import recorded
 from tests.unit.tests.reports.samples import START
 
-NAMES = ("report.txt", "report.css", "report.html", "report.json", "report.xml", "rerun-failed.yml")
+NAMES = ("report.txt", "report.css", "report.html", "report.json", "report.md", "report.xml", "rerun-failed.yml")
 
 
 class Merge:
