@@ -48,6 +48,10 @@ class WriteTest(Test):
     @matrix(x=[1, float("nan"), "]]>::error::\\x1b"])
     def test_data(self, x):
         Echo(self.test_context, 1).start()
+        self.metrics.record("failover_sec", 1.5, unit="s", better="lower")
+        self.metrics.series("lag").add(3)
+        self.metrics.histogram("write_ms").add(2.5)
+        self.metrics.count("retries")
         return {"x": [x]}
 
     @cluster(num_nodes=1)
