@@ -34,8 +34,8 @@ def create_report_parser() -> argparse.ArgumentParser:
     parser = RaisingParser(
         prog="ducktape",
         usage="ducktape report [options] [RESULTS_DIR ...]",
-        description="Write report.html, report.json, report.txt, report.xml and, if tests failed, rerun-failed.yml "
-        "from the journal of a session, even if it was killed or is still running.",
+        description="Write report.html, report.json, report.md, report.txt, report.xml and, if tests failed, "
+        "rerun-failed.yml from the journal of a session, even if it was killed or is still running.",
         epilog="Exit code 1 means that reports could not be written; failed tests do not count. Tests in a directory "
         "of that name are run by: ducktape ./report",
     )
