@@ -16,9 +16,11 @@ import pytest
 
 from tests.support.needs import require
 
-# A shell that starts this in the background has it ignore interrupts, which the tests send and programs inherit
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell that starts this in the background has it ignore interrupts, and nohup that the terminal is gone; the tests send
+# both, and programs inherit it
+for _signal, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_signal) is signal.SIG_IGN:
+        signal.signal(_signal, _handler)
 
 # A machine that is busy is no mistake; newer releases decide like this by themselves, and only under CI
 hypothesis.settings.register_profile("any machine", deadline=None)
