@@ -16,8 +16,8 @@ import pytest
 
 from tests.support.needs import require
 
-# A shell that starts this in the background has it ignore interrupts, and nohup that the terminal is gone; the tests send
-# both, and programs inherit it
+# A shell that starts this in the background makes it ignore interrupts, and nohup makes it ignore hangups.
+# The tests send both, and programs inherit that
 for _signal, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(_signal) is signal.SIG_IGN:
         signal.signal(_signal, _handler)
