@@ -16,7 +16,6 @@ from ducktape.cluster.cluster_node import ClusterNode
 from ducktape.cluster.node_container import InsufficientResourcesError
 from ducktape.cluster.pool.cluster_file import mistake_in_cluster_file
 from ducktape.command_line.defaults import ConsoleDefaults
-from ducktape.services.support.record import named_nodes
 from ducktape.tests.driver.allocator import NodeAllocator, names_of
 from ducktape.tests.driver.deadlines import limits_of
 from ducktape.tests.driver.dispatcher import Dispatcher
@@ -309,9 +308,6 @@ class TestRunner:
 
     def _conclude(self, job: Job, dirty: dict[str, str]) -> None:
         """Record the result of a test, or that it runs once more, and take its nodes back."""
-        is_kept = job.is_kept and self._holders.keep(job)
-        if job.is_kept and not is_kept:
-            dirty = dict.fromkeys(named_nodes(job.nodes), "its test was to be kept, and was not cleaned up")
         if not job.is_kept and not self.stop_testing and job.wants_more():
             if job.plan.blames_infrastructure(job.attempts):
                 job.avoid |= frozenset(names_of(job.nodes))
@@ -319,7 +315,7 @@ class TestRunner:
             job.state = State.RETRYING
         else:
             self._report(job)
-        if not is_kept:
+        if not job.is_kept:
             self._give_back(job.known_key, job.nodes, dirty)
         self.scheduler.finished(job.context, time.monotonic())
         if self.session_context.max_parallel == 1 and len(self.scheduler) > 0 and not self.stop_testing:

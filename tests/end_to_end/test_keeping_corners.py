@@ -44,7 +44,7 @@ SUITE = """
                     self.logger.warning("interrupted")
 
         def clean_node(self, node):
-            pass
+            self.logger.warning("cleaned on %s", node.account.hostname)
 
     class KeptTest(Test):
         @timeout(teardown="1s")
@@ -183,10 +183,10 @@ def test_a_clean_up_that_hangs_is_bounded_and_said(folder: Path) -> None:
 
 
 def test_a_dead_test_is_kept_with_its_processes_and_forgotten_with_its_holder(folder: Path) -> None:
-    with _started(folder, "suite/test_it.py::KeptTest.test_dies", "--keep", "on-failure") as run:
+    with _started(folder, "suite/test_it.py::KeptTest.test_dies", "--keep", "on-failure", "--deflake", "2") as run:
         assert run.wait() == 1
         [kept] = _kept(folder)
-        assert (kept.node_names, kept.status) == (["w1"], "FAIL")
+        assert (len(kept.nodes), kept.status) == (1, "FAIL")
         assert "SIGKILL" in kept.reason
         assert len(_sleepers()) == 1
         assert _call(folder, "release", "1").returncode == 0
@@ -253,6 +253,8 @@ def test_a_home_that_cannot_be_written_is_said_and_nothing_is_kept(
 
 
 CLUSTERS = """
+    import os
+    from ducktape.cluster.json import JsonCluster
     from ducktape.cluster.localhost import LocalhostCluster
 
     class Own(LocalhostCluster):
@@ -270,6 +272,10 @@ CLUSTERS = """
             keeping = super().keep(nodes)
             keeping.confirm = refuse
             return keeping
+
+    class Few(JsonCluster):
+        def keep(self, nodes):
+            raise OSError(28, os.strerror(28))
 """
 
 
@@ -296,3 +302,18 @@ def test_a_cluster_that_cannot_keep_nodes_gets_them_back(folder: Path, name: str
         assert "test_pair: its nodes cannot be kept: ValueError: not these" in run.output
         assert "Kept until" not in run.output
         _wait_until(lambda: not _kept(folder), "nothing is kept")
+
+
+def test_a_test_that_cannot_be_kept_is_cleaned_up_and_its_nodes_run_others(folder: Path) -> None:
+    suite(folder, CLUSTERS, name="own_clusters")
+    (folder / "nodes.json").write_text(
+        json.dumps({"nodes": json.loads((folder / "nodes.json").read_text())["nodes"][:2]})
+    )
+    tests = [f"suite/test_it.py::KeptTest.{name}" for name in ("test_fails", "test_dies", "test_pair")]
+    few = ("--cluster", "suite.own_clusters.Few", "--cluster-file", "nodes.json")
+    with _started(folder, *tests, "--keep", "on-failure", cluster=few) as run:
+        assert run.wait() == 1, run.output
+        assert run.statuses == {"test_fails": "FAIL", "test_dies": "FAIL", "test_pair": "PASS"}
+        assert re.findall(r"(\w+): its nodes cannot be kept: OSError", run.output) == ["test_fails", "test_dies"]
+        assert run.output.count("cleaned on w1") == 2  # before the service started, and at the end
+        assert _sleepers() == []

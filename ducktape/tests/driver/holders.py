@@ -20,6 +20,7 @@ from ducktape.tests.driver.requests import clean_up_request, keep_option
 from ducktape.tests.keeping import registry
 from ducktape.tests.keeping.holder import start_holder
 from ducktape.tests.keeping.registry import ClusterSource, KeptTest
+from ducktape.tests.reports.text import headline
 from ducktape.tests.session import SessionContext
 from ducktape.tests.test_context import TestContext
 from ducktape.utils.process.tree import Family
@@ -118,7 +119,7 @@ class Holders:
             since=now,
             until=now + self._session.keep_for,
             status=outcome.status.upper(),
-            reason=one_line(outcome.summary.strip().partition("\n")[0], _LONGEST_REASON),
+            reason=one_line(headline(outcome.summary), _LONGEST_REASON),
             source=self._source(),
             nodes=keeping.where,
         )

@@ -72,6 +72,7 @@ class Job:
     attempt_clock: Stopwatch = dataclasses.field(default_factory=Stopwatch)
     services: dict[str, dict[str, object]] = dataclasses.field(default_factory=dict)  # their records by their ids
     is_kept: bool = False  # whether its services and faults were left as they are, for people to look inside
+    could_not_be_kept: bool = False  # although they were left
     late_attempt: int = 0  # number of the attempt whose time was over, or 0; it may have ended by itself meanwhile
     late: list[str] = dataclasses.field(default_factory=list)  # what took too long after it was asked to end
     _room_to_remember: int = 0
@@ -96,7 +97,8 @@ class Job:
         self.key, self.plan, self.nodes, self.worker, self.cleaner = key, plan, nodes, worker, None
         self.state, self.nodes_allocated, self.outcome = State.RUNNING, len(nodes), None
         self.attempt, self.attempt_clock = len(self.attempts) + 1, worker.clock
-        self.services, self.late, self.late_attempt, self.is_kept = {}, [], 0, False
+        self.services, self.late, self.late_attempt = {}, [], 0
+        self.is_kept = self.could_not_be_kept = False
         runs = plan.most_runs(self.attempts)
         self._room_to_remember = ROOM_TO_REMEMBER + longest_summary(runs) * runs
 

@@ -239,7 +239,6 @@ class Supervisor:
         if worker is not job.worker or self._holders.option is None:
             raise ValueError("a test that was not to be kept")
         job.is_kept = True
-        self._watchdog.forget(worker.pid)
 
     def _cleaned(self, job: Job, worker: Worker, done: CleanedUp) -> None:
         """Take the result of a clean-up."""
@@ -256,7 +255,6 @@ class Supervisor:
 
     def _reap(self, job: Job, worker: Worker) -> None:
         """Release a dead worker, end what it left running, and see to its nodes if it could not."""
-        self._watchdog.forget(worker.pid)
         if worker is job.worker:
             self._recorder.process_is(job.known_key, exitcode=worker.exit_code, runner_end_time=worker.clock.now())
         if worker.has_terminal:
@@ -268,6 +266,8 @@ class Supervisor:
         died = worker is job.worker and job.state is State.RUNNING
         job.is_kept |= died and job.is_kept_after(cause, self._holders.option)
         job.is_kept &= not self._killing
+        if worker is not job.worker or not job.is_kept:
+            self._watchdog.forget(worker.pid)
         if not job.is_kept:
             self._end_leftovers(lambda: worker.family.members(self._orphan_pids()))
         if worker is job.cleaner and job.state is State.CLEANING:
@@ -302,14 +302,28 @@ class Supervisor:
     def _settle(self, job: Job, done: CleanedUp) -> None:
         """Conclude a test, now that its nodes are clean, or dirty for good."""
         self._recorder.process_is(job.known_key, status="TERMINATED" if job.outcome is None else "FINISHED")
-        if job.cause_of_end is not None:
+        if job.cause_of_end is not None and not job.could_not_be_kept:
             self._recorder.attempt(job.known_key, job.cut_short(job.cause_of_end, done))
         assert job.outcome is not None  # one that died without a cause has got one
         if done.problems:
             errors = [*job.outcome.teardown_errors, *done.problems]
             job.outcome = dataclasses.replace(job.outcome, teardown_errors=errors)
+        if job.is_kept and not self._keeps(job):
+            self._clean_up_after(job)
+            return
         self._conclude(job, done.dirty)
         self._release(job)
+
+    def _keeps(self, job: Job) -> bool:
+        """Hand a test over to a process that keeps it; returns whether that succeeded."""
+        worker = job.worker
+        assert worker is not None  # it has left what is kept
+        job.is_kept = self._holders.keep(job)
+        job.could_not_be_kept = not job.is_kept
+        self._watchdog.forget(worker.pid)  # only now: meanwhile nobody else would have ended what it has left
+        if not job.is_kept:
+            self._end_leftovers(lambda: worker.family.members(self._orphan_pids()))
+        return job.is_kept
 
     def _release(self, job: Job) -> None:
         """Let go of a test that is concluded and has no process any more, or queue it once more."""
