@@ -78,7 +78,8 @@ def _keep(holder: _Holder, ready: int, descriptors: Collection[int]) -> NoReturn
     code = 1
     try:
         error = error_of(lambda: holder.begin(ready, descriptors))
-        os.write(ready, b"ready" if error is None else class_and_text(error).encode())
+        with contextlib.suppress(BrokenPipeError):  # the driver was killed meanwhile: keep what it has left
+            os.write(ready, b"ready" if error is None else class_and_text(error).encode())
         detach_descriptors(descriptors)
         if error is None:
             code = holder.run()
