@@ -30,6 +30,7 @@ class ConsoleDefaults:
     RESULTS_ROOT_DIRECTORY = "./results"
     MAX_DATA_BYTES = 10 * 1024 * 1024
     KEEP_FOR_SEC = 7200.0
+    LONGEST_KEEP_SEC = 365 * 86400.0
 
     # Log lines
     SESSION_LOG_FORMATTER = "[%(levelname)s:%(asctime)s]: %(message)s"

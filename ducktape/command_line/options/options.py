@@ -54,6 +54,13 @@ def duration(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
+def _keep_for(text: str) -> float:
+    time = duration(text)
+    if time > (longest := ConsoleDefaults.LONGEST_KEEP_SEC):
+        raise argparse.ArgumentTypeError(f"{text!r} is longer than a year: write at most {longest / 3600:g}h")
+    return time
+
+
 def seconds(text: str) -> float:
     """Return a finite number of seconds above 0."""
     with contextlib.suppress(ValueError):
@@ -334,7 +341,7 @@ class Options:
     keep_for: float = _option(
         "How long they are kept unless they are released before: 2h (the default), 30m or seconds.",
         make_default=lambda: ConsoleDefaults.KEEP_FOR_SEC,
-        type=duration,
+        type=_keep_for,
         metavar="TIME",
     )
     explain_schedule: bool = _flag("Log why the tests run in their order.")

@@ -151,7 +151,10 @@ def release(tests: Iterable[KeptTest], wait_sec: float) -> list[KeptTest]:
 
 
 def matching(text: str, tests: Sequence[KeptTest]) -> list[KeptTest]:
-    """Return the tests that a text names: by number or id, with or without the session, or by a part of the id."""
+    """Return the tests that a text names: by number or id, with or without the session, or by a part of the id.
+
+    An empty text, such as that of a shell's unset variable, names none.
+    """
     exact = [
         test
         for test in tests
@@ -160,9 +163,4 @@ def matching(text: str, tests: Sequence[KeptTest]) -> list[KeptTest]:
     ]
     if exact:
         return exact
-    return [
-        test
-        for test in tests
-        if text in test.test_id
-        or (text.startswith(f"{test.session_id}/") and text.removeprefix(f"{test.session_id}/") in test.test_id)
-    ]
+    return [test for test in tests if (part := text.removeprefix(f"{test.session_id}/")) and part in test.test_id]

@@ -97,6 +97,11 @@ WRONG = {
     "another number": Wrong(
         "--repeat x suite", f"{_USAGE}argument --repeat: invalid int value: 'x': write a whole number (see ", 2
     ),
+    "a time that no calendar has": Wrong(
+        "--keep always --keep-for 99999999999999h suite",
+        f"{_USAGE}argument --keep-for: '99999999999999h' is longer than a year: write at most 8760h (see ",
+        2,
+    ),
     "excluding all": Wrong(
         "--exclude suite",
         "No path is given, and --exclude takes all words after it: write the paths before it",

@@ -88,6 +88,8 @@ def test_the_directory_cannot_be_a_file(home: Path) -> None:
         ("2026-11-30--003/1", []),
         ("/results/2026-11-30--001/T/2", [1]),
         ("nothing", []),
+        ("", []),
+        ("2026-11-30--001/", []),
     ],
 )
 def test_a_test_is_named_by_its_number_its_id_or_a_part_of_that(text: str, found: list[int]) -> None:
