@@ -8,8 +8,10 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -317,3 +319,24 @@ def test_a_test_that_cannot_be_kept_is_cleaned_up_and_its_nodes_run_others(folde
         assert re.findall(r"(\w+): its nodes cannot be kept: OSError", run.output) == ["test_fails", "test_dies"]
         assert run.output.count("cleaned on w1") == 2  # before the service started, and at the end
         assert _sleepers() == []
+
+
+def test_a_node_that_hangs_up_is_one_line(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    server.accept()[0].close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        node = {"host": "w1", "hostname": "127.0.0.1", "port": server.getsockname()[1], "user": "nobody"}
+        (folder / "nodes.json").write_text(json.dumps({"nodes": [{"ssh_config": node}]}))
+        with _started(folder, "suite/test_it.py::KeptTest.test_holds", "--keep", "always") as run:
+            assert run.wait() == 0, run.output
+        [kept] = _kept(folder)
+        asked = _call(folder, "shell", "1", "--", "true")
+        assert (asked.returncode, asked.stdout) == (1, "")
+        assert len(asked.stderr.splitlines()) == 1
+        assert asked.stderr.startswith(f"w1 of {kept.name}: w1: ")
+        server.shutdown(socket.SHUT_RDWR)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import importlib
+import logging
 import os
 import shlex
 import sys
@@ -38,6 +39,8 @@ def main(argv: list[str]) -> int:
     # One argument is a text for the shell there, several are words, as with ssh
     text = None if not command else command[0] if len(command) == 1 else shlex.join(command)
     statuses: list[int] = []
+    # Libraries log the tracebacks of what is said in one line at the end
+    logging.getLogger().addHandler(logging.NullHandler())
 
     def attach() -> None:
         console = Console(wants_terminal=text is None)
