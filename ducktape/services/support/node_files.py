@@ -4,18 +4,22 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import shlex
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ducktape.errors import DucktapeError
 from ducktape.services.service import Service
 from ducktape.services.support.protocols import Context, accepts_any_override
 
 if TYPE_CHECKING:
     from ducktape.cluster.cluster_node import ClusterNode
     from ducktape.cluster.cluster_spec import ClusterSpec
+
+_FOR_SHELLS = re.compile(r"[\w./~$@%+=:,-]*")
 
 
 class NodeFiles(Service):
@@ -39,6 +43,12 @@ class NodeFiles(Service):
         settings = getattr(context, "globals", None)
         if isinstance(settings, Mapping) and "work_root" in settings:
             self.work_root = str(settings["work_root"])
+        for attribute, text in (("name", self.name), ("work_root", self.work_root)):
+            # They stand in commands that remove directories: a blank would make two paths of one
+            if not _FOR_SHELLS.fullmatch(text):
+                raise DucktapeError(
+                    f"{type(self).__name__}: {attribute} {text!r} may not have blanks, quotes and the like"
+                )
         super().__init__(context, num_nodes, cluster_spec, *args, **kwargs)
 
     def files(self, node: ClusterNode) -> Mapping[str, str | Path]:
@@ -113,8 +123,12 @@ class NodeFiles(Service):
             posixpath.join(self.work_dir(node), path): content
             for path, content in {**rendered, **self.files(node)}.items()
         }
+        own = self.work_dir(node)
         for directory in dict.fromkeys(map(posixpath.dirname, places)):
-            node.account.mkdirs(directory, directory_mode)
+            if f"{directory}/".startswith(f"{own}/"):
+                node.account.mkdirs(directory, directory_mode)
+            else:  # perhaps of the system, and then it keeps its permissions
+                node.account.ssh(f"mkdir -p {directory}")
         for place, content in places.items():
             if isinstance(content, str):
                 node.account.create_file(place, content)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import stat
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -404,3 +405,30 @@ def test_a_service_without_a_command_says_so(context: FakeContext, tmp_path: Pat
 
 def test_nodes_of_a_specification_work_too(context: FakeContext) -> None:
     assert Server(context, cluster_spec=ClusterSpec.simple_linux(3)).num_nodes == 3
+
+
+def test_directories_of_others_keep_their_permissions(context: FakeContext, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+
+    class Elsewhere(Server):
+        def files(self, node: Any) -> dict[str, str | Path]:
+            return {f"{shared}/{node.name}": "1", f"{shared}/new/{node.name}": "2"}
+
+    service = Elsewhere(context, 1)
+    service.start()
+    service.stop()
+    service.clean()
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o1777
+    assert [path.read_text() for path in sorted(shared.rglob("*")) if path.is_file()] == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "root"), [("my store", "/tmp"), ("store", "/data/my disk"), ("a;b", "/tmp"), ("a'", "/tmp")]
+)
+def test_names_that_shells_would_split_are_refused(context: Any, name: str, root: str) -> None:
+    context.globals["work_root"] = root
+    named = type("Named", (Server,), {"name": name})
+    with pytest.raises(DucktapeError, match=r"^Named: (name|work_root) .* may not have blanks"):
+        named(context, 1)
