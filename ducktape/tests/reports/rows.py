@@ -145,7 +145,7 @@ def _details(result: TestResult, extent: Extent, details: SessionDetails) -> Det
         ("File", result.file_name or ""),
         ("Started", clock_text(result.start_time) if result.start_time > 0 else ""),
         ("Nodes", f"{result.nodes_used} used of {result.nodes_allocated}" if result.nodes_allocated else ""),
-        ("Node names", ", ".join(nodes)),
+        ("Node names", _bounded(", ".join(nodes))),
         ("Node type", result.node_type or ""),
     ]
     phases = [] if index is None else details.phases.get(index, [])

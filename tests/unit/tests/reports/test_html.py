@@ -594,6 +594,17 @@ def test_what_the_journal_and_the_files_say_is_in_the_page(tmp_path: Path) -> No
     assert "ducktape /home/u/demo/demo_tests/test_demo.py::DemoTest.test_fail</code>" in content
 
 
+def test_a_test_that_had_all_nodes_of_a_large_cluster_names_some_of_them(tmp_path: Path) -> None:
+    of = session(tmp_path)
+    results = TestResults(of)
+    results.append(result("test_fail", 7, FAIL, "oh", of=of))
+    names = tuple(f"worker{number}" for number in range(1000))
+    content = html.render(results, 1, SessionDetails(allocations={7: [Allocation(names, START, START + 1)]}))
+    [shown] = re.findall('<th scope="row">Node names</th><td>(.*?)</td>', content)
+    assert shown.startswith("worker0, worker1, ")
+    assert len(shown) < 350
+
+
 def test_of_very_many_tests_only_those_that_did_not_pass_have_details() -> None:
     page = html.render(of_many(3, 998))
     assert len(tables(page, "Test")) == 3
