@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import time
 
+from ducktape.cluster.health.probe import printable_line
 from ducktape.command_line.options.options import RaisingParser
 from ducktape.json_serializable import strict_dumps
 from ducktape.tests.keeping.registry import KeptTest, kept_tests
@@ -50,10 +51,11 @@ def _table(tests: list[KeptTest]) -> str:
     rows = [_HEADER]
     for test in tests:
         until = _clock(test.until) if test.is_alive else "its process is dead"
-        why = f"{test.status} {test.reason}".strip()
-        if len(why) > _LONGEST_REASON:
-            why = f"{why[: _LONGEST_REASON - 3]}..."
-        rows += [(node, test.test_id, test.name, _clock(test.since), until, why) for node in test.node_names]
+        why = printable_line(f"{test.status} {test.reason}", longest=_LONGEST_REASON)
+        rows += [
+            (printable_line(node), printable_line(test.test_id), test.name, _clock(test.since), until, why)
+            for node in test.node_names
+        ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
     return "\n".join(
         _GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows

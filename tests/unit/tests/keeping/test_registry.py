@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ducktape.command_line.nodes import command as nodes
 from ducktape.tests.keeping import registry
 from ducktape.tests.keeping.registry import ClusterSource, KeptTest, kept_tests, matching, prepare, release
 from ducktape.utils.process.proc import start_of
@@ -129,3 +130,14 @@ def test_a_release_waits_for_the_end_of_the_holder_and_no_longer_than_it_may() -
         process.send_signal(signal.SIGKILL)
         assert release([test], wait_sec=10) == []
     assert os.listdir(registry.directory()) == []
+
+
+def test_the_table_of_kept_nodes_does_no_harm_to_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    prepare()
+    reason = "\x1b[2J\x1b]0;title\x07\u202e" + "w" * 200
+    dataclasses.replace(_test(), reason=reason, nodes=[{"name": "w\x1b[31m1"}]).write()
+    assert nodes.main(["nodes"]) == 0
+    header, row, *_ = capsys.readouterr().out.splitlines()
+    assert row.startswith("w?[31m1  suite.T.test_it  2026-11-30--001/1  ")
+    why = row[header.index("why") :]
+    assert (why[:30], why[-5:], len(why)) == ("FAIL ?[2J?]0;title??wwwwwwwwww", "ww...", 80)
