@@ -74,6 +74,14 @@ SUITE = """
                 self.logger.warning("leaving")
                 time.sleep(1000)
 
+        @cluster(num_nodes=0)
+        def test_needs_none(self):
+            raise ValueError("without nodes")
+
+        @cluster(num_nodes=0)
+        def test_needs_none_and_dies(self):
+            os.kill(os.getpid(), signal.SIGKILL)
+
         @cluster(num_nodes=1)
         def test_dies(self):
             subprocess.Popen(["sleep", os.environ["SECONDS"]], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -283,10 +291,12 @@ CLUSTERS = """
 
 def test_clusters_of_users_keep_nodes_too(folder: Path) -> None:
     suite(folder, CLUSTERS, name="own_clusters")
-    test = "suite/test_it.py::KeptTest.test_pair"
+    tests = [
+        f"suite/test_it.py::KeptTest.{name}" for name in ("test_pair", "test_needs_none", "test_needs_none_and_dies")
+    ]
     own = ("--cluster", "suite.own_clusters.Own")
-    with _started(folder, test, "--keep", "always", cluster=own) as run:
-        assert run.wait() == 0, run.output
+    with _started(folder, *tests, "--keep", "always", cluster=own) as run:
+        assert run.wait() == 1, run.output
     [kept] = _kept(folder)
     assert kept.node_names == ["localhost0", "localhost1"]
     (folder / "elsewhere").mkdir()

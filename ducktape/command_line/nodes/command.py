@@ -26,9 +26,9 @@ def main(argv: list[str]) -> int:
         print("No nodes are kept")
     else:
         print(_table(tests))
-        first = next((test for test in tests if test.is_alive), None)
+        first = next((test for test in tests if test.is_alive and test.nodes), None)
         if first is not None:
-            print(f"\nlook inside: ducktape shell {first.name} {first.node_names[0]}".rstrip())
+            print(f"\nlook inside: ducktape shell {first.name} {first.node_names[0]}")
         print("give back:   ducktape release TEST...   or: ducktape release --all")
     return 0
 

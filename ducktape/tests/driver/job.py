@@ -189,7 +189,7 @@ class Job:
     def is_kept_after(self, cause: Cause, keep: str | None) -> bool:
         """Return whether a test whose process has died is kept; ``keep`` is the option."""
         earlier = [record for record in self.attempts if record.number < self.attempt]
-        return keeps(keep, str(FAIL), cause.reason, earlier, self.plan)
+        return bool(self.nodes) and keeps(keep, str(FAIL), cause.reason, earlier, self.plan)
 
     def not_cleaned(self, why: str) -> CleanedUp:
         """Return the result of a clean-up that failed altogether."""

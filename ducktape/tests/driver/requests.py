@@ -41,7 +41,7 @@ def test_request(
         post_mortem=getattr(session, "pdb", False) is True,
         debugger=getattr(session, "debugger", None),
         max_data_bytes=getattr(session, "max_data_bytes", DEFAULT_DATA_BYTES),
-        keep=keep_option(session),
+        keep=keep_option(session) if nodes else None,
         keep_output=getattr(session, "keep_output", False) is True,
         node_metrics=getattr(session, "node_metrics", False) is True,
     )

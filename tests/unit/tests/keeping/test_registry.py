@@ -141,3 +141,12 @@ def test_the_table_of_kept_nodes_does_no_harm_to_a_terminal(capsys: pytest.Captu
     assert row.startswith("w?[31m1  suite.T.test_it  2026-11-30--001/1  ")
     why = row[header.index("why") :]
     assert (why[:30], why[-5:], len(why)) == ("FAIL ?[2J?]0;title??wwwwwwwwww", "ww...", 80)
+
+
+def test_a_kept_test_without_nodes_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    prepare()
+    alive = dataclasses.replace(_test(), pid=os.getpid(), start=start_of(os.getpid()))
+    dataclasses.replace(alive, nodes=[]).write()
+    dataclasses.replace(alive, test_index=2).write()
+    assert nodes.main(["nodes"]) == 0
+    assert "look inside: ducktape shell 2026-11-30--001/2 w1\n" in capsys.readouterr().out
