@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from ducktape.command_line.nodes import command as nodes
+from ducktape.command_line.nodes.choice import choose_test
+from ducktape.command_line.options.errors import CommandError
 from ducktape.tests.keeping import registry
 from ducktape.tests.keeping.registry import ClusterSource, KeptTest, kept_tests, matching, prepare, release
 from ducktape.utils.process.proc import start_of
@@ -150,3 +152,25 @@ def test_a_kept_test_without_nodes_is_no_error(capsys: pytest.CaptureFixture[str
     dataclasses.replace(alive, test_index=2).write()
     assert nodes.main(["nodes"]) == 0
     assert "look inside: ducktape shell 2026-11-30--001/2 w1\n" in capsys.readouterr().out
+
+
+def test_of_runs_in_several_directories_with_one_number_that_of_this_one_is_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    other, here, third = (
+        dataclasses.replace(_test(), test_dir=f"{place}/results/1", source=ClusterSource(directory=str(place)))
+        for place in ("/other", tmp_path, "/third")
+    )
+    assert choose_test(here.name, [other, here, third]) is here
+    assert choose_test("1", [other]) is other
+    with pytest.raises(
+        CommandError, match=f"^{here.name} names several kept tests: /other/results/1, /third/results/1$"
+    ):
+        choose_test(here.name, [other, third])
+    assert choose_test("/third/results/1", [other, here, third]) is third
+    again = dataclasses.replace(here, session_id="2026-11-30--002")
+    with pytest.raises(
+        CommandError, match=r"^1 names several kept tests: 2026-11-30--001/1 \(.*\), 2026-11-30--002/1 "
+    ):
+        choose_test("1", [here, again])
