@@ -18,7 +18,6 @@ from ducktape.services.support.record import named_nodes
 from ducktape.tests.driver.job import Job, TestKey
 from ducktape.tests.driver.requests import clean_up_request, keep_option
 from ducktape.tests.keeping import registry
-from ducktape.tests.keeping.holder import start_holder
 from ducktape.tests.keeping.registry import ClusterSource, KeptTest
 from ducktape.tests.reports.text import headline
 from ducktape.tests.session import SessionContext
@@ -106,6 +105,9 @@ class Holders:
 
     def _start(self, job: Job, keeping: Keeping) -> _Holder:
         """Start the process that keeps a test, which then holds the descriptors."""
+        # Most runs keep nothing
+        from ducktape.tests.keeping.holder import start_holder
+
         key, worker, outcome = job.known_key, job.worker, job.outcome
         assert worker is not None  # it has run
         assert outcome is not None

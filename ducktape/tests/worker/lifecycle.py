@@ -40,6 +40,8 @@ from ducktape.utils.support.times import Stopwatch
 if TYPE_CHECKING:
     from ducktape.services.process import ProcessService
 
+_SECONDS_TO_HAND_OVER = 60.0
+
 
 class TestRun(Ending):
     """One run of one test, on a fresh instance with a fresh registry of services.
@@ -100,6 +102,8 @@ class TestRun(Ending):
         self.end(dump=is_late, no_teardown=getattr(context.session_context, "no_teardown", False))
         if self._hook_never_ran or context.services.hook_never_ran:
             self.judge()
+        if self.is_kept and self._faults:
+            self.step("", "extending faults", self._extend_faults)
         metrics = context.end_metrics()
         self._report_findings()
         thread_names = "\n".join(thread.name for thread in threading.enumerate())
@@ -118,6 +122,15 @@ class TestRun(Ending):
             metrics=metrics,
             findings=self.findings,
         )
+
+    def _extend_faults(self) -> None:
+        """Let faults stay until the process that keeps the test has extended them: nobody renews them meanwhile."""
+        # Most tests have no faults, and are not kept
+        from ducktape.faults.engine.recovery import extend_remaining
+
+        directory = TestContext.results_dir(self.context, self.context.test_index)
+        for problem in extend_remaining(directory, self.context.cluster.nodes, _SECONDS_TO_HAND_OVER):
+            self.log(logging.WARNING, problem)
 
     def _decide(self) -> None:
         """Do what decides the status: make the test, set it up, run it."""
