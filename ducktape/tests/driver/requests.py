@@ -72,6 +72,8 @@ def clean_up_request(job: Job, mark: str) -> CleanUpRequest:
         keep_output=getattr(job.context.session_context, "keep_output", False) is True,
     )
     died = job.outcome is None
+    # The driver may have been told late that the first attempt began
+    begun = job.attempt_clock if job.attempts or job.worker is None else job.worker.clock
     return CleanUpRequest(
         job.context,
         FiniteSubcluster(job.nodes),
@@ -80,6 +82,6 @@ def clean_up_request(job: Job, mark: str) -> CleanUpRequest:
         services=services,
         collect=died,
         keeps=job.is_kept,
-        seconds_ago=job.attempt_clock.elapsed,
+        seconds_ago=begun.elapsed,
         dump=died and job.cause_of_end is not None and job.cause_of_end.reason == "timeout",
     )
