@@ -228,15 +228,22 @@ _TEXTS = [
 def test_processes_are_ended_by_any_text_of_their_command_line_and_no_others(account: LinuxRemoteAccount) -> None:
     token = f"ducktape{os.getpid()}"
     program = f"exec -a {token}-innocent sleep 60 & exec -a {{name}} sleep 60"
-    for text in [f"{token} {text}" for text in _TEXTS] + [f"-D{token}=1", f"--{token}", f"{token}grep", f"#{token}"]:
+    texts = [f"{token} {text}" for text in _TEXTS] + [f"-D{token}=1", f"--{token}", f"{token}grep", f"#{token}"]
+
+    def innocents() -> int:
+        return sum(args.startswith(f"{token}-innocent") for args in _arguments(account))
+
+    for number, text in enumerate(texts, start=1):
         script = program.format(name=shlex.quote(f"{text} end"))
         account.ssh(f"bash -c {shlex.quote(script)} >/dev/null 2>&1 &")
         _until(lambda text=text: any(f"{text} end" in args for args in _arguments(account)))
+        # Until then its command line is that of the shell, in which the text is, too
+        _until(lambda number=number: innocents() == number)
         account.kill_process(text)
         _until(lambda text=text: not any(f"{text} end" in args for args in _arguments(account)))
-    innocent = sum(args.startswith(f"{token}-innocent") for args in _arguments(account))
+    left = innocents()
     account.kill_process(f"{token}-innocent", clean_shutdown=False)
-    assert innocent == len(_TEXTS) + 4
+    assert left == len(texts)
 
 
 def _arguments(account: LinuxRemoteAccount) -> list[str]:
