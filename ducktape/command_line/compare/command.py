@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.command_line.options.errors import CommandError
-from ducktape.command_line.options.options import RaisingParser
+from ducktape.command_line.options.subcommands import subcommand_parser
 
 # Wrong options are reported without the modules that read sessions.
 if TYPE_CHECKING:
@@ -43,16 +43,15 @@ def main(argv: list[str]) -> int:
 
 def create_compare_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line; has no side effects."""
-    parser = RaisingParser(
-        prog="ducktape",
-        usage="ducktape compare [options] A B",
+    parser = subcommand_parser(
+        "compare",
+        "[options] A B",
         description="Name the durations and metrics of tests that differ between two sessions by more than chance "
         "explains, and by the threshold at least.",
         epilog="A session is its id, its directory or its report.json. Exit code 1 means regressions, with "
         "--fail-on-regression; 2 means that the sessions cannot be compared. Tests in a directory of that name are run "
         "by: ducktape ./compare",
     )
-    parser.add_argument("subcommand", choices=["compare"], help=argparse.SUPPRESS)
     parser.add_argument("first", metavar="A", help="The earlier session.")
     parser.add_argument("second", metavar="B", help="The later session.")
     parser.add_argument(

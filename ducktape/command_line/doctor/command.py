@@ -10,7 +10,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from ducktape.command_line.doctor import kept
-from ducktape.command_line.options.options import Options, RaisingParser, add_option, seconds
+from ducktape.command_line.options.options import Options, add_option, seconds
+from ducktape.command_line.options.subcommands import subcommand_parser
 from ducktape.command_line.session.common import is_sandbox, make_cluster, read_options
 from ducktape.json_serializable import strict_dumps
 from ducktape.utils.support.strictness import begin
@@ -79,14 +80,13 @@ def _show_kept() -> None:
 
 def create_doctor_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line; has no side effects."""
-    parser = RaisingParser(
-        prog="ducktape",
-        usage="ducktape doctor [options]",
+    parser = subcommand_parser(
+        "doctor",
+        "[options]",
         description="Check whether the nodes of the cluster are fit for tests, and suggest what to do if not.",
         epilog="Options of a run in configuration files apply here, too. Exit code 1 means that a node cannot be used. "
         "Tests in a directory of that name are run by: ducktape ./doctor",
     )
-    parser.add_argument("subcommand", choices=["doctor"], help=argparse.SUPPRESS)
     for name in _OPTIONS_OF_A_RUN:
         add_option(parser, name, {name: None})
     parser.add_argument("--json", action="store_true", help="Print all findings as one JSON object.")

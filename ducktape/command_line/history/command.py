@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.command_line.options.errors import CommandError
-from ducktape.command_line.options.options import RaisingParser, positive
+from ducktape.command_line.options.options import positive
+from ducktape.command_line.options.subcommands import subcommand_parser
 from ducktape.command_line.session.common import require_current_directory
 
 # Wrong options are reported without the modules that read sessions
@@ -61,14 +62,13 @@ def main(argv: list[str]) -> int:
 
 def create_history_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line; has no side effects."""
-    parser = RaisingParser(
-        prog="ducktape",
-        usage="ducktape history [options] [TEST]",
+    parser = subcommand_parser(
+        "history",
+        "[options] [TEST]",
         description="Show how the last sessions went, and which tests failed or were flaky.",
         epilog="Each session is a sign, the newest is the last: . passed, F failed, f flaky, - ignored. To run the "
         "tests in a directory of that name: ducktape ./history",
     )
-    parser.add_argument("subcommand", choices=["history"], help=argparse.SUPPRESS)
     parser.add_argument(
         "test", nargs="?", metavar="TEST", help="Show the tests whose ids contain this, session by session."
     )

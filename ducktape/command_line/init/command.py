@@ -11,7 +11,7 @@ import re
 import string
 
 from ducktape.command_line.options.errors import CommandError
-from ducktape.command_line.options.options import RaisingParser
+from ducktape.command_line.options.subcommands import subcommand_parser
 
 _SUITE = "systests"
 _NEW = "__init__.py", "web_service.py", "templates/index.html", "test_web.py"
@@ -45,14 +45,13 @@ def main(argv: list[str]) -> int:
 
 def create_init_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line; has no side effects."""
-    parser = RaisingParser(
-        prog="ducktape",
-        usage="ducktape init [options] [DIR]",
+    parser = subcommand_parser(
+        "init",
+        "[options] [DIR]",
         description=f"Write a small suite into {_SUITE}/ of a directory: a service, its template, tests and options "
         "that run it on the sandbox. Existing files are never overwritten.",
         epilog="To run the tests in a directory of that name: ducktape ./init",
     )
-    parser.add_argument("subcommand", choices=["init"], help=argparse.SUPPRESS)
     parser.add_argument("directory", nargs="?", metavar="DIR", default=".", help="The current directory by default.")
     parser.add_argument(
         "--service", action="append", default=[], metavar="NAME", help="Add only a service, such as --service store."

@@ -7,7 +7,7 @@ import argparse
 import time
 
 from ducktape.cluster.health.probe import printable_line
-from ducktape.command_line.options.options import RaisingParser
+from ducktape.command_line.options.subcommands import subcommand_parser
 from ducktape.json_serializable import strict_dumps
 from ducktape.tests.keeping.registry import KeptTest, kept_tests
 
@@ -35,14 +35,13 @@ def main(argv: list[str]) -> int:
 
 def create_nodes_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line; has no side effects."""
-    parser = RaisingParser(
-        prog="ducktape",
-        usage="ducktape nodes [options]",
+    parser = subcommand_parser(
+        "nodes",
+        "[options]",
         description="List the nodes that runs of this user keep (--keep): of which test, since when, until when, and "
         "why.",
         epilog="Tests in a directory of that name are run by: ducktape ./nodes",
     )
-    parser.add_argument("subcommand", choices=["nodes"], help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true", help="Print them as one JSON object.")
     return parser
 

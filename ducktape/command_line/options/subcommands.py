@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import os
 import sys
@@ -53,3 +54,12 @@ def _refuse_misspelt(word: str) -> None:
     meant = closest(word, SUBCOMMANDS, _RESEMBLANCE) if word.isalpha() and not os.path.exists(word) else None
     if meant is not None:
         raise UsageError(f"There is neither a path nor a subcommand {word}: did you mean ducktape {meant}?")
+
+
+def subcommand_parser(name: str, arguments: str, *, description: str, epilog: str) -> RaisingParser:
+    """Return the parser of a subcommandwithout its own arguments; ``arguments`` is for its usage line."""
+    parser = RaisingParser(
+        prog="ducktape", usage=f"ducktape {name} {arguments}", description=description, epilog=epilog
+    )
+    parser.add_argument("subcommand", choices=[name], help=argparse.SUPPRESS)
+    return parser

@@ -9,7 +9,8 @@ import sys
 
 from ducktape.command_line.nodes.choice import TEST_HELP, choose_test
 from ducktape.command_line.options.errors import UsageError
-from ducktape.command_line.options.options import RaisingParser, seconds
+from ducktape.command_line.options.options import seconds
+from ducktape.command_line.options.subcommands import subcommand_parser
 from ducktape.tests.keeping.registry import LOG, KeptTest, kept_tests, release
 
 _WAIT_SEC = 120.0
@@ -53,15 +54,14 @@ def main(argv: list[str]) -> int:
 
 def create_release_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line; has no side effects."""
-    parser = RaisingParser(
-        prog="ducktape",
-        usage="ducktape release [options] [TEST ...]",
+    parser = subcommand_parser(
+        "release",
+        "[options] [TEST ...]",
         description="Give nodes that are kept (--keep) back: stops and cleans the services of their tests, heals the "
         "faults, and returns when that is done.",
         epilog="Exit code 1 means that something was not released, or could not be cleaned up. Tests in a "
         "directory of that name are run by: ducktape ./release",
     )
-    parser.add_argument("subcommand", choices=["release"], help=argparse.SUPPRESS)
     parser.add_argument(
         "test",
         nargs="*",

@@ -8,7 +8,7 @@ import os
 import sys
 
 from ducktape.command_line.defaults import ConsoleDefaults
-from ducktape.command_line.options.options import RaisingParser
+from ducktape.command_line.options.subcommands import subcommand_parser
 from ducktape.command_line.session.common import require_current_directory
 
 _INTERRUPTED = 130
@@ -31,15 +31,14 @@ def main(argv: list[str]) -> int:
 
 def create_report_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line; has no side effects."""
-    parser = RaisingParser(
-        prog="ducktape",
-        usage="ducktape report [options] [RESULTS_DIR ...]",
+    parser = subcommand_parser(
+        "report",
+        "[options] [RESULTS_DIR ...]",
         description="Write report.html, report.json, report.md, report.txt, report.xml and, if tests failed, "
         "rerun-failed.yml from the journal of a session, even if it was killed or is still running.",
         epilog="Exit code 1 means that reports could not be written; failed tests do not count. Tests in a directory "
         "of that name are run by: ducktape ./report",
     )
-    parser.add_argument("subcommand", choices=["report"], help=argparse.SUPPRESS)
     parser.add_argument(
         "results_dir",
         nargs="*",

@@ -16,7 +16,7 @@ from ducktape.cluster.cluster import Cluster
 from ducktape.cluster.remoteaccount import RemoteAccount
 from ducktape.command_line.nodes.choice import TEST_HELP, choose_test
 from ducktape.command_line.options.errors import CommandError
-from ducktape.command_line.options.options import RaisingParser
+from ducktape.command_line.options.subcommands import subcommand_parser
 from ducktape.command_line.session.common import make_cluster, read_options
 from ducktape.tests.keeping.registry import ClusterSource, KeptTest, kept_tests
 from ducktape.utils.support.guard import error_of
@@ -62,15 +62,14 @@ def main(argv: list[str]) -> int:
 
 def create_shell_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line; has no side effects."""
-    parser = RaisingParser(
-        prog="ducktape",
-        usage="ducktape shell [options] TEST [NODE] [-- COMMAND ...]",
+    parser = subcommand_parser(
+        "shell",
+        "[options] TEST [NODE] [-- COMMAND ...]",
         description="Open a shell on a node that is kept (--keep), with its processes and faults as the test left "
         "them, or run a command there.",
         epilog="The exit code is that of the shell or command. A command gets the standard input unless that is a "
         "terminal. Tests in a directory of that name are run by: ducktape ./shell",
     )
-    parser.add_argument("subcommand", choices=["shell"], help=argparse.SUPPRESS)
     parser.add_argument(
         "test",
         metavar="TEST",
