@@ -29,7 +29,7 @@ def test_a_suite_with_types_has_no_errors_and_its_mistakes_are_found(suite: Path
     mistakes = suite / "mistakes.py"
     text = mistakes.read_text(encoding="utf-8")
     planted = {(number, match[1]) for number, line in enumerate(text.split("\n"), 1) if (match := PLANTED.search(line))}
-    assert len(planted) >= 50
+    assert len(planted) == text.count("# type: ignore") > 0
     mistakes.write_text(PLANTED.sub("", text), encoding="utf-8")
     # Installed packages are checked by their py.typed, and their own errors are not reported
     venv.create(tmp_path / "user")

@@ -112,7 +112,7 @@ def _is_in_sandbox(node: ClusterNode) -> bool:
 def _found_on(node: ClusterNode, kills_before: int | None, seconds: float) -> Sequence[dict[str, object]]:
     name = str(node.account.hostname)
     script = _SCRIPT if _is_in_sandbox(node) else _SCRIPT + _KERNEL_LOG
-    # Rounded down: a file of the test before, just before this one began, is none of its own
+    # Rounded down, so that a file which the previous test left just before this one began is not counted
     for word, number in (("SECONDS_AGO", math.floor(seconds)), ("MOST", _MOST_OF_A_NODE)):
         script = script.replace(word, str(number))
     with framework_commands():

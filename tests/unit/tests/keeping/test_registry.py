@@ -22,11 +22,11 @@ from ducktape.tests.keeping.registry import ClusterSource, KeptTest, kept_tests,
 from ducktape.utils.process.proc import start_of
 
 _RESISTS = """
-import signal, time
+import signal
 signal.signal(signal.SIGTERM, lambda *_: print('asked', flush=True))
 print('there', flush=True)
 while True:
-    time.sleep(1)
+    signal.pause()
 """
 
 pytestmark = pytest.mark.needs("linux")
