@@ -57,7 +57,7 @@ def _refuse_misspelt(word: str) -> None:
 
 
 def subcommand_parser(name: str, arguments: str, *, description: str, epilog: str) -> RaisingParser:
-    """Return the parser of a subcommandwithout its own arguments; ``arguments`` is for its usage line."""
+    """Return the parser of a subcommand without its own arguments; ``arguments`` is for its usage line."""
     parser = RaisingParser(
         prog="ducktape", usage=f"ducktape {name} {arguments}", description=description, epilog=epilog
     )
