@@ -78,7 +78,8 @@ class SummaryReporter:
         results: the results.
     """
 
-    partial = False
+    # How to get what the journal says; by default it is read
+    details: Callable[[], SessionDetails] | None = None
 
     def __init__(self, results: TestResults) -> None:
         self.results = results
@@ -88,13 +89,8 @@ class SummaryReporter:
         """Publish the report; subclasses say how and where."""
         raise NotImplementedError(f"{type(self).__name__} does not say where to report: write its method report()")
 
-    def _details(self) -> SessionDetails | None:
-        from ducktape.tests.reports.session_details import SessionDetails
-
-        if self.partial:
-            return None
-        directory = self.results.session_context.results_dir
-        return SessionDetails.read(directory, os.path.join(directory, self.results.logs_root))
+    def _details(self) -> SessionDetails:
+        return _read_details(self.results) if self.details is None else self.details()
 
     def _write(self, name: str, content: str | Iterable[str]) -> None:
         write_atomically(os.path.join(self.results.session_context.results_dir, name), content)
@@ -155,13 +151,12 @@ class JUnitReporter(SummaryReporter):
 
     Args:
         results: the results.
-        partial: whether the session goes on: then only what the results say is in the file, and neither nodes nor the
-            logs of failed tests.
+        details: returns what the journal says; by default it is read.
     """
 
-    def __init__(self, results: TestResults, *, partial: bool = False) -> None:
+    def __init__(self, results: TestResults, *, details: Callable[[], SessionDetails] | None = None) -> None:
         super().__init__(results)
-        self.partial = partial
+        self.details = details
 
     def report_string(self) -> str:
         """Return the content of the file."""
@@ -183,8 +178,7 @@ class HTMLSummaryReporter(SummaryReporter):
     Args:
         results: the results.
         expected_test_count: how many tests were to run; by default as many as there are results.
-        partial: whether the session goes on: then only what the results say is in the page, and not what the journal
-            and the files of the tests say.
+        details: returns what the journal says; by default it is read.
         changes: what changed since earlier sessions, if that is to be in the page.
     """
 
@@ -193,12 +187,12 @@ class HTMLSummaryReporter(SummaryReporter):
         results: TestResults,
         expected_test_count: int | None = None,
         *,
-        partial: bool = False,
+        details: Callable[[], SessionDetails] | None = None,
         changes: Changes | None = None,
     ) -> None:
         super().__init__(results)
         self.expected_test_count = expected_test_count
-        self.partial = partial
+        self.details = details
         self.changes = changes
 
     def report_string(self) -> str:
@@ -340,14 +334,16 @@ def write_session_reports(
     """
     if partial:
         results = results.so_far()
+    # Once for all reports; while the session goes on, they do without the journal and the files of the tests
+    details = functools.cache(functools.partial(_read_details, results, partial=partial))
     files: list[_Maker] = [
         SimpleFileSummaryReporter,
         functools.partial(
-            HTMLSummaryReporter, expected_test_count=expected_test_count, partial=partial, changes=changes
+            HTMLSummaryReporter, expected_test_count=expected_test_count, details=details, changes=changes
         ),
         JSONReporter,
         functools.partial(MarkdownReporter, expected_test_count=expected_test_count),
-        functools.partial(JUnitReporter, partial=partial),
+        functools.partial(JUnitReporter, details=details),
     ]
     if not partial and silent:
         files.append(_RerunFile)
@@ -373,6 +369,15 @@ def _reported(makers: Iterable[_Maker], results: TestResults) -> list[tuple[str,
             maker = make.func if isinstance(make, functools.partial) else make
             failures.append((maker.__name__, error))
     return failures
+
+
+def _read_details(results: TestResults, *, partial: bool = False) -> SessionDetails:
+    from ducktape.tests.reports.session_details import SessionDetails
+
+    if partial:
+        return SessionDetails()
+    directory = results.session_context.results_dir
+    return SessionDetails.read(directory, os.path.join(directory, results.logs_root))
 
 
 def _print(content: str, *, end: str = "\n") -> None:
