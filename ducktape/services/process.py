@@ -104,9 +104,10 @@ class ProcessService(NodeFiles, Endpoints):
         *args: object,
         **kwargs: object,
     ) -> None:
+        # Plain values only, so that another process can clean up after a test that died
+        self.local_ports = {}
         super().__init__(context, num_nodes, cluster_spec, *args, **kwargs)
-        # Plain values only, so that another process can clean up after a test that died; with all keys from the
-        # beginning, so that threads that start and stop nodes do not get in each other's way
+        # With all keys from the beginning, so that threads that start and stop nodes do not get in each other's way
         names = [node.name for node in self.nodes]
         self.expected_ends = dict.fromkeys(names, True)
         self.launched = dict.fromkeys(names, 0.0)

@@ -43,7 +43,7 @@ def heal_remaining(directory: str, nodes: Iterable[ClusterNode]) -> list[str]:
     by_name = _by_name(nodes)
     problems: list[str] = []
     for fault in reversed(faults):
-        if fault.get("injected") is None or fault.get("healed") is not None:
+        if not _is_in_force(fault):
             continue
         with tolerated() as healing:
             _heal(fault, by_name)
@@ -65,7 +65,7 @@ def extend_remaining(directory: str, nodes: Iterable[ClusterNode], seconds: floa
     by_name = _by_name(nodes)
     problems: list[str] = []
     for fault in recorded_faults(directory):
-        if fault.get("injected") is None or fault.get("healed") is not None:
+        if not _is_in_force(fault):
             continue
         with tolerated() as extension:
             for host, token in _scripts(fault, by_name):
@@ -73,6 +73,10 @@ def extend_remaining(directory: str, nodes: Iterable[ClusterNode], seconds: floa
         if extension.error is not None:
             problems.append(f"extending {fault.get('fault')}: {reason_of(extension.error)}")
     return problems
+
+
+def _is_in_force(fault: Mapping[str, Any]) -> bool:
+    return fault.get("injected") is not None and fault.get("healed") is None
 
 
 def _by_name(nodes: Iterable[ClusterNode]) -> dict[str, list[ClusterNode]]:

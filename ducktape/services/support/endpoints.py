@@ -9,29 +9,17 @@ from typing import TYPE_CHECKING
 
 from ducktape.errors import DucktapeError
 from ducktape.services.service import Service
-from ducktape.services.support.protocols import Context
 from ducktape.utils.support.addresses import in_url
 
 if TYPE_CHECKING:
     from ducktape.cluster.cluster_node import ClusterNode
-    from ducktape.cluster.cluster_spec import ClusterSpec
 
 
 class Endpoints(Service):
     """A service that listens on the same ports of each node, or on free ones where the nodes are this machine."""
 
     ports: Mapping[str, int] = {}
-
-    def __init__(
-        self,
-        context: Context,
-        num_nodes: int | None = None,
-        cluster_spec: ClusterSpec | None = None,
-        *args: object,
-        **kwargs: object,
-    ) -> None:
-        self.local_ports: dict[str, int] = {}
-        super().__init__(context, num_nodes, cluster_spec, *args, **kwargs)
+    local_ports: dict[str, int]  # set by the subclass
 
     def address(self, node: ClusterNode) -> str:
         """Return the address at which other nodes reach a node; nodes that are this machine have the loopback one."""
