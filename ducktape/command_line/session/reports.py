@@ -65,9 +65,11 @@ class SessionReports:
         """
         from ducktape.tests.driver.recorder import write_missing_files
         from ducktape.tests.recording.history import remembered
+        from ducktape.tests.reports import index
 
         self._journal.flush()
-        history = remembered(results, self.expected, self._seed)
+        root = os.path.dirname(results.session_context.results_dir)
+        history = remembered(results, self.expected, self._seed, whole=index.is_ours(root))
         if history is not None:
             self.changes = history.changes(os.path.basename(results.session_context.results_dir))
         failures = self._write_files(results, silent=self._silent)
@@ -80,7 +82,7 @@ class SessionReports:
             if not _is_no_room(error):
                 self._log_error(name, error)
         if history is not None:
-            _write_index(os.path.dirname(results.session_context.results_dir), history, self._logger)
+            _write_index(root, history, self._logger)
         if self._needs_room(failures):
             reasons = [error for _, error in failures if _is_no_room(error)]
             self._write_elsewhere(results, reasons[0] if reasons else self._journal.trouble)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import logging
 import os
 import statistics
 from collections.abc import Iterable, Sequence
@@ -20,9 +21,13 @@ from typing import TYPE_CHECKING
 
 from ducktape.command_line.defaults import SESSION_ID
 from ducktape.tests.recording.outcomes import PastOutcome, SessionOutcomes, bounded_id, outcomes_below
+from ducktape.utils.support.guard import tolerated
+from ducktape.utils.support.text import short_text
 
 if TYPE_CHECKING:
     from ducktape.tests.result import TestResults
+
+logger = logging.getLogger(__name__)
 
 NEW, KNOWN, FLAKY, FIXED = "new", "known", "flaky", "fixed"
 KINDS = (NEW, KNOWN, FLAKY, FIXED)
@@ -150,11 +155,24 @@ class History:
         return changes
 
 
-def remembered(results: TestResults, expected: int | None, seed: int | None, *, keep: bool = True) -> History | None:
+def remembered(
+    results: TestResults, expected: int | None, seed: int | None, *, keep: bool = True, whole: bool = False
+) -> History | None:
     """Compare a session that is over with those before it, and write its outcomes unless ``keep`` is false.
 
-    ``None`` if it ran nothing, or if its directory does not have the name of a session, and so is not among others.
+    Only its own tests are looked up in earlier sessions, unless the ``whole`` history is wanted. ``None`` if it ran
+    nothing, if its directory does not have the name of a session, and so is not among others, or if something is wrong
+    with the earlier ones: nothing there may cost the reports of this session.
     """
+    found: list[History | None] = []
+    with tolerated(lambda error: logger.warning("Could not compare with earlier sessions: %s", short_text(error))):
+        found.append(_remembered(results, expected, seed, keep=keep, whole=whole))
+    return found[0] if found else None
+
+
+def _remembered(
+    results: TestResults, expected: int | None, seed: int | None, *, keep: bool, whole: bool
+) -> History | None:
     directory = results.session_context.results_dir
     outcomes = SessionOutcomes.of(results, expected, seed)
     if not outcomes.tests or not SESSION_ID.fullmatch(outcomes.session_id):
@@ -162,7 +180,8 @@ def remembered(results: TestResults, expected: int | None, seed: int | None, *, 
     if keep:
         with contextlib.suppress(OSError):  # they can be made again from the journal
             outcomes.write(directory)
-    return History(outcomes_below(os.path.dirname(directory), outcomes, keep=keep))
+    only = None if whole else outcomes.tests
+    return History(outcomes_below(os.path.dirname(directory), outcomes, keep=keep, only=only))
 
 
 def sign_of(outcome: PastOutcome) -> str:

@@ -14,7 +14,7 @@ import logging
 import math
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import NamedTuple, cast
 
 from ducktape.json_serializable import strict_dumps
@@ -94,22 +94,29 @@ class SessionOutcomes:
         return cls(name, results.start_time, seconds, total, counts, kept, seed, len(tests) - len(kept))
 
     @classmethod
-    def read(cls, directory: str) -> SessionOutcomes:
-        """Return the outcomes in the file of a session; ``OSError`` without one, ``ValueError`` if it is damaged."""
+    def read(cls, directory: str, only: Container[str] | None = None) -> SessionOutcomes:
+        """Return the outcomes in the file of a session; ``OSError`` without one, ``ValueError`` if it is damaged.
+
+        With ``only`` those of other tests are left out.
+        """
         with os.fdopen(open_to_read(os.path.join(directory, FILE_NAME)), "rb") as file:
             content = file.read(_LARGEST_FILE + 1)
         if len(content) > _LARGEST_FILE:
             raise ValueError(f"it has more than {_LARGEST_FILE:,} bytes")
         try:
-            return cls._parsed(os.path.basename(directory), json.loads(content))
+            return cls._parsed(os.path.basename(directory), json.loads(content), only)
         except _DAMAGED as error:
             raise ValueError(f"{type(error).__name__}: {error}") from error
 
     @classmethod
-    def _parsed(cls, name: str, values: Mapping[str, object]) -> SessionOutcomes:
+    def _parsed(cls, name: str, values: Mapping[str, object], only: Container[str] | None) -> SessionOutcomes:
         if values["version"] != _VERSION:
             raise ValueError(f"its version {values['version']!r} is not known")
-        tests = {str(test_id): PastOutcome(*fields) for test_id, fields in _of_tests(values["tests"]).items()}
+        tests = {
+            test_id: PastOutcome(*fields)
+            for test_id, fields in _of_tests(values["tests"]).items()
+            if only is None or test_id in only
+        }
         if not all(map(_is_sound, tests.values())):
             raise ValueError("not all outcomes of tests are sound")
         counts = {str(status): _integer(number) for status, number in _object(values["counts"]).items()}
@@ -146,12 +153,13 @@ class SessionOutcomes:
 
 
 def outcomes_below(
-    results_root: str, current: SessionOutcomes | None = None, *, keep: bool = True
+    results_root: str, current: SessionOutcomes | None = None, *, keep: bool = True, only: Container[str] | None = None
 ) -> list[SessionOutcomes]:
     """Return the outcomes of the newest sessions below a results root, oldest first; of ``current`` as given.
 
     Sessions that are still running are left out. Damaged files are skipped with a warning. Of sessions without a file
-    the newest are read from their journal or report, and get one unless ``keep`` is false.
+    the newest are read from their journal or report, and get one unless ``keep`` is false. With ``only`` those of other
+    tests may be left out, which takes less time.
     """
     found: list[SessionOutcomes] = []
     tests = 0
@@ -164,14 +172,14 @@ def outcomes_below(
             outcomes: SessionOutcomes | None = None
             try:
                 is_current = current is not None and os.path.basename(directory) == current.session_id
-                outcomes = current if is_current else SessionOutcomes.read(directory)
+                outcomes = current if is_current else SessionOutcomes.read(directory, only)
             except FileNotFoundError:
                 outcomes = converter.convert(directory)
             except (OSError, ValueError) as error:
                 logger.warning("Ignored %s: %s", os.path.join(directory, FILE_NAME), error)
             if outcomes is not None:
                 found.append(outcomes)
-                tests += len(outcomes.tests)
+                tests += max(outcomes.total, len(outcomes.tests))
     return found[::-1]
 
 

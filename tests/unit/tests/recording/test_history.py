@@ -134,3 +134,30 @@ def test_a_directory_that_does_not_have_the_name_of_a_session_is_not_among_other
 
 def names(found: History) -> list[str]:
     return [session.session_id for session in found.sessions]
+
+
+def test_nothing_in_earlier_sessions_costs_the_reports_of_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("unexpected")
+
+    monkeypatch.setattr("ducktape.tests.recording.history.outcomes_below", fail)
+    assert remembered(demo_results(recorded.session_of(tmp_path, "2026-11-22--001")), None, None) is None
+    assert caplog.messages == ["Could not compare with earlier sessions: RuntimeError: unexpected"]
+
+
+def test_of_earlier_sessions_only_the_same_tests_are_looked_up_unless_all_are_wanted(tmp_path: Path) -> None:
+    earlier = tmp_path / "2026-11-21--001"
+    earlier.mkdir()
+    results = demo_results(recorded.session_of(tmp_path, "2026-11-22--001"))
+    failed = next(result.test_id for result in results if result.test_status == "FAIL")
+    tests = {failed: outcome("F"), "another": outcome("F")}
+    SessionOutcomes(earlier.name, START, 1.0, 2, {"FAIL": 2}, tests).write(str(earlier))
+    for whole in (False, True):
+        found = remembered(results, None, None, whole=whole)
+        assert found is not None
+        changes = found.changes("2026-11-22--001")
+        assert changes is not None
+        assert (changes.since, changes.kind(failed)) == (earlier.name, "known")
+        assert ("another" in found.test_ids) is whole
