@@ -139,6 +139,7 @@ class Wait(Generic[S]):
         self._watches = {single: _Watch(single) for single in condition.singles()}
         self._news = threading.Condition()
         self._over = threading.Event()
+        self._held = False
         self._raised: BaseException | None = None
 
     def run(self, err_msg: str) -> None:
@@ -174,6 +175,8 @@ class Wait(Generic[S]):
                     self._raised = attempt.error  # raised by the waiting thread
                     return
                 watch.end(attempt.result)
+                # Here, since the waiting thread may wake up after the next answer
+                self._held = self._held or self._holds()
             self._over.wait(self._poll_sec)
 
     def _watch(self) -> tuple[Standing, ...] | None:
@@ -181,8 +184,11 @@ class Wait(Generic[S]):
         while True:
             if self._raised is not None:
                 raise self._raised
-            if self._condition.value(lambda single: self._watches[single].value()) is True:
+            if self._held or self._holds():
                 return None
             if self._deadline.is_over:
                 return tuple(watch.standing() for watch in self._watches.values())
             self._news.wait(self._deadline.left())
+
+    def _holds(self) -> bool:
+        return self._condition.value(lambda single: self._watches[single].value()) is True

@@ -356,6 +356,13 @@ def test_a_function_is_a_condition() -> None:
     assert next(answers, "all are used") == "all are used"
 
 
+def test_a_condition_that_held_for_one_answer_held() -> None:
+    # The next answer often comes before the waiting thread wakes up
+    for _ in range(200):
+        answers = iter([True])
+        condition(lambda answers=answers: next(answers), "once").wait("1s", poll=1e-6)
+
+
 def test_what_a_function_returned_or_raised_is_told() -> None:
     assert "\nno  leaders: it returned [] (asked " in message_of(condition(list, "leaders"))
 
