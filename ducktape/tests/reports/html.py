@@ -283,10 +283,14 @@ def _packaged(name: str) -> str:
 @functools.cache
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        loader=jinja2.FunctionLoader(_packaged),
     )
     environment.filters["visible"] = visible
     environment.filters["link"] = _link
     environment.filters["number"] = "{:,}".format
     environment.filters["size"] = size_text
-    return environment.from_string(_packaged("report.html"))
+    return environment.get_template("report.html")
