@@ -201,6 +201,11 @@ class CrashTest(Test):
         Crashing(self.test_context).start()
 
     @cluster(num_nodes=1)
+    def test_fails(self):
+        Crashing(self.test_context).start()
+        raise AssertionError("on purpose")
+
+    @cluster(num_nodes=1)
     def test_clean(self):
         Service(self.test_context, 1).nodes[0].account.ssh("true")
 
@@ -220,9 +225,10 @@ def _keeps_cores() -> bool:
 
 @pytest.mark.needs("sandbox")
 @pytest.mark.skipif(not _keeps_cores(), reason="the kernel of this machine hands core files to a program")
-def test_crashes_on_nodes_are_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["--fail-on-findings", "--find-crashes", ""])
+def test_crashes_on_nodes_are_found(option: str, tmp_path: Path) -> None:
     path = suite(tmp_path, CRASHES)
-    options = ("--cluster", "sandbox", "--find-crashes", "--fail-on-findings", "--max-parallel", "5")
+    options = ("--cluster", "sandbox", "--max-parallel", "6", *([option] if option else []))
     # Not finished(), which chooses a cluster
     program = Program(tmp_path, path, *options)
     with contextlib.ExitStack() as undo:
@@ -237,12 +243,17 @@ def test_crashes_on_nodes_are_found(tmp_path: Path) -> None:
         }
         core = ("core", "core file /tmp/core")
         killed = ("oom", "the kernel killed 1 process for lack of memory")
-        expected = {"test_core": [core], "test_dies": [core]}
-        if "memory" in parents():
-            expected["test_memory"] = [killed]
+        expected = {"test_fails": [core], "test_dies": [core]}
+        if option:
+            expected["test_core"] = [core]
+            if "memory" in parents():
+                expected["test_memory"] = [killed]
         assert found == expected, program.output
         statuses = program.statuses
         assert (statuses["test_allows"], statuses["test_clean"]) == ("PASS", "PASS")
         reasons = {name: program.result(name).get("reason") for name in ("test_core", "test_dies")}
-        assert reasons == {"test_core": "finding", "test_dies": "crash"}
+        assert reasons == {
+            "test_core": "finding" if option == "--fail-on-findings" else None,
+            "test_dies": "crash",
+        }
         assert problems_of_session(tmp_path / "results" / "latest") == []

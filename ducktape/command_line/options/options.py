@@ -253,11 +253,12 @@ class Options:
         "Fail a test if its teardown, or the stop or clean of one of its services, raises an error."
     )
     find_crashes: bool = _flag(
-        "After each test, look for core files on its nodes, and for processes killed for lack of memory."
+        "Look for core files, and for processes killed for lack of memory, on the nodes of every test, not only of "
+        "those that fail."
     )
     fail_on_findings: bool = _flag(
-        "Fail a test if a log of its services contains what the log_rules of the service forbid, or if --find-crashes "
-        "found something."
+        "Fail a test if a log of its services contains what the log_rules of the service forbid, or if a "
+        "process crashed on its nodes."
     )
 
     cluster: str = _option(

@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import TYPE_CHECKING
 
 from ducktape.cluster.cluster_node import ClusterNode
+from ducktape.cluster.health.crashes import CrashWatch
 from ducktape.services.log_rules import LogRule
 from ducktape.services.service import Service
 from ducktape.services.support.diagnostics import dump_services
@@ -20,9 +20,6 @@ from ducktape.tests.reports.text import finding_line
 from ducktape.tests.test_context import TestContext
 from ducktape.utils.support.guard import error_of, value_or
 from ducktape.utils.support.hooks import called
-
-if TYPE_CHECKING:
-    from ducktape.cluster.health.crashes import CrashWatch
 
 Log = Callable[[int, str], None]
 
@@ -70,7 +67,8 @@ class Ending:
             self.log(logging.DEBUG, "Copying logs from services...")
             self.collect()
             self.step(COLLECT, "searching service logs", lambda: self._search_logs(services))
-            if self.crash_watch is not None:  # before services are cleaned: core files may be among their data
+            if self.crash_watch is not None and (self._looks_always or self.is_failing()):
+                # Before services are cleaned: core files may be among their data
                 self.step(COLLECT, "looking for crashes", partial(self._look_for_crashes, self.crash_watch))
         if not no_teardown:
             self.enter(CLEAN)
@@ -115,12 +113,17 @@ class Ending:
             self.log(logging.WARNING, f"Finding: {finding_line(finding)}")
 
     def watch_for_crashes(self, nodes: Collection[ClusterNode], *, seconds_ago: float = 0.0) -> None:
-        """Look for crashes on nodes at the end, if that is wanted."""
-        if getattr(self.context.session_context, "find_crashes", False) is True:
-            # Most runs do without
-            from ducktape.cluster.health.crashes import CrashWatch
+        """Look for crashes on nodes at the end: if the test has failed, or after every test if that is wanted."""
+        self.crash_watch = CrashWatch(nodes, seconds_ago=seconds_ago)
 
-            self.crash_watch = CrashWatch(nodes, seconds_ago=seconds_ago)
+    @property
+    def _looks_always(self) -> bool:
+        session = self.context.session_context
+        return any(getattr(session, name, False) is True for name in ("find_crashes", "fail_on_findings"))
+
+    def is_failing(self) -> bool:
+        """Return whether the test has failed so far, as one has whose process died."""
+        return True
 
     def enter(self, phase: str) -> None:
         """Begin a phase, unless it has begun already."""

@@ -263,10 +263,13 @@ class TestRun(Ending):
             self._fail("The test itself did not fail, but its ending did:\n" + "\n".join(self.errors), "error")
             self._summary.extend(["", "", *said] if said else [])
 
+    def is_failing(self) -> bool:
+        # One whose time was over fails, whatever it came to itself
+        return self._status == FAIL or self._wants_evidence()
+
     def collect(self) -> None:
         collector = self._instance()
-        # One whose time was over fails, whatever it came to itself
-        status = FAIL if self._wants_evidence() else self._status
+        status = FAIL if self.is_failing() else self._status
         self.step("", "copying service logs", lambda: called(collector.copy_service_logs, status))
         missing = getattr(collector, "_missing_logs", [])
         if missing:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import functools
 import contextlib
 import re
 import socket
@@ -360,7 +361,7 @@ def test_a_condition_that_held_for_one_answer_held() -> None:
     # The next answer often comes before the waiting thread wakes up
     for _ in range(200):
         answers = iter([True])
-        condition(lambda answers=answers: next(answers), "once").wait("1s", poll=1e-6)
+        condition(functools.partial(next, answers), "once").wait("1s", poll=1e-6)
 
 
 def test_what_a_function_returned_or_raised_is_told() -> None:
