@@ -10,20 +10,17 @@ from __future__ import annotations
 import logging
 import os
 import pwd
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from ducktape.cluster.cluster import Cluster, Keeping
 from ducktape.cluster.cluster_node import ClusterNode
-from ducktape.cluster.cluster_spec import ClusterSpec
-from ducktape.cluster.consts import LINUX
+from ducktape.cluster.elastic import ElasticCluster
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
-from ducktape.cluster.node_container import NodeContainer, NodeNotPresentError
-from ducktape.cluster.node_spec import NodeSpec
 from ducktape.cluster.remoteaccount import RemoteAccountError, RemoteAccountSSHConfig
 from ducktape.cluster.sandbox.client import OwnSupervisor, SandboxError, Supervisor, start_supervisor
-from ducktape.cluster.sandbox.config import NodeType, SandboxConfig, read_config
+from ducktape.cluster.sandbox.config import SandboxConfig, SandboxNodeType, read_config
 from ducktape.cluster.sandbox.files import SandboxFiles
 from ducktape.cluster.sandbox.ipc import NodeFacts, NodeWish
 from ducktape.cluster.sandbox.transport import SandboxTransport
@@ -78,10 +75,9 @@ class SandboxNode(ClusterNode):
 
     account: SandboxAccount  # type: ignore[override]  # a node of the sandbox takes no other
 
-    def __init__(self, account: SandboxAccount, index: int, cgroup: dict[str, str]) -> None:
+    def __init__(self, account: SandboxAccount, cgroup: dict[str, str]) -> None:
         super().__init__(account, cgroup=cgroup)
         self._supervisor = account._supervisor
-        self._index = index
         self.cgroup = cgroup
 
     def power_off(self, *, lose_unsynced: bool = False) -> None:
@@ -108,7 +104,7 @@ class SandboxNode(ClusterNode):
             faults.power_returned(self)
 
 
-class SandboxCluster(Cluster):
+class SandboxCluster(ElasticCluster[SandboxNodeType]):
     """Makes nodes on allocation and destroys them when they are freed.
 
     Args:
@@ -121,26 +117,18 @@ class SandboxCluster(Cluster):
         SandboxError: this user cannot make nodes on this machine.
     """
 
-    destroys_nodes = True
-
     def __init__(self, cluster_file: str | None = None, **kwargs: Any) -> None:
-        super().__init__()
         self._config: SandboxConfig = read_config(cluster_file)
+        super().__init__(self._config.max_nodes, self._config.types)
         self._checks: list[Callable[..., Any]] | None = kwargs.get("ssh_exception_checks")
         self._supervisor: OwnSupervisor | None = None
-        self._in_use: dict[int, SandboxNode] = {}
         problem = obstacle()
         if problem is not None:
             raise SandboxError(problem)
 
-    def do_alloc(self, cluster_spec: ClusterSpec) -> list[ClusterNode]:
+    def make_nodes(self, wanted: Mapping[int, SandboxNodeType]) -> list[SandboxNode]:
         """Make nodes, within some tens of milliseconds; raises ``SandboxError`` if this machine cannot."""
-        taken, _ = NodeContainer(self._free_specs()).remove_spec(cluster_spec)
-        if not taken:
-            return []
         supervisor = self._live_supervisor()
-        free = (index for index in range(1, self._config.max_nodes + 1) if index not in self._in_use)
-        wanted = {next(free): self._config.type_named(spec.node_type) for spec in taken}
         wishes = [
             NodeWish(
                 name=f"node{index}",
@@ -154,14 +142,12 @@ class SandboxCluster(Cluster):
             for index, kind in wanted.items()
         ]
         made: list[NodeFacts] = supervisor.request("create", nodes=wishes)
-        nodes: list[ClusterNode] = []
-        for (index, kind), facts in zip(wanted.items(), made, strict=True):
-            account = self._account(supervisor, facts, kind)
-            self._in_use[index] = SandboxNode(account, index, facts["cgroup"])
-            nodes.append(self._in_use[index])
-        return nodes
+        return [
+            SandboxNode(self._account(supervisor, facts, kind), facts["cgroup"])
+            for kind, facts in zip(wanted.values(), made, strict=True)
+        ]
 
-    def _account(self, supervisor: OwnSupervisor, facts: NodeFacts, kind: NodeType) -> SandboxAccount:
+    def _account(self, supervisor: OwnSupervisor, facts: NodeFacts, kind: SandboxNodeType) -> SandboxAccount:
         config = RemoteAccountSSHConfig(
             host=facts["name"], hostname=facts["address"], user=_USER, port=22, identityfile=supervisor.identity
         )
@@ -192,24 +178,10 @@ class SandboxCluster(Cluster):
                 )
         return supervisor
 
-    def free(self, nodes: Iterable[ClusterNode] | ClusterNode) -> None:
-        """Destroy nodes; raises ``NodeNotPresentError``, and destroys none, if one is not in use."""
-        leaving: list[SandboxNode] = []
-        for node in nodes if isinstance(nodes, Iterable) else [nodes]:
-            if not isinstance(node, SandboxNode) or self._in_use.get(node._index) is not node:
-                raise NodeNotPresentError(f"{node} is not in use")
-            leaving.append(node)
-        for node in leaving:
-            node.account.close()
-        try:
-            if self._supervisor is not None and not self._supervisor.is_dead():
-                self._supervisor.request("destroy", names=[node.account.hostname for node in leaving])
-        finally:
-            for node in leaving:
-                self._in_use.pop(node._index, None)
-
-    def free_single(self, node: ClusterNode) -> None:
-        self.free(node)
+    def destroy_nodes(self, nodes: Sequence[ClusterNode]) -> None:
+        """Destroy nodes; those of a supervisor that has ended are gone."""
+        if self._supervisor is not None and not self._supervisor.is_dead():
+            self._supervisor.request("destroy", names=[node.account.hostname for node in nodes])
 
     def keep(self, nodes: Sequence[ClusterNode]) -> Keeping:
         """Keep nodes that are in use: the supervisor outlives this run with them, and destroys them with their holder.
@@ -245,27 +217,6 @@ class SandboxCluster(Cluster):
         self._in_use.clear()
         if supervisor is not None:
             supervisor.stop()
-
-    def available(self) -> ClusterSpec:
-        return ClusterSpec(self._free_specs())
-
-    def used(self) -> ClusterSpec:
-        return ClusterSpec([NodeSpec(LINUX, node.node_type) for node in self._in_use.values()])
-
-    def _free_specs(self) -> list[NodeSpec]:
-        used: dict[str | None, int] = {}
-        for node in self._in_use.values():
-            used[node.account.node_type] = used.get(node.account.node_type, 0) + 1
-        left = self._config.max_nodes - len(self._in_use)
-        specs: list[NodeSpec] = []
-        rest = self._config.max_nodes - sum(kind.count or 0 for kind in self._config.types)
-        for kind in self._config.types:
-            count = (rest if kind.count is None else kind.count) - used.get(kind.name, 0)
-            specs += [NodeSpec(LINUX, kind.name)] * max(0, min(count, left - len(specs)))
-        return specs
-
-    def __len__(self) -> int:
-        return len(self._free_specs()) + len(self._in_use)
 
 
 def _home() -> str:

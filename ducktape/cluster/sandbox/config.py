@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ducktape.cluster.elastic import NodeType
 from ducktape.cluster.pool.cluster_file import read_cluster_file, refuse
 from ducktape.cluster.sandbox.ipc import Settings
 from ducktape.utils.support.similar import or_similar
@@ -27,11 +28,9 @@ _MOST_PROCESSORS = 8192
 
 
 @dataclass(frozen=True)
-class NodeType:
-    """One kind of node, with the limits of each node; ``None`` is without a limit."""
+class SandboxNodeType(NodeType):
+    """One type of node, with the limits of each node; ``None`` is without a limit."""
 
-    name: str | None = None  # label for node specs
-    count: int | None = None  # None: as many as the other kinds leave
     cpu: float | None = None  # processors
     memory: int | None = None  # bytes
     pids: int | None = None  # processes and threads
@@ -44,14 +43,11 @@ class SandboxConfig:
     """The configuration of a sandbox."""
 
     max_nodes: int = _USUAL_NODES
-    types: tuple[NodeType, ...] = (NodeType(),)
+    types: tuple[SandboxNodeType, ...] = (SandboxNodeType(),)
     network: str | None = None  # first three numbers of the addresses; None: any free network
     environment: Mapping[str, str] = field(default_factory=dict)
     mounts: tuple[dict[str, str], ...] = ()  # each with source, target and mode, which is "ro" or "rw"
     sshd: bool = False  # commands run over SSH
-
-    def type_named(self, name: str | None) -> NodeType:
-        return next(kind for kind in self.types if kind.name == name)
 
     def limits(self) -> set[str]:
         """Return the kinds of limits that are set for any node."""
@@ -90,7 +86,7 @@ def understand(content: object) -> SandboxConfig:
         content, "the top level", {*_LIMITS, "max_nodes", "types", "network", "environment", "mounts", "sshd"}
     )
     max_nodes = _whole(description.get("max_nodes", _USUAL_NODES), "max_nodes", most=_MOST_NODES)
-    usual = _limits(NodeType(), description, "")
+    usual = _limits(SandboxNodeType(), description, "")
     types = description.get("types")
     return SandboxConfig(
         max_nodes=max_nodes,
@@ -116,7 +112,7 @@ def _object(value: object, place: str, keys: set[str]) -> Mapping[str, object]:
     return value
 
 
-def _types(entries: list[object], usual: NodeType, max_nodes: int) -> tuple[NodeType, ...]:
+def _types(entries: list[object], usual: SandboxNodeType, max_nodes: int) -> tuple[SandboxNodeType, ...]:
     types = []
     for number, entry in enumerate(entries):
         place = f"types[{number}]"
@@ -138,7 +134,7 @@ def _types(entries: list[object], usual: NodeType, max_nodes: int) -> tuple[Node
     return tuple(types)
 
 
-def _limits(usual: NodeType, value: Mapping[str, object], place: str) -> NodeType:
+def _limits(usual: SandboxNodeType, value: Mapping[str, object], place: str) -> SandboxNodeType:
     given: dict[str, Any] = {
         name: read(value[name], f"{place}{name}") for name, read in _LIMITS.items() if name in value
     }

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from ducktape.cluster.elastic import ElasticCluster
 from ducktape.cluster.pool.cluster_file import mistake_in_cluster_file
-from ducktape.cluster.sandbox.cluster import SandboxCluster
-from ducktape.cluster.sandbox.config import NodeType, SandboxConfig, read_config
+from ducktape.cluster.sandbox.config import SandboxConfig, SandboxNodeType, read_config
 
 
 def config(tmp_path: Path, **settings: Any) -> SandboxConfig:
@@ -22,7 +22,7 @@ def config(tmp_path: Path, **settings: Any) -> SandboxConfig:
 
 def test_without_a_file_there_are_thirty_nodes_without_limits() -> None:
     found = read_config(None)
-    assert (found.max_nodes, found.types, found.limits()) == (30, (NodeType(),), set())
+    assert (found.max_nodes, found.types, found.limits()) == (30, (SandboxNodeType(),), set())
 
 
 def test_an_empty_file_means_the_same(tmp_path: Path) -> None:
@@ -33,10 +33,9 @@ def test_limits_of_all_nodes_are_those_of_each_kind_unless_it_has_its_own(tmp_pa
     small = {"name": "small", "count": 2, "memory": "64m", "crash_disk": True}
     found = config(tmp_path, cpu=2, pids=100, disk="1g", types=[small, {"cpu": None}])
     assert found.types == (
-        NodeType("small", 2, cpu=2.0, memory=64 << 20, pids=100, disk=1 << 30, crash_disk=True),
-        NodeType(None, None, cpu=None, memory=None, pids=100, disk=1 << 30),
+        SandboxNodeType("small", 2, cpu=2.0, memory=64 << 20, pids=100, disk=1 << 30, crash_disk=True),
+        SandboxNodeType(None, None, cpu=None, memory=None, pids=100, disk=1 << 30),
     )
-    assert found.type_named("small").count == 2
     assert found.limits() == {"cpu", "memory", "pids"}
 
 
@@ -122,9 +121,9 @@ def test_a_mistake_is_one_line_that_says_where(tmp_path: Path, settings: dict[st
 
 
 def test_a_kind_without_a_count_gets_what_the_others_leave(tmp_path: Path) -> None:
-    cluster = SandboxCluster.__new__(SandboxCluster)
-    cluster._config = config(tmp_path, max_nodes=5, types=[{"name": "large"}, {"count": 2}])
-    cluster._in_use = {}
+    found = config(tmp_path, max_nodes=5, types=[{"name": "large"}, {"count": 2}])
+    # That of the sandbox needs the rights to make nodes
+    cluster = ElasticCluster(found.max_nodes, found.types)
     assert cluster.available().nodes.grouped_by_os_and_type() == {("linux", "large"): 3, ("linux", None): 2}
 
 
