@@ -36,6 +36,7 @@ Each error is defined where it is raised; this is the whole tree::
      ├─ LoaderException                                ducktape.tests.loading.symbols
      │   └─ NoTestsError                               ducktape.tests.loading.symbols
      ├─ ValueError
+     │   ├─ SettingError                               ducktape.cluster.pool.node_settings
      │   ├─ ExpressionError                            ducktape.tests.loading.expressions
      │   └─ UnknownClusterError                        ducktape.command_line.options.clusters
      ├─ UserWarning

@@ -31,6 +31,7 @@ OUTSIDE = {
     "ducktape.cluster.ssh.host_keys.HostKeyError": "caught as an error of the SSH library",
     "ducktape.cluster.ssh.authentication.ServerHungUp": "caught as an error of the SSH library",
     "ducktape.tests.loading.expressions.ExpressionError": "a wrong value, as ValueError",
+    "ducktape.cluster.pool.node_settings.SettingError": "a wrong value, as ValueError",
     "ducktape.command_line.options.clusters.UnknownClusterError": "a wrong value, as ValueError",
 }
 

@@ -221,9 +221,7 @@ WRONG = {
     "a key of a sandbox": _sandbox(
         '{"max_node": 3}', "the top level has the unknown key max_node (did you mean max_nodes?); there are cpu, "
     ),
-    "nodes instead of a sandbox": _sandbox(
-        _NODE % "", "the top level has the key nodes, as a file for --cluster json does: it is not one for a sandbox"
-    ),
+    "nodes instead of a sandbox": _sandbox(_NODE % "", "the top level has the key nodes, which is for --cluster json"),
     "a size": _sandbox(
         '{"memory": "2 gigs"}', 'memory is "2 gigs", not a size of at least 8 MB, such as "512m" or "2g"'
     ),
