@@ -18,7 +18,7 @@ from ducktape.tests.reports import json_report
 from ducktape.tests.result import TestResults
 from tests.support import junit_schema, recorded
 from tests.support.program import LOCALHOST, Program, finished, suite
-from tests.support.schemas import JOURNAL, REPORT, problems_of, problems_of_session, published
+from tests.support.schemas import HISTORY, JOURNAL, REPORT, problems_of, problems_of_session, published
 from tests.unit.tests.reports.samples import demo_results, eventful_results, fault, result, session
 
 SUITE = """
@@ -84,7 +84,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
 
 
 def test_the_schemas_are_schemas() -> None:
-    for name in (REPORT, JOURNAL):
+    for name in (REPORT, JOURNAL, HISTORY):
         jsonschema.Draft202012Validator.check_schema(published(name))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Four nights of one suite: every place names the same new, known, flaky and fixed tests."""
+"""Nights of one suite: every place names the same new, known, flaky and fixed tests, and the same changes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ducktape.tests.recording.outcomes import PastOutcome, SessionOutcomes
+from ducktape.tests.recording.past_metrics import PastMetric
 from tests.support.program import LOCALHOST, environment, suite
 
 SUITE = """
@@ -84,8 +86,55 @@ def test_after_four_nights_every_place_names_the_same_tests(tmp_path: Path) -> N
 
     index = (tmp_path / "results" / "index.html").read_text("utf-8")
     assert index.count(f"8 of 60 tests failed, 3 of them new since {since}, 1 flaky") == 2
-    rows = re.findall("<tr><td>(suite.*?)</td><td>([a-z]+)</td>", index)
+    rows = re.findall("<tr[^>]*><td>(suite.*?)</td><td[^>]*>([a-z]+)</td>", index)
     assert sorted(rows) == sorted((name(n), NAMES[kind]) for kind, numbers in KINDS.items() for n in numbers)
+
+
+def test_every_place_names_the_durations_and_metrics_that_are_beyond_their_usual_range(tmp_path: Path) -> None:
+    path = suite(
+        tmp_path,
+        """
+        from ducktape.mark.resource import cluster
+        from ducktape.tests.test import Test
+
+        class SpeedTest(Test):
+            @cluster(num_nodes=0)
+            def test_writes(self):
+                self.metrics.record("write_ms", 12.4, unit="ms", better="lower")
+                self.metrics.count("retries", better="lower")
+        """,
+    )
+    test = "suite.test_it.SpeedTest.test_writes"
+    for number in range(1, 7):
+        directory = tmp_path / "results" / f"2026-01-0{number}--001"
+        directory.mkdir(parents=True)
+        metrics = {test: {"write_ms": PastMetric(8.3, "ms", "lower"), "retries": PastMetric(1, "", "lower")}}
+        outcomes = {test: PastOutcome("PASS", 60.0 + number)}
+        SessionOutcomes(directory.name, 1e9, 60.0, 1, {"PASS": 1}, outcomes, metrics=metrics).write(str(directory))
+    assert ducktape(tmp_path, "history", "--html") == "./results/index.html\n"
+
+    lines = ducktape(tmp_path, path, *LOCALHOST, "--progress", "live").splitlines()
+
+    assert f"worse than usual: 1 test ({test})" in lines
+    assert f"faster than usual: 1 test ({test})" in lines
+    directory = (tmp_path / "results" / "latest").resolve()
+    page = (directory / "report.html").read_text("utf-8")
+    assert "<p>Beyond the usual range of earlier sessions: 1 worse, 1 faster</p>" in page
+    assert "write_ms 8.3 → 12.4 ms (+49 %, usual 7.89 to 8.71 ms)" in page
+    assert page.count('<figure class="trend') == 3
+    shown = ducktape(tmp_path, "history", test).splitlines()
+    assert "  write_ms: usual 7.89 to 8.71 ms, now 12.4 ms: worse +49 %" in shown
+    assert "  retries: usual 0.95 to 1.05, now 1" in shown
+    assert 'data-kinds="faster worse"' in (tmp_path / "results" / "index.html").read_text("utf-8")
+    # The memory is made again from the journal, and so is the page
+    (directory / "outcomes.json").unlink()
+    (directory / "report.html").unlink()
+    ducktape(tmp_path, "report", str(directory))
+    again = (directory / "report.html").read_text("utf-8")
+    assert re.findall("<figure class=.trend.*?</figure>", again, re.DOTALL) == re.findall(
+        "<figure class=.trend.*?</figure>", page, re.DOTALL
+    )
+    assert SessionOutcomes.read(str(directory)).metrics[test]["write_ms"] == PastMetric(12.4, "ms", "lower")
 
 
 def name(number: int) -> str:

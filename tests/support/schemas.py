@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The published schemas of ``report.json`` and of the journal, and checks of files against them."""
+"""The published schemas of ``report.json``, the journal and ``ducktape history --json``, and checks against them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import jsonschema
 import referencing
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "schemas"
-REPORT, JOURNAL = "report.schema.json", "journal.schema.json"
+REPORT, JOURNAL, HISTORY = "report.schema.json", "journal.schema.json", "history.schema.json"
 
 
 def problems_of(content: object, schema: str) -> list[str]:
@@ -42,7 +42,9 @@ def published(name: str) -> dict[str, Any]:
 
 @functools.cache
 def _validator(schema: str) -> Any:
-    resources = [(name, referencing.Resource.from_contents(_complete(published(name)))) for name in (REPORT, JOURNAL)]
+    resources = [
+        (name, referencing.Resource.from_contents(_complete(published(name)))) for name in (REPORT, JOURNAL, HISTORY)
+    ]
     registry: referencing.Registry[Any] = referencing.Registry().with_resources(resources)
     return jsonschema.Draft202012Validator({"$ref": schema}, registry=registry)
 

@@ -12,6 +12,7 @@ from ducktape.command_line.options.errors import CommandError
 from ducktape.command_line.options.options import positive
 from ducktape.command_line.options.subcommands import subcommand_parser
 from ducktape.command_line.session.common import require_current_directory
+from ducktape.json_serializable import strict_dumps
 
 # Wrong options are reported without the modules that read sessions
 if TYPE_CHECKING:
@@ -49,10 +50,14 @@ def main(argv: list[str]) -> int:
         if options.html:
             console.print(_write_page(options.results_root, history), soft_wrap=True)
             return 0
-        lines = _overview(history, options.sessions)
-        if options.test is not None:
-            lines = _tests(history, options.test, options.sessions, options.results_root)
-        for line in lines:
+        ids = history.test_ids if options.test is None else _matching(history, options.test, options.results_root)
+        if options.json:
+            from ducktape.command_line.history.as_json import as_json
+
+            print(strict_dumps(as_json(history, ids, options.sessions), indent=1))
+            return 0
+        show = _overview(history, options.sessions) if options.test is None else _tests(history, ids, options.sessions)
+        for line in show:
             # Whole, since programs read it, too
             console.print(harmless(line), soft_wrap=True)
     except KeyboardInterrupt:
@@ -81,7 +86,11 @@ def create_history_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--sessions", type=positive, default=_SESSIONS, metavar="N", help=f"Show the last N, by default {_SESSIONS}."
     )
-    parser.add_argument(
+    written = parser.add_mutually_exclusive_group()
+    written.add_argument(
+        "--json", action="store_true", help="Print the same for programs, with the durations and metrics of each test."
+    )
+    written.add_argument(
         "--html",
         action="store_true",
         help="Write index.html to the results root, and print its path; every later session writes it again.",
@@ -104,7 +113,7 @@ def _overview(history: History, most: int) -> Iterator[Text]:
     from rich.text import Text
 
     from ducktape.command_line.progress.live import elapsed
-    from ducktape.tests.reports.comparison import session_verdict
+    from ducktape.tests.reports.comparison import beyond_tests, session_verdict
 
     for session in history.sessions[-most:]:
         changes = history.changes(session.session_id)
@@ -130,6 +139,8 @@ def _overview(history: History, most: int) -> Iterator[Text]:
         )
     if len(rows) > _MOST_TESTS:
         yield Text(f"… and {len(rows) - _MOST_TESTS:,} more")
+    if changed := list(beyond_tests(newest)):
+        yield from map(Text, ["", *changed])
 
 
 def _is_noteworthy(test: TestHistory, kinds: dict[str, str]) -> bool:
@@ -137,15 +148,20 @@ def _is_noteworthy(test: TestHistory, kinds: dict[str, str]) -> bool:
     return test.test_id in kinds or test.is_flaky or bool(verdicts and verdicts[-1].status == "FAIL")
 
 
-def _tests(history: History, wanted: str, most: int, results_root: str) -> Iterator[Text]:
-    """Yield the sessions of each test whose id contains a text."""
-    from rich.text import Text
-
-    from ducktape.tests.reports.comparison import label
-
+def _matching(history: History, wanted: str, results_root: str) -> list[str]:
+    """Return the test of an id, or else those whose ids contain a text."""
     ids = [wanted] if history.test(wanted).outcomes else [name for name in history.test_ids if wanted in name]
     if not ids:
         raise CommandError(f"No test in the sessions below {results_root} has {wanted!r} in its id")
+    return ids
+
+
+def _tests(history: History, ids: list[str], most: int) -> Iterator[Text]:
+    """Yield the measures and the sessions of tests."""
+    from rich.text import Text
+
+    from ducktape.tests.reports.comparison import label, trend_text
+
     for test_id in ids[:_MOST_MATCHES]:
         test = history.test(test_id)
         verdicts = test.verdicts
@@ -155,6 +171,9 @@ def _tests(history: History, wanted: str, most: int, results_root: str) -> Itera
             facts.append(f"median {test.median_seconds:.3f} seconds")
         yield Text(test_id, "bold")
         yield Text(f"  {', '.join(facts)}", "dim")
+        for trend in history.trends(test_id):
+            if trend.usual is not None or not trend.is_duration:
+                yield Text(f"  {trend_text(trend)}", "yellow" if trend.change else "")
         for number, outcome in test.outcomes[-most:]:
             session = history.sessions[number].session_id
             changes = history.changes(session)

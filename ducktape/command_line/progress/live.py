@@ -281,7 +281,7 @@ class LiveProgress(logging.Handler):
         """
         # Loads much that nobody needs before the end
         from ducktape.tests.reports import rerun
-        from ducktape.tests.reports.comparison import changed_tests, label, news
+        from ducktape.tests.reports.comparison import beyond_tests, changed_tests, label, news
 
         self.draw()
         directory = results.session_context.results_dir
@@ -315,6 +315,8 @@ class LiveProgress(logging.Handler):
         for name, test_id in changed_tests(changes):
             shown = _end_of(test_id, self.console.width - 15)
             self._tell(Text.assemble((f"{name:>13}  ", _KIND_STYLES.get(name, "")), shown))
+        for line in beyond_tests(changes):
+            self._tell(Text(line))
         if results.num_failed and os.path.exists(suite):
             self._tell(Text(f"run them again: ducktape {os.path.relpath(suite)}"))
         self._tell(Text(f"report: {os.path.relpath(report)}"))

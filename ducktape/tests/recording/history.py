@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 import logging
 import os
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from ducktape.command_line.defaults import SESSION_ID
 from ducktape.tests.recording.outcomes import PastOutcome, SessionOutcomes, bounded_id, outcomes_below
+from ducktape.tests.recording.trends import Trend, Trends
 from ducktape.utils.support.guard import tolerated
 from ducktape.utils.support.text import short_text
 
@@ -47,12 +49,14 @@ class Changes:
         since: id of the newest earlier session that ran some of the same tests; empty if there is none.
         kinds: of the tests that are worth a word, by id: all failures, flaky tests, and tests that pass again.
         other_cause: the known failures that had another cause before.
+        trends: of the durations and metrics of its tests.
     """
 
     session: SessionOutcomes
     since: str = ""
     kinds: dict[str, str] = dataclasses.field(default_factory=dict)
     other_cause: set[str] = dataclasses.field(default_factory=set)
+    trends: Trends = dataclasses.field(default_factory=Trends, repr=False, compare=False)
 
     def kind(self, test_id: str) -> str:
         """Return the kind of a test; empty if there is no session to compare with, or nothing to say."""
@@ -65,6 +69,11 @@ class Changes:
     def of_kind(self, kind: str) -> list[str]:
         """Return the tests of a kind, in the order of their names."""
         return sorted(test_id for test_id, found in self.kinds.items() if found == kind)
+
+    @functools.cached_property
+    def beyond(self) -> dict[str, list[Trend]]:
+        """The trends of tests that show a change, by test, the largest change first."""
+        return self.trends.beyond(self.session.tests)
 
     @property
     def new_failures(self) -> int | None:
@@ -84,7 +93,7 @@ class TestHistory:
     @property
     def verdicts(self) -> list[PastOutcome]:
         """The outcomes that say something about the test."""
-        return [outcome for _, outcome in self.outcomes if _is_verdict(outcome)]
+        return [outcome for _, outcome in self.outcomes if outcome.is_verdict]
 
     @property
     def is_flaky(self) -> bool:
@@ -96,7 +105,7 @@ class TestHistory:
         """The share of the last verdicts that are FLAKY or different from the one before; 0 without verdicts."""
         pairs = list(itertools.pairwise([None, *self.verdicts]))[-_VERDICTS_FOR_RATE:]
         flakes = [
-            now is not None and (_is_flake(now) or (before is not None and _is_failure(before) != _is_failure(now)))
+            now is not None and (_is_flake(now) or (before is not None and before.is_failure != now.is_failure))
             for before, now in pairs
         ]
         return sum(flakes) / len(flakes) if flakes else 0.0
@@ -104,7 +113,7 @@ class TestHistory:
     @property
     def median_seconds(self) -> float | None:
         """The median duration of the last runs that passed."""
-        passed = [outcome.seconds for outcome in self.verdicts if not _is_failure(outcome)]
+        passed = [outcome.seconds for outcome in self.verdicts if not outcome.is_failure]
         return statistics.median(passed[-_VERDICTS_FOR_RATE:]) if passed else None
 
     def signs(self, first: int, end: int) -> str:
@@ -129,13 +138,18 @@ class History:
         """Return the outcomes of a test; empty if it is not known."""
         return TestHistory(test_id, self._tests.get(test_id, []))
 
+    def trends(self, test_id: str) -> list[Trend]:
+        """Return the trends of a test up to the last session in which it took part."""
+        past = self._tests.get(test_id)
+        return Trends(self.sessions, past[-1][0], self._tests).of(test_id) if past else []
+
     @property
     def test_ids(self) -> list[str]:
         """The names of all tests, sorted."""
         return sorted(self._tests)
 
     def _add(self, number: int, session: SessionOutcomes) -> Changes:
-        changes = Changes(session)
+        changes = Changes(session, trends=Trends(self.sessions, number, self._tests))
         newest = -1
         for test_id, outcome in session.tests.items():
             past = self._tests.setdefault(test_id, [])
@@ -145,7 +159,7 @@ class History:
             # Nearly all outcomes are like this, and there may be hundreds of thousands
             if outcome.status == "PASS" and (len(past) == 1 or past[-2][1].status == "PASS"):
                 continue
-            if _is_verdict(outcome) and (kind := _kind(past)):
+            if outcome.is_verdict and (kind := _kind(past)):
                 changes.kinds[test_id] = kind
                 before = _before(past)
                 if kind == KNOWN and before is not None and before.cause != outcome.cause:
@@ -192,26 +206,18 @@ def sign_of(outcome: PastOutcome) -> str:
 def _kind(past: Sequence[tuple[int, PastOutcome]]) -> str:
     """Return the kind of the last outcome in a row, which is a verdict; empty if it is not worth a word."""
     outcome, before = past[-1][1], _before(past)
-    recent = [each for _, each in past[-2 * _VERDICTS_FOR_FLAKINESS :] if _is_verdict(each)]
+    recent = [each for _, each in past[-2 * _VERDICTS_FOR_FLAKINESS :] if each.is_verdict]
     is_flaky = _is_flaky(recent[-_VERDICTS_FOR_FLAKINESS:])
-    if _is_flake(outcome) or (is_flaky and _is_failure(outcome)):
+    if _is_flake(outcome) or (is_flaky and outcome.is_failure):
         return FLAKY
-    if _is_failure(outcome):
-        return KNOWN if before is not None and _is_failure(before) else NEW
-    return FIXED if before is not None and _is_failure(before) and not is_flaky else ""
+    if outcome.is_failure:
+        return KNOWN if before is not None and before.is_failure else NEW
+    return FIXED if before is not None and before.is_failure and not is_flaky else ""
 
 
 def _before(past: Sequence[tuple[int, PastOutcome]]) -> PastOutcome | None:
     """Return the verdict before the last outcome."""
-    return next((outcome for _, outcome in reversed(past[:-1]) if _is_verdict(outcome)), None)
-
-
-def _is_verdict(outcome: PastOutcome) -> bool:
-    return outcome.status != "IGNORE" and outcome.reason != "interrupted"
-
-
-def _is_failure(outcome: PastOutcome) -> bool:
-    return outcome.status == "FAIL"
+    return next((outcome for _, outcome in reversed(past[:-1]) if outcome.is_verdict), None)
 
 
 def _is_flake(outcome: PastOutcome) -> bool:
@@ -219,5 +225,5 @@ def _is_flake(outcome: PastOutcome) -> bool:
 
 
 def _is_flaky(verdicts: Sequence[PastOutcome]) -> bool:
-    changes = sum(_is_failure(one) != _is_failure(other) for one, other in itertools.pairwise(verdicts))
+    changes = sum(one.is_failure != other.is_failure for one, other in itertools.pairwise(verdicts))
     return changes >= _CHANGES_OF_FLAKY or any(map(_is_flake, verdicts))

@@ -15,10 +15,12 @@ import math
 import os
 from collections import Counter
 from collections.abc import Container, Mapping
-from typing import NamedTuple, cast
+from typing import BinaryIO, NamedTuple, cast
 
 from ducktape.json_serializable import strict_dumps
+from ducktape.tests.recording import past_metrics
 from ducktape.tests.recording.journal import JOURNAL_NAME, is_written
+from ducktape.tests.recording.past_metrics import PastMetric
 from ducktape.tests.recording.past_sessions import has_journal, reported_results, sessions
 from ducktape.tests.recording.state import RecordedSession, RecordError
 from ducktape.tests.reports.traceback_view import cause_of_failure
@@ -40,9 +42,14 @@ _BYTES_TO_CONVERT = 64 << 20
 _LONGEST_ID = 1000
 _LONGEST_REASON = 100
 _LARGEST_FILE = 32 << 20
+_CHUNK = 64 << 10
 _ROOM_FOR_TESTS = 16 << 20
+# Of this session and the 40 before
+_SESSIONS_WITH_METRICS = 41
+# At the end of the file, on a line of their own: whoever does not need them does not parse them
+_BEFORE_METRICS = ',\n"metrics": '
 _STATUSES = frozenset(str(status).upper() for status in (PASS, FLAKY, FAIL, IGNORE))
-_DAMAGED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+_DAMAGED = (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
 
 
 class PastOutcome(NamedTuple):
@@ -58,10 +65,23 @@ class PastOutcome(NamedTuple):
     cause: str = ""
     mixed: bool = False
 
+    @property
+    def is_verdict(self) -> bool:
+        """Whether it says something about the test: not if a mark skipped it, nor if the run was interrupted."""
+        return self.status != "IGNORE" and self.reason != "interrupted"
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the test failed."""
+        return self.status == "FAIL"
+
 
 @dataclasses.dataclass(frozen=True)
 class SessionOutcomes:
-    """A session in brief; ``total`` is the number of tests that were to run, ``seconds`` how long it took."""
+    """A session in brief; ``total`` is the number of tests that were to run, ``seconds`` how long it took.
+
+    ``metrics`` are those of each test by name; of sessions long ago they are not read.
+    """
 
     session_id: str
     start_time: float
@@ -71,14 +91,20 @@ class SessionOutcomes:
     tests: Mapping[str, PastOutcome]
     seed: int | None = None
     left_out: int = 0  # tests for which there was no room
+    metrics: Mapping[str, Mapping[str, PastMetric]] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, results: TestResults, expected: int | None = None, seed: int | None = None) -> SessionOutcomes:
         """Return the outcomes of a session."""
         tests: dict[str, PastOutcome] = {}
+        metrics: dict[str, dict[str, PastMetric]] = {}
         for result in results:
             outcome, test_id = _outcome(result), bounded_id(result.test_id)
-            tests[test_id] = _merged(tests[test_id], outcome) if test_id in tests else outcome
+            # Of several runs, those of the first that passed
+            before = tests.get(test_id)
+            if before is None or (before.is_failure and not before.mixed and not outcome.is_failure):
+                metrics[test_id] = past_metrics.metrics_in(result.metrics)
+            tests[test_id] = outcome if before is None else _merged(before, outcome)
         room = _ROOM_FOR_TESTS
         # Failures first: they are what later sessions ask for
         kept: dict[str, PastOutcome] = {}
@@ -91,16 +117,18 @@ class SessionOutcomes:
         total = max(expected or 0, len(results) + len(results.not_run))
         seconds = max(results.run_time_seconds, 0)
         counts = Counter(str(result.test_status).upper() for result in results)
-        return cls(name, results.start_time, seconds, total, counts, kept, seed, len(tests) - len(kept))
+        left_out = len(tests) - len(kept)
+        of_tests = past_metrics.fitting(metrics, kept)
+        return cls(name, results.start_time, seconds, total, counts, kept, seed, left_out, of_tests)
 
     @classmethod
-    def read(cls, directory: str, only: Container[str] | None = None) -> SessionOutcomes:
+    def read(cls, directory: str, only: Container[str] | None = None, *, metrics: bool = True) -> SessionOutcomes:
         """Return the outcomes in the file of a session; ``OSError`` without one, ``ValueError`` if it is damaged.
 
         With ``only`` those of other tests are left out.
         """
         with os.fdopen(open_to_read(os.path.join(directory, FILE_NAME)), "rb") as file:
-            content = file.read(_LARGEST_FILE + 1)
+            content = file.read(_LARGEST_FILE + 1) if metrics else _without_metrics(file)
         if len(content) > _LARGEST_FILE:
             raise ValueError(f"it has more than {_LARGEST_FILE:,} bytes")
         try:
@@ -130,6 +158,7 @@ class SessionOutcomes:
             tests,
             seed if isinstance(seed, int) else None,
             _integer(values.get("left_out", 0)),
+            past_metrics.from_json(values.get("metrics", {}), only),
         )
 
     def write(self, directory: str) -> None:
@@ -145,7 +174,10 @@ class SessionOutcomes:
             # Lists, since these are thousands
             "tests": {test_id: _shortest(outcome) for test_id, outcome in self.tests.items()},
         }
-        write_atomically(os.path.join(directory, FILE_NAME), strict_dumps(values) + "\n")
+        text = strict_dumps(values)
+        if self.metrics:
+            text = f"{text[:-1]}{_BEFORE_METRICS}{strict_dumps(past_metrics.to_json(self.metrics))}}}"
+        write_atomically(os.path.join(directory, FILE_NAME), text + "\n")
 
     def count(self, status: object) -> int:
         """Return how many results had a status."""
@@ -159,10 +191,12 @@ def outcomes_below(
 
     Sessions that are still running are left out. Damaged files are skipped with a warning. Of sessions without a file
     the newest are read from their journal or report, and get one unless ``keep`` is false. With ``only`` those of other
-    tests may be left out, which takes less time.
+    tests may be left out, which takes less time. Metrics are read of the newest 41 sessions, and of the 40 before
+    ``current``.
     """
     found: list[SessionOutcomes] = []
     tests = 0
+    with_metrics = _SESSIONS_WITH_METRICS
     converter = _Converter(keep=keep)
     with contextlib.suppress(OSError):
         for directory in sessions(results_root):
@@ -172,13 +206,15 @@ def outcomes_below(
             outcomes: SessionOutcomes | None = None
             try:
                 is_current = current is not None and os.path.basename(directory) == current.session_id
-                outcomes = current if is_current else SessionOutcomes.read(directory, only)
+                with_metrics = _SESSIONS_WITH_METRICS if is_current else with_metrics
+                outcomes = current if is_current else SessionOutcomes.read(directory, only, metrics=with_metrics > 0)
             except FileNotFoundError:
                 outcomes = converter.convert(directory)
             except (OSError, ValueError) as error:
                 logger.warning("Ignored %s: %s", os.path.join(directory, FILE_NAME), error)
             if outcomes is not None:
                 found.append(outcomes)
+                with_metrics -= 1
                 tests += max(outcomes.total, len(outcomes.tests))
     return found[::-1]
 
@@ -209,6 +245,18 @@ class _Converter:
             with contextlib.suppress(OSError):  # read-only results
                 outcomes.write(directory)
         return outcomes
+
+
+def _without_metrics(file: BinaryIO) -> bytes:
+    """Return the content of a file up to the metrics, which are most of it."""
+    content = bytearray()
+    separator = _BEFORE_METRICS.encode()
+    while len(content) <= _LARGEST_FILE and (chunk := file.read(_CHUNK)):
+        content += chunk
+        end = content.find(separator, max(0, len(content) - len(chunk) - len(separator)))
+        if end >= 0:
+            return bytes(content[:end]) + b"}"
+    return bytes(content)
 
 
 def _recorded(directory: str) -> SessionOutcomes:

@@ -28,6 +28,7 @@ from ducktape.tests.reports.session_details import SessionDetails
 from ducktape.tests.reports.text import fitting_limit, format_time, headline, verdict_text, visible
 from ducktape.tests.reports.timeline import LANE_HEIGHT, timeline
 from ducktape.tests.reports.traceback_view import cause_of_failure
+from ducktape.tests.reports.trend_view import Pictures
 from ducktape.tests.status import FAIL, FLAKY, IGNORE, PASS, TestStatus
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def pieces(
     color_keys = [str(status) for status in (PASS, FAIL, IGNORE, FLAKY)]
     failures = [result for result in results if result.test_status == FAIL]
     groups = alike(failures)
+    pictures = Pictures(changes, len(results))
     constants = {"HEADING": heading, "SUMMARY": summary, "COLOR_KEYS": color_keys}
     stream = _template().stream(
         heading=heading,
@@ -119,9 +121,10 @@ def pieces(
         facts=_facts(results, details),
         summary=summary,
         color_keys=color_keys,
-        sections=_sections(results, details, changes),
+        sections=_sections(results, details, changes, pictures),
         since="" if changes is None else changes.since,
         changes=_numbers(changes, [result.test_id for result in results]),
+        beyond=pictures.beyond(list(results)),
         unhealthy=[str(node) for node in results.unhealthy_nodes],
         reasons=counted(reason_of(result) for result in failures),
         groups=groups[:_MOST_GROUPS] if len(failures) > 1 else [],
@@ -241,7 +244,7 @@ def _summary(results: TestResults, expected_test_count: int | None) -> dict[str,
 
 
 def _sections(
-    results: TestResults, details: SessionDetails, changes: Changes | None
+    results: TestResults, details: SessionDetails, changes: Changes | None, pictures: Pictures
 ) -> list[_Section[TestResult] | _Section[NotRun]]:
     of_status: dict[str, list[TestResult]] = {str(status): [] for status, _, _ in _SECTIONS}
     for result in results:
@@ -255,8 +258,11 @@ def _sections(
         passed=len(results) <= _MOST_WITH_DETAILS,
         tails=[_TAILS_BUDGET],
     )
-    row_of = functools.partial(row, extent=extent, details=details, logs_root=results.logs_root, changes=changes)
-    texts_of = functools.partial(texts, extent=extent, logs_root=results.logs_root)
+    logs_root = results.logs_root
+    row_of = functools.partial(
+        row, extent=extent, details=details, logs_root=logs_root, changes=changes, pictures=pictures
+    )
+    texts_of = functools.partial(texts, extent=extent, logs_root=logs_root)
     sections: list[_Section[TestResult] | _Section[NotRun]] = [
         _Section(name, title, of_status[str(status)], row_of, texts_of) for status, name, title in _SECTIONS
     ]

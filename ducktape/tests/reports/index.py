@@ -9,25 +9,30 @@ import functools
 import importlib.resources
 import itertools
 import os
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import jinja2
 from markupsafe import Markup
 
-from ducktape.tests.recording.history import History, TestHistory
-from ducktape.tests.reports.comparison import session_verdict
+from ducktape.tests.recording.history import KINDS, History, TestHistory
+from ducktape.tests.recording.trends import CHANGES
+from ducktape.tests.reports.comparison import session_verdict, short_change_text
 from ducktape.tests.reports.fault_view import clock_text
 from ducktape.tests.reports.html import style_sheet
 from ducktape.tests.reports.text import visible
 from ducktape.tests.reports.timeline import seconds_text
+from ducktape.tests.reports.trend_view import Picture, has_range, picture
 from ducktape.utils.support.files import read_start, write_atomically
 
 FILE_NAME = "index.html"
 _SESSIONS_OF_TEST = 40
 _SESSIONS_OPEN = 30
 _MOST_TESTS = 2000
-_KINDS = ("new", "known", "flaky", "fixed", "")
+_MOST_TRENDS = 500
+_MOST_CHANGES = 3
+_KINDS = (*KINDS, "")
 _CLASSES = {".": "p", "F": "x", "f": "y", "-": "i", " ": "n"}
 # In the first bytes of a page of ours, since others may have a page of that name
 _MARK = '<meta name="generator" content="ducktape history">'
@@ -46,9 +51,16 @@ class _SessionRow(NamedTuple):
 class _TestRow(NamedTuple):
     test_id: str
     kind: str
+    urgency: int
+    kinds: list[str]  # also "slower" and so on
     signs: list[tuple[str, str]]
-    rate: str
+    failures: int
+    rate: float
+    seconds: float | str
     median: str
+    trend: Picture | None
+    change: float | str
+    words: str
 
 
 def write(results_root: str, history: History) -> str:
@@ -68,20 +80,27 @@ def is_ours(results_root: str) -> bool:
 
 
 def pieces(history: History) -> Iterator[str]:
-    """Yield the text of the page: complete in itself, without scripts and without a network."""
+    """Yield the text of the page: complete in itself, readable without scripts and without a network."""
     sessions = [_session_row(history, number) for number in reversed(range(len(history.sessions)))]
     first = max(0, len(history.sessions) - _SESSIONS_OF_TEST)
     tests = [_test_row(history, test, first) for test in map(history.test, history.test_ids) if _ran_since(test, first)]
-    tests.sort(key=lambda row: (_KINDS.index(row.kind), row.test_id))
+    tests.sort(key=lambda row: (-row.urgency, not row.words, row.test_id))
+    shown = [
+        _with_trend(history, row) if number < _MOST_TRENDS or row.kinds else row
+        for number, row in enumerate(tests[:_MOST_TESTS])
+    ]
+    kinds = Counter(kind for row in shown for kind in row.kinds)
     stream = _template().stream(
         mark=Markup(_MARK),
         css=Markup(style_sheet()),
         newest=sessions[0] if sessions else None,
         sessions=sessions[:_SESSIONS_OPEN],
         older=sessions[_SESSIONS_OPEN:],
-        tests=tests[:_MOST_TESTS],
+        tests=shown,
+        kinds={kind: kinds[kind] for kind in (*KINDS, *CHANGES) if kinds[kind]},
         tests_left_out=max(0, len(tests) - _MOST_TESTS),
-        shown=len(history.sessions) - first,
+        number_of_signs=len(history.sessions) - first,
+        script=Markup(_packaged("index.js")),
     )
     stream.enable_buffering(200)
     return stream
@@ -101,14 +120,36 @@ def _session_row(history: History, number: int) -> _SessionRow:
 
 def _test_row(history: History, test: TestHistory, first: int) -> _TestRow:
     newest = history.changes(history.sessions[-1].session_id)
+    assert newest is not None  # it is of this session
     signs = test.signs(first, len(history.sessions))
+    kind = newest.kind(test.test_id)
+    changed = newest.beyond.get(test.test_id, []) if newest.since else []
+    seconds = test.median_seconds
     return _TestRow(
         test.test_id,
-        "" if newest is None else newest.kind(test.test_id),
+        kind,
+        len(KINDS) - _KINDS.index(kind),
+        [*filter(None, [kind]), *dict.fromkeys(trend.change for trend in changed)],
         [(_CLASSES[sign], "".join(equal)) for sign, equal in itertools.groupby(signs)],
-        f"{test.flake_rate:.0%}",
-        "" if test.median_seconds is None else seconds_text(test.median_seconds),
+        len(signs.replace(".", "").replace("-", "").replace(" ", "")),
+        round(test.flake_rate, 4),
+        "" if seconds is None else round(seconds, 3),
+        "" if seconds is None else seconds_text(seconds),
+        None,
+        # Numbers of JavaScript include no infinity that is spelled like that of Python
+        min(abs(changed[0].share), 1e9) if changed else "",
+        ", ".join(map(short_change_text, changed[:_MOST_CHANGES])),
     )
+
+
+def _with_trend(history: History, row: _TestRow) -> _TestRow:
+    """Return a row with the picture of the test's duration, if there is enough to show."""
+    newest = history.changes(history.sessions[-1].session_id)
+    assert newest is not None  # it is of this session
+    duration = newest.trends.of_duration(row.test_id)
+    if duration is None or not has_range(duration):
+        return row
+    return row._replace(trend=picture(duration, newest.trends))
 
 
 def _ran_since(test: TestHistory, first: int) -> bool:
@@ -122,5 +163,9 @@ def _template() -> jinja2.Template:
     )
     environment.filters["visible"] = visible
     environment.filters["number"] = "{:,}".format
+    return environment.from_string(_packaged("index.html"))
+
+
+def _packaged(name: str) -> str:
     folder = importlib.resources.files("ducktape").joinpath("templates").joinpath("report")
-    return environment.from_string(folder.joinpath("index.html").read_text(encoding="utf-8"))
+    return folder.joinpath(name).read_text(encoding="utf-8")

@@ -17,6 +17,7 @@ from ducktape.tests.reports.session_details import SessionDetails, durations
 from ducktape.tests.reports.text import attempt_nodes, excerpt, format_time, headline, rate
 from ducktape.tests.reports.timeline import seconds_text
 from ducktape.tests.reports.traceback_view import Part, parts
+from ducktape.tests.reports.trend_view import Picture, Pictures
 from ducktape.tests.status import FAIL, IGNORE, PASS
 from ducktape.utils.support.text import shorten
 
@@ -61,6 +62,7 @@ class Row(NamedTuple):
     details: Details | None = None
     change: str = ""  # since earlier sessions, such as "new"
     change_label: str = ""
+    trends: list[Picture] = []
 
 
 class Details(NamedTuple):
@@ -76,7 +78,12 @@ class Details(NamedTuple):
 
 
 def row(
-    result: TestResult, extent: Extent, details: SessionDetails, logs_root: str, changes: Changes | None = None
+    result: TestResult,
+    extent: Extent,
+    details: SessionDetails,
+    logs_root: str,
+    changes: Changes | None,
+    pictures: Pictures,
 ) -> Row:
     """Return what the page shows of a result."""
     of_scripts = texts(result, extent, logs_root)
@@ -94,6 +101,7 @@ def row(
         _details(result, extent, details) if wants_details else None,
         "" if changes is None else changes.kind(result.test_id),
         label(changes, result.test_id),
+        pictures.of(result),
     )
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import logging
 from pathlib import Path
@@ -12,8 +13,8 @@ import pytest
 from rich.console import Console
 
 from ducktape.command_line.progress.live import LiveProgress, cause_of, elapsed
-from ducktape.tests.recording.history import Changes
-from ducktape.tests.recording.outcomes import SessionOutcomes
+from ducktape.tests.recording.history import Changes, History
+from ducktape.tests.recording.outcomes import PastOutcome, SessionOutcomes
 from tests.support import recorded
 from tests.unit.tests.reports.samples import demo_results
 
@@ -217,3 +218,17 @@ def test_the_end_names_what_changed_since_earlier_sessions(tmp_path: Path) -> No
         *(f"{'fixed' if n == 0 else '':>13}  {name}" for n, name in enumerate(sorted(others)[:10])),
         "               … and 2 more",
     ]
+
+
+def test_the_end_names_what_took_longer_than_usual(tmp_path: Path) -> None:
+    results = demo_results(recorded.session_of(tmp_path, "2026-11-22--002"))
+    now = SessionOutcomes.of(results)
+    names = [name for name, each in now.tests.items() if each.status == "PASS"]
+    before = {name: PastOutcome("PASS", now.tests[name].seconds * 9 + 9) for name in names}
+    past = [dataclasses.replace(now, session_id=f"2026-11-21--00{number}", tests=before) for number in range(1, 7)]
+    screen = Screen(width=200)
+
+    screen.progress.summarize(results, changes=History([*past, now]).changes(now.session_id))
+
+    number = "1 test" if len(names) == 1 else f"{len(names)} tests"
+    assert f"faster than usual: {number} ({', '.join(names)})" in screen.lines

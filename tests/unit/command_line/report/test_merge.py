@@ -13,6 +13,7 @@ import pytest
 
 from ducktape.command_line.main import main
 from ducktape.tests.recording.journal import Journal
+from ducktape.tests.recording.outcomes import PastOutcome, SessionOutcomes
 from tests.support import recorded
 from tests.unit.tests.reports.samples import START
 
@@ -121,12 +122,18 @@ def test_a_part_that_is_running_is_named(merge: Merge) -> None:
 
 
 def test_merged_nights_are_compared_like_sessions(merge: Merge) -> None:
+    nights = merge.folder / "nights"
+    for day in range(10, 20):
+        tests = {"b": PastOutcome("PASS", 60.0)}
+        night_before = SessionOutcomes(f"2026-11-{day}--001", START, 1.0, 1, {"PASS": 1}, tests)
+        night_before.write(str(recorded.session_of(nights, night_before.session_id)))
     for night, status in ((1, "PASS"), (2, "FAIL")):
         part = merge.part(0, {"a": status, "b": "PASS"}, of=1)
         assert merge.run(part, "--merge", f"nights/2026-11-2{night}--001")[0] == 0
         os.rename(merge.folder / "driver-0", merge.folder / f"old-{night}")
-    page = (merge.folder / "nights" / "2026-11-22--001" / "report.html").read_text()
+    page = (nights / "2026-11-22--001" / "report.html").read_text()
     assert "1 of 2 tests failed, new since 2026-11-21--001</p>" in page
+    assert "duration 1:00 min → 1.0 s (-98 %, usual 57 s to 1:03 min)" in page
 
 
 def test_what_cannot_be_merged_is_told_in_one_line(merge: Merge) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from ducktape.tests.recording.journal import Journal
 from ducktape.tests.recording.outcomes import FILE_NAME, PastOutcome, SessionOutcomes, outcomes_below
+from ducktape.tests.recording.past_metrics import PastMetric
 from ducktape.tests.recording.state import RecordedSession
 from ducktape.tests.result import TestResults
 from tests.support import recorded
@@ -128,9 +129,23 @@ def test_a_session_that_is_running_is_left_out_and_the_current_one_is_as_given(t
         '{"version": 1, "tests": {"a": ["PASS", NaN]}, "counts": {}, "total": 1, "seconds": 1, "start_time": 1}',
         '{"version": 1, "tests": {"a": ["<b>", 1]}, "counts": {}, "total": 1, "seconds": 1, "start_time": 1}',
         '{"version": 1, "tests": {"a": ["FAIL", 1, 1, 5]}, "counts": {}, "total": 1, "seconds": 1, "start_time": 1}',
+        f'{{"version": 1, "tests": {{"a": ["PASS", 1{"0" * 400}]}}, "counts": {{}}, "total": 1, "seconds": 1}}',
         '{"version": 1, "tests": {"a": 5}, "counts": {}, "total": 1, "seconds": 1, "start_time": 1}',
         '{"version": 1, "tests": {}, "counts": {}, "total": 1, "seconds": Infinity, "start_time": 1}',
         '{"version": 1, "tests": {}, "counts": {"PASS": "1"}, "total": 1, "seconds": 1, "start_time": 1}',
+        *(
+            '{"version": 1, "tests": {}, "counts": {}, "total": 1, "seconds": 1, "start_time": 1, "metrics": '
+            + each
+            + "}"
+            for each in (
+                "[]",
+                '{"a": 1}',
+                '{"a": {"b": []}}',
+                '{"a": {"b": ["x"]}}',
+                '{"a": {"b": [1, "s", "up"]}}',
+                '{"a": {"b": [1e301]}}',
+            )
+        ),
     ],
 )
 def test_a_damaged_file_is_skipped_with_a_warning(
@@ -175,3 +190,71 @@ def test_sessions_of_very_many_tests_are_compared_with_fewer_others(
         monkeypatch.setattr("ducktape.tests.recording.outcomes._MOST_OUTCOMES", most)
         ids = [each.session_id for each in outcomes_below(str(tmp_path))]
         assert ids == [f"2026-11-22--00{number}" for number in range(6 - found, 6)]
+
+
+SUMMARIES = {
+    "write_ms": {"kind": "histogram", "unit": "ms", "better": "lower", "count": 3, "p50": 8.3000000001, "p99": 20.0},
+    "retries": {"kind": "counter", "total": 1234567},
+    "none": {"kind": "series", "count": 0},
+    "odd": {"p50": float("nan"), "better": "lower"},
+    "odder": [1],
+    "flag": {"p50": True},
+    "huge": {"total": 10**400, "kind": "counter"},
+    "x" * 201: {"p50": 1.0},
+}
+
+
+def test_the_metrics_of_a_test_are_remembered_and_read_where_they_are_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = session(tmp_path, "2026-11-22--001", {"a": "PASS", "b": "FAIL"}, metrics=SUMMARIES)
+    outcomes = SessionOutcomes.of(results_of(directory))
+    assert outcomes.metrics["a"] == {"write_ms": PastMetric(8.3, "ms", "lower"), "retries": PastMetric(1234567)}
+
+    outcomes.write(str(directory))
+
+    assert SessionOutcomes.read(str(directory)) == outcomes
+    assert SessionOutcomes.read(str(directory), {"b"}).metrics == {"b": outcomes.metrics["a"]}
+    without = SessionOutcomes.read(str(directory), metrics=False)
+    monkeypatch.setattr("ducktape.tests.recording.outcomes._CHUNK", 7)  # the metrics begin anywhere in it
+    assert SessionOutcomes.read(str(directory), metrics=False) == without
+    assert (without.tests, without.metrics) == (outcomes.tests, {})
+    values = json.loads((directory / FILE_NAME).read_text())
+    assert (values["version"], values["metrics"]["a"]["retries"]) == (1, [1234567.0])
+    # As earlier versions wrote it
+    del values["metrics"]
+    (directory / FILE_NAME).write_text(json.dumps(values))
+    for metrics in (True, False):
+        assert SessionOutcomes.read(str(directory), metrics=metrics) == without
+
+
+def test_of_several_runs_the_metrics_of_the_first_that_passed_are_remembered(tmp_path: Path) -> None:
+    directory = recorded.session_of(tmp_path)
+    journal = Journal(str(directory))
+    recorded.begin(journal)
+    for index, status in enumerate(("FAIL", "PASS", "PASS"), start=1):
+        recorded.run(journal, "a", index, status, metrics={"x": {"p50": index}})
+    journal.close()
+    assert SessionOutcomes.of(results_of(directory)).metrics == {"a": {"x": PastMetric(2)}}
+
+
+def test_metrics_are_bounded_and_those_of_failures_kept_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = {f"m{number}": {"p50": number} for number in range(60)}
+    directory = session(tmp_path, "2026-11-22--001", {"a": "PASS", "b": "PASS", "c": "FAIL"}, metrics=many)
+    metrics = SessionOutcomes.of(results_of(directory)).metrics
+    assert [(name, len(of_test)) for name, of_test in metrics.items()] == [("c", 50), ("a", 50), ("b", 50)]
+    monkeypatch.setattr("ducktape.tests.recording.past_metrics._ROOM", 4000)
+    assert list(SessionOutcomes.of(results_of(directory)).metrics) == ["c", "a"]
+
+
+def test_metrics_are_read_of_the_newest_sessions_and_of_those_before_the_current_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ducktape.tests.recording.outcomes._SESSIONS_WITH_METRICS", 2)
+    for number in range(1, 8):
+        directory = session(tmp_path, f"2026-11-22--00{number}", {"a": "PASS"}, metrics=SUMMARIES)
+        SessionOutcomes.of(results_of(directory)).write(str(directory))
+    current = SessionOutcomes.read(str(tmp_path / "2026-11-22--004"))
+    for session_of_interest, expected in ((None, [6, 7]), (current, [3, 4, 6, 7])):
+        found = outcomes_below(str(tmp_path), session_of_interest)
+        assert [number for number, each in enumerate(found, start=1) if each.metrics] == expected
