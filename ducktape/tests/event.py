@@ -24,6 +24,7 @@ class Outcome:
         nodes_used: largest number of nodes that services held at one time.
         services: JSON form of every service of every attempt.
         metrics: summaries of the last attempt's metrics by name.
+        node_metrics: largest and mean values in the last attempt, by node and metric.
     """
 
     status: str
@@ -40,6 +41,7 @@ class Outcome:
     faults: list[dict[str, object]] = dataclasses.field(default_factory=list)
     metrics: dict[str, object] = dataclasses.field(default_factory=dict)
     findings: list[dict[str, object]] = dataclasses.field(default_factory=list)
+    node_metrics: dict[str, object] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +55,8 @@ class Attempt(Outcome):
     def to_json(self) -> dict[str, object]:
         """Return what reports show; the services of all attempts stand in the result."""
         shown = {name: getattr(self, name) for name in _SHOWN_OF_ATTEMPT}
-        return {**shown, "metrics": self.metrics} if self.metrics else shown
+        measured = {"metrics": self.metrics, "node_metrics": self.node_metrics}
+        return shown | {name: values for name, values in measured.items() if values}
 
 
 _SHOWN_OF_ATTEMPT = (

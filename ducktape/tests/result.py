@@ -47,7 +47,7 @@ _REPORTED = (
     *("start_time", "stop_time", "summary", "test_id"),
 )
 # What few results have: the others share an empty value, of which there is one in the class
-_REPORTED_RARE = ("attempts", "teardown_errors", "runs", "faults", "metrics", "findings")
+_REPORTED_RARE = ("attempts", "teardown_errors", "runs", "faults", "metrics", "findings", "node_metrics")
 _RARE = (*_REPORTED_RARE, "symbol_arguments")
 
 
@@ -73,6 +73,7 @@ class TestResult:
         faults: what was done to its nodes, and when.
         metrics: summaries of what it measured, by name.
         findings: what was found in logs and on nodes that should not be there.
+        node_metrics: largest and mean values of what its nodes did, by node and metric.
 
     Attributes:
         symbol_arguments: the arguments as a symbol has them, where strict JSON cannot say it (NaN, for example).
@@ -86,6 +87,7 @@ class TestResult:
     faults: Sequence[dict[str, object]] = ()
     metrics: Mapping[str, object] | None = None
     findings: Sequence[dict[str, object]] = ()
+    node_metrics: Mapping[str, object] | None = None
     symbol_arguments: str | None = None
 
     def __init__(
@@ -109,6 +111,7 @@ class TestResult:
         faults: Sequence[dict[str, object]] = (),
         metrics: Mapping[str, object] | None = None,
         findings: Sequence[dict[str, object]] = (),
+        node_metrics: Mapping[str, object] | None = None,
     ) -> None:
         cluster = test_context.cluster
         self.session_context = session_context
@@ -142,7 +145,7 @@ class TestResult:
         self.reason: str | None = _ready(reason)
         directory = os.path.relpath(test_context.results_dir(test_context, test_index), session_context.results_dir)
         self.relative_results_dir = "" if directory == os.curdir else os.path.join(directory, "")
-        rare = (attempts, teardown_errors, runs, faults, metrics, findings)
+        rare = (attempts, teardown_errors, runs, faults, metrics, findings, node_metrics)
         self._set_rare(dict(zip(_REPORTED_RARE, rare, strict=True)))
 
     def _set_rare(self, values: Mapping[str, object]) -> None:

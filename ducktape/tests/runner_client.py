@@ -13,8 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from ducktape.command_line.defaults import ConsoleDefaults
 from ducktape.json_serializable import jsonable
@@ -60,6 +59,9 @@ from ducktape.utils.support.files import without_waiting
 from ducktape.utils.support.guard import tolerated, value_or
 from ducktape.utils.support.stable_text import stable_text
 from ducktape.utils.support.text import one_line
+
+if TYPE_CHECKING:
+    from ducktape.tests.worker.node_metrics import NodeMetrics
 
 _SECONDS_BETWEEN_SIGNS_OF_LIFE = 1.0
 _LONGEST_LINE_SHOWN = 200
@@ -225,8 +227,11 @@ class RunnerClient:
                 keeps=lambda status, reason: keeps(self.settings.keep, status, reason, earlier, plan),
                 max_data_bytes=self.settings.max_data_bytes,
             )
-            with self._node_metrics(path):
+            watched = self._node_metrics(path)
+            with watched or contextlib.nullcontext():
                 own = run.run(MultiRunServiceIdFactory(number) if several or number > 1 else None)
+            if watched is not None:
+                own = dataclasses.replace(own, node_metrics=watched.summary())
             self._is_kept = run.is_kept
             reported = {**vars(own), "data": None, "faults": []}
             attempt = Attempt(**reported, number=number, nodes=self.settings.nodes, directory=directory)
@@ -236,9 +241,9 @@ class RunnerClient:
             self.log(logging.INFO, str(status).upper() + (f": {attempt.summary}" if attempt.summary else ""))
         return own, attempt
 
-    def _node_metrics(self, directory: str) -> AbstractContextManager[object]:
+    def _node_metrics(self, directory: str) -> NodeMetrics | None:
         if not self.settings.node_metrics:
-            return contextlib.nullcontext()
+            return None
         # Most runs have none
         from ducktape.tests.worker.node_metrics import NodeMetrics
 

@@ -80,6 +80,16 @@ def check(program: Program, expected: Sequence[Sequence[str]], *, rates: Sequenc
         assert last["memory_used_bytes"] > 0
         assert last["disk_used_bytes"] >= 0
         assert all(last[rate] >= 0 for rate in ("cpu_cores", *rates))
+        summary = program.result(name).get("node_metrics")
+        if name == "test_a_killed":
+            assert summary is None
+            continue
+        assert summary is not None
+        assert set(summary) == set(nodes)
+        for node, metrics in summary.items():
+            values = [sample["memory_used_bytes"] for sample in samples if sample["node"] == node]
+            assert metrics["memory_used_bytes"]["max"] == max(values)
+            assert metrics["memory_used_bytes"]["mean"] == pytest.approx(sum(values) / len(values), abs=0.001)
 
 
 def test_the_nodes_of_this_machine_are_watched(tmp_path: Path) -> None:

@@ -98,6 +98,7 @@ def outcome_of(
         attempts=[attempt.to_json() for attempt in attempts] if len(attempts) > 1 else [],
         faults=list(faults),
         metrics=attempts[-1].metrics,
+        node_metrics=attempts[-1].node_metrics,
         findings=[finding for attempt in attempts for finding in attempt.findings],
     )
     runs = counted(attempts, plan)

@@ -139,6 +139,7 @@ def bounded_attempt(attempt: Attempt, runs: int) -> Attempt:
         services=services,
         teardown_errors=errors,
         metrics=dict(metrics),
+        node_metrics=dict(_fitting(list(attempt.node_metrics.items()), _ROOM_FOR_LISTS // max(1, runs))[0]),
         findings=found,
     )
 
@@ -192,7 +193,13 @@ def substitute(message: Message, size: int, limit: int) -> Message | None:
         summary = bounded_text(message.attempt.summary, _MOST_OF_A_MESSAGE_SHOWN)
         return Attempted(
             dataclasses.replace(
-                message.attempt, summary=summary, services=[], teardown_errors=[], metrics={}, findings=[]
+                message.attempt,
+                summary=summary,
+                services=[],
+                teardown_errors=[],
+                metrics={},
+                findings=[],
+                node_metrics={},
             )
         )
     return None

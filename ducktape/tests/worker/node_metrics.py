@@ -50,6 +50,18 @@ class NodeMetrics:
         self._threads: list[threading.Thread] = []
         self._file: IO[bytes] | None = None
         self._size = 0
+        # By node and metric: the largest value, the sum and the number of values
+        self._totals: dict[str, dict[str, tuple[float, float, int]]] = {}
+
+    def summary(self) -> dict[str, object]:
+        """Return the largest and the mean value of each metric of each node, JSON-ready."""
+        with self._lock:
+            return {
+                node: {
+                    name: {"max": high, "mean": round(total / count, 3)} for name, (high, total, count) in of.items()
+                }
+                for node, of in self._totals.items()
+            }
 
     def __enter__(self) -> NodeMetrics:
         for node in self._nodes:
@@ -101,9 +113,17 @@ class NodeMetrics:
                     values = parser.feed(line, now)
                     if values is not None:
                         self._write({"time": round(now, 3), "node": name, **values})
+                        self._add(name, values)
             _end(transport, stream, parser.pid)
         finally:
             stream.close()
+
+    def _add(self, node: str, values: dict[str, float]) -> None:
+        with self._lock:
+            totals = self._totals.setdefault(node, {})
+            for name, value in values.items():
+                high, total, count = totals.get(name, (value, 0.0, 0))
+                totals[name] = (max(high, value), total + value, count + 1)
 
     def _write(self, values: dict[str, object]) -> None:
         line = json.dumps(values).encode("ascii") + b"\n"
