@@ -42,6 +42,7 @@ __all__ = ["Better", "Histogram", "MetricError", "Metrics", "Series"]
 Better: TypeAlias = Literal["lower", "higher"]
 
 METRICS_FILE = "metrics.jsonl"
+NODE_METRICS_FILE = "node-metrics.jsonl"
 
 _MOST_NAMES = 500
 _LONGEST_NAME = 200

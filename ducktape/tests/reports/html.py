@@ -19,7 +19,9 @@ from markupsafe import Markup
 from ducktape import __version__
 from ducktape.json_serializable import strict_dumps
 from ducktape.tests.recording.history import KINDS
+from ducktape.tests.reports.axis import PLOT_HEIGHT
 from ducktape.tests.reports.comparison import news
+from ducktape.tests.reports.distributions import distributions
 from ducktape.tests.reports.fault_view import clock_text
 from ducktape.tests.reports.findings_view import findings_view
 from ducktape.tests.reports.log_files import size_text
@@ -134,6 +136,8 @@ def pieces(
         with_teardown_errors=sum(bool(each.teardown_errors) and each.test_status != FAIL for each in results),
         timeline=timeline(results, details),
         lane_height=LANE_HEIGHT,
+        plot_height=PLOT_HEIGHT,
+        distributions=distributions(results),
         session_logs=[
             os.path.join(place, name)
             for place in details.parts or [results.logs_root]

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ducktape.json_serializable import strict_dumps
 from ducktape.tests.reports import rerun
+from ducktape.tests.reports.axis import Axis, Budget, axis
 from ducktape.tests.reports.comparison import label
 from ducktape.tests.reports.fault_view import clock_text, fault_view, time_in
 from ducktape.tests.reports.log_files import LogFile, log_files
+from ducktape.tests.reports.metrics_view import Measured, measured
 from ducktape.tests.reports.session_details import SessionDetails, durations
 from ducktape.tests.reports.text import attempt_nodes, excerpt, format_time, headline, rate
 from ducktape.tests.reports.timeline import seconds_text
@@ -41,12 +43,14 @@ class Extent:
         faults: the most faults of a test.
         passed: whether tests that passed have details, too, beyond those that every test has.
         tails: bytes that the ends of logs may still have.
+        pictures: what the pictures of tests may still take.
     """
 
     text: int
     faults: int
     passed: bool
     tails: list[int]
+    pictures: Budget = dataclasses.field(default_factory=Budget)
 
 
 class Row(NamedTuple):
@@ -75,6 +79,8 @@ class Details(NamedTuple):
     services: list[tuple[str, str]]
     files: list[LogFile]
     rerun: str
+    axis: Axis | None
+    measured: Measured | None
 
 
 def row(
@@ -93,7 +99,7 @@ def row(
     return Row(
         of_scripts,
         name,
-        _arguments_text(result),
+        arguments_text(result),
         str(result.nodes_used or result.nodes_allocated or ""),
         "" if result.run_time_seconds < 0 else seconds_text(result.run_time_seconds),
         "" if result.test_status == PASS else headline(summary),
@@ -108,7 +114,7 @@ def row(
 def row_of_not_run(test: NotRun) -> Row:
     """Return what the page shows of a test that did not run."""
     name = f"{test.cls_name}.{test.function_name}" if test.cls_name else test.function_name
-    return Row(texts_of_not_run(test), name, _arguments_text(test), "", "", test.why)
+    return Row(texts_of_not_run(test), name, arguments_text(test), "", "", test.why)
 
 
 def texts_of_not_run(test: NotRun) -> dict[str, str]:
@@ -168,6 +174,8 @@ def _details(result: TestResult, extent: Extent, details: SessionDetails) -> Det
         _services(result.services),
         _files(result, extent, details),
         rerun.command(result, details.argv),
+        axis(result, details, extent.pictures),
+        measured(result.metrics),
     )
 
 
@@ -201,7 +209,7 @@ def _table(values: object) -> list[tuple[str, str]]:
     return found if len(rows) <= _MOST_VALUES else [*found, ("…", f"{len(rows) - _MOST_VALUES} more")]
 
 
-def _arguments_text(test: TestResult | NotRun) -> str:
+def arguments_text(test: TestResult | NotRun) -> str:
     """Return the part of the id that tells the variants of a test apart."""
     if not test.injected_args:
         return ""

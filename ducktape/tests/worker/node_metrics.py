@@ -19,13 +19,12 @@ from ducktape.cluster.local.transport import LocalTransport
 from ducktape.cluster.sandbox.transport import SandboxTransport
 from ducktape.cluster.ssh.transport import SshTransport
 from ducktape.cluster.transport import CommandStream, LineSplitter, Transport, framework_commands, unwrap
+from ducktape.metrics import NODE_METRICS_FILE
 from ducktape.tests.worker.ending import Log
 from ducktape.tests.worker.node_samples import SampleParser, sampling_command
 from ducktape.utils.support.files import without_waiting
 from ducktape.utils.support.guard import tolerated
 from ducktape.utils.support.text import short_text
-
-NODE_METRICS_FILE = "node-metrics.jsonl"
 
 _MOST_BYTES = 64 << 20
 _START_SEC = 30.0

@@ -127,6 +127,8 @@ def test_metrics_that_are_too_much_are_left_out_and_counted() -> None:
     cut = bounded_attempt(record(metrics=metrics), 1)
     assert cut.metrics == {"a": {"count": 1}, "c": {"total": 3}}
     assert cut.teardown_errors == ["1 metrics are too many for the report and left out"]
+    nodes: dict[str, object] = {"n1": {"cpu_cores": {"max": 1, "mean": 1}}, "n2": {"x" * 32 * _MB: {}}, "n3": {}}
+    assert list(bounded_attempt(record(node_metrics=nodes), 1).node_metrics) == ["n1", "n3"]
 
 
 def test_the_more_runs_there_are_the_less_is_kept_of_each_summary() -> None:

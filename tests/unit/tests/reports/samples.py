@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -118,6 +118,7 @@ def result(
     teardown_errors: Sequence[str] = (),
     runs: dict[str, int] | None = None,
     faults: Sequence[dict[str, Any]] = (),
+    metrics: Mapping[str, object] | None = None,
 ) -> TestResult:
     of = of or session()
     return TestResult(
@@ -136,6 +137,7 @@ def result(
         teardown_errors=teardown_errors,
         runs=runs,
         faults=faults,
+        metrics=metrics,
     )
 
 

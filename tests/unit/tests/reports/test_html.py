@@ -99,6 +99,7 @@ def test_the_panels_come_in_their_order_with_their_names() -> None:
         "overview_panel",
         "reasons",
         "overview_table",
+        "metrics_panel",
         "filter_panel",
         "filter_text",
         "sort_by",
@@ -183,6 +184,7 @@ def test_the_page_asks_nobody_for_anything_but_its_style_sheet_and_details() -> 
     assert page.attributes("href") == [
         *("report.css", "report.json", "report.xml", "report.txt", "session_log.info", "session_log.debug"),
         *("#t3", "#t4", "#t5", "#t8"),
+        *("#t4", "#t5"),
         "DemoTest/test_fail/3",
         "DemoTest/test_matrix/x=2.s=c.d/4",
         "DemoTest/test_matrix/x=3.s=it.s.script/5",
