@@ -202,11 +202,12 @@ class HTMLSummaryReporter(SummaryReporter):
         return html.render(self.results, self.expected_test_count, self._details(), self.changes)
 
     def report(self) -> None:
-        """Write both files."""
-        from ducktape.tests.reports import html
+        """Write both files, and those with details that are too large for the page."""
+        from ducktape.tests.reports import html, page_file
 
         self._write("report.css", html.style_sheet())
-        self._write("report.html", html.pieces(self.results, self.expected_test_count, self._details(), self.changes))
+        pieces = functools.partial(html.pieces, self.results, self.expected_test_count, self._details(), self.changes)
+        page_file.write(os.path.join(self.results.session_context.results_dir, "report.html"), pieces)
 
 
 class MarkdownReporter(SummaryReporter):

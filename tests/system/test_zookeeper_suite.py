@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -17,9 +19,10 @@ from tests.system.results import Runs, collected_logs, skip_without
 # Elections and failovers have deadlines of their own
 pytestmark = pytest.mark.quiet
 
-SUITE = str(CHECKOUT / "systests" / "zookeeper")
-LEADER_IS_CUT_OFF = f'{SUITE}/test_zookeeper.py::ZookeeperTest.test_partition@{{"isolated": "leader"}}'
-ALL_ARE_KILLED = f"{SUITE}/test_zookeeper.py::ZookeeperTest.test_all_are_killed"
+SUITE = str(CHECKOUT / "systests" / "zookeeper" / "test_zookeeper.py")
+LEADER_IS_CUT_OFF = f'{SUITE}::ZookeeperTest.test_partition@{{"isolated": "leader"}}'
+ALL_ARE_KILLED = f"{SUITE}::ZookeeperTest.test_all_are_killed"
+WRONG_CLOCK = SUITE.replace("test_zookeeper.py", "test_clocks.py")
 TESTS = (
     "test_all_are_killed",
     "test_leader_is_killed",
@@ -46,6 +49,7 @@ def runs(network: tuple[str, Network], tmp_path_factory: pytest.TempPathFactory)
         for broken, test in {"weights": LEADER_IS_CUT_OFF, "volatile": ALL_ARE_KILLED}.items():
             runs.start(broken, test, "--cluster", "sandbox", "--globals", json.dumps({"broken": broken}))
         runs.start("localhost", LEADER_IS_CUT_OFF, *LOCALHOST)
+        runs.start("clock", WRONG_CLOCK, "--cluster", "sandbox")
         yield runs
 
 
@@ -100,3 +104,37 @@ def test_a_bad_configuration_is_found_out(runs: Runs, broken: str, complaint: st
 def test_nodes_that_share_an_address_are_not_cut_off_from_each_other(runs: Runs) -> None:
     run = runs.finished("localhost")
     assert list(run.statuses.values()) == ["IGNORE"], run.output
+
+
+def test_the_merged_log_of_a_failover_is_in_order_although_a_clock_is_wrong(runs: Runs) -> None:
+    run = runs.finished("clock")
+    [result] = run.report["results"]
+    if result["test_status"] == "IGNORE":
+        pytest.skip(result["summary"])
+    assert result["test_status"] == "PASS", run.output
+    killed, elected, misled = (result["data"][name] for name in ("killed", "elected", "misled"))
+    page = (run.folder / "results" / "latest" / "report.html").read_text("utf-8")
+    [data] = re.findall('<script type="application/json" id="log-.*?">(.*)</script>', page)
+    log = json.loads(data)
+    assert log["notes"] == [f"{misled}: -30 s while its clock was skewed"]
+
+    found = []
+    for milliseconds, source, kind, text, *correction in log["entries"]:
+        node = log["sources"][source][0]
+        if kind == "fault":
+            found.append(re.sub(r" \(.*\)", "", text))
+        elif match := re.search("QuorumPeer - (LOOKING|LEADING|FOLLOWING)$", text):
+            found.append(f"{node} {match[1]}")
+            written = datetime.datetime.fromisoformat(f"{text[:23].replace(',', '.')}+00:00").timestamp()
+            offset = written - log["start"] - milliseconds / 1000
+            # Zones differ by whole quarters of an hour
+            assert (offset + 5) % 900 - 5 == pytest.approx(30 if correction else 0, abs=0.01), text
+    beginning, end = (f"skew_clock on {misled}: {event}" for event in ("in effect", "healed by the test"))
+    kill, *election = found[found.index(beginning) + 1 : found.index(end)]
+    # The leader is killed, the others miss it, and one of them leads the other, perhaps in several rounds
+    assert kill == f"kill on {killed}: injected", found
+    assert set(election[:2]) == {f"{elected} LOOKING", f"{misled} LOOKING"}, found
+    assert set(election[-2:]) == {f"{elected} LEADING", f"{misled} FOLLOWING"}, found
+    assert not any(each.startswith(killed) for each in election), found
+    back = found[found.index(end) :]
+    assert back.index(f"{killed} LOOKING") < back.index(f"{killed} FOLLOWING")

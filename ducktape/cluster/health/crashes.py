@@ -64,6 +64,7 @@ class CrashWatch:
     """Watches nodes from now on, or from ``seconds_ago``; those that are the driver's own machine are left out."""
 
     def __init__(self, nodes: Collection[ClusterNode], *, seconds_ago: float = 0.0) -> None:
+        self.all_nodes = list(nodes)
         self._nodes = [node for node in nodes if value_or(False, _can_be_watched, node)]
         self._clock = Stopwatch()
         self._seconds_ago = seconds_ago

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Iterable, Iterator
 
 from ducktape.errors import DucktapeError
 from ducktape.tests.recording.history import Changes
-from ducktape.tests.reports import html, json_report, junit, markdown, rerun, summary
+from ducktape.tests.reports import html, json_report, junit, markdown, page_file, rerun, summary
 from ducktape.tests.reports.session_details import SessionDetails
 from ducktape.tests.result import TestResults
 from ducktape.utils.support.files import locked_directory, write_atomically
@@ -68,7 +69,10 @@ def _files(
     """Yield the name of every report, and a function that writes it to a path."""
     yield "report.txt", lambda path: write_atomically(path, summary.session_pieces(results))
     yield "report.css", lambda path: write_atomically(path, html.style_sheet())
-    yield "report.html", lambda path: write_atomically(path, html.pieces(results, expected, details, changes))
+    yield (
+        "report.html",
+        lambda path: page_file.write(path, functools.partial(html.pieces, results, expected, details, changes)),
+    )
     yield "report.json", lambda path: write_atomically(path, json_report.pieces(results))
     yield "report.md", lambda path: write_atomically(path, markdown.render(results, expected, os.getcwd()))
     yield "report.xml", lambda path: write_atomically(path, junit.pieces(results, os.getcwd(), details))

@@ -25,6 +25,7 @@ from ducktape.tests.reports.distributions import distributions
 from ducktape.tests.reports.fault_view import clock_text
 from ducktape.tests.reports.findings_view import findings_view
 from ducktape.tests.reports.log_files import size_text
+from ducktape.tests.reports.page_logs import PageLogs, Store
 from ducktape.tests.reports.rows import Extent, Row, row, row_of_not_run, texts, texts_of_not_run
 from ducktape.tests.reports.session_details import SessionDetails
 from ducktape.tests.reports.text import fitting_limit, format_time, headline, verdict_text, visible
@@ -58,6 +59,7 @@ _FAULT_BUDGET = 20_000
 # Of tests that passed: with more of them the page would be large, and nobody reads them one by one
 _MOST_WITH_DETAILS = 1_000
 _TAILS_BUDGET = 1_000_000
+_SCRIPTS = ("report.js", "merged_log.js")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,8 +108,12 @@ def pieces(
     expected_test_count: int | None = None,
     details: SessionDetails | None = None,
     changes: Changes | None = None,
+    store: Store | None = None,
 ) -> Iterator[str]:
-    """Yield the same text in pieces, so that a long session is never in memory as a whole."""
+    """Yield the same text in pieces, so that a long session is never in memory as a whole.
+
+    What is too large for the page is stored as files beside it; without ``store`` it is left out.
+    """
     details = details or SessionDetails()
     heading = {"session": str(results.session_context.session_id), "version": __version__}
     summary = _summary(results, expected_test_count)
@@ -148,10 +154,11 @@ def pieces(
         anchors=_anchors(results),
         key=id,
         findings=findings_view(results),
+        logs=PageLogs(details, _script_constant, store),
         constants={name: _script_constant(value) for name, value in constants.items()},
         script_constant=_script_constant,
         css=Markup(style_sheet()),
-        script=Markup(_packaged("report.js")),
+        script=Markup(scripts()),
     )
     stream.enable_buffering(200)
     return stream
@@ -175,6 +182,12 @@ def verdict(results: TestResults, expected_test_count: int | None = None, change
 def style_sheet() -> str:
     """Return the text of ``report.css``."""
     return _packaged("report.css")
+
+
+@functools.cache
+def scripts() -> str:
+    """Return the scripts of the page."""
+    return "".join(map(_packaged, _SCRIPTS))
 
 
 def reason_of(result: TestResult) -> str:

@@ -13,6 +13,7 @@ from ducktape.utils.support.files import open_to_read
 _MOST_FILES = 200
 _DEEPEST = 8
 _LONGEST_TAIL = 3_000
+_RAREST_ZERO = 20
 # Reports, which are about the test, and what is no text
 _NOT_LOGS = frozenset({"report.json", "report.txt", "data.json", "events.json"})
 _NO_TEXT = (".tgz", ".gz", ".zip", ".zst", ".xz", ".bz2", ".jfr", ".hprof", ".dump")
@@ -38,7 +39,7 @@ def log_files(directory: str, *, tail_bytes: int = 0) -> list[LogFile]:
         if len(found) == _MOST_FILES:
             break
         with contextlib.suppress(OSError):
-            size, tail = _end(
+            size, tail = end_of_file(
                 os.path.join(directory, path), 0 if path.endswith(_NO_TEXT) else min(tail_bytes, _LONGEST_TAIL)
             )
             tail_bytes -= len(tail)
@@ -71,7 +72,7 @@ def _paths(directory: str, below: str) -> Iterator[str]:
             yield from _paths(directory, folder)
 
 
-def _end(path: str, most: int) -> tuple[int, str]:
+def end_of_file(path: str, most: int) -> tuple[int, str]:
     """Return the size of a regular file and its last whole lines within a number of bytes."""
     with os.fdopen(open_to_read(path), "rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -79,8 +80,10 @@ def _end(path: str, most: int) -> tuple[int, str]:
             return size, ""
         file.seek(max(0, size - most))
         content = file.read(most)
-    if b"\0" in content:
+    # A machine that loses its power may leave zeros in a text; in other files they are frequent
+    if content.count(0) * _RAREST_ZERO > len(content):
         return size, ""
+    content = content.replace(b"\0", b"")
     if size > most:
         content = content[content.find(b"\n") + 1 :]
     return size, content.decode("utf-8", "replace")

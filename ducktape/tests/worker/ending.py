@@ -10,12 +10,14 @@ from contextlib import AbstractContextManager
 from functools import partial
 
 from ducktape.cluster.cluster_node import ClusterNode
+from ducktape.cluster.health.clocks import clock_offsets
 from ducktape.cluster.health.crashes import CrashWatch
 from ducktape.services.log_rules import LogRule
 from ducktape.services.service import Service
 from ducktape.services.support.diagnostics import dump_services
 from ducktape.services.support.log_paths import service_directory
 from ducktape.tests.driver.deadlines import CLEAN, COLLECT, DUMP, STOP
+from ducktape.tests.recording.clocks import write_offsets
 from ducktape.tests.reports.text import finding_line
 from ducktape.tests.test_context import TestContext
 from ducktape.utils.support.guard import error_of, value_or
@@ -70,6 +72,8 @@ class Ending:
             if self.crash_watch is not None and (self._looks_always or self.is_failing()):
                 # Before services are cleaned: core files may be among their data
                 self.step(COLLECT, "looking for crashes", partial(self._look_for_crashes, self.crash_watch))
+            if self.crash_watch is not None and self.is_failing() and not self.is_kept:
+                self.step(COLLECT, "comparing clocks", partial(self._compare_clocks, self.crash_watch.all_nodes))
         if not no_teardown:
             self.enter(CLEAN)
             self.log(logging.DEBUG, "Cleaning up services...")
@@ -107,6 +111,12 @@ class Ending:
         found = [each for each in watch.findings() if not any(one.search(str(each["text"])) for one in allowed)]
         self.findings = [*self.findings, *found]
         self._log_findings(found)
+
+    def _compare_clocks(self, nodes: Collection[ClusterNode]) -> None:
+        """Note which clocks are wrong, for whoever reads the logs; faults have been healed."""
+        offsets = clock_offsets(nodes)
+        if offsets:
+            write_offsets(TestContext.results_dir(self.context, self.context.test_index), offsets)
 
     def _log_findings(self, findings: Iterable[Mapping[str, object]]) -> None:
         for finding in findings:

@@ -89,6 +89,22 @@ def test_the_parts_of_a_run_get_one_report(merge: Merge) -> None:
     }
 
 
+def test_the_merged_logs_of_tests_go_along_wherever_the_report_is(merge: Merge) -> None:
+    parts = [merge.part(0, {"a": "PASS", "b": "FAIL"}, of=2), merge.part(1, {"c": "FAIL"}, of=2)]
+    for part, name in zip(parts, "bc", strict=True):
+        [log] = part.glob(f"{name}/*/test_log.info")
+        log.write_text(f"{START} INFO log of {name}")
+    assert merge.run(*parts, "--merge", "all")[0] == merge.run(parts[1], "--output", "elsewhere")[0] == 0
+    for place, names in {"all": "bc", "elsewhere": "c"}.items():
+        page = (merge.folder / place / "report.html").read_text()
+        logs = [json.loads(log) for log in re.findall('id="log-.*?">(.*)</script>', page)]
+        assert [log["sources"] for log in logs] == [[["", "test_log.info"]]] * len(names)
+        assert [log["entries"][-2:] for log in logs] == [
+            [[0, 0, "info", f"{START} INFO log of {name}"], [1000, -1, "failure", f"failed: FAIL of {name}"]]
+            for name in names
+        ]
+
+
 def test_missing_parts_and_tests_that_ran_twice_are_named(merge: Merge) -> None:
     parts = [merge.part(0, {"a": "PASS", "b": "PASS"}), merge.part(2, {"b": "FAIL"})]
     code, _, err = merge.run(*parts, "--merge", "all")

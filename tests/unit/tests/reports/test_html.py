@@ -11,7 +11,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import ducktape
 from ducktape import __version__
 from ducktape.tests.recording.history import Changes
 from ducktape.tests.recording.outcomes import SessionOutcomes
@@ -77,8 +76,7 @@ def tables(content: str, caption: str) -> list[str]:
 
 def without_style_and_script(content: str) -> str:
     """The page without what is the same in every one."""
-    script = (Path(ducktape.__file__).parent / "templates" / "report" / "report.js").read_text(encoding="utf-8")
-    return content.replace(html.style_sheet(), "@STYLE@").replace(script, "@SCRIPT@")
+    return content.replace(html.style_sheet(), "@STYLE@").replace(html.scripts(), "@SCRIPT@")
 
 
 def test_the_page_of_a_session_is_as_agreed() -> None:
