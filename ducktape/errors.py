@@ -8,6 +8,7 @@ Each error is defined where it is raised; this is the whole tree::
          ├─ TimeoutError                               ducktape.errors (waiting was in vain)
          │   └─ NotReadyError                          ducktape.utils.waiting.engine
          ├─ InfrastructureError                        ducktape.errors (for users: not the test's fault)
+         │   └─ ContainerError                         ducktape.cluster.container.engine (a ConnectionError too)
          ├─ SessionBusyError                           ducktape.tests.recording.journal
          ├─ RecordError                                ducktape.tests.recording.state
          │   └─ NoEarlierSessionError                  ducktape.command_line.session.resume

@@ -36,8 +36,8 @@ T = TypeVar("T", bound=NodeType)
 class ElasticCluster(Cluster, Generic[T]):
     """Makes nodes on allocation and destroys them when they are given back.
 
-    A provider writes ``make_nodes`` and ``destroy_nodes``. Each node has a number from 1 to ``max_nodes``, which a
-    later node may have again, so that names and addresses can be derived from it.
+    A provider writes ``make_nodes``, ``destroy_nodes``, and ``close`` where there is something to close. Each node has
+    a number from 1 to ``max_nodes``, which a later node may have again: names and addresses can be derived from it.
 
     Args:
         max_nodes: the greatest number of nodes at a time.
@@ -70,6 +70,9 @@ class ElasticCluster(Cluster, Generic[T]):
             nodes: what ``make_nodes`` has made; some may be gone already.
         """
         self._not_written("destroy_nodes")
+
+    def close(self) -> None:
+        """Remove what nodes have in common, such as a network, at the end of a run; nodes that are kept stay."""
 
     def do_alloc(self, cluster_spec: ClusterSpec) -> list[ClusterNode]:
         """Make nodes; raises what ``make_nodes`` raises, and returns none if there are not enough."""

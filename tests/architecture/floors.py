@@ -11,6 +11,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (1, ("cluster.consts", "cluster.node_spec", "cluster.cluster_spec", "cluster.node_container")),
     (3, ("cluster.cluster", "cluster.finite_subcluster", "cluster.localhost", "cluster.json", "cluster.vagrant")),
     (3, ("cluster.elastic", "cluster.pool*", "cluster.health*", "cluster.sandbox.cluster", "cluster.sandbox.config")),
+    (3, ("cluster.docker", "cluster.podman", "cluster.container.cluster", "cluster.container.config")),
     # Whatever else is under cluster/ reaches one machine
     (2, ("cluster.*",)),
     (6, ("mark.mark_expander",)),

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from ducktape.cluster.cluster_spec import ClusterSpec
+from ducktape.cluster.container.engine import ContainerTransport, Engine
 from ducktape.cluster.linux_remoteaccount import LinuxRemoteAccount
 from ducktape.cluster.local.transport import LocalTransport
 from ducktape.cluster.remoteaccount import RemoteAccountSSHConfig
 from ducktape.cluster.ssh.transport import SshTransport
 from ducktape.cluster.transport import Transport, TransportWrapper
+from tests.support.docker_engine import IMAGE, MOUNTS, running_docker
 from tests.support.needs import require
 from tests.support.sandbox import running_sandbox
 from tests.support.sshd import Sshd, running_sshd
@@ -36,16 +38,33 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Transport]:
         yield node.account.transport
 
 
-@pytest.fixture(params=["local", "wrapped", "ssh", "sandbox"])
+@pytest.fixture(scope="session")
+def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Transport]:
+    """The transport of a container that sees the temporary directories of the tests."""
+    require("docker")
+    with running_docker(tmp_path_factory.mktemp("docker")) as daemon:
+        engine = Engine("Docker", daemon.address)
+        shared = str(tmp_path_factory.getbasetemp())
+        container = engine.client().containers.run(
+            IMAGE,
+            # A shell that waits reaps orphans, too: the engine's own init would have to be below /usr
+            ["sh", "-c", "while :; do sleep 1000 & wait $!; done"],
+            detach=True,
+            volumes=[*(f"{path}:{path}:ro" for path in MOUNTS), f"{shared}:{shared}"],
+        )
+        yield ContainerTransport(engine, str(container.id), "worker")
+
+
+@pytest.fixture(params=["local", "wrapped", "ssh", "sandbox", "docker"])
 def transport(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Transport]:
     made: Transport
     if request.param == "ssh":
         made = SshTransport(request.getfixturevalue("sshd").settings)
-    elif request.param == "sandbox":
+    elif request.param in ("sandbox", "docker"):
         monkeypatch.setenv("SHELL", "/bin/bash")
-        made = request.getfixturevalue("sandbox")
+        made = request.getfixturevalue(request.param)
     else:
         home: Path = tmp_path_factory.mktemp("home")
         monkeypatch.setenv("HOME", str(home))

@@ -111,6 +111,6 @@ def test_an_unknown_name_is_told_in_one_line(bare: Path, arguments: list[str]) -
     assert program.process.returncode == 1
     assert program.output.splitlines()[-1] == (
         "Failed to load cluster:  <class 'ValueError'> There is no cluster with the name sanbox (did you mean "
-        "sandbox?): known are json, localhost, sandbox, vagrant; any other is named by its class with its module, as "
-        "in ducktape.cluster.json.JsonCluster"
+        "sandbox?): known are docker, json, localhost, podman, sandbox, vagrant; any other is named by its class with "
+        "its module, as in ducktape.cluster.json.JsonCluster"
     )

@@ -17,6 +17,7 @@ from collections.abc import Callable
 import pytest
 
 from ducktape.utils.support.packages import install_here
+from tests.support.docker_engine import missing_for_docker
 from tests.support.sandbox import missing_for_sandbox
 from tests.support.sshd import missing_parts
 
@@ -48,6 +49,7 @@ _PROBES: dict[str, Callable[[], str]] = {
     "ordinary user": lambda: "needs an ordinary user: root may do everything" if os.geteuid() == 0 else "",
     "bridges": _missing_for_bridges,
     "namespaces": _missing_for_namespaces,
+    "docker": missing_for_docker,
     "sandbox": missing_for_sandbox,
     "sshd": missing_parts,
 }

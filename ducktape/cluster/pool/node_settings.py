@@ -98,6 +98,13 @@ def as_flag(value: object, place: str) -> bool:
     return value
 
 
+def as_text(value: object, place: str) -> str:
+    """Return a string that is not empty."""
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise SettingError(f"{place} is {shown(value)}, not a string")
+    return value
+
+
 def as_whole(value: object, place: str, *, most: float = math.inf) -> int:
     """Return a whole number from 1."""
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:

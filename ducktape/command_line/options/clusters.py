@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 ENTRY_POINT_GROUP = "ducktape.clusters"
 _OURS = {
+    "docker": "ducktape.cluster.docker.DockerCluster",
     "json": "ducktape.cluster.json.JsonCluster",
     "localhost": "ducktape.cluster.localhost.LocalhostCluster",
+    "podman": "ducktape.cluster.podman.PodmanCluster",
     "sandbox": "ducktape.cluster.sandbox.SandboxCluster",
     "vagrant": "ducktape.cluster.vagrant.VagrantCluster",
 }

@@ -262,7 +262,7 @@ class Options:
     )
 
     cluster: str = _option(
-        "localhost, json, vagrant, sandbox, a registered name, or a class as module.Class.",
+        "localhost, json, vagrant, sandbox, docker, podman, a registered name, or a class as module.Class.",
         make_default=lambda: ConsoleDefaults.CLUSTER_TYPE,
     )
     cluster_file: str | None = _option("File that describes the cluster.", metavar="FILE")

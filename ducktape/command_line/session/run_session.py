@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ducktape import __version__
 from ducktape.cluster.cluster import Cluster
+from ducktape.cluster.elastic import ElasticCluster
 from ducktape.command_line.options.errors import CommandError
 from ducktape.command_line.options.options import Options
 from ducktape.command_line.session.common import make_cluster
@@ -29,7 +30,9 @@ from ducktape.tests.recording.not_run import NotRun
 from ducktape.tests.recording.outcomes import seed_of
 from ducktape.tests.runner import TestRunner
 from ducktape.tests.scheduler import TestScheduler
+from ducktape.utils.support.guard import tolerated
 from ducktape.utils.support.masking import masked_command_line, masked_options, options_with_secrets
+from ducktape.utils.support.text import short_text
 
 if TYPE_CHECKING:
     from ducktape.command_line.progress.live import LiveProgress
@@ -134,6 +137,9 @@ class Run:
             runner = self._runner(choice, None if import_failures else self._rounds(choice), observe)
             choice.tests.clear()
             results = runner.run_all_tests()
+        if isinstance(self.cluster, ElasticCluster):
+            with tolerated(lambda error: self.logger.warning("Could not end the cluster: %s", short_text(error))):
+                self.cluster.close()
         for missed in choice.gone:
             results.not_run.append(missed)
             self.journal.write("not_run", **missed.to_json())
