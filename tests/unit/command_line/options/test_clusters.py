@@ -112,7 +112,8 @@ def test_an_unknown_name_is_told_with_all_that_are_known(installed: Distribution
         cluster_class("sanbox")
     assert str(caught.value) == (
         "There is no cluster with the name sanbox (did you mean sandbox?): known are docker, json, localhost, podman, "
-        "sandbox, tiny, vagrant; any other is named by its class with its module, as in ducktape.cluster.json.JsonCluster"
+        "sandbox, tiny, vagrant; any other is named by its class with its module, as in "
+        "ducktape.cluster.json.JsonCluster"
     )
 
 
