@@ -64,7 +64,7 @@ class CrashWatch:
     """Watches nodes from now on, or from ``seconds_ago``; those that are the driver's own machine are left out."""
 
     def __init__(self, nodes: Collection[ClusterNode], *, seconds_ago: float = 0.0) -> None:
-        self.all_nodes = list(nodes)
+        self.answering: list[ClusterNode] = []  # those that have told what there is
         self._nodes = [node for node in nodes if value_or(False, _can_be_watched, node)]
         self._clock = Stopwatch()
         self._seconds_ago = seconds_ago
@@ -77,7 +77,9 @@ class CrashWatch:
         attempts = run_parallel(
             jobs, lambda job: _found_on(job[0], job[1], seconds), at_once=_AT_ONCE, timeout=_SECONDS_IN_TOTAL
         )
-        return [finding for attempt in attempts for finding in attempt.result or ()]
+        answers = [(node, attempt.result) for (node, _), attempt in zip(jobs, attempts, strict=True)]
+        self.answering = [node for node, found in answers if found is not None]
+        return [finding for _, found in answers for finding in found or ()]
 
 
 def parsed(output: str, node: str, seconds: float) -> list[dict[str, object]]:

@@ -73,7 +73,7 @@ class Ending:
                 # Before services are cleaned: core files may be among their data
                 self.step(COLLECT, "looking for crashes", partial(self._look_for_crashes, self.crash_watch))
             if self.crash_watch is not None and self.is_failing() and not self.is_kept:
-                self.step(COLLECT, "comparing clocks", partial(self._compare_clocks, self.crash_watch.all_nodes))
+                self.step(COLLECT, "comparing clocks", partial(self._compare_clocks, self.crash_watch.answering))
         if not no_teardown:
             self.enter(CLEAN)
             self.log(logging.DEBUG, "Cleaning up services...")

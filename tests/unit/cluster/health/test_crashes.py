@@ -84,7 +84,11 @@ def test_a_node_that_does_not_answer_has_no_findings(monkeypatch: pytest.MonkeyP
         raise OSError("no route")
 
     monkeypatch.setattr(broken.account.transport, "run", refuse)
-    assert CrashWatch([broken]).findings() == []
+    watch = CrashWatch([broken, node()])
+    watch.findings()
+    # Whoever asks more asks only those
+    assert len(watch.answering) == 1
+    assert broken not in watch.answering
 
 
 MESSAGES = """\
