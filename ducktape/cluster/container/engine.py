@@ -25,6 +25,7 @@ R = TypeVar("R")
 
 SECONDS_TO_ANSWER = 60.0
 _SECONDS_BETWEEN_LOOKS = 0.02
+_SECONDS_TO_END = 2.0
 _LONGEST_HEAD = 64 * 1024
 _PIECE = 256 * 1024
 _FRAME = struct.Struct(">BxxxL")
@@ -176,7 +177,12 @@ class _Exec:
         except (BlockingIOError, InterruptedError):
             return []
         except ConnectionResetError as error:
-            raise ContainerError(f"{self._name}: the connection to {self._engine.title} was lost") from error
+            # Also the end of a program that has not read all of its input
+            try:
+                self.exit_status(_SECONDS_TO_END)
+            except TimeoutError:
+                raise ContainerError(f"{self._name}: the connection to {self._engine.title} was lost") from error
+            return None
         if not data and not self._buffer:
             return None
         self._buffer += data
