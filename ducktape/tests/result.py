@@ -47,7 +47,7 @@ _REPORTED = (
     *("start_time", "stop_time", "summary", "test_id"),
 )
 # What few results have: the others share an empty value, of which there is one in the class
-_REPORTED_RARE = ("attempts", "teardown_errors", "runs", "faults", "metrics", "findings", "node_metrics")
+_REPORTED_RARE = ("attempts", "teardown_errors", "runs", "faults", "metrics", "findings", "node_metrics", "tags")
 _RARE = (*_REPORTED_RARE, "symbol_arguments")
 
 
@@ -76,6 +76,7 @@ class TestResult:
         node_metrics: largest and mean values of what its nodes did, by node and metric.
 
     Attributes:
+        tags: the words of ``@tag`` in alphabetical order.
         symbol_arguments: the arguments as a symbol has them, where strict JSON cannot say it (NaN, for example).
     """
 
@@ -88,6 +89,7 @@ class TestResult:
     metrics: Mapping[str, object] | None = None
     findings: Sequence[dict[str, object]] = ()
     node_metrics: Mapping[str, object] | None = None
+    tags: Sequence[str] = ()
     symbol_arguments: str | None = None
 
     def __init__(
@@ -145,7 +147,8 @@ class TestResult:
         self.reason: str | None = _ready(reason)
         directory = os.path.relpath(test_context.results_dir(test_context, test_index), session_context.results_dir)
         self.relative_results_dir = "" if directory == os.curdir else os.path.join(directory, "")
-        rare = (attempts, teardown_errors, runs, faults, metrics, findings, node_metrics)
+        tags = sorted(test_context.tags)
+        rare = (attempts, teardown_errors, runs, faults, metrics, findings, node_metrics, tags)
         self._set_rare(dict(zip(_REPORTED_RARE, rare, strict=True)))
 
     def _set_rare(self, values: Mapping[str, object]) -> None:

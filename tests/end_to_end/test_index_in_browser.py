@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import html
-import json
-import re
 from pathlib import Path
 
 import pytest
@@ -13,10 +10,10 @@ import pytest
 from ducktape.tests.recording.history import History
 from ducktape.tests.recording.outcomes import PastOutcome, SessionOutcomes
 from ducktape.tests.reports import index
-from tests.end_to_end.test_report_in_browser import CHROMIUM, dumped
+from tests.support.browser import Browser
 from tests.unit.tests.reports.samples import START
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian package chromium)")
+pytestmark = pytest.mark.needs("chromium")
 
 FAIL = PastOutcome("FAIL", 1.0, 1, "timeout", "c")
 SCRIPT = """
@@ -49,7 +46,7 @@ return found;
 """
 
 
-def test_tests_are_sorted_and_filtered_with_the_keyboard_and_by_the_address(tmp_path: Path) -> None:
+def test_tests_are_sorted_and_filtered_with_the_keyboard_and_by_the_address(chromium: Browser, tmp_path: Path) -> None:
     sessions = []
     for number in range(6):
         last = number == 5
@@ -60,16 +57,14 @@ def test_tests_are_sorted_and_filtered_with_the_keyboard_and_by_the_address(tmp_
             "m.d": PastOutcome("PASS", 200.0 if last else 100.0),  # slower
         }
         sessions.append(SessionOutcomes(f"2026-11-2{number}--001", START, 1.0, 4, {}, tests))
-    content = "".join(index.pieces(History(sessions)))
-    probe = f"{{ (async () => {{ {SCRIPT} }})().then((found) => {{ document.title = JSON.stringify(found); }}) }}"
-    # As if a link had led there
-    content = content.replace("<script>", "<script>history.replaceState(null, '', '#up=test')</script><script>", 1)
-    (tmp_path / "index.html").write_text(content.replace("</body>", f"<script>{probe}</script></body>"), "utf-8")
+    (tmp_path / "index.html").write_text("".join(index.pieces(History(sessions))), "utf-8")
 
-    page = dumped(tmp_path / "index.html", tmp_path / "profile", "--virtual-time-budget=10000")
+    with chromium.page(tmp_path / "index.html", "#up=test") as tab:
+        found = tab.run(SCRIPT)
+        messages = tab.messages()
 
-    [title] = re.findall("<title>(.*?)</title>", page)[:1]
-    assert json.loads(html.unescape(title)) == [
+    assert messages == []
+    assert found == [
         *("abcd", "#up=test"),
         *("dcba", "abcd", "bcda", "cbda", "bcda", "dabc", "badc", "dbca"),
         *("#down=duration", "descending"),

@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import html
-import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +12,12 @@ from ducktape.tests import reporter
 from ducktape.tests.recording.journal import Journal
 from ducktape.tests.reports import page_logs
 from ducktape.tests.result import FAIL, TestResults
-from tests.end_to_end.test_report_in_browser import CHROMIUM, NASTY, dumped
+from tests.end_to_end.test_report_in_browser import NASTY
 from tests.support import recorded
+from tests.support.browser import Browser
 from tests.unit.tests.reports.samples import START, fault, result, session
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian package chromium)")
+pytestmark = pytest.mark.needs("chromium")
 
 SKEW = fault("skew_clock", "node2", injected=10, lasts=30, details={"seconds": 30})
 TOOLS = """
@@ -39,15 +37,12 @@ const change = async (selector, value, kind) => {
 """
 
 
-def asked(directory: Path, script: str) -> Any:
+def asked(chromium: Browser, directory: Path, script: str) -> Any:
     """Return what a script finds in the page of a directory: the value of the body of an asynchronous function."""
-    content = (directory / "report.html").read_text("utf-8")
-    probe = f"{TOOLS}(async () => {{ {script} }})().then((found) => {{ document.title = JSON.stringify(found); }})"
-    (directory / "probe.html").write_text(content.replace("</body>", f"<script>{probe}</script></body>"), "utf-8")
-    page = dumped(directory / "probe.html", directory / "profile", "--virtual-time-budget=20000")
-    title = re.search("<title>(.*?)</title>", page, re.DOTALL)
-    assert title is not None
-    return json.loads(html.unescape(title[1]))
+    with chromium.page(directory / "report.html") as tab:
+        found = tab.run(f"{TOOLS} {script}")
+        assert tab.run("return document.title") == "System Test Report 2026-11-22--001"
+    return found
 
 
 def write(directory: Path, *lines: str) -> None:
@@ -69,7 +64,7 @@ def write(directory: Path, *lines: str) -> None:
     reporter.HTMLSummaryReporter(results).report()
 
 
-def test_it_is_made_when_it_is_opened_and_can_be_filtered(tmp_path: Path) -> None:
+def test_it_is_made_when_it_is_opened_and_can_be_filtered(chromium: Browser, tmp_path: Path) -> None:
     write(tmp_path, f"{START + 1} INFO {NASTY}", f"{START + 2} DEBUG needle", "\tat more", f"{START + 19} INFO Needle")
     script = """
         const seen = [fold.hidden, fold.children.length];
@@ -94,7 +89,7 @@ def test_it_is_made_when_it_is_opened_and_can_be_filtered(tmp_path: Path) -> Non
     """
     failure = "failed: " + NASTY.replace("\x00", r"\x00").replace("\x1b", r"\x1b")
     text = f"{START + 1} INFO " + NASTY.replace("\x00", "").replace("\x1b[31m", "")
-    assert asked(tmp_path, script) == [
+    assert asked(chromium, tmp_path, script) == [
         *(False, 1),
         [
             ["0.000", "", "phase", "test"],
@@ -119,7 +114,9 @@ def test_it_is_made_when_it_is_opened_and_can_be_filtered(tmp_path: Path) -> Non
     ]
 
 
-def test_twenty_thousand_lines_are_made_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_twenty_thousand_lines_are_made_in_pieces(
+    chromium: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("ducktape.tests.reports.merged_log.MOST_BYTES", 10_000_000)
     write(tmp_path, *(f"{START + number / 400:.4f} INFO line {number}" for number in range(19_980)))
     script = """
@@ -140,11 +137,11 @@ def test_twenty_thousand_lines_are_made_in_pieces(tmp_path: Path, monkeypatch: p
             outer.top < inner.top && inner.bottom < outer.bottom && inner.bottom < innerHeight,
             getComputedStyle(fold.querySelector(".log_portion")).contentVisibility];
     """
-    assert asked(tmp_path, script) == [1000, True, 1000, "event failure", True, "auto"]
+    assert asked(chromium, tmp_path, script) == [1000, True, 1000, "event failure", True, "auto"]
 
 
 def test_one_that_is_too_large_for_the_page_is_loaded_when_it_is_opened(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    chromium: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(page_logs, "_ROOM", 0)
     write(tmp_path, f"{START + 1} INFO {NASTY}")
@@ -154,7 +151,7 @@ def test_one_that_is_too_large_for_the_page_is_loaded_when_it_is_opened(
         await until(() => rows().length || fold.querySelector("p"));
         return [...seen, rows().length, fold.querySelector("p").textContent];
     """
-    assert asked(tmp_path, script) == [0, 9, "node2: -30 s while its clock was skewed"]
+    assert asked(chromium, tmp_path, script) == [0, 9, "node2: -30 s while its clock was skewed"]
     (tmp_path / "report-details" / "t1.js").unlink()
     missing = "report-details/t1.js is missing. It has to be beside report.html."
-    assert asked(tmp_path, script) == [0, 0, missing]
+    assert asked(chromium, tmp_path, script) == [0, 0, missing]

@@ -17,6 +17,7 @@ from collections.abc import Callable
 import pytest
 
 from ducktape.utils.support.packages import install_here
+from tests.support.browser import CHROMIUM
 from tests.support.docker_engine import missing_for_docker
 from tests.support.sandbox import missing_for_sandbox
 from tests.support.sshd import missing_parts
@@ -44,6 +45,7 @@ def _missing_for_namespaces() -> str:
 
 
 _PROBES: dict[str, Callable[[], str]] = {
+    "chromium": lambda: "" if CHROMIUM else f"there is no Chromium on this machine: {install_here('chromium')}",
     "linux": lambda: "" if sys.platform.startswith("linux") else "needs Linux",
     "root": lambda: "" if os.geteuid() == 0 else "needs root",
     "ordinary user": lambda: "needs an ordinary user: root may do everything" if os.geteuid() == 0 else "",

@@ -137,6 +137,7 @@ def pieces(
         reasons=counted(reason_of(result) for result in failures),
         groups=groups[:_MOST_GROUPS] if len(failures) > 1 else [],
         of_group=lambda group: _numbers(changes, [result.test_id for result in group.tests]),
+        with_tags=any(result.tags for result in results),
         groups_left_out=max(len(groups) - _MOST_GROUPS, 0),
         not_run_reasons=counted(test.why for test in results.not_run),
         with_teardown_errors=sum(bool(each.teardown_errors) and each.test_status != FAIL for each in results),
@@ -156,7 +157,8 @@ def pieces(
         findings=findings_view(results),
         logs=PageLogs(details, _script_constant, store),
         constants={name: _script_constant(value) for name, value in constants.items()},
-        script_constant=_script_constant,
+        # There may be thousands of them: spaces would be a fiftieth of the page
+        script_constant=functools.partial(_script_constant, separators=(",", ":")),
         css=Markup(style_sheet()),
         script=Markup(scripts()),
     )
@@ -288,9 +290,10 @@ def _sections(
     return sections
 
 
-def _script_constant(value: object) -> Markup:
+def _script_constant(value: object, separators: tuple[str, str] | None = None) -> Markup:
     """Return JSON in which nothing can end the script block or open a comment in it."""
-    encoded = strict_dumps(value).replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+    spaced = strict_dumps(value, separators=separators)
+    encoded = spaced.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
     return Markup(encoded)
 
 

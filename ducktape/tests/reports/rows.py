@@ -139,6 +139,8 @@ def texts(result: TestResult, extent: Extent, logs_root: str) -> dict[str, objec
         "summary": shown(result.summary),
         "test_log": "" if result.test_status == IGNORE and not result.summary else _logs(result, logs_root),
     }
+    if result.tags:
+        found["tags"] = result.tags
     if result.runs:
         found["runs"] = rate(result.runs)
     if result.attempts:

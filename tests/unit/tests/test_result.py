@@ -353,6 +353,7 @@ VALUES = st.recursive(
     runs=st.none() | st.fixed_dictionaries({"passed": st.integers(0, 9), "failed": st.integers(0, 9)}),
     teardown_errors=st.lists(TEXTS, max_size=2),
     summaries=st.lists(TEXTS, max_size=3),
+    tags=st.lists(TEXTS, max_size=2),
 )
 def test_any_result_is_made_again_from_its_record(
     status: TestStatus,
@@ -363,23 +364,24 @@ def test_any_result_is_made_again_from_its_record(
     runs: dict[str, int] | None,
     teardown_errors: list[str],
     summaries: list[str],
+    tags: list[str],
 ) -> None:
     results = TestResults(session(), Cluster(), {})
     results.start_time, results.stop_time = START, START + 10
     attempts = [attempt(number, "fail", "error", said) for number, said in enumerate(summaries, start=1)]
-    more: dict[str, Any] = {"runs": runs, "teardown_errors": teardown_errors, "attempts": attempts}
+    more: dict[str, Any] = {"runs": runs, "teardown_errors": teardown_errors, "attempts": attempts, "tags": tags}
     results.append(result("test_matrix", 3, status, summary, arguments, data=data, reason=reason, **more))
     assert reports(as_recorded(results)) == reports(results)
 
 
 def test_what_few_results_have_is_told_only_where_it_is() -> None:
-    rare = {"attempts", "teardown_errors", "runs"}
+    rare = {"attempts", "teardown_errors", "runs", "tags"}
     assert rare & set(result().to_json()) == set()
     assert rare & set(vars(result())) == set()
-    one = result(attempts=[attempt(1), attempt(2)], teardown_errors=["oh"], runs={"passed": 2, "failed": 0})
+    one = result(attempts=[attempt(1), attempt(2)], teardown_errors=["oh"], runs={"passed": 2, "failed": 0}, tags="ba")
     told = one.to_json()
     assert told["attempts"] == [attempt(1), attempt(2)]
-    assert (told["teardown_errors"], told["runs"]) == (["oh"], {"passed": 2, "failed": 0})
+    assert (told["teardown_errors"], told["runs"], told["tags"]) == (["oh"], {"passed": 2, "failed": 0}, ["a", "b"])
 
 
 def test_the_tests_that_did_not_run_are_in_the_report_once_there_are_any() -> None:

@@ -119,10 +119,11 @@ def result(
     runs: dict[str, int] | None = None,
     faults: Sequence[dict[str, Any]] = (),
     metrics: Mapping[str, object] | None = None,
+    tags: Sequence[str] = (),
 ) -> TestResult:
     of = of or session()
     return TestResult(
-        context(method, injected_args, of=of, file=file),
+        context(method, injected_args, of=of, file=file, tags=frozenset(tags)),
         index,
         of,
         status,

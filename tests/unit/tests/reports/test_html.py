@@ -101,6 +101,7 @@ def test_the_panels_come_in_their_order_with_their_names() -> None:
         "filter_panel",
         "filter_text",
         "sort_by",
+        *("group_by", "filter_module", "filter_tag"),
         "filter_count",
         "failed_test_panel",
         *("t3", "t4", "t5", "t8"),
@@ -300,7 +301,7 @@ def test_tests_that_did_not_run_have_a_panel_of_their_own() -> None:
 
 def test_a_session_in_which_everything_ran_says_nothing_of_tests_that_did_not() -> None:
     content = html.render(demo_results())
-    assert ("Not Run" in content, "NOT_RUN_TESTS" in content, "not_run_test_panel" in content) == (False,) * 3
+    assert ("Not Run" in content, "const NOT_RUN_TESTS" in content, "not_run_test_panel" in content) == (False,) * 3
 
 
 def test_the_page_begins_with_what_to_look_at() -> None:
