@@ -20,8 +20,10 @@ from ducktape.tests.test_context import TestContext
 from ducktape.utils.support.files import NO_ROOM
 from ducktape.utils.support.guard import tolerated
 
-_REPORTS_SHARE_OF_TIME = 0.05
-_SECONDS_BEFORE_THE_FIRST_REPORT = 1.0
+# Waiting for reports is not all that they cost: what is loaded makes the start of each test a little slower
+_REPORTS_SHARE_OF_TIME = 0.04
+# A run of seconds needs no reports before its end
+_SECONDS_BEFORE_THE_FIRST_REPORT = 10.0
 
 
 @dataclasses.dataclass(slots=True)
@@ -182,15 +184,21 @@ class InterimReports:
     def __init__(self, report: Callable[[TestResults], object] | None) -> None:
         self._report = report
         self._written = 0
-        # A run of a second needs no reports before its end
-        self._not_before = time.monotonic() + _SECONDS_BEFORE_THE_FIRST_REPORT
+        self._took = 0.0
+        self._last_took = 0.0
+        self._start = time.monotonic()
 
     def write(self, results: TestResults) -> None:
         """Write the reports if there is something new and it is not too early."""
+        if self._report is None or len(results) == self._written:
+            return
         start = time.monotonic()
-        if self._report is None or len(results) == self._written or start < self._not_before:
+        elapsed = start - self._start
+        # More results take longer; without the bound a session that makes them quickly would have no second report
+        expected = self._last_took * min(len(results) / max(self._written, 1), 2)
+        if elapsed < _SECONDS_BEFORE_THE_FIRST_REPORT or self._took + expected > _REPORTS_SHARE_OF_TIME * elapsed:
             return
         self._report(results)
         self._written = len(results)
-        end = time.monotonic()
-        self._not_before = end + (end - start) / _REPORTS_SHARE_OF_TIME
+        self._last_took = time.monotonic() - start
+        self._took += self._last_took
