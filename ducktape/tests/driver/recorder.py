@@ -22,8 +22,8 @@ from ducktape.utils.support.guard import tolerated
 
 # Waiting for reports is not all that they cost: what is loaded makes the start of each test a little slower
 _REPORTS_SHARE_OF_TIME = 0.04
-# A run of seconds needs no reports before its end
-_SECONDS_BEFORE_THE_FIRST_REPORT = 10.0
+# A run of a few seconds needs no reports before its end
+_SECONDS_BEFORE_THE_FIRST_REPORT = 3.0
 
 
 @dataclasses.dataclass(slots=True)

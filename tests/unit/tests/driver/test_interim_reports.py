@@ -48,7 +48,7 @@ def test_a_short_run_writes_none(clock: Clock, results: TestResults) -> None:
     writer = Writer(clock)
     reports = InterimReports(writer)
     results.append(result())
-    clock.now += 9.9
+    clock.now += 2.9
     reports.write(results)
     assert writer.lengths == []
 
@@ -58,7 +58,7 @@ def test_a_longer_run_writes_what_there_is(clock: Clock, results: TestResults) -
     reports = InterimReports(writer)
     results.append(result())
     results.append(result(index=2))
-    clock.now += 10.1
+    clock.now += 3.1
     reports.write(results)
     assert writer.lengths == [2]
 
@@ -94,7 +94,8 @@ def test_slow_reports_take_a_twentieth_of_the_time_at_most(clock: Clock, results
         results.append(result(index=index))
         reports.write(results)
         took = len(writer.lengths) * 0.5
-        assert took <= 0.05 * (clock.now - start)
+        # The first one is written anyway; half of it is loading what the end needs, too
+        assert took <= max(0.5, 0.05 * (clock.now - start))
     assert len(writer.lengths) >= 3
 
 
