@@ -7,15 +7,19 @@ import contextlib
 import json
 import os
 import signal
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from ducktape.cluster.container.cleaner import LABEL
 from tests.support.docker_engine import IMAGE, MOUNTS, Daemon, running_docker
 from tests.support.needs import require
-from tests.support.program import Program, suite
+from tests.support.program import CHECKOUT, Program, suite
 
 SUITE = """
 import time
@@ -181,3 +185,38 @@ def test_a_daemon_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     [line] = [line for line in program.output.splitlines() if "could not connect" in line]
     assert f"Docker ({address}) could not connect: " in line
     assert "Traceback" not in program.output
+
+
+def test_the_cleaner_removes_what_is_not_kept_and_then_the_rest(daemon: Daemon) -> None:
+    import docker
+
+    session = "ducktape-of-a-test"
+    with contextlib.ExitStack() as undo:
+        client = undo.enter_context(contextlib.closing(docker.DockerClient(daemon.address)))
+        client.networks.create(session)
+        kept, other = (
+            client.containers.run(
+                IMAGE,
+                ["sleep", "600"],  # which ignores that nobody is connected
+                name=name,
+                detach=True,
+                network=session,
+                labels={LABEL: session},
+                volumes=[f"{path}:{path}:ro" for path in MOUNTS],
+            )
+            for name in ("kept", "other")
+        )
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = [sys.executable, "-m", "ducktape.cluster.container.cleaner", daemon.address, session]
+        with theirs:
+            cleaner = subprocess.Popen(command, stdin=theirs.fileno(), cwd=CHECKOUT)
+        undo.callback(cleaner.kill)
+        watched, held = os.pipe()
+        socket.send_fds(ours, [str(kept.id).encode()], [watched])
+        os.close(watched)
+        assert sorted(_left(daemon)) == ["/kept", "/other", session]
+        ours.close()
+        _until(lambda: sorted(_left(daemon)) == ["/kept", session], f"only {other.name} is gone")
+        os.close(held)
+        assert cleaner.wait(60) == 0
+        assert _left(daemon) == []

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A cluster whose nodes are containers of an engine with the interface of Docker.
 
-Each container runs a program that ends when a connection to this process is closed, however this process ends, and the
-engine removes containers that have ended. A small process outlives this one to remove the network.
+A small process outlives this one, however this one ends, and removes the containers and the network. Where the engine
+passes the end of a connection on, each container also ends with a connection to this process, even if all processes of
+this machine are lost.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ducktape.cluster.cluster import Cluster, Keeping
 from ducktape.cluster.cluster_node import ClusterNode
+from ducktape.cluster.container.cleaner import LABEL
 from ducktape.cluster.container.config import ContainerConfig, ContainerType, read_config
 from ducktape.cluster.container.engine import SECONDS_TO_ANSWER, ContainerError, ContainerTransport, Engine
 from ducktape.cluster.elastic import ElasticCluster
@@ -31,10 +33,9 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
     from docker.models.networks import Network
 
-LABEL = "ducktape.session"
 _AT_ONCE = 8
 _VERSION = "1.41"  # of the interface, which all engines have
-_SECONDS_TO_SWEEP = 20.0
+_SECONDS_TO_CLEAN = 20.0
 _ABSENT, _BUSY = 404, 409  # answers of the engine
 # Ends with its input, which is the connection to the process that made the container. A shell that waits reaps orphans
 _PROGRAM = ["/bin/sh", "-c", "exec 3<&0; cat <&3 >/dev/null 3<&- & exec 3<&- </dev/null; wait $!"]
@@ -49,13 +50,13 @@ class ContainerNode(ClusterNode):
         container_id: by which the engine knows it.
     """
 
-    def __init__(self, account: LinuxRemoteAccount, container_id: str, lifeline: socket.socket) -> None:
+    def __init__(self, account: LinuxRemoteAccount, container_id: str, connection: socket.socket) -> None:
         super().__init__(account)
         self.container_id = container_id
-        self._lifeline = lifeline
+        self._connection = connection
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_lifeline": None}
+        return {**self.__dict__, "_connection": None}
 
 
 class ContainerCluster(ElasticCluster[ContainerType]):
@@ -80,7 +81,7 @@ class ContainerCluster(ElasticCluster[ContainerType]):
         self._checks: list[Callable[..., Any]] | None = kwargs.get("ssh_exception_checks")
         self._session = f"ducktape-{os.getpid()}-{secrets.token_hex(4)}"
         self._network: Network | None = None
-        self._sweeper: subprocess.Popen[bytes] | None = None
+        self._cleaner: _Cleaner | None = None
         self._images: set[str] = set()
         self._kept: set[str] = set()  # ids of containers that may outlive this process
         engine.client()
@@ -106,10 +107,10 @@ class ContainerCluster(ElasticCluster[ContainerType]):
         container = self._engine.asked(f"make {name}", lambda: self._created(name, kind, network))
         with contextlib.ExitStack() as undo:
             undo.callback(self._remove, str(container.id))
-            lifeline, _ = self._engine.upgraded(
+            connection, _ = self._engine.upgraded(
                 f"/containers/{container.id}/attach?stdin=1&stream=1", {}, f"attach to {name}", SECONDS_TO_ANSWER
             )
-            undo.callback(lifeline.close)
+            undo.callback(connection.close)
             self._engine.asked(f"start {name}", container.start)
             self._engine.asked(f"inspect {name}", container.reload)
             networks = container.attrs["NetworkSettings"]["Networks"]
@@ -120,7 +121,7 @@ class ContainerCluster(ElasticCluster[ContainerType]):
         config = RemoteAccountSSHConfig(host=name, hostname=address, user=self._config.user)
         account = LinuxRemoteAccount(config, address, kind.name, ssh_exception_checks=self._checks)
         account.transport = ContainerTransport(self._engine, str(container.id), name)
-        return ContainerNode(account, str(container.id), lifeline)
+        return ContainerNode(account, str(container.id), connection)
 
     def _created(self, name: str, kind: ContainerType, network: Network) -> Container:
         from docker.types import EndpointConfig, Ulimit
@@ -186,14 +187,7 @@ class ContainerCluster(ElasticCluster[ContainerType]):
                 "make a network",
                 lambda: client.networks.create(self._session, driver="bridge", labels={LABEL: self._session}),
             )
-            command = [sys.executable, "-m", "ducktape.cluster.container.sweeper", self._engine.address, self._session]
-            self._sweeper = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+            self._cleaner = _Cleaner(self._engine.address, self._session)
         return self._network
 
     def destroy_nodes(self, nodes: Sequence[ClusterNode]) -> None:
@@ -201,7 +195,7 @@ class ContainerCluster(ElasticCluster[ContainerType]):
         containers = [node for node in nodes if isinstance(node, ContainerNode)]
         attempts = run_parallel(containers, lambda node: self._remove(node.container_id), at_once=_AT_ONCE)
         for node in containers:
-            node._lifeline.close()
+            node._connection.close()
         for attempt in attempts:
             if attempt.error is not None:
                 raise attempt.error
@@ -216,13 +210,15 @@ class ContainerCluster(ElasticCluster[ContainerType]):
                 raise
 
     def keep(self, nodes: Sequence[ClusterNode]) -> Keeping:
-        """Keep containers that are in use: their holder inherits the connections that keep them alive."""
+        """Keep containers that are in use: their holder inherits what keeps them alive."""
         keeping = super().keep(nodes)
         for where, node in zip(keeping.where, nodes, strict=True):
             assert isinstance(node, ContainerNode)
             where |= {"container": node.container_id, "address": self._engine.address, "title": self._engine.title}
             where |= {"ip": node.account.externally_routable_ip, "node_type": node.node_type, "user": self._config.user}
-            keeping.descriptors.append(os.dup(node._lifeline.fileno()))
+            keeping.descriptors.append(os.dup(node._connection.fileno()))
+        assert self._cleaner is not None  # it was started before the nodes were made
+        keeping.descriptors.append(self._cleaner.spare([str(where["container"]) for where in keeping.where]))
         self._kept |= {str(where["container"]) for where in keeping.where}
         return keeping
 
@@ -245,12 +241,39 @@ class ContainerCluster(ElasticCluster[ContainerType]):
         """Remove all containers but the kept ones, and the network; a later allocation makes a new one."""
         in_use, self._in_use = self._in_use, {}
         nodes = [node for node in in_use.values() if isinstance(node, ContainerNode)]
-        self._network, sweeper, self._sweeper = None, self._sweeper, None
+        self._network, cleaner, self._cleaner = None, self._cleaner, None
         try:
             self.destroy_nodes([node for node in nodes if node.container_id not in self._kept])
         finally:
-            if sweeper is not None and sweeper.stdin is not None:
-                sweeper.stdin.close()
-                if not self._kept:
-                    with contextlib.suppress(subprocess.TimeoutExpired):
-                        sweeper.wait(_SECONDS_TO_SWEEP)
+            if cleaner is not None:
+                cleaner.begin(wait_sec=0 if self._kept else _SECONDS_TO_CLEAN)
+
+
+class _Cleaner:
+    """The process that removes what this one leaves."""
+
+    def __init__(self, address: str, session: str) -> None:
+        self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "ducktape.cluster.container.cleaner", address, session],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    def spare(self, containers: Sequence[str]) -> int:
+        """Let containers stay as long as anybody holds the descriptor that is returned."""
+        watched, held = os.pipe()
+        try:
+            socket.send_fds(self._ours, [" ".join(containers).encode("ascii")], [watched])
+        finally:
+            os.close(watched)
+        return held
+
+    def begin(self, wait_sec: float) -> None:
+        """Let it remove everything, and wait for that for some seconds."""
+        self._ours.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(wait_sec)
