@@ -133,11 +133,12 @@ def test_twenty_thousand_lines_are_made_in_pieces(
         jump.click();
         const [row, box] = [document.activeElement, fold.querySelector(".log_lines")];
         const [inner, outer] = [row, box].map((each) => each.getBoundingClientRect());
-        return [pieces[0], pieces.length >= 4, made, row.className,
+        const isPart = (number) => number > 0 && number < 5000 && number % 1000 === 0;
+        return [isPart(pieces[0]), pieces.length >= 4, isPart(made), row.className,
             outer.top < inner.top && inner.bottom < outer.bottom && inner.bottom < innerHeight,
             getComputedStyle(fold.querySelector(".log_portion")).contentVisibility];
     """
-    assert asked(chromium, tmp_path, script) == [1000, True, 1000, "event failure", True, "auto"]
+    assert asked(chromium, tmp_path, script) == [True, True, True, "event failure", True, "auto"]
 
 
 def test_one_that_is_too_large_for_the_page_is_loaded_when_it_is_opened(

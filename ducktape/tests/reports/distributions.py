@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _MOST_STRIPS = 20
 _MOST_PLOTS = 50
+# With many tests the page is large anyway
+_MANY_RESULTS = 1_000
+_MOST_PLOTS_OF_MANY = 10
 _MOST_DOTS = 60
 _MOST_TICKS = 5
 _LONGEST_NAME = 60
@@ -78,8 +81,9 @@ def distributions(results: TestResults) -> Distributions | None:
     """Return how the metrics of tests depend on their parametrizations, those with the largest spread first."""
     found = [runs for runs in _runs(results) if sum(map(len, runs.of_ids.values())) > 1]
     found.sort(key=lambda runs: -runs.spread())
-    shown = [_distribution(runs) for runs in found[:_MOST_PLOTS]]
-    return Distributions(shown, max(0, len(found) - _MOST_PLOTS)) if shown else None
+    most = _MOST_PLOTS if len(results) <= _MANY_RESULTS else _MOST_PLOTS_OF_MANY
+    shown = [_distribution(runs) for runs in found[:most]]
+    return Distributions(shown, max(0, len(found) - most)) if shown else None
 
 
 def _runs(results: Iterable[TestResult]) -> list[_Runs]:

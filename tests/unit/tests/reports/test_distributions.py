@@ -94,6 +94,10 @@ def test_there_is_room_for_the_extremes() -> None:
     crowded = of(run(1, {"x": 1}, **many), run(2, {"x": 2}, **many))
     assert crowded is not None
     assert (len(crowded.plots), crowded.left_out) == (50, 10)
+    others = [run(number) for number in range(3, 1002)]
+    large = of(run(1, {"x": 1}, **many), run(2, {"x": 2}, **many), *others)
+    assert large is not None
+    assert (len(large.plots), large.left_out) == (10, 50)
 
 
 def test_metrics_that_make_no_sense_are_passed_over() -> None:
