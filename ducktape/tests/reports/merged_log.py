@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ducktape.cluster.copy.names import as_file_name
 from ducktape.tests.recording.clocks import read_offsets
 from ducktape.tests.reports.log_clocks import Place, Skew, placed
-from ducktape.tests.reports.log_files import end_of_file, log_files
+from ducktape.tests.reports.log_files import LogFile, end_of_file, log_files
 from ducktape.tests.reports.log_markers import FAILURE, FAULT, Marker, markers, skews_of, span_of
 from ducktape.tests.reports.log_times import Level, Stamp, StampReader
 from ducktape.tests.reports.text import visible
@@ -110,7 +110,12 @@ class _Lines(NamedTuple):
 
 
 def merged_log(
-    result: TestResult, phases: Sequence[Phase], directory: str, *, most_bytes: int = MOST_OF_TEST
+    result: TestResult,
+    phases: Sequence[Phase],
+    directory: str,
+    files: Sequence[LogFile] | None = None,
+    *,
+    most_bytes: int = MOST_OF_TEST,
 ) -> MergedLog:
     """Return the logs below the directory of a test; there are no entries if no line has a time.
 
@@ -118,6 +123,7 @@ def merged_log(
         result: of the test.
         phases: of the test.
         directory: that of the test; if it cannot be read, there are no logs.
+        files: those in the directory; by default it is read.
         most_bytes: how much of the files to read.
     """
     start, end = span_of(result)
@@ -126,7 +132,7 @@ def merged_log(
         return log
     offsets = {as_file_name(node): offset for node, offset in read_offsets(directory).items()}
     reading = _Reading(log, end, skews_of(result, end), offsets)
-    found = log_files(directory)
+    found = log_files(directory) if files is None else files
     paths = {file.path for file in found}
     # The output repeats lines of the log that was read before it
     for file in sorted(found, key=lambda file: os.path.basename(file.path) == _OUTPUT):

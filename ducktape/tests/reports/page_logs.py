@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ducktape.tests.reports.merged_log import MOST_OF_TEST, merged_log
@@ -14,6 +14,7 @@ from ducktape.tests.status import PASS
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+    from ducktape.tests.reports.log_files import LogFile
     from ducktape.tests.result import TestResult
 
 # Stores a text under a name in the directory for details
@@ -41,17 +42,22 @@ class PageLogs:
         self._room_for_passed = _ROOM_FOR_PASSED
         self._readable = _MOST_READ
 
-    def place(self, result: TestResult, anchor: str) -> str | None:
-        """Return the file with the merged log of a test; empty if the page has it, ``None`` if there is no such log."""
+    def place(self, result: TestResult, anchor: str, files: Sequence[LogFile]) -> str | None:
+        """Return the file with the merged log of a test; empty if the page has it, ``None`` if there is no such log.
+
+        ``files`` are those in the directory of the test.
+        """
         if not (self._details.logs_dir and result.relative_results_dir) or self._readable <= 0:
             return None
         has_passed = result.test_status == PASS
+        if has_passed and not any(os.sep in file.path for file in files):
+            return None  # its own log is all that there is
         room = min(self._room, self._room_for_passed) if has_passed else self._room
         if room <= 0 and (has_passed or self._store is None):
             return None
         phases = [] if result.test_index is None else self._details.phases.get(result.test_index, [])
         directory = os.path.join(self._details.logs_dir, result.relative_results_dir)
-        log = merged_log(result, phases, directory, most_bytes=min(MOST_OF_TEST, self._readable))
+        log = merged_log(result, phases, directory, files, most_bytes=min(MOST_OF_TEST, self._readable))
         self._readable -= log.bytes_read
         if not log.entries:
             return None
