@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ducktape.tests.reports.merged_log import MOST_OF_TEST, merged_log
 from ducktape.tests.reports.session_details import SessionDetails
 from ducktape.tests.status import PASS
 
@@ -55,6 +54,9 @@ class PageLogs:
         room = min(self._room, self._room_for_passed) if has_passed else self._room
         if room <= 0 and (has_passed or self._store is None):
             return None
+        # Compiles many expressions, and most pages have no such logs
+        from ducktape.tests.reports.merged_log import MOST_OF_TEST, merged_log
+
         phases = [] if result.test_index is None else self._details.phases.get(result.test_index, [])
         directory = os.path.join(self._details.logs_dir, result.relative_results_dir)
         log = merged_log(result, phases, directory, files, most_bytes=min(MOST_OF_TEST, self._readable))

@@ -10,8 +10,6 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-import yaml
-
 from ducktape.tests.status import FAIL
 
 if TYPE_CHECKING:
@@ -96,6 +94,9 @@ def suite(results: TestResults, directory: str) -> str:
         if os.path.relpath(os.path.realpath(file), os.path.realpath(directory)) != relative:
             return os.path.abspath(file)
         return _seen_from(file, directory)
+
+    # Sessions without a failure need no suite
+    import yaml
 
     content = {str(results.session_context.session_id): _failed(results, spelled)}
     return yaml.safe_dump(content, indent=4, default_flow_style=False, width=float("inf"))
