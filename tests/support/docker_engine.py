@@ -57,7 +57,7 @@ class Daemon:
 
 @contextlib.contextmanager
 def running_docker(folder: Path) -> Iterator[Daemon]:
-    """A daemon that is gone at the end of the block, with all containers; skips the test if it ends at once."""
+    """A daemon that is gone at the end of the block, with all containers; skips the test if it cannot run one."""
     import docker
     import pytest
 
@@ -86,6 +86,10 @@ def running_docker(folder: Path) -> Iterator[Daemon]:
             time.sleep(0.05)
         with contextlib.closing(client):
             client.api.import_image_from_data(_image(), repository=IMAGE.partition(":")[0], tag="latest")
+            try:
+                client.containers.run(IMAGE, ["true"], remove=True, volumes=[f"{path}:{path}:ro" for path in MOUNTS])
+            except docker.errors.DockerException as error:
+                pytest.skip(f"no container can be started here: {error}")
             yield daemon
             for container in client.containers.list(all=True):
                 container.remove(force=True)
