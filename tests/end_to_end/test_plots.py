@@ -69,7 +69,6 @@ def test_a_session_is_plotted(tmp_path: Path) -> None:
     # The failed test comes first
     results = sorted(report["results"], key=lambda each: str(each["test_status"]))
     pictures = re.findall(r'<div class="axis">.*?</div>', page, re.DOTALL)
-    assert len(pictures) == 2
     for result, picture, largest in zip(results, pictures, (2000, 100), strict=True):
         [node] = result["node_metrics"]
         peak = result["node_metrics"][node]["cpu_cores"]["max"]

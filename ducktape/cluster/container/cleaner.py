@@ -20,7 +20,6 @@ LARGEST_MESSAGE = 64 * 1024
 
 _SECONDS_BETWEEN_TRIALS = 0.2
 _MOST_SECONDS = 24 * 3600.0  # for an engine that is not there
-_ABSENT = 404
 
 
 def main() -> None:
@@ -41,7 +40,7 @@ def main() -> None:
                 data, pipes, _, _ = socket.recv_fds(driver, LARGEST_MESSAGE, 1)
                 if pipes:
                     kept[pipes[0]] = data.decode("ascii").split()
-                    poll.register(pipes[0], 0)  # which tells of the end alone
+                    poll.register(pipes[0], 0)  # so only the end is reported
                 if not data:
                     is_over = True
                     poll.unregister(driver)
