@@ -183,11 +183,12 @@ class ContainerCluster(ElasticCluster[ContainerType]):
     def _live_network(self) -> Network:
         if self._network is None:
             client = self._engine.client()
+            # First, so that there is no moment at which nobody would remove the network
+            self._cleaner = self._cleaner or _Cleaner(self._engine.address, self._session)
             self._network = self._engine.asked(
                 "make a network",
                 lambda: client.networks.create(self._session, driver="bridge", labels={LABEL: self._session}),
             )
-            self._cleaner = _Cleaner(self._engine.address, self._session)
         return self._network
 
     def destroy_nodes(self, nodes: Sequence[ClusterNode]) -> None:
