@@ -137,7 +137,9 @@ class ExecTransport(Transport):
 
     def _end_group(self, number: int) -> None:
         with tolerated():  # the container may be gone
-            self.start(["/bin/sh", "-c", f"kill -TERM -{number} 2>/dev/null"], _SECONDS_TO_END).close()
+            program = self.start(["/bin/sh", "-c", f"kill -TERM -{number} 2>/dev/null"], _SECONDS_TO_END)
+            with contextlib.closing(program):
+                program.exit_status(_SECONDS_TO_END)  # an engine may give up what nobody waits for
 
 
 class _Attached:
@@ -229,9 +231,19 @@ class _ExecCommand:
         self._pieces.clear()
         if program is None:
             return
+        if self._was_read:
+            self._wait_for_group(program)
         program.close()
         if self._was_read and not self._has_ended and self._group:
             self._end_group(self._group)
+
+    def _wait_for_group(self, program: Exec) -> None:
+        """Wait for the number of the process group, which may come after output: these are two streams."""
+        deadline = time.monotonic() + _SECONDS_TO_END
+        with tolerated():  # the connection may be lost
+            while not self._group and not self._has_ended and time.monotonic() < deadline:
+                self._exchange(program, deadline)
+                self._pieces.clear()
 
     def _exchange(self, program: Exec, deadline: float | None) -> bool:
         """Wait until output has arrived or input is taken, up to a deadline; return whether input was taken."""

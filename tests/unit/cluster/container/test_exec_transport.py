@@ -134,6 +134,32 @@ def test_a_command_that_was_read_ends_with_its_stream(engine: ProcessEngine) -> 
     _until(lambda: not _members(group))
 
 
+def test_a_command_ends_with_its_stream_although_its_error_output_is_late(engine: ProcessEngine) -> None:
+    # Two streams of an engine have no common order
+    stream = engine.stream("while echo x; do sleep 0.01; done", timeout=20)
+    program = engine.started[0]
+    withheld: list[tuple[int, bytes]] = []
+    receive = program.receive
+
+    def without_errors() -> list[tuple[int, bytes]] | None:
+        found = receive() or []
+        withheld.extend(each for each in found if each[0] == STDERR)
+        return [each for each in found if each[0] == STDOUT]
+
+    def with_errors() -> list[tuple[int, bytes]] | None:
+        late = withheld[:]
+        withheld.clear()
+        found = receive()
+        return None if found is None else [*late, *found]
+
+    program.receive = without_errors  # type: ignore[method-assign]
+    while not (stream.read() and withheld):
+        pass
+    program.receive = with_errors  # type: ignore[method-assign]
+    stream.close()
+    _until(lambda: not _members(program.group))
+
+
 def test_a_command_that_was_never_read_goes_on(engine: ProcessEngine) -> None:
     stream = engine.stream("exec sleep 600", timeout=20)
     group = engine.started[0].group
